@@ -1,0 +1,74 @@
+"""Mean-field learning dynamics of wide bottleneck autoencoders.
+
+The public names below are loaded when first used, so that importing the package, or asking the command line for its
+version, does not pay for JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from isthmus._version import __version__
+
+if TYPE_CHECKING:
+    from isthmus._errors import (
+        ArgumentError,
+        ArgumentTypeError,
+        IsthmusError,
+        NumericalError,
+        Status,
+        StudyFileError,
+        TrivialLimitWarning,
+    )
+    from isthmus.core.activations import ACTIVATIONS, Activation
+    from isthmus.core.autoencoder import Autoencoder
+    from isthmus.core.data import Data, Stream
+    from isthmus.core.laws import GaussianNeurons, Law, SampledNeurons, aligned_law, independent_law
+    from isthmus.core.neurons import NeuronMeasure
+    from isthmus.core.problem import Problem
+    from isthmus.core.sources import gaussian_stream, load_data, manifold_stream
+    from isthmus.dynamics.closures import linear_closure
+    from isthmus.dynamics.mean_field import solve_mean_field
+    from isthmus.dynamics.network_flow import gradient_flow
+    from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
+    from isthmus.dynamics.sgd import train
+
+_HOMES = {
+    "_errors": (
+        "ArgumentError",
+        "ArgumentTypeError",
+        "IsthmusError",
+        "NumericalError",
+        "Status",
+        "StudyFileError",
+        "TrivialLimitWarning",
+    ),
+    "core.activations": ("ACTIVATIONS", "Activation"),
+    "core.autoencoder": ("Autoencoder",),
+    "core.data": ("Data", "Stream"),
+    "core.laws": ("GaussianNeurons", "Law", "SampledNeurons", "aligned_law", "independent_law"),
+    "core.neurons": ("NeuronMeasure",),
+    "core.problem": ("Problem",),
+    "core.sources": ("gaussian_stream", "load_data", "manifold_stream"),
+    "dynamics.closures": ("linear_closure",),
+    "dynamics.mean_field": ("solve_mean_field",),
+    "dynamics.network_flow": ("gradient_flow",),
+    "dynamics.results": ("MeanFieldPath", "TrainingRuns"),
+    "dynamics.sgd": ("train",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'isthmus' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"isthmus.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,3 @@
+"""The version, alone in its file so that ``isthmus --version`` imports nothing else."""
+
+__version__ = "0.1.0"

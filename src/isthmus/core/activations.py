@@ -1,0 +1,114 @@
+"""Activation functions φ with the derivatives φ′ and φ″ that the mean-field equations need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import erf
+from jax.scipy.stats import norm
+
+from isthmus import _checks
+
+Elementwise = Callable[[jax.Array], jax.Array]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation φ: R → R with its first two derivatives, and what is known of its symmetry.
+
+    Args:
+        name: the name it is shown under.
+        value, first, second: φ, φ′ and φ″, elementwise on JAX arrays of any shape.
+        odd: φ(−s) = −φ(s).
+        homogeneous: φ(cs) = cφ(s) for c > 0, so that each neuron conserves |outgoing|² − |incoming|² − bias².
+
+    Example:
+        >>> import isthmus as im
+        >>> import jax.numpy as jnp
+        >>> sine = im.Activation("sine", jnp.sin, jnp.cos, lambda s: -jnp.sin(s), odd=True)
+        >>> round(float(sine.first(jnp.array(0.0))), 6)
+        1.0
+    """
+
+    name: str
+    value: Elementwise
+    first: Elementwise
+    second: Elementwise
+    odd: bool = False
+    homogeneous: bool = False
+
+    def mean_slope(self, variance: np.ndarray | float) -> np.ndarray:
+        """Return E φ′(s) for s ~ N(0, ``variance``), elementwise, by quadrature of the Gaussian.
+
+        The rule is uniform in the standard normal (spectrally accurate for smooth φ, second order at a kink).
+        """
+        nodes = np.linspace(-8.5, 8.5, 1361)
+        weights = np.exp(-(nodes**2) / 2)
+        arguments = np.sqrt(np.asarray(variance, dtype=float))[..., None] * nodes
+        return np.asarray(self.first(jnp.asarray(arguments)), dtype=float) @ (weights / weights.sum())
+
+
+_TWO_OVER_ROOT_PI = 2 / np.sqrt(np.pi)
+
+
+def _tanh_slope(s: jax.Array) -> jax.Array:
+    return 1 - jnp.square(jnp.tanh(s))
+
+
+def _sigmoid_slope(s: jax.Array) -> jax.Array:
+    return jax.nn.sigmoid(s) * (1 - jax.nn.sigmoid(s))
+
+
+def _erf_slope(s: jax.Array) -> jax.Array:
+    return _TWO_OVER_ROOT_PI * jnp.exp(-jnp.square(s))
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    activation.name: activation
+    for activation in (
+        Activation(
+            "tanh", jnp.tanh, _tanh_slope, lambda s: -2 * jnp.tanh(s) * _tanh_slope(s), odd=True
+        ),
+        Activation("erf", erf, _erf_slope, lambda s: -2 * s * _erf_slope(s), odd=True),
+        Activation(
+            "relu",
+            lambda s: jnp.maximum(s, 0),
+            lambda s: (s > 0).astype(s.dtype),
+            jnp.zeros_like,
+            homogeneous=True,
+        ),
+        Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, _sigmoid_slope),
+        Activation(
+            "gelu",
+            lambda s: s * norm.cdf(s),
+            lambda s: norm.cdf(s) + s * norm.pdf(s),
+            lambda s: (2 - jnp.square(s)) * norm.pdf(s),
+        ),
+        Activation(
+            "sigmoid",
+            jax.nn.sigmoid,
+            _sigmoid_slope,
+            lambda s: _sigmoid_slope(s) * (1 - 2 * jax.nn.sigmoid(s)),
+        ),
+        Activation("linear", lambda s: s, jnp.ones_like, jnp.zeros_like, odd=True, homogeneous=True),
+    )
+}
+"""The activations that have a name. ``erf`` is erf(s) itself; ``gelu`` is the exact sΦ(s)."""
+
+
+def activation_pair(
+    activation: str | Activation | tuple[str | Activation, str | Activation],
+) -> tuple[Activation, Activation]:
+    """Return the activations of encoder and decoder from one name, one `Activation`, or a pair of either."""
+    pair = activation if isinstance(activation, tuple | list) else (activation, activation)
+    if len(pair) != 2:
+        _checks.refuse("activation", "be one activation or a pair (encoder, decoder)", activation)
+    encoder, decoder = (
+        one if isinstance(one, Activation) else ACTIVATIONS[_checks.choice("activation", one, ACTIVATIONS)]
+        for one in pair
+    )
+    return encoder, decoder

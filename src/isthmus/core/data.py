@@ -1,0 +1,184 @@
+"""Data: weighted points, in the units of the computation and back, or a stream drawn from a population."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import jax
+import numpy as np
+from numpy.typing import ArrayLike
+
+from isthmus import _checks
+from isthmus._precision import computing_in
+
+Scale = Literal["none", "total", "features"]
+
+
+class Data:
+    r"""Weighted points x ∈ R^d, the law P = Σ_i p_i δ_{x_i} over which the risk ½E‖x − x̂‖² is taken.
+
+    Args:
+        points: shape (n, d). float32 and float64 keep their type, everything else becomes float64.
+        weights: shape (n,), non-negative and not all 0; they are divided by their sum. Uniform if left out.
+        center: subtract the (weighted) mean.
+        scale: 'none'; 'total' divides all columns by one number so that E‖x − Ex‖² = 1, and the risk of a
+            constant reconstruction is ½; 'features' divides each column by its own standard deviation and by
+            √d, which also gives E‖x − Ex‖² = 1 (a constant column stays 0).
+        labels: shape (n,), used only to colour latents.
+        image_shape: (rows, columns) where a point is an image, used only to draw it.
+        name: shown in reports.
+
+    Raises:
+        ArgumentError: where an entry isn't finite, or shapes disagree.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.Data([[1.0, 2.0], [3.0, 6.0]], center=True, scale="total")
+        >>> data.points.sum(axis=0).tolist(), data.restore(data.points).tolist()
+        ([0.0, 0.0], [[1.0, 2.0], [3.0, 6.0]])
+    """
+
+    def __init__(
+        self,
+        points: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        center: bool = False,
+        scale: Scale = "none",
+        labels: ArrayLike | None = None,
+        image_shape: tuple[int, int] | None = None,
+        name: str = "data",
+    ) -> None:
+        raw = _checks.array("points", points, ("n", "d"))
+        self.weights = _normalised_weights(weights, len(raw), raw.dtype)
+        self.name = name
+        self.labels = None if labels is None else _matching_labels(labels, len(raw))
+        self.image_shape = image_shape
+        if image_shape is not None and np.prod(image_shape) != raw.shape[1]:
+            _checks.refuse("image_shape", f"have {raw.shape[1]} pixels", image_shape)
+        mean = self.weights @ raw
+        self.shift = mean if center else np.zeros_like(mean)
+        self.unit = _unit(raw - mean, self.weights, _checks.choice("scale", scale, ("none", "total", "features")))
+        self.points = (raw - self.shift) / self.unit
+
+    def __repr__(self) -> str:
+        return f"Data({self.name!r}, {self.size} points in {self.dim} dimensions)"
+
+    @property
+    def size(self) -> int:
+        """The number of points n."""
+        return self.points.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """The dimension d."""
+        return self.points.shape[1]
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """E x, shape (d,)."""
+        return self.weights @ self.points
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """E (x − Ex)(x − Ex)ᵀ, shape (d, d)."""
+        centered = self.points - self.mean
+        return (centered * self.weights[:, None]).T @ centered
+
+    @cached_property
+    def _principal(self) -> tuple[np.ndarray, np.ndarray]:
+        variances, directions = np.linalg.eigh(self.covariance.astype(np.float64))
+        variances, directions = np.maximum(variances[::-1], 0), directions[:, ::-1]
+        # A direction's sign is arbitrary; fixing it by the largest entry makes results repeat across LAPACKs.
+        largest = directions[np.abs(directions).argmax(axis=0), np.arange(self.dim)]
+        return variances, directions * np.sign(largest)
+
+    @property
+    def principal_variances(self) -> np.ndarray:
+        """The eigenvalues λ_1 ≥ λ_2 ≥ … of the covariance, shape (d,)."""
+        return self._principal[0]
+
+    @property
+    def principal_directions(self) -> np.ndarray:
+        """The eigenvectors of the covariance in the columns of a (d, d) array, in the same order."""
+        return self._principal[1]
+
+    def pca_risk(self, latent_dim: int) -> float:
+        """Return ½ Σ_{i>k} λ_i, the risk of reconstruction by k principal components."""
+        return float(self.principal_variances[latent_dim:].sum() / 2)
+
+    def pca_reconstruction(self, latent_dim: int) -> np.ndarray:
+        """Return the projection of the points on the mean and k principal directions, shape (n, d)."""
+        directions = self.principal_directions[:, :latent_dim]
+        return self.mean + (self.points - self.mean) @ directions @ directions.T
+
+    def restore(self, points: ArrayLike) -> np.ndarray:
+        """Return points, shape (n, d), in the units and at the place of the array this was made from."""
+        return np.asarray(points) * self.unit + self.shift
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A population P on R^d from which fresh points are drawn: one-pass stochastic gradient descent.
+
+    Args:
+        sample: ``sample(key, n)`` returns n independent points, shape (n, d), written with JAX.
+        dim: the dimension d.
+        name: shown in reports.
+
+    Example:
+        >>> import isthmus as im
+        >>> import jax
+        >>> stream = im.Stream(lambda key, n: jax.random.normal(key, (n, 3)), dim=3)
+        >>> stream.draw(5, seed=0).points.shape
+        (5, 3)
+    """
+
+    sample: Callable[[jax.Array, int], jax.Array]
+    dim: int
+    name: str = field(default="stream", compare=False)
+
+    def draw(self, count: int, seed: int) -> Data:
+        """Return ``count`` independent points as `Data`, drawn in double precision."""
+        count = _checks.integer("count", count, minimum=1)
+        with computing_in(np.dtype(np.float64)):
+            points = np.asarray(self.sample(jax.random.key(seed), count))
+        if points.shape != (count, self.dim):
+            shape = _checks.described(f"of shape {points.shape}")
+            _checks.refuse("sample", f"return an array of shape ({count}, {self.dim})", shape)
+        return Data(points.astype(np.float64), name=self.name)
+
+
+def _normalised_weights(weights: ArrayLike | None, count: int, dtype: np.dtype) -> np.ndarray:
+    if weights is None:
+        return np.full(count, 1 / count, dtype)
+    checked = _checks.array("weights", weights, (count,), np.dtype(np.float64))
+    if checked.min() < 0 or checked.sum() <= 0:
+        described = _checks.described(f"of minimum {checked.min():g} and sum {checked.sum():g}")
+        _checks.refuse("weights", "be non-negative and not all 0", described)
+    return (checked / checked.sum()).astype(dtype)
+
+
+def _matching_labels(labels: ArrayLike, count: int) -> np.ndarray:
+    result = np.asarray(labels)
+    if result.shape != (count,):
+        _checks.refuse("labels", f"have shape ({count},)", _checks.described(f"of shape {result.shape}"))
+    return result
+
+
+def _unit(centered: np.ndarray, weights: np.ndarray, scale: str) -> np.ndarray:
+    """Return what each column is divided by, shape (d,)."""
+    variances = weights @ centered**2
+    if scale == "none":
+        return np.ones_like(variances)
+    if scale == "total":
+        variances = np.full_like(variances, variances.sum())
+    else:
+        variances = variances * len(variances)
+    if not variances.any():
+        described = _checks.described("the same point throughout")
+        _checks.refuse("points", f"differ from one another when scale={scale!r}", described)
+    return np.sqrt(np.where(variances > 0, variances, 1))

@@ -1,0 +1,167 @@
+"""A problem: data, initial law, activations and rates, checked against one another once and for all."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from isthmus import _checks
+from isthmus._errors import TrivialLimitWarning
+from isthmus._precision import computing_in
+from isthmus.core import rates
+from isthmus.core.activations import Activation, activation_pair
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.data import Data, Stream
+from isthmus.core.laws import GaussianNeurons, Law
+from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.rates import Rate
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learned, from where, and by which network, with no word on how it is solved.
+
+    The dynamics is dθ/dt = −ξ_E(t) ∇Ψ_E(θ) for encoder neurons and dω/dt = −ξ_D(t) ∇Ψ_D(ω) for decoder neurons;
+    stochastic gradient descent at step size ε does ε steps of the same, so that t = ε × steps.
+
+    Args:
+        data: `Data`, or a `Stream` for one-pass training from a population.
+        law: the initial law of the neurons.
+        activation: a name, an `Activation`, or a pair (encoder, decoder) of either.
+        encoder_rate, decoder_rate: ξ_E and ξ_D, numbers or functions of time. The same function for both is a
+            step-size schedule; 0 freezes one side.
+        population_points: for a stream, how many points of a fixed fresh sample stand for the population
+            wherever an expectation over it is taken (the mean-field flow and the recorded risk).
+        population_seed: the seed of that sample.
+
+    Raises:
+        ArgumentError: where dimensions disagree, or an aligned law was calibrated for another activation.
+
+    Warns:
+        TrivialLimitWarning: where the mean-field flow would never move.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("digits", max_points=100)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
+        >>> problem.latent_dim, problem.dim
+        (2, 64)
+    """
+
+    data: Data | Stream
+    law: Law
+    activation: str | Activation | tuple[str | Activation, str | Activation] = "tanh"
+    encoder_rate: Rate = 1.0
+    decoder_rate: Rate = 1.0
+    population_points: int = 4096
+    population_seed: int = 0
+
+    def __post_init__(self) -> None:
+        _checks.instance("data", self.data, (Data, Stream))
+        _checks.instance("law", self.law, Law)
+        _checks.integer("population_points", self.population_points, minimum=1)
+        _checks.integer("population_seed", self.population_seed, minimum=0)
+        rates.check("encoder_rate", self.encoder_rate)
+        rates.check("decoder_rate", self.decoder_rate)
+        if self.law.dim != self.data.dim:
+            _checks.refuse("law", f"have the data dimension {self.data.dim}", self.law.dim)
+        names = tuple(activation.name for activation in self.activations)
+        if self.law.activations not in (None, names):
+            _checks.refuse(
+                "activation",
+                f"be the one the aligned law was calibrated for, {self.law.activations},",
+                names,
+                "pass it to aligned_law too",
+            )
+        if self.is_trivial:
+            warnings.warn(
+                "The mean-field limit of this problem is trivial: the flow stays at its initial law, while finite "
+                "networks leave it after a time that grows as log N; use aligned_law(data, latent_dim) for a limit "
+                "that moves.",
+                TrivialLimitWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def latent_dim(self) -> int:
+        """The dimension k of the bottleneck."""
+        return self.law.latent_dim
+
+    @property
+    def dim(self) -> int:
+        """The dimension d of the data."""
+        return self.data.dim
+
+    @cached_property
+    def activations(self) -> tuple[Activation, Activation]:
+        """The activations of encoder and decoder."""
+        return activation_pair(self.activation)
+
+    @cached_property
+    def population(self) -> Data:
+        """The points over which expectations are taken: the data, or the fixed sample of a stream."""
+        if isinstance(self.data, Data):
+            return self.data
+        return self.data.draw(self.population_points, self.population_seed)
+
+    @cached_property
+    def is_trivial(self) -> bool:
+        """Whether the flow stands still at the initial law.
+
+        This is so where f = 0, Dg(0) = 0 and g(0) = E x. For Gaussian laws the first two are read off the
+        covariance (outgoing weights that are centred and independent of the rest); a sampled law counts as trivial
+        where 4,096 draws can't tell it from one (no entry beyond 5 standard errors).
+        """
+        encoder, decoder = self.law.encoder, self.law.decoder
+        with computing_in(np.dtype(np.float64)):
+            if isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons):
+                noise = encoder.outgoing_is_noise and decoder.outgoing_is_noise
+                return noise and _is_centred(self.population)
+            return _sampled_law_is_trivial(self)
+
+    def autoencoder(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
+        """Return the autoencoder made of these measures with the problem's activations."""
+        return Autoencoder(encoder, decoder, *self.activations)
+
+    def draw(self, key: jax.Array, widths: tuple[int, int], dtype: np.dtype) -> Autoencoder:
+        """Return a network of widths (N_E, N_D) whose neurons are independent draws from the initial law.
+
+        The draw is made in double precision and then rounded, so that it is the same network in either.
+        """
+        with computing_in(np.dtype(np.float64)):
+            keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, widths[0]), widths[1]))
+            encoder = self.law.encoder.sample(keys[0], widths[0])
+            decoder = self.law.decoder.sample(keys[1], widths[1])
+            drawn = self.autoencoder(encoder, decoder)
+            return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), drawn)
+
+
+def _is_centred(data: Data) -> bool:
+    """Whether |E x| is below a thousandth of the root mean square distance from the mean."""
+    return float(np.linalg.norm(data.mean)) <= 1e-3 * float(np.sqrt(data.principal_variances.sum()))
+
+
+def _sampled_law_is_trivial(problem: Problem, count: int = 4096, probes: int = 16) -> bool:
+    """Test f = 0 on some points, g(0) = E x and Dg(0) = 0 against the sampling error of ``count`` draws."""
+    encoder_key, decoder_key = jax.random.split(jax.random.key(0))
+    encoder = problem.law.encoder.sample(encoder_key, count)
+    decoder = problem.law.decoder.sample(decoder_key, count)
+    phi_e, phi_d = problem.activations
+    points = jnp.asarray(problem.population.points[:probes], float)
+    latents = phi_e.value(encoder.incoming @ points.T + encoder.bias[:, None])[:, :, None]
+    terms = [
+        (encoder.outgoing[:, None, :] * latents, 0.0),
+        (decoder.outgoing * phi_d.value(decoder.bias)[:, None], problem.population.mean),
+        (decoder.outgoing[:, :, None] * (phi_d.first(decoder.bias)[:, None] * decoder.incoming)[:, None, :], 0.0),
+    ]
+    for samples, expected in terms:
+        values = np.asarray(samples)
+        errors = values.std(axis=0) / np.sqrt(count) + 1e-12
+        if np.any(np.abs(values.mean(axis=0) - expected) > 5 * errors):
+            return False
+    return True

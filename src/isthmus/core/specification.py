@@ -1,0 +1,216 @@
+"""A problem in words: strict, serialisable descriptions that build a `Problem`, for study files and the command line."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import optax
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from isthmus import _checks
+from isthmus._errors import ArgumentError, IsthmusError, StudyFileError
+from isthmus.core.activations import ACTIVATIONS
+from isthmus.core.data import Data, Scale, Stream
+from isthmus.core.laws import Law, aligned_law, independent_law
+from isthmus.core.problem import Problem
+from isthmus.core.rates import Rate
+from isthmus.core.sources import SOURCES, gaussian_stream, load_data, manifold_stream
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+GENERATORS = ("gaussian", "manifold")
+
+
+class Strict(BaseModel):
+    """A description that knows all its keys, and refuses others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DataSpecification(Strict):
+    """Where points come from: a named set, a file, or a generator."""
+
+    source: str = Field("digits", description="a named set, 'gaussian', 'manifold', or a .npy or .csv file")
+    max_points: Count | None = Field(None, description="keep a random subset of a named set or file")
+    seed: Seed = Field(0, description="of the subset, the manifold and the points drawn from a generator")
+    center: bool = True
+    scale: Scale | None = Field(None, description="'none', 'total' or 'features'; by default what suits the source")
+    points: Count = Field(256, description="generator: how many points to draw")
+    stream: bool = Field(False, description="generator: draw fresh points at every step (one pass)")
+    variances: tuple[NonNegative, ...] = Field((), description="gaussian: the diagonal of the covariance")
+    dim: Count = Field(6, description="manifold: dimension of the space")
+    manifold_dim: Count = Field(1, description="manifold: its own dimension")
+    curvature: Positive = Field(1.5, description="manifold: standard deviation of its frequencies")
+    noise: NonNegative = Field(0.05, description="manifold: root mean square distance of the points from it")
+
+    @model_validator(mode="after")
+    def _complete(self) -> DataSpecification:
+        if self.source not in (*SOURCES, *GENERATORS) and Path(self.source).suffix not in (".npy", ".csv"):
+            _checks.choice("data.source", self.source, (*SOURCES, *GENERATORS, "a .npy file", "a .csv file"))
+        if self.stream and self.source not in GENERATORS:
+            _checks.refuse("data.stream", "be false for a finite set of points", True)
+        if self.source == "gaussian" and not self.variances:
+            _checks.refuse("data.variances", "be given for source='gaussian'", list(self.variances))
+        return self
+
+    def build(self) -> Data | Stream:
+        """Return the data, or the stream."""
+        if self.source in SOURCES:
+            return load_data(
+                self.source, max_points=self.max_points, seed=self.seed, center=self.center, scale=self.scale
+            )
+        if self.source in GENERATORS:
+            stream = self._generator()
+            if self.stream:
+                return stream
+            points, name = stream.draw(self.points, self.seed).points, stream.name
+        else:
+            points, name = _read_table(Path(self.source)), Path(self.source).name
+            if self.max_points is not None and self.max_points < len(points):
+                points = points[np.random.default_rng(self.seed).permutation(len(points))[: self.max_points]]
+        return Data(points, center=self.center, scale=self.scale or "none", name=name)
+
+    def _generator(self) -> Stream:
+        if self.source == "gaussian":
+            return gaussian_stream(self.variances)
+        return manifold_stream(
+            self.dim, self.manifold_dim, curvature=self.curvature, noise=self.noise, seed=self.seed
+        )
+
+
+class LawSpecification(Strict):
+    """The initial law of the neurons."""
+
+    kind: Literal["aligned", "independent"] = "aligned"
+    latent_dim: Count = Field(2, description="dimension k of the bottleneck")
+    strength: float = Field(0.5, ge=0, le=1, description="aligned: fraction of the PCA reconstruction at time 0")
+    preactivation_scale: Positive = Field(0.7, description="aligned: root mean square preactivation without bias")
+    bias_scale: NonNegative = Field(0.5, description="standard deviation of the biases")
+    outgoing_noise: NonNegative = Field(0.1, description="aligned: independent part of the outgoing weights")
+    outgoing_scale: NonNegative = Field(1.0, description="independent: standard deviation of outgoing weights")
+    incoming_scale: NonNegative = Field(1.0, description="independent: standard deviation of incoming weights")
+
+    def build(self, data: Data, activation: tuple[str, str]) -> Law:
+        """Return the law for these data and activations."""
+        if self.kind == "independent":
+            return independent_law(
+                data.dim,
+                self.latent_dim,
+                outgoing_scale=self.outgoing_scale,
+                incoming_scale=self.incoming_scale,
+                bias_scale=self.bias_scale,
+            )
+        return aligned_law(
+            data,
+            self.latent_dim,
+            activation=activation,
+            strength=self.strength,
+            preactivation_scale=self.preactivation_scale,
+            bias_scale=self.bias_scale,
+            outgoing_noise=self.outgoing_noise,
+        )
+
+
+class ScheduleSpecification(Strict):
+    """A step-size schedule ξ(t) on top of the rates of encoder and decoder, in mean-field time."""
+
+    kind: Literal["constant", "cosine", "exponential"] = "constant"
+    time: Positive = Field(1.0, description="cosine: when it has decayed; exponential: when it has halved")
+    final: float = Field(0.0, ge=0, le=1, description="cosine: the value it decays to")
+
+    def build(self, rate: float) -> Rate:
+        """Return ``rate`` × ξ(t)."""
+        if self.kind == "cosine":
+            return optax.cosine_decay_schedule(rate, self.time, self.final)  # pyright: ignore
+        if self.kind == "exponential":
+            return optax.exponential_decay(rate, self.time, 0.5)  # pyright: ignore
+        return rate
+
+
+class ProblemSpecification(Strict):
+    """A problem in words; `build` makes the `Problem`."""
+
+    activation: str | tuple[str, str] = Field("tanh", description="one name, or [encoder, decoder]")
+    encoder_rate: NonNegative = 1.0
+    decoder_rate: NonNegative = 1.0
+    population_points: Count = Field(4096, description="stream: points that stand for the population")
+    data: DataSpecification = DataSpecification()  # pyright: ignore[reportCallIssue]
+    law: LawSpecification = LawSpecification()  # pyright: ignore[reportCallIssue]
+    schedule: ScheduleSpecification = ScheduleSpecification()  # pyright: ignore[reportCallIssue]
+
+    @model_validator(mode="after")
+    def _known(self) -> ProblemSpecification:
+        for name in self.activation_names:
+            _checks.choice("activation", name, ACTIVATIONS)
+        return self
+
+    @property
+    def activation_names(self) -> tuple[str, str]:
+        """The names of the activations of encoder and decoder."""
+        return (self.activation, self.activation) if isinstance(self.activation, str) else self.activation
+
+    def build(self) -> Problem:
+        """Return the problem: load or draw the data, calibrate the law."""
+        data = self.data.build()
+        sample = data if isinstance(data, Data) else data.draw(self.population_points, seed=0)
+        return Problem(
+            data,
+            self.law.build(_centred(sample, data), self.activation_names),
+            activation=self.activation_names,
+            encoder_rate=self.schedule.build(self.encoder_rate),
+            decoder_rate=self.schedule.build(self.decoder_rate),
+            population_points=self.population_points,
+        )
+
+
+def translated(error: ValidationError, model: type[BaseModel]) -> IsthmusError:
+    """Return the first complaint of a validation as an exception in the grammar of all arguments."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, IsthmusError):
+        return cause
+    path = [str(part) for part in first["loc"]]
+    name = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        known = _keys(model, path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "the known ones are " + ", ".join(sorted(known))
+        return ArgumentError(f"Argument '{name}' must be a known key, but it is not; {hint}.")
+    rule = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return ArgumentError(f"Argument '{name}' must be {rule}, but it is {first['input']!r}.")
+
+
+def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Return the keys of the table at ``path`` of a model."""
+    for part in path:
+        inner = model.model_fields[part].annotation
+        assert isinstance(inner, type) and issubclass(inner, BaseModel)
+        model = inner
+    return list(model.model_fields)
+
+
+def _centred(sample: Data, source: Data | Stream) -> Data:
+    """Return the sample, centred where it stands for a population of mean 0 and is off by its own error only."""
+    return sample if isinstance(source, Data) else Data(sample.points, center=True)
+
+
+def _read_table(path: Path) -> Any:
+    """Return the numbers of a .npy or .csv file, shape (n, d); a first line of names is skipped."""
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        with path.open(encoding="utf-8-sig") as lines:
+            header = lines.readline()
+        try:
+            [float(field) for field in header.split(",")]
+            skip = 0
+        except ValueError:
+            skip = 1
+        return np.loadtxt(path, delimiter=",", skiprows=skip, ndmin=2, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise StudyFileError(f"Data file '{path}' can't be read as a table of numbers: {error}.") from error

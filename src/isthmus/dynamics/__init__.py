@@ -1,0 +1,1 @@
+"""How the system moves: the mean-field flow, stochastic gradient descent, and exact reduced systems."""

@@ -1,0 +1,95 @@
+"""Exact reduced systems: problems in which the mean-field dynamics closes on finitely many numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import solve_ivp
+
+from isthmus import _checks
+from isthmus._errors import NumericalError
+from isthmus.core import rates
+from isthmus.core.laws import GaussianNeurons
+from isthmus.core.problem import Problem
+
+
+def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -> np.ndarray:
+    r"""Return the exact mean-field risk of an autoencoder with linear activations and no biases, shape (T,).
+
+    With A = E[a wᵀ], B = E[c uᵀ] and Σ = E[x xᵀ] the dynamics closes on the second moments M_E of (a, w) and M_D
+    of (c, u):
+
+        Ṁ_E = ξ_E (K M_E + M_E Kᵀ),   K = [[0, G], [Gᵀ, 0]],   G = Bᵀ(I − BA)Σ,
+        Ṁ_D = ξ_D (L M_D + M_D Lᵀ),   L = [[0, H], [Hᵀ, 0]],   H = (I − BA)ΣAᵀ,
+        R = ½ tr (I − BA) Σ (I − BA)ᵀ .
+
+    It holds for any initial law with these moments, and for finite networks, with the empirical moments of their
+    neurons; here they are those of a Gaussian law.
+
+    Args:
+        problem: with linear activations, Gaussian laws and biases that are switched off.
+        times: shape (T,), non-negative and increasing.
+        rtol: tolerance of the ordinary differential equation.
+
+    Raises:
+        ArgumentError: where an activation isn't linear or a bias is present.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.Data([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]])
+        >>> law = im.aligned_law(data, latent_dim=1, activation="linear", bias_scale=0.0)
+        >>> risk = im.linear_closure(im.Problem(data, law, activation="linear"), times=[0.0, 100.0])
+        >>> bool(abs(risk[1] - data.pca_risk(1)) < 1e-8)
+        True
+    """
+    grid = _checks.times("times", times)
+    if any(activation.name != "linear" for activation in problem.activations):
+        _checks.refuse("activation", "be 'linear' for the closed system", problem.activation)
+    encoder, decoder = _moments("encoder", problem.law.encoder), _moments("decoder", problem.law.decoder)
+    dim, latent_dim = problem.dim, problem.latent_dim
+    population = problem.population
+    points = population.points.astype(float)
+    second_moment = (points * population.weights[:, None]).T @ points
+    split = encoder.size
+
+    def unpack(state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        m_e, m_d = state[:split].reshape(encoder.shape), state[split:].reshape(decoder.shape)
+        return m_e, m_d, m_e[:latent_dim, latent_dim:], m_d[:dim, dim:]
+
+    def velocity(time: float, state: np.ndarray) -> np.ndarray:
+        m_e, m_d, a, b = unpack(state)
+        defect = (np.eye(dim) - b @ a) @ second_moment
+        xi_e = rates.values("encoder_rate", problem.encoder_rate, np.array([time]))[0]
+        xi_d = rates.values("decoder_rate", problem.decoder_rate, np.array([time]))[0]
+        return np.concatenate([(xi_e * _turn(b.T @ defect, m_e)).ravel(), (xi_d * _turn(defect @ a.T, m_d)).ravel()])
+
+    def risk(state: np.ndarray) -> float:
+        _, _, a, b = unpack(state)
+        defect = np.eye(dim) - b @ a
+        return float(np.trace(defect @ second_moment @ defect.T) / 2)
+
+    start = np.concatenate([encoder.ravel(), decoder.ravel()])
+    if grid[-1] == 0:
+        return np.array([risk(start)])
+    solution = solve_ivp(
+        velocity, (0.0, grid[-1]), start, method="DOP853", t_eval=grid, rtol=rtol, atol=rtol * 1e-2
+    )
+    if not solution.success:
+        raise NumericalError(f"the closed system was not solved to t={grid[-1]:g}: {solution.message}")
+    return np.array([risk(state) for state in solution.y.T])
+
+
+def _moments(name: str, law: object) -> np.ndarray:
+    if not isinstance(law, GaussianNeurons):
+        _checks.refuse_type(name, "be GaussianNeurons", _checks.described(f"of type {type(law).__name__}"))
+    if law.covariance[-1, -1] != 0 or law.mean[-1] != 0:
+        _checks.refuse(name, "have no bias (a zero row and column of the covariance)", _checks.described("biased"))
+    return law.second_moments()
+
+
+def _turn(block: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """Return K M + M Kᵀ with K = [[0, G], [Gᵀ, 0]]."""
+    outputs, inputs = block.shape
+    k = np.block([[np.zeros((outputs, outputs)), block], [block.T, np.zeros((inputs, inputs))]])
+    product = k @ moments
+    return product + product.T

@@ -1,0 +1,126 @@
+"""The gradient flow of weighted neurons by an adaptive Runge–Kutta method: of particles, or of a finite network."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from isthmus import _checks
+from isthmus._errors import Status
+from isthmus._precision import computing_in
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.problem import Problem
+from isthmus.core.rates import Rate
+
+
+class Flow(NamedTuple):
+    """Risk (T,) and snapshots of one flow, and how it ended."""
+
+    risk: np.ndarray
+    snapshots: Autoencoder | None  # arrays with a leading axis of snapshots
+    status: Status
+
+
+class FlowSettings(NamedTuple):
+    """Tolerances of the time steps, and the largest number of them."""
+
+    rtol: float
+    atol: float
+    max_steps: int
+
+
+def flow_settings(rtol: float | None, atol: float | None, max_steps: int, dtype: np.dtype) -> FlowSettings:
+    """Return the checked settings of the time steps; rounding bounds the tolerance from below."""
+    single = dtype == np.float32
+    rtol = (1e-4 if single else 1e-6) if rtol is None else rtol
+    rtol = _checks.real("rtol", rtol, minimum=1e-5 if single else 1e-13, maximum=0.1)
+    return FlowSettings(
+        rtol,
+        rtol / 100 if atol is None else _checks.real("atol", atol, above=0),
+        _checks.integer("max_steps", max_steps, minimum=1),
+    )
+
+
+def integrate_flow(
+    start: Autoencoder,
+    problem: Problem,
+    times: np.ndarray,
+    snapshot_indices: np.ndarray,
+    settings: FlowSettings,
+    dtype: np.dtype,
+) -> Flow:
+    """Follow dθ/dt = −ξ∇Ψ from ``start`` and return the risk at the times, and the state at some of them."""
+    population = problem.population
+    with computing_in(dtype):
+        grid = jnp.asarray(times, dtype)
+        risk, snapshots, successful, steps = _solve(
+            start,
+            jnp.asarray(population.points, dtype),
+            jnp.asarray(population.weights, dtype),
+            grid,
+            grid[snapshot_indices] if len(snapshot_indices) else None,
+            settings,
+            (problem.encoder_rate, problem.decoder_rate),
+        )
+        risk = np.asarray(risk, np.float64)
+        snapshots = jax.tree.map(np.asarray, snapshots)
+    return Flow(risk, snapshots, _status(risk, bool(successful), int(steps), times, settings))
+
+
+@partial(jax.jit, static_argnames=("settings", "rates"))
+def _solve(
+    start: Autoencoder,
+    points: jax.Array,
+    weights: jax.Array,
+    times: jax.Array,
+    snapshot_times: jax.Array | None,
+    settings: FlowSettings,
+    rates: tuple[Rate, Rate],
+) -> tuple[jax.Array, Autoencoder | None, jax.Array, jax.Array]:
+    def velocity(time: jax.Array, state: Autoencoder, _: None) -> Autoencoder:
+        encoder_rate, decoder_rate = (
+            jnp.asarray(rate(time) if callable(rate) else rate, times.dtype) for rate in rates
+        )
+        return state.velocity(points, weights, encoder_rate, decoder_rate)
+
+    saves = [diffrax.SubSaveAt(ts=times, fn=lambda _, state, __: state.risk(points, weights))]
+    if snapshot_times is not None:
+        saves.append(diffrax.SubSaveAt(ts=snapshot_times))
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(velocity),  # pyright: ignore[reportArgumentType]
+        diffrax.Tsit5(),
+        t0=0.0,
+        t1=times[-1],
+        dt0=None,
+        y0=start,
+        saveat=diffrax.SaveAt(subs=saves),
+        stepsize_controller=diffrax.PIDController(rtol=settings.rtol, atol=settings.atol),
+        max_steps=settings.max_steps,
+        throw=False,
+    )
+    assert solution.ys is not None
+    risk, *snapshots = solution.ys
+    successful = solution.result == diffrax.RESULTS.successful
+    return risk, snapshots[0] if snapshots else None, successful, solution.stats["num_steps"]
+
+
+def _status(
+    risk: np.ndarray, successful: bool, steps: int, times: np.ndarray, settings: FlowSettings
+) -> Status:
+    if successful and np.isfinite(risk).all():
+        return Status()
+    reached = times[np.isfinite(risk)]
+    until = f"t={reached[-1]:g}" if len(reached) else "t=0"
+    return Status(
+        ok=False,
+        message=(
+            f"the gradient flow was followed only until {until} of {times[-1]:g} in {steps} steps "
+            f"(max_steps={settings.max_steps}); raise max_steps, loosen rtol={settings.rtol:g}, or shorten the "
+            "horizon, and look for very large data or initial weights, which make the flow stiff"
+        ),
+    )

@@ -1,0 +1,39 @@
+"""Independent jobs on a few threads: JAX releases the interpreter while it computes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+from isthmus import _checks
+
+Result = TypeVar("Result")
+Progress = Callable[[int, int], None]
+"""Called as ``progress(done, total)`` each time a job is done, in the calling thread."""
+
+
+def number_of_workers(workers: int | None) -> int:
+    """Return the number of threads: as asked for, or one for each processor this process may use."""
+    if workers is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return _checks.integer("workers", workers, minimum=1)
+
+
+def run_jobs(
+    job: Callable[[int], Result], count: int, workers: int | None, progress: Progress | None
+) -> list[Result]:
+    """Return [job(0), …, job(count − 1)], computed on ``workers`` threads; an interrupt drops what hasn't begun."""
+    results: dict[int, Result] = {}
+    with ThreadPoolExecutor(min(number_of_workers(workers), count)) as pool:
+        futures = {pool.submit(job, index): index for index in range(count)}
+        try:
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                if progress is not None:
+                    progress(len(results), count)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [results[index] for index in range(count)]

@@ -1,0 +1,99 @@
+"""What a solver returns: risks at times, networks at chosen times, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from isthmus import _checks
+from isthmus._errors import Status
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.neurons import NeuronMeasure
+
+
+@dataclass(frozen=True)
+class MeanFieldPath:
+    """The mean-field path on a grid of times.
+
+    Attributes:
+        times: shape (T,), in mean-field time.
+        risk: R(t), the mean over replicates, shape (T,).
+        risk_error: half the width of the 95 % interval of ``risk`` over replicates, shape (T,); NaN for a single
+            replicate. It covers the error of the particles, not that of the time steps, which is about ``rtol``.
+        replicate_risk: shape (replicates, T).
+        snapshot_times: shape (S,), those of ``times`` at which the measures were kept.
+        snapshots: the autoencoders at these times, of the first replicate.
+        status: how the solve ended.
+    """
+
+    times: np.ndarray
+    risk: np.ndarray
+    risk_error: np.ndarray
+    replicate_risk: np.ndarray
+    snapshot_times: np.ndarray
+    snapshots: tuple[Autoencoder, ...]
+    status: Status
+
+    def at(self, time: float) -> Autoencoder:
+        """Return the autoencoder at one of ``snapshot_times``."""
+        index = _checks.subset_of_times("time", time, self.snapshot_times)
+        return self.snapshots[int(index[0])]
+
+    @property
+    def encoder(self) -> NeuronMeasure:
+        """The encoder's measure ρ at the last snapshot."""
+        return self.snapshots[-1].encoder
+
+    @property
+    def decoder(self) -> NeuronMeasure:
+        """The decoder's measure ν at the last snapshot."""
+        return self.snapshots[-1].decoder
+
+
+@dataclass(frozen=True)
+class TrainingRuns:
+    """Independent runs of networks of one width, on a grid of times.
+
+    Attributes:
+        times: shape (T,), t = step size × steps.
+        risk: shape (runs, T).
+        width: (N_E, N_D), neurons of the encoder and of the decoder.
+        snapshot_times: shape (S,), those of ``times`` at which the networks were kept.
+        snapshots: the networks, each array with leading axes (runs, S); None where S = 0.
+        diverged_at: the recorded time at which a run was first seen to have diverged, else NaN, shape (runs,).
+        status: how the runs ended.
+    """
+
+    times: np.ndarray
+    risk: np.ndarray
+    width: tuple[int, int]
+    snapshot_times: np.ndarray
+    snapshots: Autoencoder | None
+    diverged_at: np.ndarray
+    status: Status
+
+    def at(self, time: float, run: int = 0) -> Autoencoder:
+        """Return the network of one run at one of ``snapshot_times``."""
+        run = _checks.integer("run", run, 0, len(self.risk) - 1, "the last run")
+        if self.snapshots is None:
+            _checks.refuse("time", "be one of the snapshot times", time, "no network was kept")
+        index = int(_checks.subset_of_times("time", time, self.snapshot_times)[0])
+        return jax.tree.map(lambda leaf: leaf[run, index], self.snapshots)
+
+    @property
+    def encoder(self) -> NeuronMeasure:
+        """The encoders at the last snapshot, with a leading axis of runs."""
+        return self._last.encoder
+
+    @property
+    def decoder(self) -> NeuronMeasure:
+        """The decoders at the last snapshot, with a leading axis of runs."""
+        return self._last.decoder
+
+    @property
+    def _last(self) -> Autoencoder:
+        if self.snapshots is None:
+            _checks.refuse("snapshot_times", "hold a time for a network to be kept", ())
+        return jax.tree.map(lambda leaf: leaf[:, -1], self.snapshots)

@@ -1,0 +1,215 @@
+"""Stochastic gradient descent of finite networks in the mean-field scaling."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from isthmus import _checks
+from isthmus._errors import Status
+from isthmus._precision import Precision, computing_in, floating
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.problem import Problem
+from isthmus.dynamics.batches import Batches, Sampling, check_sampling
+from isthmus.dynamics.parallel import Progress, run_jobs
+from isthmus.dynamics.results import TrainingRuns
+from isthmus.dynamics.step_plan import StepPlan, StepSize, plan_steps
+
+EXPLOSION = 1e4
+"""A run counts as diverged where its risk is not finite or this many times larger than that of x̂ = 0."""
+
+
+def train(
+    problem: Problem,
+    times: ArrayLike,
+    width: int | tuple[int, int],
+    step_size: StepSize,
+    *,
+    batch_size: int = 1,
+    sampling: Sampling | None = None,
+    runs: int = 1,
+    seed: int = 0,
+    snapshot_times: ArrayLike | None = None,
+    dtype: Precision | Any = "float32",
+    workers: int | None = None,
+    progress: Progress | None = None,
+    throw: bool = True,
+) -> TrainingRuns:
+    r"""Train finite autoencoders by minibatch SGD and return the risk of each run at the given times.
+
+    θ_i ← θ_i − ε N_E ξ_E(t) ∂ℓ_B/∂θ_i,   ω_j ← ω_j − ε N_D ξ_D(t) ∂ℓ_B/∂ω_j,   t = ε × steps,
+
+    with ℓ_B the risk on a minibatch of B points and outputs that carry 1/N (arXiv:2606.07120). Neurons start as
+    independent draws from the initial law. The recorded risk is that on all data, or, for a stream, on the
+    problem's fixed sample of ``population_points`` fresh points, on which no step is taken.
+
+    Args:
+        problem: data, law, activations and rates.
+        times: shape (T,), non-negative and increasing; multiples of a constant step size.
+        width: N, or (N_E, N_D).
+        step_size: ε, or a function of time; then steps that would pass a recorded time end there.
+        batch_size: B.
+        sampling: 'with_replacement' (the default for data), 'without_replacement' (a fresh random order each
+            epoch; a last batch that isn't full is dropped), or 'one_pass' (each point at most once; the only
+            choice, and the default, for a stream).
+        runs: independent runs.
+        seed: of initial neurons and batches. Run r of a width starts from the same neurons whatever the number
+            of runs, the step size, the batch size and the precision.
+        snapshot_times: those of ``times`` at which to keep the networks; the last one if left out, none if ().
+        dtype: 'float32' or 'float64', whatever the type of the data.
+        workers: threads; runs go side by side. The result doesn't depend on it.
+        progress: called as ``progress(done, total)`` after each run.
+        throw: raise `NumericalError` where a run diverges; otherwise the status of the result says it.
+
+    Raises:
+        ArgumentError: where an argument breaks its rule.
+        NumericalError: where a run diverges; the message names the run, the time and a remedy.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("digits", max_points=64)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
+        >>> runs = im.train(problem, times=[0.0, 1.0, 2.0], width=32, step_size=0.1, batch_size=4, runs=3)
+        >>> runs.risk.shape, runs.encoder.outgoing.shape
+        ((3, 3), (3, 32, 2))
+    """
+    _checks.instance("problem", problem, Problem)
+    grid = _checks.times("times", times)
+    widths = check_width(width)
+    plan = plan_steps(problem, grid, step_size)
+    batch_size = _checks.integer("batch_size", batch_size, minimum=1)
+    chosen = check_sampling(problem, sampling, batch_size, plan.number_of_steps)
+    runs = _checks.integer("runs", runs, minimum=1)
+    seed = _checks.integer("seed", seed, minimum=0)
+    precision = floating("dtype", dtype)
+    kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
+    slots = np.full(len(grid), -1, np.int32)
+    slots[kept] = np.arange(len(kept))
+
+    with computing_in(precision):
+        batches = Batches.of(problem, batch_size, chosen, precision)
+        steps = plan.in_precision(precision)
+    job = partial(_one_run, problem, widths, steps, slots, batches, seed, precision)
+    results = run_jobs(job, runs, workers, progress)
+    risk = np.stack([risk for risk, _ in results])
+    diverged_at = _divergence(problem, grid, risk)
+    status = _status(diverged_at, step_size)
+    if throw:
+        status.raise_if_failed()
+    snapshots = jax.tree.map(lambda *leaves: np.stack(leaves), *(kept for _, kept in results))
+    return TrainingRuns(grid, risk, widths, grid[kept], snapshots, diverged_at, status)
+
+
+def check_width(width: int | tuple[int, int]) -> tuple[int, int]:
+    """Return (N_E, N_D) from one width or a pair."""
+    pair = width if isinstance(width, tuple | list) else (width, width)
+    if len(pair) != 2:
+        _checks.refuse("width", "be one width or a pair (encoder, decoder)", width)
+    return _checks.integer("width", pair[0], minimum=1), _checks.integer("width", pair[1], minimum=1)
+
+
+def run_keys(seed: int, run: int) -> tuple[jax.Array, jax.Array]:
+    """Return the key of a run's initial neurons, and that of its batches."""
+    initial, batches = jax.random.split(jax.random.fold_in(jax.random.key(seed), run))
+    return initial, batches
+
+
+def _one_run(
+    problem: Problem,
+    widths: tuple[int, int],
+    plan: StepPlan,
+    slots: np.ndarray,
+    batches: Batches,
+    seed: int,
+    dtype: np.dtype,
+    run: int,
+) -> tuple[np.ndarray, Autoencoder | None]:
+    initial_key, batch_key = run_keys(seed, run)
+    start = problem.draw(initial_key, widths, dtype)
+    with computing_in(dtype):
+        risk, snapshots = _train(start, batch_key, batches, plan, slots, int(slots.max()) + 1)
+        return np.asarray(risk, np.float64), jax.tree.map(np.asarray, snapshots)
+
+
+@partial(jax.jit, static_argnames="number_of_snapshots")
+def _train(
+    start: Autoencoder,
+    key: jax.Array,
+    batches: Batches,
+    plan: StepPlan,
+    slots: jax.Array,
+    number_of_snapshots: int,
+) -> tuple[jax.Array, Autoencoder | None]:
+    """Take the steps of the plan, chunk by chunk; return the risk (T,) and the snapshots (S, ...)."""
+
+    def take_step(offset: jax.Array, state, first: jax.Array, encoder_steps, decoder_steps, drawn):
+        network, order = state
+        points, weights, order = batches.batch(key, first + offset, drawn[offset], order)
+        move = network.velocity(points, weights, encoder_steps[offset], decoder_steps[offset])
+        return jax.tree.map(jnp.add, network, move), order
+
+    def take_chunk(state, chunk: StepPlan):
+        network, order, risks, snapshots = state
+        drawn = batches.draws(key, chunk.first, plan.encoder_steps.shape[1])
+        step = partial(
+            take_step,
+            first=chunk.first,
+            encoder_steps=chunk.encoder_steps,
+            decoder_steps=chunk.decoder_steps,
+            drawn=drawn,
+        )
+        network, order = jax.lax.fori_loop(0, chunk.counts, step, (network, order))
+        recorded = chunk.record >= 0
+        risks = jax.lax.cond(
+            recorded,
+            lambda: risks.at[chunk.record].set(network.risk(batches.points, batches.weights)),
+            lambda: risks,
+        )
+        if number_of_snapshots:
+            slot = slots[chunk.record]
+            snapshots = jax.lax.cond(
+                recorded & (slot >= 0),
+                lambda: jax.tree.map(lambda kept, leaf: kept.at[slot].set(leaf), snapshots, network),
+                lambda: snapshots,
+            )
+        return (network, order, risks, snapshots), None
+
+    state = (
+        start,
+        batches.first_order(),
+        jnp.zeros(len(slots), batches.points.dtype),
+        jax.tree.map(lambda leaf: jnp.zeros((number_of_snapshots, *leaf.shape), leaf.dtype), start)
+        if number_of_snapshots
+        else None,
+    )
+    (_, _, risks, snapshots), _ = jax.lax.scan(take_chunk, state, plan)
+    return risks, snapshots
+
+
+def _divergence(problem: Problem, times: np.ndarray, risk: np.ndarray) -> np.ndarray:
+    """Return the first recorded time at which each run has diverged, NaN where it hasn't."""
+    population = problem.population
+    limit = EXPLOSION * float(population.weights @ (population.points**2).sum(axis=1)) / 2
+    bad = ~np.isfinite(risk) | (risk > np.maximum(limit, EXPLOSION * risk[:, :1]))
+    return np.where(bad.any(axis=1), times[bad.argmax(axis=1)], np.nan)
+
+
+def _status(diverged_at: np.ndarray, step_size: StepSize) -> Status:
+    diverged = np.flatnonzero(~np.isnan(diverged_at))
+    if len(diverged) == 0:
+        return Status()
+    first = int(diverged[np.argmin(diverged_at[diverged])])
+    named = "the step-size schedule" if callable(step_size) else f"the step size {step_size:g}"
+    remedy = "try a quarter of it" if callable(step_size) else f"try at most {step_size / 4:g}"
+    return Status(
+        ok=False,
+        message=(
+            f"{named} made run {first} diverge at t={diverged_at[first]:g} ({len(diverged)} of {len(diverged_at)} "
+            f"runs diverged); {remedy}, or larger batches"
+        ),
+    )

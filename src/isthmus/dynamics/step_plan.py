@@ -1,0 +1,113 @@
+"""Which steps a training run takes: sizes, times and where the risk is recorded, so that times match exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from isthmus import _checks
+from isthmus.core import rates
+from isthmus.core.problem import Problem
+
+StepSize = float | Callable[[float], float]
+"""A constant step size ε, or ε(t) as a function of mean-field time."""
+
+LONGEST_CHUNK = 256
+LARGEST_NUMBER_OF_STEPS = 100_000_000
+
+
+class StepPlan(NamedTuple):
+    """The steps of a run in chunks, each of which ends at a recorded time or is full.
+
+    Attributes:
+        encoder_steps, decoder_steps: ε_s ξ_E(t_s) and ε_s ξ_D(t_s), shape (chunks, length), padded with 0.
+        first: the number of the first step of each chunk, shape (chunks,).
+        counts: steps in each chunk, shape (chunks,).
+        record: the index of the recorded time at which a chunk ends, −1 for none, shape (chunks,).
+    """
+
+    encoder_steps: np.ndarray
+    decoder_steps: np.ndarray
+    first: np.ndarray
+    counts: np.ndarray
+    record: np.ndarray
+
+    @property
+    def number_of_steps(self) -> int:
+        """How many steps the run takes."""
+        return int(self.counts.sum())
+
+    def in_precision(self, dtype: np.dtype) -> StepPlan:
+        """Return the plan with step sizes in ``dtype`` and numbers in 32 bits."""
+        return StepPlan(
+            self.encoder_steps.astype(dtype),
+            self.decoder_steps.astype(dtype),
+            *(part.astype(np.int32) for part in (self.first, self.counts, self.record)),
+        )
+
+
+def plan_steps(problem: Problem, times: np.ndarray, step_size: StepSize) -> StepPlan:
+    """Return the steps that lead through ``times`` and record there.
+
+    A constant step size must divide every time. Where ε is a function of time, step s goes from t_s to
+    t_s + ε(t_s), and the step that would pass a recorded time is shortened to end there.
+    """
+    if callable(step_size):
+        sizes, counts = _varying_steps(step_size, times)
+    else:
+        sizes, counts = _constant_steps(step_size, times)
+    starts = np.concatenate([[0.0], np.cumsum(sizes)])[:-1]
+    encoder = sizes * rates.values("encoder_rate", problem.encoder_rate, starts)
+    decoder = sizes * rates.values("decoder_rate", problem.decoder_rate, starts)
+    lengths, record = [], []
+    for index, count in enumerate(counts):
+        full, rest = divmod(int(count), LONGEST_CHUNK)
+        # A segment without steps (time 0) is a chunk of its own, and only a segment's last chunk records.
+        chunks = [LONGEST_CHUNK] * full + ([rest] if rest or not full else [])
+        lengths += chunks
+        record += [-1] * (len(chunks) - 1) + [index]
+    ends = np.cumsum(lengths)
+    first = ends - lengths
+    longest = max(1, *lengths)
+    padded = np.zeros((2, len(lengths), longest))
+    for chunk, (start, stop) in enumerate(zip(first, ends, strict=True)):
+        padded[:, chunk, : stop - start] = encoder[start:stop], decoder[start:stop]
+    return StepPlan(padded[0], padded[1], first, np.array(lengths), np.array(record))
+
+
+def _constant_steps(step_size: float, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    size = _checks.real("step_size", step_size, above=0)
+    _limit_steps(step_size, times[-1] / size)
+    ends = np.rint(times / size)
+    off = np.abs(times - ends * size) > 1e-9 * np.maximum(times, size)
+    if off.any():
+        wrong = float(times[off][0])
+        below = np.floor(wrong / size) * size
+        hint = f"the nearest are {below:.12g} and {below + size:.12g}"
+        _checks.refuse("times", f"be multiples of the step size {size:g}", wrong, hint)
+    return np.full(int(ends[-1]), size), np.diff(ends, prepend=0).astype(int)
+
+
+def _varying_steps(
+    step_size: Callable[[float], float], times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    sizes, counts, now = [], [], 0.0
+    for time in times:
+        before = len(sizes)
+        while now < time:
+            size = _checks.real(f"step_size({now:g})", float(step_size(now)), above=0)
+            _limit_steps(size, (times[-1] - now) / size)
+            # A remainder below a thousandth of a step is rounding: it joins this step.
+            last = now + 1.001 * size >= time
+            sizes.append(time - now if last else size)
+            now = time if last else now + size
+        counts.append(len(sizes) - before)
+    return np.array(sizes), np.array(counts, dtype=int)
+
+
+def _limit_steps(step_size: object, steps: float) -> None:
+    if steps > LARGEST_NUMBER_OF_STEPS:
+        rule = f"reach the horizon within {LARGEST_NUMBER_OF_STEPS:,} steps"
+        _checks.refuse("step_size", rule, step_size, f"it would take {steps:.2g}")

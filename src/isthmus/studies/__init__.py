@@ -1,0 +1,1 @@
+"""Questions that are answered over many runs, and the files that hold the answers."""

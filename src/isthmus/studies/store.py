@@ -1,0 +1,97 @@
+"""Studies on disk: one folder a study, written atomically, never over something else, and nothing pickled."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import xarray as xr
+
+from isthmus._errors import ArgumentError, StudyFileError
+from isthmus.studies.tracking import TrackingStudy
+from isthmus.studies.tracking_result import FORMAT, TrackingResult
+
+STUDY_FILE = "study.toml"
+RESULTS_FILE = "results.nc"
+
+
+def claim_folder(folder: Path, study: TrackingStudy) -> None:
+    """Make ``folder`` the home of a study, or refuse it where something else lives there.
+
+    Raises:
+        StudyFileError: where the folder holds another study or other files, or can't be written to.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise StudyFileError(f"Output folder '{folder}' is a file; choose another with --out.")
+        present = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+        if STUDY_FILE in present:
+            if not _same_study(folder, study):
+                raise StudyFileError(f"Output folder '{folder}' holds another study; choose another with --out.")
+        elif present:
+            raise StudyFileError(
+                f"Output folder '{folder}' isn't empty and holds no study (but '{present[0]}'); choose another "
+                "with --out."
+            )
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / STUDY_FILE, lambda path: path.write_text(study.to_toml(), encoding="utf-8"))
+    except OSError as error:
+        if isinstance(error, StudyFileError):
+            raise
+        raise StudyFileError(f"Output folder '{folder}' can't be used: {error}.") from error
+
+
+def save_result(folder: Path, result: TrackingResult) -> None:
+    """Write the study and its results to a folder, which is claimed first."""
+    claim_folder(folder, result.study)
+    write_atomically(
+        folder / RESULTS_FILE, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None
+    )
+
+
+def load_result(folder: str | Path) -> TrackingResult:
+    """Return the finished study in a folder.
+
+    Loading runs nothing that the folder brings: results are plain arrays, and the study is parsed as TOML.
+
+    Raises:
+        StudyFileError: where there is no study, or it isn't finished, or was written in another format.
+    """
+    path = Path(folder) / RESULTS_FILE
+    if not path.is_file():
+        raise StudyFileError(f"Folder '{folder}' holds no finished study: there is no {RESULTS_FILE}.")
+    try:
+        dataset = xr.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        raise StudyFileError(f"Results '{path}' can't be read: {error}.") from error
+    if dataset.attrs.get("format") != FORMAT or "study" not in dataset.attrs:
+        raise StudyFileError(f"Results '{path}' are not a tracking study of format {FORMAT}.")
+    return TrackingResult(TrackingStudy.from_toml(dataset.attrs["study"]), dataset)
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file in full beside its place, then move it there, so that it is never seen half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and not isinstance(error, StudyFileError):
+            raise StudyFileError(f"File '{path}' can't be written: {error}.") from error
+        raise
+
+
+def _same_study(folder: Path, study: TrackingStudy) -> bool:
+    try:
+        text = (folder / STUDY_FILE).read_text(encoding="utf-8")
+        return TrackingStudy.from_toml(text) == study
+    except (ArgumentError, UnicodeDecodeError):
+        return False

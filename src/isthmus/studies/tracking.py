@@ -1,0 +1,196 @@
+"""The tracking study: does a finite autoencoder trained by SGD follow its mean-field limit, and how closely?"""
+
+from __future__ import annotations
+
+import functools
+import math
+import tomllib
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+import tomli_w
+from pydantic import Field, ValidationError, model_validator
+
+from isthmus import _checks
+from isthmus._errors import ArgumentError, NumericalError
+from isthmus.core.problem import Problem
+from isthmus.core.specification import Count, Positive, ProblemSpecification, Seed, translated
+from isthmus.dynamics.batches import Sampling
+from isthmus.dynamics.mean_field import solve_mean_field
+from isthmus.dynamics.network_flow import gradient_flow
+from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
+from isthmus.dynamics.sgd import train
+
+StageProgress = Callable[[str, int, int], None]
+"""Called as ``progress(stage, done, total)``."""
+
+
+class TrackingStudy(ProblemSpecification):
+    """Widths × step sizes × seeds of one problem, against its mean-field path.
+
+    Every field is a key of a study file (TOML); `from_toml` and `to_toml` read and write one. The tables ``data``,
+    ``law`` and ``schedule`` may be given as dictionaries.
+
+    Raises:
+        ArgumentError: where a value breaks its rule, or a key is unknown.
+
+    Example:
+        >>> import isthmus as im
+        >>> study = im.TrackingStudy(data={"source": "wine"}, widths=[16, 64], horizon=4.0, runs=8)
+        >>> study.times[-1], im.TrackingStudy.from_toml(study.to_toml()) == study
+        (4.0, True)
+    """
+
+    widths: tuple[Count, ...] = Field((64, 256, 1024), min_length=1, description="widths N of both layers")
+    step_sizes: tuple[Positive, ...] = Field((0.1,), min_length=1, description="step sizes; t = step size × steps")
+    batch_size: Count = 8
+    sampling: Sampling | None = Field(None, description="by default with replacement, or one pass for a stream")
+    horizon: Positive = 200.0
+    records: Count = Field(40, description="how many times, after 0, the risk is recorded at")
+    runs: Count = Field(32, ge=2, description="independent runs for each width and step size")
+    flow_runs: int = Field(16, ge=2, description="how many of them are also followed at step size 0")
+    confidence: float = Field(0.9, gt=0, lt=1, description="1 − δ: the quantile of the sup-gap that is reported")
+    seed: Seed = 0
+    particles: Count = Field(1024, description="mean field: particles a side in each replicate")
+    replicates: int = Field(4, ge=2, description="mean field: independent scramblings")
+    quadrature: Literal["sobol", "iid"] = "sobol"
+    rtol: Positive = Field(1e-5, le=0.1, description="mean field: tolerance of the time steps")
+    flow_rtol: Positive = Field(1e-3, ge=1e-5, le=0.1, description="step size 0: tolerance of the time steps")
+    precision: Literal["float32", "float64"] = Field("float32", description="of the training runs")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise translated(error, type(self)) from None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrackingStudy:
+        for name, values in (("widths", self.widths), ("step_sizes", self.step_sizes)):
+            if len(set(values)) < len(values):
+                _checks.refuse(name, "hold each value once", list(values))
+        _ = self.times
+        return self
+
+    @functools.cached_property
+    def times(self) -> np.ndarray:
+        """The recorded times: 0 and multiples of all step sizes up to the horizon, spread evenly."""
+        unit = functools.reduce(_common_multiple, map(_fraction, self.step_sizes))
+        units = _fraction(self.horizon) / unit
+        if units.denominator != 1:
+            below = max(1, math.floor(units)) * unit
+            _checks.refuse(
+                "horizon",
+                f"be a multiple of every step size, so of {float(unit):g},",
+                self.horizon,
+                f"the nearest are {float(below):g} and {float(below + unit):g}",
+            )
+        marks = np.unique(np.rint(np.linspace(0, int(units), self.records + 1)).astype(int))
+        return np.array([float(int(mark) * unit) for mark in marks])
+
+    @functools.cached_property
+    def snapshot_times(self) -> np.ndarray:
+        """Times at which latents are shown: near 0, an eighth, a half, and all of the horizon."""
+        nearest = [np.abs(self.times - part * self.horizon).argmin() for part in (0, 1 / 8, 1 / 2, 1)]
+        return self.times[np.unique(nearest)]
+
+    @classmethod
+    def from_toml(cls, text: str) -> TrackingStudy:
+        """Return the study that a TOML text describes."""
+        try:
+            return cls(**tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise ArgumentError(f"Argument 'study' must be TOML, but it is not: {error}.") from None
+
+    def to_toml(self) -> str:
+        """Return the study as TOML, every key written out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+class TrackingRuns:
+    """What a tracking study computes: the mean-field path, and runs of finite networks beside it.
+
+    Attributes:
+        problem: the problem that the study describes.
+        path: its mean-field path.
+        runs: the SGD runs of each (width, step size).
+        flows: gradient flows of each width, from the initial neurons of the first of those runs.
+        showcase: one more network of each width, at the smallest step size, kept at the snapshot times.
+    """
+
+    def __init__(self, study: TrackingStudy, workers: int | None, progress: StageProgress | None) -> None:
+        self.study = study
+        self.problem: Problem = study.build()
+        self.path: MeanFieldPath = solve_mean_field(
+            self.problem,
+            study.times,
+            particles=study.particles,
+            quadrature=study.quadrature,
+            replicates=study.replicates,
+            seed=study.seed,
+            rtol=study.rtol,
+            snapshot_times=study.snapshot_times,
+            workers=workers,
+            progress=_stage(progress, "mean-field path"),
+        )
+        self.runs: dict[tuple[int, float], TrainingRuns] = {}
+        self.flows: dict[int, TrainingRuns] = {}
+        self.showcase: dict[int, TrainingRuns] = {}
+        for width in study.widths:
+            try:
+                self._train(width, workers, progress)
+            except NumericalError as error:
+                raise NumericalError(f"At width {width}, {error}.") from error
+
+    def _train(self, width: int, workers: int | None, progress: StageProgress | None) -> None:
+        study = self.study
+
+        def sgd(step_size: float, runs: int, seed: int, snapshots: np.ndarray, stage: str) -> TrainingRuns:
+            return train(
+                self.problem,
+                study.times,
+                width,
+                step_size,
+                batch_size=study.batch_size,
+                sampling=study.sampling,
+                runs=runs,
+                seed=seed,
+                snapshot_times=snapshots,
+                dtype=study.precision,
+                workers=workers,
+                progress=_stage(progress, stage),
+            )
+
+        none = np.zeros(0)
+        for step_size in study.step_sizes:
+            stage = f"SGD, width {width}, step size {step_size:g}"
+            self.runs[width, step_size] = sgd(step_size, study.runs, study.seed, none, stage)
+        self.flows[width] = gradient_flow(
+            self.problem,
+            study.times,
+            width,
+            runs=min(study.flow_runs, study.runs),
+            seed=study.seed,
+            rtol=study.flow_rtol,
+            snapshot_times=(),
+            dtype=study.precision,
+            workers=workers,
+            progress=_stage(progress, f"gradient flow, width {width}"),
+        )
+        stage = f"example, width {width}"
+        self.showcase[width] = sgd(min(study.step_sizes), 1, study.seed, study.snapshot_times, stage)
+
+
+def _stage(progress: StageProgress | None, name: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else functools.partial(progress, name)
+
+
+def _fraction(value: float) -> Fraction:
+    """Return the decimal that a person wrote (0.1 is 1/10, not its binary neighbour)."""
+    return Fraction(repr(float(value)))
+
+
+def _common_multiple(a: Fraction, b: Fraction) -> Fraction:
+    return Fraction(math.lcm(a.numerator * b.denominator, b.numerator * a.denominator), a.denominator * b.denominator)
