@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from isthmus.dynamics.network_flow import gradient_flow
     from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
     from isthmus.dynamics.sgd import train
+    from isthmus.studies.store import load_result
+    from isthmus.studies.tracking import TrackingStudy
+    from isthmus.studies.tracking_result import TrackingResult, track
 
 _HOMES = {
     "_errors": (
@@ -56,6 +59,9 @@ _HOMES = {
     "dynamics.network_flow": ("gradient_flow",),
     "dynamics.results": ("MeanFieldPath", "TrainingRuns"),
     "dynamics.sgd": ("train",),
+    "studies.store": ("load_result",),
+    "studies.tracking": ("TrackingStudy",),
+    "studies.tracking_result": ("TrackingResult", "track"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from isthmus._errors import ArgumentError, ArgumentTypeError
 
@@ -38,9 +39,7 @@ def described(text: str) -> str:
     return _Verbatim(text)
 
 
-def integer(
-    name: str, value: object, minimum: int, maximum: int | None = None, maximum_is: str | None = None
-) -> int:
+def integer(name: str, value: object, minimum: int, maximum: int | None = None, maximum_is: str | None = None) -> int:
     """Return an integer between ``minimum`` and ``maximum`` (described as ``maximum_is``), both included."""
     rule = f"be an integer of at least {minimum}"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
@@ -95,9 +94,7 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
     return value
 
 
-def array(
-    name: str, value: object, shape: Sequence[int | str], dtype: np.dtype | None = None
-) -> np.ndarray:
+def array(name: str, value: object, shape: Sequence[int | str], dtype: np.dtype | None = None) -> np.ndarray:
     """Return a finite floating-point array of the given shape; a string in ``shape`` names a free axis.
 
     A float32 or float64 array keeps its type unless ``dtype`` asks for another; everything else becomes float64.
@@ -137,9 +134,9 @@ def times(name: str, value: object) -> np.ndarray:
     return result
 
 
-def subset_of_times(name: str, value: object, times: np.ndarray) -> np.ndarray:
+def subset_of_times(name: str, value: ArrayLike, times: np.ndarray) -> np.ndarray:
     """Return the indices in ``times`` of the times asked for; each must be one of them."""
-    wanted = np.atleast_1d(np.asarray(value, dtype=float)) if np.size(value) else np.zeros(0)
+    wanted = np.atleast_1d(np.asarray(value, dtype=float))
     if wanted.size == 0:
         return np.zeros(0, dtype=int)
     wanted = array(name, wanted, ("S",))

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from numpy.typing import ArrayLike
 
 from isthmus.core.activations import Activation
 from isthmus.core.neurons import NeuronMeasure
@@ -74,7 +75,7 @@ class Autoencoder(eqx.Module):
     """An encoder measure and a decoder measure that meet in a bottleneck of dimension k.
 
     All methods take points of shape (n, d), and weights of shape (n,) with sum 1 where an expectation over the
-    data is taken (uniform if left out).
+    data is taken (uniform if left out). With ``train_biases=False`` biases keep their values: their velocity is 0.
 
     Example:
         >>> import isthmus as im
@@ -84,12 +85,14 @@ class Autoencoder(eqx.Module):
         >>> network = im.Autoencoder(encoder, decoder, linear, linear)
         >>> float(network.risk([[2.0, 1.0]]))
         0.5
+
     """
 
     encoder: NeuronMeasure
     decoder: NeuronMeasure
     encoder_activation: Activation = eqx.field(static=True)
     decoder_activation: Activation = eqx.field(static=True)
+    train_biases: bool = eqx.field(static=True, default=True)
 
     @property
     def latent_dim(self) -> int:
@@ -101,32 +104,32 @@ class Autoencoder(eqx.Module):
         """The dimension d of the data."""
         return self.encoder.inputs
 
-    def encode(self, points: jax.Array) -> jax.Array:
+    def encode(self, points: ArrayLike) -> jax.Array:
         """Return the latents f(x), shape (n, k)."""
         return _evaluate(self.encoder, self.encoder_activation, jnp.asarray(points)).outputs
 
-    def decode(self, latents: jax.Array) -> jax.Array:
+    def decode(self, latents: ArrayLike) -> jax.Array:
         """Return g(z), shape (n, d)."""
         return _evaluate(self.decoder, self.decoder_activation, jnp.asarray(latents)).outputs
 
-    def reconstruct(self, points: jax.Array) -> jax.Array:
+    def reconstruct(self, points: ArrayLike) -> jax.Array:
         """Return g(f(x)), shape (n, d)."""
         return self.decode(self.encode(points))
 
-    def jacobian(self, latents: jax.Array) -> jax.Array:
+    def jacobian(self, latents: ArrayLike) -> jax.Array:
         """Return Dg(z), shape (n, d, k)."""
         layer = _evaluate(self.decoder, self.decoder_activation, jnp.asarray(latents))
         slopes = self.decoder_activation.first(layer.preactivations) * self.decoder.masses[None, :]
         return jnp.einsum("nN,Nd,Nk->ndk", slopes, self.decoder.outgoing, self.decoder.incoming)
 
-    def risk(self, points: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    def risk(self, points: ArrayLike, weights: ArrayLike | None = None) -> jax.Array:
         """Return R = ½ E‖x − g(f(x))‖², a scalar."""
         points = jnp.asarray(points)
         squares = jnp.square(self.reconstruct(points) - points).sum(axis=1)
         return jnp.dot(_uniform_unless(weights, points), squares) / 2
 
     def first_variations(
-        self, points: jax.Array, weights: jax.Array | None = None, at: Autoencoder | None = None
+        self, points: ArrayLike, weights: ArrayLike | None = None, at: Autoencoder | None = None
     ) -> tuple[jax.Array, jax.Array]:
         """Return Ψ_E, shape (N_E,), and Ψ_D, shape (N_D,), at the neurons of ``at`` (its own if left out)."""
         points = jnp.asarray(points)
@@ -142,8 +145,8 @@ class Autoencoder(eqx.Module):
 
     def velocity(
         self,
-        points: jax.Array,
-        weights: jax.Array | None = None,
+        points: ArrayLike,
+        weights: ArrayLike | None = None,
         encoder_rate: jax.Array | float = 1.0,
         decoder_rate: jax.Array | float = 1.0,
     ) -> Autoencoder:
@@ -158,20 +161,26 @@ class Autoencoder(eqx.Module):
         pull = weights[:, None] * (second.outputs - points)
         decoder, pull_on_latents = _velocity(self.decoder, self.decoder_activation, second, pull)
         encoder, _ = _velocity(self.encoder, self.encoder_activation, first, pull_on_latents)
-        return Autoencoder(
-            jax.tree.map(lambda v: encoder_rate * v, encoder),
-            jax.tree.map(lambda v: decoder_rate * v, decoder),
-            self.encoder_activation,
-            self.decoder_activation,
+        velocity = eqx.tree_at(
+            lambda state: (state.encoder, state.decoder),
+            self,
+            (
+                jax.tree.map(lambda v: encoder_rate * v, encoder),
+                jax.tree.map(lambda v: decoder_rate * v, decoder),
+            ),
         )
+        if self.train_biases:
+            return velocity
+        biases = lambda state: (state.encoder.bias, state.decoder.bias)
+        return eqx.tree_at(biases, velocity, replace_fn=jnp.zeros_like)
 
-    def dissipation(self, points: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    def dissipation(self, points: ArrayLike, weights: ArrayLike | None = None) -> jax.Array:
         """Return ∫|∇Ψ_E|²dρ + ∫|∇Ψ_D|²dν, which at unit rates equals −dR/dt (the energy identity)."""
         velocity = self.velocity(points, weights)
         return _mean_square(self.encoder, velocity.encoder) + _mean_square(self.decoder, velocity.decoder)
 
 
-def _uniform_unless(weights: jax.Array | None, points: jax.Array) -> jax.Array:
+def _uniform_unless(weights: ArrayLike | None, points: jax.Array) -> jax.Array:
     return jnp.full(len(points), 1 / len(points), points.dtype) if weights is None else jnp.asarray(weights)
 
 

@@ -18,6 +18,7 @@ def covariance_factor(name: str, covariance: np.ndarray, axes: np.ndarray | None
 
     Raises:
         ArgumentError: where C is not square, symmetric and positive semidefinite.
+
     """
     matrix = _checks.array(name, covariance, ("p", "p"), np.dtype(np.float64))
     scale = np.abs(matrix).max()
@@ -32,6 +33,6 @@ def covariance_factor(name: str, covariance: np.ndarray, axes: np.ndarray | None
     root = vectors * np.sqrt(np.maximum(values, 0))
     axes = np.eye(len(matrix)) if axes is None else axes
     # axesᵀ root rootᵀ axes = Rᵀ R with the triangular R of a QR decomposition: Cholesky that bears rank deficiency.
-    triangular = np.linalg.qr(root.T @ axes, mode="r")
+    triangular = np.asarray(np.linalg.qr(root.T @ axes, mode="r"))
     signs = np.where(np.diag(triangular) < 0, -1.0, 1.0)
     return axes @ (triangular * signs[:, None]).T

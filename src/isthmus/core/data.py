@@ -39,6 +39,7 @@ class Data:
         >>> data = im.Data([[1.0, 2.0], [3.0, 6.0]], center=True, scale="total")
         >>> data.points.sum(axis=0).tolist(), data.restore(data.points).tolist()
         ([0.0, 0.0], [[1.0, 2.0], [3.0, 6.0]])
+
     """
 
     def __init__(
@@ -106,6 +107,11 @@ class Data:
         """The eigenvectors of the covariance in the columns of a (d, d) array, in the same order."""
         return self._principal[1]
 
+    @property
+    def is_centred(self) -> bool:
+        """Whether |E x| is below a thousandth of the root mean square distance from the mean."""
+        return float(np.linalg.norm(self.mean)) <= 1e-3 * float(np.sqrt(self.principal_variances.sum()))
+
     def pca_risk(self, latent_dim: int) -> float:
         """Return ½ Σ_{i>k} λ_i, the risk of reconstruction by k principal components."""
         return float(self.principal_variances[latent_dim:].sum() / 2)
@@ -135,6 +141,7 @@ class Stream:
         >>> stream = im.Stream(lambda key, n: jax.random.normal(key, (n, 3)), dim=3)
         >>> stream.draw(5, seed=0).points.shape
         (5, 3)
+
     """
 
     sample: Callable[[jax.Array, int], jax.Array]
@@ -174,10 +181,8 @@ def _unit(centered: np.ndarray, weights: np.ndarray, scale: str) -> np.ndarray:
     variances = weights @ centered**2
     if scale == "none":
         return np.ones_like(variances)
-    if scale == "total":
-        variances = np.full_like(variances, variances.sum())
-    else:
-        variances = variances * len(variances)
+    # Either way the squares of the columns then sum to 1.
+    variances = np.full_like(variances, variances.sum()) if scale == "total" else variances * len(variances)
     if not variances.any():
         described = _checks.described("the same point throughout")
         _checks.refuse("points", f"differ from one another when scale={scale!r}", described)

@@ -43,6 +43,7 @@ class GaussianNeurons(NeuronLaw):
         >>> import isthmus as im
         >>> im.GaussianNeurons(outputs=2, inputs=64).number_of_normals
         67
+
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class SampledNeurons(NeuronLaw):
         ...     return s[:, :1], s, 0 * s[:, 0]
         >>> im.SampledNeurons(signs, outputs=1, inputs=3).outputs
         1
+
     """
 
     sampler: Callable[[jax.Array, int], tuple[jax.Array, jax.Array, jax.Array]]
@@ -197,6 +199,7 @@ def independent_law(
         >>> import isthmus as im
         >>> im.independent_law(64, 2).latent_dim
         2
+
     """
     latent_dim, data_dim = _dimensions(latent_dim, data_dim)
     scales = {
@@ -250,6 +253,7 @@ def aligned_law(
         >>> data = im.load_data("digits", max_points=200)
         >>> im.aligned_law(data, latent_dim=2, activation="relu").dim
         64
+
     """
     _checks.instance("data", data, Data)
     latent_dim, _ = _dimensions(latent_dim, data.dim)
@@ -259,7 +263,7 @@ def aligned_law(
     outgoing_noise = _checks.real("outgoing_noise", outgoing_noise, minimum=0)
     encoder_activation, decoder_activation = activation_pair(activation)
     total = float(data.principal_variances.sum())
-    if float(np.square(data.mean, dtype=float).sum()) > 1e-6 * total:
+    if not data.is_centred:
         size = _checks.described(f"off centre by {np.linalg.norm(data.mean):.3g}")
         _checks.refuse("data", "be centred for an aligned law", size, "use Data(points, center=True)")
     captured = data.principal_variances[:latent_dim]

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from isthmus import _checks
 
@@ -26,6 +26,7 @@ class NeuronMeasure(eqx.Module):
         bias: biases b, shape (N,).
 
     Leading axes (of runs, or of times) may stand in front of all four alike.
+
     """
 
     masses: jax.Array
@@ -50,6 +51,7 @@ class NeuronMeasure(eqx.Module):
             >>> import isthmus as im
             >>> im.NeuronMeasure.of(outgoing=[[1.0], [2.0]], incoming=[[1.0, 0.0], [0.0, 1.0]]).width
             2
+
         """
         v = _checks.array("outgoing", outgoing, ("N", "outputs"))
         width = len(v)

@@ -35,6 +35,7 @@ class Problem:
         activation: a name, an `Activation`, or a pair (encoder, decoder) of either.
         encoder_rate, decoder_rate: ξ_E and ξ_D, numbers or functions of time. The same function for both is a
             step-size schedule; 0 freezes one side.
+        train_biases: False keeps each bias as the law draws it; with a law without biases there are then none at all.
         population_points: for a stream, how many points of a fixed fresh sample stand for the population
             wherever an expectation over it is taken (the mean-field flow and the recorded risk).
         population_seed: the seed of that sample.
@@ -51,6 +52,7 @@ class Problem:
         >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
         >>> problem.latent_dim, problem.dim
         (2, 64)
+
     """
 
     data: Data | Stream
@@ -58,6 +60,7 @@ class Problem:
     activation: str | Activation | tuple[str | Activation, str | Activation] = "tanh"
     encoder_rate: Rate = 1.0
     decoder_rate: Rate = 1.0
+    train_biases: bool = True
     population_points: int = 4096
     population_seed: int = 0
 
@@ -66,6 +69,7 @@ class Problem:
         _checks.instance("law", self.law, Law)
         _checks.integer("population_points", self.population_points, minimum=1)
         _checks.integer("population_seed", self.population_seed, minimum=0)
+        _checks.instance("train_biases", self.train_biases, bool)
         rates.check("encoder_rate", self.encoder_rate)
         rates.check("decoder_rate", self.decoder_rate)
         if self.law.dim != self.data.dim:
@@ -121,12 +125,12 @@ class Problem:
         with computing_in(np.dtype(np.float64)):
             if isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons):
                 noise = encoder.outgoing_is_noise and decoder.outgoing_is_noise
-                return noise and _is_centred(self.population)
+                return noise and self.population.is_centred
             return _sampled_law_is_trivial(self)
 
     def autoencoder(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
-        """Return the autoencoder made of these measures with the problem's activations."""
-        return Autoencoder(encoder, decoder, *self.activations)
+        """Return the autoencoder made of these measures with the problem's activations and trained parameters."""
+        return Autoencoder(encoder, decoder, *self.activations, self.train_biases)
 
     def draw(self, key: jax.Array, widths: tuple[int, int], dtype: np.dtype) -> Autoencoder:
         """Return a network of widths (N_E, N_D) whose neurons are independent draws from the initial law.
@@ -139,11 +143,6 @@ class Problem:
             decoder = self.law.decoder.sample(keys[1], widths[1])
             drawn = self.autoencoder(encoder, decoder)
             return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), drawn)
-
-
-def _is_centred(data: Data) -> bool:
-    """Whether |E x| is below a thousandth of the root mean square distance from the mean."""
-    return float(np.linalg.norm(data.mean)) <= 1e-3 * float(np.sqrt(data.principal_variances.sum()))
 
 
 def _sampled_law_is_trivial(problem: Problem, count: int = 4096, probes: int = 16) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import jax
 import numpy as np
 
 from isthmus import _checks
 
-Rate = float | Callable[[float], float]
-"""A positive constant, or a function of mean-field time (an optax schedule serves, its count being time)."""
+Rate = float | Callable[[Any], Any]
+"""A constant, or a function of mean-field time written with JAX (an optax schedule serves, its count being time)."""
 
 
 def check(name: str, rate: Rate) -> Rate:
@@ -17,6 +19,11 @@ def check(name: str, rate: Rate) -> Rate:
     if not callable(rate):
         return _checks.real(name, rate, minimum=0)
     _value(name, rate, 0.0)
+    try:
+        jax.eval_shape(rate, jax.ShapeDtypeStruct((), np.float32))
+    except jax.errors.ConcretizationTypeError:
+        hint = "use jax.numpy, as in jnp.where(t < 5, 1.0, 0.1), or an optax schedule"
+        _checks.refuse(name, "be a function that JAX can trace", _checks.described("not"), hint)
     return rate
 
 
@@ -27,5 +34,5 @@ def values(name: str, rate: Rate, times: np.ndarray) -> np.ndarray:
     return np.array([_value(name, rate, float(t)) for t in times])
 
 
-def _value(name: str, rate: Callable[[float], float], time: float) -> float:
+def _value(name: str, rate: Callable[[Any], Any], time: float) -> float:
     return _checks.real(f"{name}({time:g})", float(rate(time)), minimum=0)

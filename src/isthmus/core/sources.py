@@ -72,6 +72,7 @@ def load_data(
         >>> import isthmus as im
         >>> im.load_data("digits", max_points=100)
         Data('digits', 100 points in 64 dimensions)
+
     """
     read, usual_scale = SOURCES[_checks.choice("name", name, SOURCES)]
     source = read()
@@ -91,6 +92,7 @@ def gaussian_stream(covariance: ArrayLike) -> Stream:
         >>> import isthmus as im
         >>> im.gaussian_stream([4.0, 1.0]).draw(3, seed=0).points.shape
         (3, 2)
+
     """
     given = np.asarray(covariance, dtype=float)
     given = np.diag(_checks.array("covariance", given, ("d",))) if given.ndim == 1 else given
@@ -115,6 +117,7 @@ def manifold_stream(
         >>> import isthmus as im
         >>> im.manifold_stream(dim=6).draw(4, seed=0).points.shape
         (4, 6)
+
     """
     dim = _checks.integer("dim", dim, minimum=1)
     manifold_dim = _checks.integer("manifold_dim", manifold_dim, 1, dim, "the dimension")

@@ -1,4 +1,4 @@
-"""A problem in words: strict, serialisable descriptions that build a `Problem`, for study files and the command line."""
+"""A problem in words: strict descriptions that build a `Problem`, for study files and the command line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import optax
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from isthmus import _checks
@@ -78,9 +79,7 @@ class DataSpecification(Strict):
     def _generator(self) -> Stream:
         if self.source == "gaussian":
             return gaussian_stream(self.variances)
-        return manifold_stream(
-            self.dim, self.manifold_dim, curvature=self.curvature, noise=self.noise, seed=self.seed
-        )
+        return manifold_stream(self.dim, self.manifold_dim, curvature=self.curvature, noise=self.noise, seed=self.seed)
 
 
 class LawSpecification(Strict):
@@ -138,6 +137,7 @@ class ProblemSpecification(Strict):
     activation: str | tuple[str, str] = Field("tanh", description="one name, or [encoder, decoder]")
     encoder_rate: NonNegative = 1.0
     decoder_rate: NonNegative = 1.0
+    train_biases: bool = Field(True, description="false keeps biases as drawn: none with law.bias_scale = 0")
     population_points: Count = Field(4096, description="stream: points that stand for the population")
     data: DataSpecification = DataSpecification()  # pyright: ignore[reportCallIssue]
     law: LawSpecification = LawSpecification()  # pyright: ignore[reportCallIssue]
@@ -164,6 +164,7 @@ class ProblemSpecification(Strict):
             activation=self.activation_names,
             encoder_rate=self.schedule.build(self.encoder_rate),
             decoder_rate=self.schedule.build(self.decoder_rate),
+            train_biases=self.train_biases,
             population_points=self.population_points,
         )
 
@@ -183,6 +184,28 @@ def translated(error: ValidationError, model: type[BaseModel]) -> IsthmusError:
         return ArgumentError(f"Argument '{name}' must be a known key, but it is not; {hint}.")
     rule = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return ArgumentError(f"Argument '{name}' must be {rule}, but it is {first['input']!r}.")
+
+
+def commented_toml(values: BaseModel, path: str = "") -> str:
+    """Return TOML with every key of a description, its value, and what it means; a key without value is a comment."""
+    lines, tables = [], []
+    for name, field in type(values).model_fields.items():
+        value = getattr(values, name)
+        if isinstance(value, BaseModel):
+            heading = (type(value).__doc__ or "").splitlines()[0]
+            tables.append(f"\n# {heading}\n[{path}{name}]\n{commented_toml(value, f'{path}{name}.')}")
+            continue
+        plain = list(value) if isinstance(value, tuple) else value
+        line = f"# {name} = ..." if value is None else _one_line(name, plain)
+        lines.append(f"{line}  # {field.description}\n" if field.description else f"{line}\n")
+    return "".join(lines + tables)
+
+
+def _one_line(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        items = (tomli_w.dumps({"_": item}).removeprefix("_ = ").strip() for item in value)
+        return f"{name} = [{', '.join(items)}]"
+    return tomli_w.dumps({name: value}).strip()
 
 
 def _keys(model: type[BaseModel], path: list[str]) -> list[str]:

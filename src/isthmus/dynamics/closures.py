@@ -11,10 +11,14 @@ from isthmus._errors import NumericalError
 from isthmus.core import rates
 from isthmus.core.laws import GaussianNeurons
 from isthmus.core.problem import Problem
+from isthmus.core.rates import Rate
 
 
 def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -> np.ndarray:
     r"""Return the exact mean-field risk of an autoencoder with linear activations and no biases, shape (T,).
+
+    There are no biases where none are drawn, and either they aren't trained or the data are centred, which keeps them
+    at 0.
 
     With A = E[a wᵀ], B = E[c uᵀ] and Σ = E[x xᵀ] the dynamics closes on the second moments M_E of (a, w) and M_D
     of (c, u):
@@ -23,8 +27,8 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         Ṁ_D = ξ_D (L M_D + M_D Lᵀ),   L = [[0, H], [Hᵀ, 0]],   H = (I − BA)ΣAᵀ,
         R = ½ tr (I − BA) Σ (I − BA)ᵀ .
 
-    It holds for any initial law with these moments, and for finite networks, with the empirical moments of their
-    neurons; here they are those of a Gaussian law.
+    It holds for any initial law with these moments; here they are those of a Gaussian law. (`moment_flow` takes the
+    moments themselves; with those of a finite network's neurons it is the exact gradient flow of that network.)
 
     Args:
         problem: with linear activations, Gaussian laws and biases that are switched off.
@@ -32,7 +36,7 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         rtol: tolerance of the ordinary differential equation.
 
     Raises:
-        ArgumentError: where an activation isn't linear or a bias is present.
+        ArgumentError: where an activation isn't linear, or a bias is present or would arise.
 
     Example:
         >>> import isthmus as im
@@ -41,16 +45,35 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         >>> risk = im.linear_closure(im.Problem(data, law, activation="linear"), times=[0.0, 100.0])
         >>> bool(abs(risk[1] - data.pca_risk(1)) < 1e-8)
         True
+
     """
     grid = _checks.times("times", times)
     if any(activation.name != "linear" for activation in problem.activations):
         _checks.refuse("activation", "be 'linear' for the closed system", problem.activation)
-    encoder, decoder = _moments("encoder", problem.law.encoder), _moments("decoder", problem.law.decoder)
-    dim, latent_dim = problem.dim, problem.latent_dim
-    population = problem.population
-    points = population.points.astype(float)
-    second_moment = (points * population.weights[:, None]).T @ points
-    split = encoder.size
+    points = problem.population.points.astype(float)
+    if problem.train_biases and not problem.population.is_centred:
+        hint = "set train_biases=False, or centre the data"
+        _checks.refuse("problem", "have no biases to train", _checks.described("one with data off centre"), hint)
+    return moment_flow(
+        _moments("encoder", problem.law.encoder),
+        _moments("decoder", problem.law.decoder),
+        (points * problem.population.weights[:, None]).T @ points,
+        grid,
+        (problem.encoder_rate, problem.decoder_rate),
+        rtol,
+    )
+
+
+def moment_flow(
+    encoder: np.ndarray,
+    decoder: np.ndarray,
+    second_moment: np.ndarray,
+    times: np.ndarray,
+    xi: tuple[Rate, Rate],
+    rtol: float,
+) -> np.ndarray:
+    """Solve the closed system from the second moments of encoder, decoder and data; return the risk, shape (T,)."""
+    dim, latent_dim, split = len(second_moment), len(encoder) - len(second_moment), encoder.size
 
     def unpack(state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         m_e, m_d = state[:split].reshape(encoder.shape), state[split:].reshape(decoder.shape)
@@ -59,8 +82,7 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
     def velocity(time: float, state: np.ndarray) -> np.ndarray:
         m_e, m_d, a, b = unpack(state)
         defect = (np.eye(dim) - b @ a) @ second_moment
-        xi_e = rates.values("encoder_rate", problem.encoder_rate, np.array([time]))[0]
-        xi_d = rates.values("decoder_rate", problem.decoder_rate, np.array([time]))[0]
+        xi_e, xi_d = (rates.values("rate", rate, np.array([time]))[0] for rate in xi)
         return np.concatenate([(xi_e * _turn(b.T @ defect, m_e)).ravel(), (xi_d * _turn(defect @ a.T, m_d)).ravel()])
 
     def risk(state: np.ndarray) -> float:
@@ -69,13 +91,11 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         return float(np.trace(defect @ second_moment @ defect.T) / 2)
 
     start = np.concatenate([encoder.ravel(), decoder.ravel()])
-    if grid[-1] == 0:
+    if times[-1] == 0:
         return np.array([risk(start)])
-    solution = solve_ivp(
-        velocity, (0.0, grid[-1]), start, method="DOP853", t_eval=grid, rtol=rtol, atol=rtol * 1e-2
-    )
+    solution = solve_ivp(velocity, (0.0, times[-1]), start, "DOP853", times, rtol=rtol, atol=rtol * 1e-2)
     if not solution.success:
-        raise NumericalError(f"the closed system was not solved to t={grid[-1]:g}: {solution.message}")
+        raise NumericalError(f"the closed system was not solved to t={times[-1]:g}: {solution.message}")
     return np.array([risk(state) for state in solution.y.T])
 
 

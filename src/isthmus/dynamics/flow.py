@@ -57,17 +57,23 @@ def integrate_flow(
     """Follow dθ/dt = −ξ∇Ψ from ``start`` and return the risk at the times, and the state at some of them."""
     population = problem.population
     with computing_in(dtype):
+        points, weights = jnp.asarray(population.points, dtype), jnp.asarray(population.weights, dtype)
+        if times[-1] == 0:
+            risk = np.array([start.risk(points, weights)], np.float64)
+            snapshots = jax.tree.map(lambda leaf: leaf[None], start) if len(snapshot_indices) else None
+            return Flow(risk, snapshots, _status(risk, True, 0, times, settings))
         grid = jnp.asarray(times, dtype)
         risk, snapshots, successful, steps = _solve(
             start,
-            jnp.asarray(population.points, dtype),
-            jnp.asarray(population.weights, dtype),
+            points,
+            weights,
             grid,
             grid[snapshot_indices] if len(snapshot_indices) else None,
             settings,
             (problem.encoder_rate, problem.decoder_rate),
         )
-        risk = np.asarray(risk, np.float64)
+        risk = np.array(risk, np.float64)
+        risk[~np.isfinite(risk)] = np.nan  # times that were not reached
         snapshots = jax.tree.map(np.asarray, snapshots)
     return Flow(risk, snapshots, _status(risk, bool(successful), int(steps), times, settings))
 
@@ -95,7 +101,7 @@ def _solve(
         diffrax.ODETerm(velocity),  # pyright: ignore[reportArgumentType]
         diffrax.Tsit5(),
         t0=0.0,
-        t1=times[-1],
+        t1=times[-1],  # pyright: ignore[reportArgumentType]
         dt0=None,
         y0=start,
         saveat=diffrax.SaveAt(subs=saves),
@@ -109,9 +115,7 @@ def _solve(
     return risk, snapshots[0] if snapshots else None, successful, solution.stats["num_steps"]
 
 
-def _status(
-    risk: np.ndarray, successful: bool, steps: int, times: np.ndarray, settings: FlowSettings
-) -> Status:
+def _status(risk: np.ndarray, successful: bool, steps: int, times: np.ndarray, settings: FlowSettings) -> Status:
     if successful and np.isfinite(risk).all():
         return Status()
     reached = times[np.isfinite(risk)]

@@ -70,6 +70,7 @@ def solve_mean_field(
         >>> path = im.solve_mean_field(problem, times=[0.0, 1.0, 2.0], particles=128)
         >>> bool(path.risk[2] < path.risk[0]), path.risk.shape
         (True, (3,))
+
     """
     _checks.instance("problem", problem, Problem)
     grid = _checks.times("times", times)
@@ -110,4 +111,3 @@ def _half_width(risks: np.ndarray, confidence: float = 0.95) -> np.ndarray:
         return np.full(risks.shape[1], np.nan)
     quantile = float(student.ppf((1 + confidence) / 2, count - 1))
     return quantile * risks.std(axis=0, ddof=1) / np.sqrt(count)
-

@@ -56,6 +56,7 @@ def gradient_flow(
         >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
         >>> im.gradient_flow(problem, times=[0.0, 1.0], width=32, runs=2).risk.shape
         (2, 2)
+
     """
     _checks.instance("problem", problem, Problem)
     grid = _checks.times("times", times)

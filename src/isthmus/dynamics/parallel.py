@@ -21,9 +21,7 @@ def number_of_workers(workers: int | None) -> int:
     return _checks.integer("workers", workers, minimum=1)
 
 
-def run_jobs(
-    job: Callable[[int], Result], count: int, workers: int | None, progress: Progress | None
-) -> list[Result]:
+def run_jobs(job: Callable[[int], Result], count: int, workers: int | None, progress: Progress | None) -> list[Result]:
     """Return [job(0), …, job(count − 1)], computed on ``workers`` threads; an interrupt drops what hasn't begun."""
     results: dict[int, Result] = {}
     with ThreadPoolExecutor(min(number_of_workers(workers), count)) as pool:

@@ -26,6 +26,7 @@ class MeanFieldPath:
         snapshot_times: shape (S,), those of ``times`` at which the measures were kept.
         snapshots: the autoencoders at these times, of the first replicate.
         status: how the solve ended.
+
     """
 
     times: np.ndarray
@@ -64,6 +65,7 @@ class TrainingRuns:
         snapshots: the networks, each array with leading axes (runs, S); None where S = 0.
         diverged_at: the recorded time at which a run was first seen to have diverged, else NaN, shape (runs,).
         status: how the runs ended.
+
     """
 
     times: np.ndarray

@@ -77,6 +77,7 @@ def train(
         >>> runs = im.train(problem, times=[0.0, 1.0, 2.0], width=32, step_size=0.1, batch_size=4, runs=3)
         >>> runs.risk.shape, runs.encoder.outgoing.shape
         ((3, 3), (3, 32, 2))
+
     """
     _checks.instance("problem", problem, Problem)
     grid = _checks.times("times", times)

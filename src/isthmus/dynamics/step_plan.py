@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,20 +19,21 @@ LARGEST_NUMBER_OF_STEPS = 100_000_000
 
 
 class StepPlan(NamedTuple):
-    """The steps of a run in chunks, each of which ends at a recorded time or is full.
+    """The steps of a run in chunks, each of which ends at a recorded time or is full (NumPy or JAX arrays).
 
     Attributes:
         encoder_steps, decoder_steps: ε_s ξ_E(t_s) and ε_s ξ_D(t_s), shape (chunks, length), padded with 0.
         first: the number of the first step of each chunk, shape (chunks,).
         counts: steps in each chunk, shape (chunks,).
         record: the index of the recorded time at which a chunk ends, −1 for none, shape (chunks,).
+
     """
 
-    encoder_steps: np.ndarray
-    decoder_steps: np.ndarray
-    first: np.ndarray
-    counts: np.ndarray
-    record: np.ndarray
+    encoder_steps: Any
+    decoder_steps: Any
+    first: Any
+    counts: Any
+    record: Any
 
     @property
     def number_of_steps(self) -> int:
@@ -90,9 +91,7 @@ def _constant_steps(step_size: float, times: np.ndarray) -> tuple[np.ndarray, np
     return np.full(int(ends[-1]), size), np.diff(ends, prepend=0).astype(int)
 
 
-def _varying_steps(
-    step_size: Callable[[float], float], times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _varying_steps(step_size: Callable[[float], float], times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sizes, counts, now = [], [], 0.0
     for time in times:
         before = len(sizes)

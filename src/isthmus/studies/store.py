@@ -22,6 +22,7 @@ def claim_folder(folder: Path, study: TrackingStudy) -> None:
 
     Raises:
         StudyFileError: where the folder holds another study or other files, or can't be written to.
+
     """
     try:
         if folder.exists() and not folder.is_dir():
@@ -47,9 +48,7 @@ def claim_folder(folder: Path, study: TrackingStudy) -> None:
 def save_result(folder: Path, result: TrackingResult) -> None:
     """Write the study and its results to a folder, which is claimed first."""
     claim_folder(folder, result.study)
-    write_atomically(
-        folder / RESULTS_FILE, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None
-    )
+    write_atomically(folder / RESULTS_FILE, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None)
 
 
 def load_result(folder: str | Path) -> TrackingResult:
@@ -59,6 +58,7 @@ def load_result(folder: str | Path) -> TrackingResult:
 
     Raises:
         StudyFileError: where there is no study, or it isn't finished, or was written in another format.
+
     """
     path = Path(folder) / RESULTS_FILE
     if not path.is_file():

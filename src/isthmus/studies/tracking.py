@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from isthmus import _checks
 from isthmus._errors import ArgumentError, NumericalError
 from isthmus.core.problem import Problem
-from isthmus.core.specification import Count, Positive, ProblemSpecification, Seed, translated
+from isthmus.core.specification import Count, Positive, ProblemSpecification, Seed, commented_toml, translated
 from isthmus.dynamics.batches import Sampling
 from isthmus.dynamics.mean_field import solve_mean_field
 from isthmus.dynamics.network_flow import gradient_flow
@@ -41,13 +41,14 @@ class TrackingStudy(ProblemSpecification):
         >>> study = im.TrackingStudy(data={"source": "wine"}, widths=[16, 64], horizon=4.0, runs=8)
         >>> study.times[-1], im.TrackingStudy.from_toml(study.to_toml()) == study
         (4.0, True)
+
     """
 
     widths: tuple[Count, ...] = Field((64, 256, 1024), min_length=1, description="widths N of both layers")
     step_sizes: tuple[Positive, ...] = Field((0.1,), min_length=1, description="step sizes; t = step size × steps")
     batch_size: Count = 8
     sampling: Sampling | None = Field(None, description="by default with replacement, or one pass for a stream")
-    horizon: Positive = 200.0
+    horizon: Positive = 100.0
     records: Count = Field(40, description="how many times, after 0, the risk is recorded at")
     runs: Count = Field(32, ge=2, description="independent runs for each width and step size")
     flow_runs: int = Field(16, ge=2, description="how many of them are also followed at step size 0")
@@ -73,6 +74,11 @@ class TrackingStudy(ProblemSpecification):
                 _checks.refuse(name, "hold each value once", list(values))
         _ = self.times
         return self
+
+    @functools.cached_property
+    def problem(self) -> Problem:
+        """The problem that the study describes, built once."""
+        return self.build()
 
     @functools.cached_property
     def times(self) -> np.ndarray:
@@ -118,11 +124,12 @@ class TrackingRuns:
         runs: the SGD runs of each (width, step size).
         flows: gradient flows of each width, from the initial neurons of the first of those runs.
         showcase: one more network of each width, at the smallest step size, kept at the snapshot times.
+
     """
 
     def __init__(self, study: TrackingStudy, workers: int | None, progress: StageProgress | None) -> None:
         self.study = study
-        self.problem: Problem = study.build()
+        self.problem = study.problem
         self.path: MeanFieldPath = solve_mean_field(
             self.problem,
             study.times,
@@ -194,3 +201,8 @@ def _fraction(value: float) -> Fraction:
 
 def _common_multiple(a: Fraction, b: Fraction) -> Fraction:
     return Fraction(math.lcm(a.numerator * b.denominator, b.numerator * a.denominator), a.denominator * b.denominator)
+
+
+def example_toml() -> str:
+    """Return a study file in which every key stands with its default and what it means."""
+    return commented_toml(TrackingStudy())

@@ -26,6 +26,7 @@ class TrackingResult:
     Attributes:
         study: what was asked.
         dataset: every number as a labelled `xarray.Dataset`; each variable's ``long_name`` says what it is.
+
     """
 
     study: TrackingStudy
@@ -66,9 +67,7 @@ class TrackingResult:
         }
 
 
-def track(
-    study: TrackingStudy, *, workers: int | None = None, progress: StageProgress | None = None
-) -> TrackingResult:
+def track(study: TrackingStudy, *, workers: int | None = None, progress: StageProgress | None = None) -> TrackingResult:
     r"""Run a tracking study: train networks of several widths and step sizes, and compare with the mean-field path.
 
     For each run the sup-gap is max_t |R_N(t) − R(t)| over the recorded times. Its 1 − δ quantile over runs is
@@ -93,6 +92,7 @@ def track(
         >>> result = im.track(study)
         >>> dict(result.dataset.risk.sizes)
         {'width': 2, 'step_size': 1, 'run': 4, 'time': 5}
+
     """
     return TrackingResult(study, _dataset(TrackingRuns(study, workers, progress)))
 
@@ -212,7 +212,7 @@ def _rates(
 
 
 def _row(estimate: Estimate | None) -> tuple[float, float, float]:
-    return (estimate.value, estimate.lower, estimate.upper) if estimate else (np.nan,) * 3
+    return (estimate.value, estimate.lower, estimate.upper) if estimate else (np.nan, np.nan, np.nan)
 
 
 def _plain(estimate: Estimate | None) -> dict[str, float | None]:

@@ -1,0 +1,283 @@
+"""The command line: parse, call, print; no mathematics.
+
+Heavy imports wait inside the commands, so that ``--version`` and ``--help`` answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isthmus._errors import ArgumentError, IsthmusError, StudyFileError
+from isthmus._version import __version__
+
+if TYPE_CHECKING:
+    from isthmus.studies.tracking import TrackingStudy
+    from isthmus.studies.tracking_result import TrackingResult
+
+app = typer.Typer(
+    name="isthmus",
+    help="Mean-field learning dynamics of wide bottleneck autoencoders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DEMO: dict[str, Any] = {
+    "data": {"source": "digits", "max_points": 256},
+    "law": {"kind": "aligned", "latent_dim": 2},
+    "widths": [64, 256, 1024],
+    "step_sizes": [0.2, 0.05],
+    "batch_size": 8,
+    "horizon": 100.0,
+    "runs": 16,
+    "flow_runs": 8,
+    "particles": 512,
+    "rtol": 1e-4,
+}
+"""The study of ``isthmus demo``: large enough to mean something, small enough for a minute on two cores."""
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="Folder for the results; it must be new, empty, or hold the same study.",
+        show_default="isthmus-COMMAND",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
+Workers = Annotated[int | None, typer.Option(help="Threads; one for each processor by default.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of initial neurons, batches and scramblings.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes one line on standard error and exit code 2."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except IsthmusError as error:
+        _stop(f"Error: {error}", code=2)
+    except KeyboardInterrupt:
+        _stop("Interrupted; nothing was written.", code=130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def _stop(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    print(
+        f"{'Warning' if category.__module__.startswith('isthmus') else category.__name__}: {message}", file=sys.stderr
+    )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"isthmus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    out: Out = None, as_json: Json = False, workers: Workers = None, quiet: Quiet = False, seed: SeedOption = None
+) -> None:
+    """Track autoencoders of three widths on scikit-learn's digits: about half a minute on two cores."""
+    values = DEMO if seed is None else DEMO | {"seed": seed}
+    _run_study(values, out or Path("isthmus-demo"), as_json, workers, quiet)
+
+
+@app.command()
+def track(
+    study: Annotated[Path | None, typer.Argument(help="A study file (TOML). A flag overrides what it says.")] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print a study file with every key, and stop.")] = False,
+    data: Annotated[
+        str | None, typer.Option(help="digits, breast_cancer, wine, mnist, manifold, gaussian, or a .npy or .csv file.")
+    ] = None,
+    max_points: Annotated[int | None, typer.Option(help="Keep a random subset of the data.")] = None,
+    latent_dim: Annotated[int | None, typer.Option(help="Dimension k of the bottleneck.")] = None,
+    activation: Annotated[str | None, typer.Option(help="One name, or encoder,decoder.")] = None,
+    law: Annotated[str | None, typer.Option(help="aligned or independent.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="Aligned law: fraction of the PCA reconstruction at time 0.")
+    ] = None,
+    widths: Annotated[str | None, typer.Option(help="Widths, as in 64,256,1024.")] = None,
+    step_sizes: Annotated[str | None, typer.Option(help="Step sizes, as in 0.1,0.05.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Points in a minibatch.")] = None,
+    sampling: Annotated[str | None, typer.Option(help="with_replacement, without_replacement or one_pass.")] = None,
+    horizon: Annotated[float | None, typer.Option(help="Last time; t = step size × steps.")] = None,
+    records: Annotated[int | None, typer.Option(help="How many times after 0 the risk is recorded at.")] = None,
+    runs: Annotated[int | None, typer.Option(help="Runs for each width and step size.")] = None,
+    flow_runs: Annotated[int | None, typer.Option(help="How many of them are also followed at step size 0.")] = None,
+    confidence: Annotated[float | None, typer.Option(help="The quantile of the sup-gap to report.")] = None,
+    particles: Annotated[int | None, typer.Option(help="Mean field: particles a side (a power of 2).")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any key of a study file, as in --set data.noise=0.1; may be repeated."),
+    ] = None,
+    out: Out = None,
+    as_json: Json = False,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    seed: SeedOption = None,
+) -> None:
+    """Measure how closely networks trained by SGD follow the mean-field limit, over widths, step sizes and seeds."""
+    if example:
+        from isthmus.studies.tracking import example_toml
+
+        print(example_toml(), end="")
+        return
+    flags = {
+        "data.source": data,
+        "data.max_points": max_points,
+        "law.latent_dim": latent_dim,
+        "activation": _names(activation),
+        "law.kind": law,
+        "law.strength": strength,
+        "widths": _numbers("widths", widths, int),
+        "step_sizes": _numbers("step_sizes", step_sizes, float),
+        "batch_size": batch_size,
+        "sampling": sampling,
+        "horizon": horizon,
+        "records": records,
+        "runs": runs,
+        "flow_runs": flow_runs,
+        "confidence": confidence,
+        "particles": particles,
+        "seed": seed,
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    values = _read_study(study) if study is not None else {}
+    for key, value in (given | _assignments(settings or [])).items():
+        _assign(values, key, value)
+    _run_study(values, out or Path("isthmus-track"), as_json, workers, quiet)
+
+
+def _run_study(values: dict[str, Any], folder: Path, as_json: bool, workers: int | None, quiet: bool) -> None:
+    from isthmus.show.plots import save_figures
+    from isthmus.show.report import write_report
+    from isthmus.studies.store import claim_folder, save_result
+    from isthmus.studies.tracking import TrackingStudy
+    from isthmus.studies.tracking_result import track as run
+
+    study = TrackingStudy(**values)
+    _ = study.problem  # so that what is wrong with the data or the law is said before a folder is made
+    claim_folder(folder, study)
+    result = _with_progress(lambda progress: run(study, workers=workers, progress=progress), quiet)
+    save_result(folder, result)
+    save_figures(result, folder / "figures")
+    write_report(result, folder / "report.html")
+    if as_json:
+        print(json.dumps(result.summary() | {"folder": str(folder)}, allow_nan=False))
+    else:
+        _print_result(study, result, folder)
+
+
+def _with_progress(task: Any, quiet: bool) -> Any:
+    """Run ``task(progress)`` with one bar for each stage, on standard error."""
+    if quiet:
+        return task(None)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<38}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        stages: dict[str, Any] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=total)
+            bars.update(stages[stage], completed=done)
+
+        return task(progress)
+
+
+def _print_result(study: TrackingStudy, result: TrackingResult, folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=f"{100 * study.confidence:g} % quantile of the sup-gap max |R_N(t) − R(t)|, with 95 % interval")
+    table.add_column("width N", justify="right")
+    table.add_column("step size 0", justify="right")
+    for step_size in study.step_sizes:
+        table.add_column(f"step size {step_size:g}", justify="right")
+    for width in study.widths:
+        where = {"level": study.confidence, "width": width}
+        cells = [result.estimate("flow_gap_quantile", **where)]
+        cells += [result.estimate("gap_quantile", step_size=step_size, **where) for step_size in study.step_sizes]
+        table.add_row(str(width), *map(str, cells))
+    console.print(table)
+    for verdict in result.verdicts():
+        console.print(f"• {verdict}", highlight=False, markup=False)
+    console.print(f"\nReport: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Numbers: {folder / 'results.nc'}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _read_study(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyFileError(f"Study file '{path}' can't be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise StudyFileError(f"Study file '{path}' is not TOML: {error}.") from error
+
+
+def _names(text: str | None) -> str | list[str] | None:
+    return text.split(",") if text is not None and "," in text else text
+
+
+def _numbers(name: str, text: str | None, kind: type[int] | type[float]) -> list[int] | list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [kind(part) for part in text.split(",")]  # pyright: ignore[reportReturnType]
+    except ValueError:
+        numbers = "whole numbers" if kind is int else "numbers"
+        raise ArgumentError(f"Argument '{name}' must be {numbers} with commas between, but it is {text!r}.") from None
+
+
+def _assignments(settings: list[str]) -> dict[str, Any]:
+    """Return the keys and TOML values of ``--set`` flags; what is no TOML value is taken as a string."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not separator or not key:
+            raise ArgumentError(f"Argument '--set' must be KEY=VALUE, but it is {setting!r}.")
+        try:
+            values[key] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[key] = text
+    return values
+
+
+def _assign(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key in nested tables."""
+    *tables, last = key.split(".")
+    for table in tables:
+        inner = values.setdefault(table, {})
+        if not isinstance(inner, dict):
+            raise ArgumentError(f"Argument '{table}' must be a table, but it is {inner!r}.")
+        values[table] = inner = dict(inner)
+        values = inner
+    values[last] = value

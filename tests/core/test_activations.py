@@ -1,0 +1,63 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+import isthmus as im
+from isthmus.core.activations import activation_pair
+
+NAMES = sorted(im.ACTIVATIONS)
+POINTS = np.concatenate([np.linspace(-4, 4, 41) + 0.013, [-30.0, 30.0]])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_derivatives_are_those_of_automatic_differentiation(name, double):
+    phi = im.ACTIVATIONS[name]
+    points = jnp.asarray(POINTS)
+    first = jax.vmap(jax.grad(phi.value))(points)
+    second = jax.vmap(jax.grad(jax.grad(phi.value)))(points)
+    np.testing.assert_allclose(phi.first(points), first, atol=1e-13)
+    np.testing.assert_allclose(phi.second(points), second, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_symmetries_are_as_stated(name, double):
+    phi = im.ACTIVATIONS[name]
+    points = jnp.asarray(POINTS)
+    odd = np.allclose(phi.value(-points), -phi.value(points), atol=1e-14)
+    homogeneous = np.allclose(phi.value(3 * points), 3 * phi.value(points), rtol=1e-14, atol=1e-14)
+    assert (odd, homogeneous) == (phi.odd, phi.homogeneous)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("variance", [0.0, 0.3, 4.0])
+def test_mean_slope_is_the_gaussian_integral(name, variance, double):
+    phi = im.ACTIVATIONS[name]
+    if variance == 0:
+        expected = float(phi.first(jnp.zeros(())))  # ReLU's slope at 0 is taken as 0, as JAX does
+    else:
+        slope = lambda s: float(phi.first(jnp.asarray(s))) * norm.pdf(s, scale=np.sqrt(variance))
+        expected = quad(slope, -20, 20, points=[0.0], epsabs=1e-10)[0]
+    assert phi.mean_slope(variance) == pytest.approx(expected, abs=1e-9)
+
+
+def test_mean_slope_of_erf_has_its_closed_form(double):
+    variances = np.array([0.1, 1.0, 7.0])
+    expected = 2 / np.sqrt(np.pi) / np.sqrt(1 + 2 * variances)
+    np.testing.assert_allclose(im.ACTIVATIONS["erf"].mean_slope(variances), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("name", NAMES)
+def test_precision_is_kept(name, precision, double):
+    phi = im.ACTIVATIONS[name]
+    points = jnp.asarray(POINTS, precision)
+    assert {f(points).dtype for f in (phi.value, phi.first, phi.second)} == {np.dtype(precision)}
+
+
+def test_pairs_and_unknown_names():
+    assert [phi.name for phi in activation_pair(("tanh", "relu"))] == ["tanh", "relu"]
+    with pytest.raises(im.ArgumentError, match="must be one of .* but it is 'tahn'; did you mean 'tanh'"):
+        activation_pair("tahn")

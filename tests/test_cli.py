@@ -1,0 +1,401 @@
+"""The command line: what it prints where, what it writes, and what it refuses in one line."""
+
+import contextlib
+import io
+import json
+import statistics
+import subprocess
+import sys
+import time
+import tomllib
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import pytest
+import xarray as xr
+
+import isthmus as im
+from isthmus import cli
+from isthmus.studies.tracking import example_toml
+
+# The sizes of the docstring example of `track`, so that in one session they are compiled once.
+TINY_FILE = """
+widths = [16]
+horizon = 2.0
+records = 4
+runs = 7
+flow_runs = 2
+particles = 64
+[data]
+source = "wine"
+"""
+TINY = ("--widths", "16,64", "--step-sizes", "0.25", "--runs", "4", "--quiet")
+FIGURES = ("latents", "reconstructions", "risk_curves", "step_gap", "sup_gap")
+
+
+class Outcome(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(*arguments: object, folder: Path) -> Outcome:
+    """Run the command line in ``folder``, in this process; warnings are shown as a user sees them."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        mock.patch.object(sys, "argv", ["isthmus", *map(str, arguments)]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("default")
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def refused(*arguments: object, folder: Path) -> str:
+    """Return the one line with which a command is refused, with nothing on standard output."""
+    code, out, err = run(*arguments, folder=folder)
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ") and err.endswith(".\n") and err.count("\n") == 1
+    return err
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory) -> tuple[Path, Outcome]:
+    """The folder of a finished tiny study, and what the command printed."""
+    folder = tmp_path_factory.mktemp("tracked")
+    (folder / "tiny.toml").write_text(TINY_FILE)
+    return folder, run("track", "tiny.toml", *TINY, "--out", "out", "--json", folder=folder)
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list:
+    """What the commands ask to be run, which is not run."""
+    calls = []
+    monkeypatch.setattr(cli, "_run_study", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+@pytest.mark.parametrize(("flag", "text"), [("--version", f"isthmus {im.__version__}\n"), ("--help", "track")])
+def test_version_and_help_answer_at_once(flag, text):
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "isthmus", flag], capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - start)
+        assert text in done.stdout and done.stderr == ""
+    assert statistics.median(seconds) < 0.3
+
+
+def test_help_names_every_flag_of_track(tmp_path):
+    code, out, _ = run("track", "-h", folder=tmp_path)
+    assert code == 0
+    for flag in ("--data", "--widths", "--step-sizes", "--horizon", "--out", "--json", "--set", "--workers", "--seed"):
+        assert flag in out
+
+
+def test_no_arguments_print_the_help(tmp_path):
+    _, out, err = run(folder=tmp_path)
+    assert "track" in out and "demo" in out and err == ""
+
+
+def test_example_is_a_study_file(tmp_path):
+    code, out, err = run("track", "--example", folder=tmp_path)
+    assert (code, err, out) == (0, "", example_toml())
+    assert im.TrackingStudy.from_toml(out) == im.TrackingStudy()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_prints_one_json_object_and_nothing_else(tracked):
+    folder, (code, out, err) = tracked
+    assert (code, err) == (0, "")
+    summary = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert out.count("\n") == 1
+    with contextlib.chdir(folder):
+        assert summary == im.load_result("out").summary() | {"folder": "out"}
+    assert [entry["width"] for entry in summary["gap_quantiles"]] == [16, 64]
+    assert summary["mean_field_risk_start"] > summary["mean_field_risk_end"] > 0
+
+
+def test_a_study_leaves_its_files(tracked):
+    folder, _ = tracked
+    figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg")}
+    written = contents(folder / "out")
+    assert written.keys() == {"study.toml", "results.nc", "report.html"} | figures
+    assert all(written[name].startswith(b"\x89PNG\r\n") for name in figures if name.endswith("png"))
+    assert all(b"<svg" in written[name] for name in figures if name.endswith("svg"))
+    assert b"</html>" in written["report.html"]
+    with xr.open_dataset(folder / "out" / "results.nc") as dataset:
+        assert dict(dataset.risk.sizes) == {"width": 2, "step_size": 1, "run": 4, "time": 5}
+        assert dataset.time.values.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
+
+
+def test_flags_override_the_file_in_what_is_written(tracked):
+    folder, _ = tracked
+    values = tomllib.loads(TINY_FILE) | {"widths": [16, 64], "step_sizes": [0.25], "runs": 4}
+    study = im.TrackingStudy(**values)
+    assert im.TrackingStudy.from_toml((folder / "out" / "study.toml").read_text(encoding="utf-8")) == study
+    assert im.load_result(folder / "out").study == study
+
+
+def test_a_study_runs_again_in_its_folder_to_the_same_numbers(tracked):
+    folder, first = tracked
+    before = im.load_result(folder / "out").dataset
+    (folder / "out" / "results.nc").unlink()
+    again = run("track", "out/study.toml", "--quiet", "--out", "out", "--json", folder=folder)
+    assert again == first
+    xr.testing.assert_identical(im.load_result(folder / "out").dataset, before)
+
+
+def test_a_study_is_told_in_words_without_json(tracked, monkeypatch):
+    folder, _ = tracked
+    monkeypatch.setattr("isthmus.show.plots.save_figures", lambda *_: [])  # they stand there already
+    monkeypatch.setattr("isthmus.show.report.write_report", lambda *_: None)
+    code, out, err = run("track", "out/study.toml", "--workers", 1, "--out", "out", folder=folder)
+    assert code == 0
+    for verdict in im.load_result(folder / "out").verdicts():
+        assert " ".join(verdict.split()) in " ".join(out.split())
+    assert "Report: out/report.html\n" in out and "Numbers: out/results.nc\n" in out
+    assert "mean-field path" in err and "SGD, width 16" in err  # the bars
+
+
+def test_another_study_does_not_get_the_folder(tracked):
+    folder, _ = tracked
+    before = contents(folder)
+    text = refused("track", "tiny.toml", *TINY, "--seed", 1, "--out", "out", folder=folder)
+    assert "Output folder 'out' holds another study; choose another with --out." in text
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("place", ["tiny.toml", "tiny.toml/below", "."])
+def test_files_of_others_are_kept(place, tracked):
+    folder, _ = tracked
+    before = contents(folder)
+    text = refused("track", "tiny.toml", *TINY, "--out", place, folder=folder)
+    assert f"Output folder '{place}'" in text
+    assert contents(folder) == before
+
+
+def test_flags_override_the_file_and_set_reaches_every_key(asked, tmp_path):
+    (tmp_path / "study.toml").write_text(TINY_FILE + "max_points = 99\nseed = 5\n[law]\nlatent_dim = 3\n")
+    flags = (
+        *("--max-points", 50, "--latent-dim", 1, "--activation", "erf,relu", "--law", "independent"),
+        *("--strength", 0.25, "--widths", "8,9", "--step-sizes", "0.5,1", "--batch-size", 3),
+        *("--sampling", "one_pass", "--horizon", 4, "--records", 2, "--runs", 5, "--flow-runs", 3),
+        *("--confidence", 0.5, "--particles", 32, "--seed", 9, "--workers", 2),
+        *("--set", "data.center=false", "--set", "law.bias_scale=0", "--set", "precision=float64"),
+        *("--set", "schedule.kind=cosine", "--set", "schedule.time=4.0"),
+    )
+    assert run("track", "study.toml", *flags, folder=tmp_path).code == 0
+    [(values, out, as_json, workers, quiet)] = asked
+    assert (out, as_json, workers, quiet) == (Path("isthmus-track"), False, 2, False)
+    assert im.TrackingStudy(**values) == im.TrackingStudy(
+        activation=("erf", "relu"),
+        data={"source": "wine", "max_points": 50, "seed": 5, "center": False},
+        law={"latent_dim": 1, "kind": "independent", "strength": 0.25, "bias_scale": 0.0},
+        schedule={"kind": "cosine", "time": 4.0},
+        widths=(8, 9),
+        step_sizes=(0.5, 1.0),
+        batch_size=3,
+        sampling="one_pass",
+        horizon=4.0,
+        records=2,
+        runs=5,
+        flow_runs=3,
+        confidence=0.5,
+        particles=32,
+        seed=9,
+        precision="float64",
+    )
+
+
+def test_what_no_flag_says_is_left_to_the_file_or_the_default(asked, tmp_path):
+    (tmp_path / "study.toml").write_text(TINY_FILE)
+    run("track", "study.toml", "--out", "here", "--json", "--quiet", folder=tmp_path)
+    run("track", "--data", "wine", folder=tmp_path)
+    assert asked[0] == (tomllib.loads(TINY_FILE), Path("here"), True, None, True)
+    assert asked[1] == ({"data": {"source": "wine"}}, Path("isthmus-track"), False, None, False)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("seed=3", {"seed": 3}),
+        ("data.source=wine", {"data": {"source": "wine"}}),
+        ("data.source='a=b.csv'", {"data": {"source": "a=b.csv"}}),
+        ("data.source=a=b.csv", {"data": {"source": "a=b.csv"}}),
+        ("widths=[8, 16]", {"widths": [8, 16]}),
+        ("law={latent_dim = 1}", {"law": {"latent_dim": 1}}),
+    ],
+)
+def test_set_takes_toml_or_else_words(setting, value, asked, tmp_path):
+    assert run("track", "--set", setting, folder=tmp_path).code == 0
+    assert asked[0][0] == value
+
+
+def test_demo_is_a_valid_study(asked, tmp_path):
+    study = im.TrackingStudy(**cli.DEMO)
+    assert (study.problem.dim, study.problem.latent_dim) == (64, 2)
+    assert study.problem.population.size >= study.batch_size
+    assert not study.problem.is_trivial
+    assert run("demo", "--seed", 3, "--quiet", folder=tmp_path).code == 0
+    assert run("demo", folder=tmp_path).code == 0
+    assert asked[0] == (cli.DEMO | {"seed": 3}, Path("isthmus-demo"), False, None, True)
+    assert asked[1][0] == cli.DEMO and "seed" not in cli.DEMO
+
+
+FILES = {
+    "broken.toml": b"widths = [8",
+    "latin.toml": b"# \xff\nseed = 1",
+    "unknown.toml": b"wdiths = [8]",
+    "nested.toml": b"[law]\nkind = 'alined'",
+    "flat.toml": b"data = 'wine'",
+    "ragged.csv": b"1,2\n3\n",
+    "words.csv": b"a,b\nc,d\n",
+    "empty.csv": b"",
+    "missing_value.csv": b"a,b\n1,nan\n2,3\n",
+    "empty.npy": b"",
+    "constant.csv": b"1,2\n1,2\n",
+}
+BAD = [
+    (["none.toml"], "Study file 'none.toml' can't be read: "),
+    (["."], "Study file '.' can't be read: "),
+    (["broken.toml"], "Study file 'broken.toml' is not TOML: "),
+    (["latin.toml"], "Study file 'latin.toml' can't be read: "),
+    (["unknown.toml"], "'wdiths' must be a known key, but it is not; did you mean 'widths'?"),
+    (["nested.toml"], "'law.kind' must be 'aligned' or 'independent', but it is 'alined'"),
+    (["flat.toml"], "Argument 'data' must be "),
+    (["flat.toml", "--data", "wine"], "Argument 'data' must be a table, but it is 'wine'"),
+    (["--data", "digts"], "'data.source' must be one of 'digits', 'breast_cancer', 'wine', 'mnist'"),
+    (["--data", "digts"], "did you mean 'digits'?"),
+    (["--data", "points.txt"], "'data.source' must be one of "),
+    (["--data", "none.csv"], "Data file 'none.csv' can't be read as a table of numbers: "),
+    (["--data", "ragged.csv"], "Data file 'ragged.csv' can't be read as a table of numbers: "),
+    (["--data", "words.csv"], "Data file 'words.csv' can't be read as a table of numbers: "),
+    (["--data", "empty.csv"], "Data file 'empty.csv' can't be read as a table of numbers: "),
+    (["--data", "empty.npy"], "Data file 'empty.npy' can't be read as a table of numbers: "),
+    (["--data", "missing_value.csv"], "NaN or infinite in 1 of 4 entries, first at (0, 1); remove or impute them"),
+    (["--data", "constant.csv"], "Argument 'latent_dim' must be at most the rank of the data 0"),
+    (["--data", "gaussian"], "'data.variances' must be given for source='gaussian'"),
+    (["--data", "wine", "--max-points", "0"], "'data.max_points' must be greater than or equal to 1, but it is 0"),
+    (["--data", "wine", "--latent-dim", "14"], "'latent_dim' must be at most the data dimension 13, but it is 14"),
+    (["--latent-dim", "0"], "'law.latent_dim' must be greater than or equal to 1, but it is 0"),
+    (["--activation", "tahn"], "'activation' must be one of 'tanh', "),
+    (["--activation", "tanh,relu,gelu"], "Argument 'activation' must be "),
+    (["--activation", "tanh,"], "Argument 'activation' must be one of "),
+    (["--law", "alined"], "'law.kind' must be 'aligned' or 'independent', but it is 'alined'"),
+    (["--strength", "1.5"], "'law.strength' must be less than or equal to 1, but it is 1.5"),
+    (["--widths", "8,x"], "Argument 'widths' must be whole numbers with commas between, but it is '8,x'"),
+    (["--widths", "8.5"], "Argument 'widths' must be whole numbers with commas between, but it is '8.5'"),
+    (["--widths", "8,8"], "'widths' must hold each value once, but it is [8, 8]"),
+    (["--widths", "0"], "'widths.0' must be greater than or equal to 1, but it is 0"),
+    (["--step-sizes", "fast"], "Argument 'step_sizes' must be numbers with commas between, but it is 'fast'"),
+    (["--step-sizes", "-0.1"], "'step_sizes.0' must be greater than 0, but it is -0.1"),
+    (["--step-sizes", "inf"], "'step_sizes.0' must be a finite number, but it is inf"),
+    (["--horizon", "1.05"], "so of 0.1, but it is 1.05; the nearest are 1 and 1.1"),
+    (["--horizon", "1e19"], "Argument 'horizon' must be "),
+    (["--horizon", "nan"], "'horizon' must be a finite number, but it is nan"),
+    (["--batch-size", "0"], "'batch_size' must be greater than or equal to 1, but it is 0"),
+    (["--runs", "1"], "'runs' must be greater than or equal to 2, but it is 1"),
+    (["--confidence", "1"], "'confidence' must be less than 1, but it is 1.0"),
+    (["--seed", "-1"], "'seed' must be greater than or equal to 0, but it is -1"),
+    (["--sampling", "all"], "'sampling' must be 'with_replacement', 'without_replacement' or 'one_pass', but it is"),
+    (["--data", "wine", "--sampling", "one_pass"], "'sampling' must use each of the 178 points at most once"),
+    (
+        ["--data", "wine", "--sampling", "without_replacement", "--batch-size", "179"],
+        "'batch_size' must be at most the number of points 178 without replacement, but it is 179",
+    ),
+    (["--particles", "100"], "'particles' must be a power of 2 for quadrature='sobol', but it is 100; try 64 or 128"),
+    (["--workers", "0"], "'workers' must be an integer of at least 1, but it is 0"),
+    (["--set", "horizon"], "Argument '--set' must be KEY=VALUE, but it is 'horizon'"),
+    (["--set", "=3"], "Argument '--set' must be KEY=VALUE, but it is '=3'"),
+    (["--set", "data.nose=0.1"], "'data.nose' must be a known key, but it is not; did you mean 'noise'?"),
+    (["--set", "seed.x=1", "--seed", "2"], "Argument 'seed' must be a table, but it is 2"),
+    (["--set", "self=1"], "'self' must be a known key"),
+    (["--set", "horizon=long"], "'horizon' must be a valid number"),
+    (["--set", "flow_rtol=1e-9"], "'flow_rtol' must be greater than or equal to 0.00001, but it is 1e-09"),
+    (["--set", "data.scale=column"], "'data.scale' must be 'none', 'total' or 'features', but it is 'column'"),
+    (["--set", "data.stream=true"], "'data.stream' must be false for a finite set of points, but it is True"),
+    (["--data", "wine", "--set", "data.center=false"], "Argument 'data' must be centred for an aligned law"),
+    (["--set", "schedule.kind=linear"], "'schedule.kind' must be 'constant', 'cosine' or 'exponential', but it is"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
+def test_bad_input_is_refused_in_one_line_before_anything_is_done(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.setattr("isthmus.studies.tracking_result.track", lambda *_, **__: pytest.fail("the study began"))
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    assert message in refused("track", *arguments, "--json", folder=tmp_path)
+    assert contents(tmp_path) == FILES
+    assert not (tmp_path / "isthmus-track").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["track", "--runs", "many"], "--runs"),
+        (["track", "--rnus", "3"], "--rnus"),
+        (["track", "a.toml", "b.toml"], "b.toml"),
+        (["track", "--set"], "--set"),
+        (["trck"], "trck"),
+    ],
+)
+def test_wrong_usage_is_refused_in_one_line(arguments, message, tmp_path):
+    assert message in refused(*arguments, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_command_of_its_own_process_fails_without_traceback(tmp_path):
+    command = [sys.executable, "-m", "isthmus", "track", "--widths", "8,x", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: Argument 'widths' must be whole numbers with commas between, but it is '8,x'.\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_diverges_names_run_time_and_remedy(tracked):
+    folder, _ = tracked
+    arguments = ("tiny.toml", *TINY, "--step-sizes", 50, "--horizon", 400, "--out", "diverged", "--json")
+    text = refused("track", *arguments, folder=folder)
+    assert "At width 16, the step size 50 made run " in text
+    assert " diverge at t=" in text and "; try at most 12.5, or larger batches." in text
+    assert not (folder / "diverged" / "results.nc").exists()
+
+
+def test_the_trivial_limit_is_a_warning_of_one_line(tracked):
+    folder, _ = tracked
+    arguments = ("tiny.toml", *TINY, "--law", "independent", "--out", "tiny.toml", "--json")
+    code, out, err = run("track", *arguments, folder=folder)
+    warning, error = err.splitlines()
+    assert warning.startswith("Warning: The mean-field limit of this problem is trivial: ")
+    assert error.startswith("Error: Output folder 'tiny.toml' is a file")
+    assert (code, out) == (2, "")
+
+
+def test_an_interrupt_is_one_line_and_tells_the_truth(tracked, monkeypatch):
+    folder, _ = tracked
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("isthmus.studies.tracking_result.track", interrupted)
+    code, out, err = run("track", "tiny.toml", *TINY, "--out", "interrupted", folder=folder)
+    assert (code, out) == (130, "")
+    assert err.startswith("Interrupted") and err.count("\n") == 1
+    assert "nothing was written" not in err or not (folder / "interrupted").exists()
+    assert not (folder / "interrupted" / "results.nc").exists()

@@ -1,0 +1,129 @@
+"""The shelf of public names: what stands on it, that it loads, and that its examples run."""
+
+import ast
+import doctest
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import isthmus
+
+ROOT = Path(isthmus.__file__).parent
+PUBLIC = [
+    "__version__",
+    "ACTIVATIONS",
+    "Activation",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "Autoencoder",
+    "Data",
+    "GaussianNeurons",
+    "IsthmusError",
+    "Law",
+    "MeanFieldPath",
+    "NeuronMeasure",
+    "NumericalError",
+    "Problem",
+    "SampledNeurons",
+    "Status",
+    "Stream",
+    "StudyFileError",
+    "TrackingResult",
+    "TrackingStudy",
+    "TrainingRuns",
+    "TrivialLimitWarning",
+    "aligned_law",
+    "gaussian_stream",
+    "gradient_flow",
+    "independent_law",
+    "linear_closure",
+    "load_data",
+    "load_result",
+    "manifold_stream",
+    "solve_mean_field",
+    "track",
+    "train",
+]
+WITHOUT_EXAMPLE = {"Status", "TrainingRuns", "MeanFieldPath", "TrackingResult"}
+"""What is returned or raised, never made by hand."""
+
+
+def _documented() -> list[str]:
+    named = {name: getattr(isthmus, name) for name in PUBLIC}
+    return [
+        name
+        for name, value in named.items()
+        if (inspect.isclass(value) or inspect.isfunction(value))
+        and name not in WITHOUT_EXAMPLE
+        and not (inspect.isclass(value) and issubclass(value, BaseException))
+    ]
+
+
+def _modules_with_examples() -> list[str]:
+    paths = [path for path in sorted(ROOT.rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
+    return [".".join(("isthmus", *path.relative_to(ROOT).with_suffix("").parts)) for path in paths]
+
+
+def test_the_public_names_are_these():
+    assert isthmus.__all__ == PUBLIC
+
+
+def test_homes_agree_with_the_imports_for_type_checkers():
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    [block] = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imported = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom) and node.module
+        assert all(alias.asname is None for alias in node.names)
+        imported[node.module.removeprefix("isthmus.")] = tuple(alias.name for alias in node.names)
+    assert imported == isthmus._HOMES
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_name_resolves_at_its_home(name):
+    value = getattr(isthmus, name)
+    assert value is getattr(isthmus, name)
+    if inspect.isclass(value) or inspect.isfunction(value):
+        assert value.__module__ == f"isthmus.{isthmus._HOME_OF[name]}"
+        assert value.__name__ == name
+
+
+def test_dir_lists_the_public_names():
+    assert dir(isthmus) == sorted(PUBLIC)
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"module 'isthmus' has no attribute 'Dta'"):
+        isthmus.Dta  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
+    assert not hasattr(isthmus, "numpy")
+
+
+def test_errors_are_ours_and_the_builtin_ones():
+    assert issubclass(isthmus.ArgumentError, isthmus.IsthmusError) and issubclass(isthmus.ArgumentError, ValueError)
+    assert issubclass(isthmus.ArgumentTypeError, isthmus.IsthmusError)
+    assert issubclass(isthmus.ArgumentTypeError, TypeError)
+    assert issubclass(isthmus.NumericalError, isthmus.IsthmusError)
+    assert issubclass(isthmus.NumericalError, ArithmeticError)
+    assert issubclass(isthmus.StudyFileError, isthmus.IsthmusError) and issubclass(isthmus.StudyFileError, OSError)
+    assert issubclass(isthmus.TrivialLimitWarning, UserWarning)
+
+
+def test_status_raises_only_on_failure():
+    isthmus.Status().raise_if_failed()
+    with pytest.raises(isthmus.NumericalError, match="too stiff"):
+        isthmus.Status(ok=False, message="too stiff").raise_if_failed()
+
+
+@pytest.mark.parametrize("name", _documented())
+def test_docstring_has_an_example(name):
+    text = inspect.getdoc(getattr(isthmus, name)) or ""
+    _, separator, example = text.partition("Example:\n")
+    assert separator and ">>> " in example
+
+
+@pytest.mark.parametrize("module", _modules_with_examples())
+def test_docstring_examples_run(module):
+    failed, attempted = doctest.testmod(importlib.import_module(module))
+    assert attempted > 0 and failed == 0
