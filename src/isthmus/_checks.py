@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import NoReturn
 
 import numpy as np
@@ -25,7 +25,7 @@ def refuse_type(name: str, rule: str, value: object, hint: str = "") -> NoReturn
 
 
 def _message(name: str, rule: str, value: object, hint: str) -> str:
-    text = value if isinstance(value, _Verbatim) else repr(value)
+    text = value if isinstance(value, _Verbatim) else " ".join(repr(value).split())
     text = text if len(text) <= 80 else text[:77] + "..."
     return f"Argument '{name}' must {rule}, but it is {text}{'; ' + hint if hint else ''}."
 
@@ -71,7 +71,10 @@ def real(
     rule = "be a finite number" + (" " + " and ".join(bounds) if bounds else "")
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         refuse_type(name, rule, value)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        refuse(name, rule, value)
     outside = (
         (above is not None and number <= above)
         or (minimum is not None and number < minimum)
@@ -102,7 +105,7 @@ def array(name: str, value: object, shape: Sequence[int | str], dtype: np.dtype 
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     try:
         result = np.asarray(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         refuse_type(name, f"be an array of shape {wanted}", described("ragged or not an array"))
     if result.dtype.kind not in "fiub":
         refuse_type(name, f"be a real array of shape {wanted}", described(f"of type {result.dtype}"))
@@ -114,6 +117,8 @@ def array(name: str, value: object, shape: Sequence[int | str], dtype: np.dtype 
         refuse(name, f"have shape {wanted}", described(f"of shape {result.shape}"))
     if 0 in result.shape:
         refuse(name, "not be empty", described(f"of shape {result.shape}"))
+    with np.errstate(over="ignore"):  # what the precision asked for can't hold is found as infinite
+        result = np.array(result, dtype=dtype)
     bad = ~np.isfinite(result)
     if bad.any():
         first = tuple(map(int, np.argwhere(bad)[0]))
@@ -123,7 +128,7 @@ def array(name: str, value: object, shape: Sequence[int | str], dtype: np.dtype 
             described(f"NaN or infinite in {int(bad.sum())} of {bad.size} entries, first at {first}"),
             "remove or impute them",
         )
-    return np.array(result, dtype=dtype)
+    return result
 
 
 def times(name: str, value: object) -> np.ndarray:
@@ -136,10 +141,9 @@ def times(name: str, value: object) -> np.ndarray:
 
 def subset_of_times(name: str, value: ArrayLike, times: np.ndarray) -> np.ndarray:
     """Return the indices in ``times`` of the times asked for; each must be one of them."""
-    wanted = np.atleast_1d(np.asarray(value, dtype=float))
-    if wanted.size == 0:
+    if isinstance(value, Sized) and len(value) == 0:
         return np.zeros(0, dtype=int)
-    wanted = array(name, wanted, ("S",))
+    wanted = array(name, [value] if isinstance(value, numbers.Real) else value, ("S",), np.dtype(np.float64))
     nearest = np.abs(times[None, :] - wanted[:, None]).argmin(axis=1)
     missing = ~np.isclose(times[nearest], wanted, rtol=1e-9, atol=1e-12)
     if missing.any():

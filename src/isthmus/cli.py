@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult
 
+_UsageError: Any = typer.BadParameter.__mro__[1]  # public under no name of Typer's own
+
 app = typer.Typer(
     name="isthmus",
     help="Mean-field learning dynamics of wide bottleneck autoencoders.",
@@ -62,11 +64,19 @@ def main() -> None:
     """Run the command line; an error of ours becomes one line on standard error and exit code 2."""
     warnings.showwarning = _show_warning
     try:
-        app()
+        code = app(standalone_mode=False)
+        if code == 130:  # how Typer passes on an interrupt
+            _stop("Interrupted; no results were written.", code)
+        sys.exit(code)
+    except _UsageError as error:
+        message = " ".join(error.format_message().split())
+        if not message:  # no arguments at all: the help has been printed
+            sys.exit(error.exit_code)
+        _stop(f"Error: {message.rstrip('.')}; see --help.", code=2)
     except IsthmusError as error:
         _stop(f"Error: {error}", code=2)
-    except KeyboardInterrupt:
-        _stop("Interrupted; nothing was written.", code=130)
+    except (KeyboardInterrupt, typer.Abort):
+        _stop("Interrupted; no results were written.", code=130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
@@ -174,6 +184,7 @@ def track(
 
 
 def _run_study(values: dict[str, Any], folder: Path, as_json: bool, workers: int | None, quiet: bool) -> None:
+    from isthmus.dynamics.parallel import number_of_workers
     from isthmus.show.plots import save_figures
     from isthmus.show.report import write_report
     from isthmus.studies.store import claim_folder, save_result
@@ -182,6 +193,7 @@ def _run_study(values: dict[str, Any], folder: Path, as_json: bool, workers: int
 
     study = TrackingStudy(**values)
     _ = study.problem  # so that what is wrong with the data or the law is said before a folder is made
+    workers = number_of_workers(workers)
     claim_folder(folder, study)
     result = _with_progress(lambda progress: run(study, workers=workers, progress=progress), quiet)
     save_result(folder, result)

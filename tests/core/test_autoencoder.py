@@ -184,9 +184,7 @@ def test_splitting_a_neuron_changes_nothing(seed, share):
         network, points, weights = system(seed, masses="random")
         m = network.decoder
         twice = lambda leaf: jnp.concatenate([leaf, leaf[:1]])
-        split = im.NeuronMeasure(
-            twice(m.masses).at[0].mul(share).at[-1].mul(1 - share), *map(twice, neurons(m))
-        )
+        split = im.NeuronMeasure(twice(m.masses).at[0].mul(share).at[-1].mul(1 - share), *map(twice, neurons(m)))
         other = eqx.tree_at(lambda state: state.decoder, network, split)
         close(other.risk(points, weights), network.risk(points, weights), 1e-9)
         expected = network.velocity(points, weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from isthmus import _checks
 
@@ -10,7 +11,7 @@ RELATIVE_ROUNDING = 1e-10
 """How negative an eigenvalue may be, relative to the largest one, and still count as zero."""
 
 
-def covariance_factor(name: str, covariance: np.ndarray, axes: np.ndarray | None = None) -> np.ndarray:
+def covariance_factor(name: str, covariance: ArrayLike, axes: np.ndarray | None = None) -> np.ndarray:
     """Return L with L Lᵀ = C, for a positive semidefinite C that may be singular.
 
     Given orthonormal ``axes`` in the columns of a (p, p) array, axesᵀ L is lower triangular: the first standard

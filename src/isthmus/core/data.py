@@ -58,11 +58,11 @@ class Data:
         self.name = name
         self.labels = None if labels is None else _matching_labels(labels, len(raw))
         self.image_shape = image_shape
-        if image_shape is not None and np.prod(image_shape) != raw.shape[1]:
-            _checks.refuse("image_shape", f"have {raw.shape[1]} pixels", image_shape)
+        if image_shape is not None:
+            _check_image_shape(image_shape, raw.shape[1])
         mean = self.weights @ raw
         self.shift = mean if center else np.zeros_like(mean)
-        self.unit = _unit(raw - mean, self.weights, _checks.choice("scale", scale, ("none", "total", "features")))
+        self.unit = _unit(raw, self.weights, _checks.choice("scale", scale, ("none", "total", "features")))
         self.points = (raw - self.shift) / self.unit
 
     def __repr__(self) -> str:
@@ -170,15 +170,29 @@ def _normalised_weights(weights: ArrayLike | None, count: int, dtype: np.dtype) 
 
 
 def _matching_labels(labels: ArrayLike, count: int) -> np.ndarray:
-    result = np.asarray(labels)
+    try:
+        result = np.asarray(labels)
+    except ValueError:
+        _checks.refuse("labels", f"have shape ({count},)", _checks.described("ragged"))
     if result.shape != (count,):
         _checks.refuse("labels", f"have shape ({count},)", _checks.described(f"of shape {result.shape}"))
     return result
 
 
-def _unit(centered: np.ndarray, weights: np.ndarray, scale: str) -> np.ndarray:
+def _check_image_shape(image_shape: object, pixels: int) -> None:
+    rule = "be (rows, columns)"
+    if not isinstance(image_shape, tuple | list) or len(image_shape) != 2:
+        _checks.refuse_type("image_shape", rule, image_shape)
+    rows, columns = (_checks.integer("image_shape", side, minimum=1) for side in image_shape)
+    if rows * columns != pixels:
+        _checks.refuse("image_shape", f"have {pixels} pixels", image_shape)
+
+
+def _unit(points: np.ndarray, weights: np.ndarray, scale: str) -> np.ndarray:
     """Return what each column is divided by, shape (d,)."""
-    variances = weights @ centered**2
+    # A column that is constant but for the rounding of its mean has no variance at all.
+    varies = np.ptp(points[weights > 0], axis=0) > 0
+    variances = np.where(varies, weights @ (points - weights @ points) ** 2, 0)
     if scale == "none":
         return np.ones_like(variances)
     # Either way the squares of the columns then sum to 1.

@@ -155,6 +155,13 @@ class Law:
     """The pair of initial laws ρ_0 of the encoder's neurons and ν_0 of the decoder's.
 
     ``activations`` names the activations for which an aligned law was calibrated, None where any will do.
+
+    Example:
+        >>> import isthmus as im
+        >>> law = im.Law(im.GaussianNeurons(outputs=2, inputs=64), im.GaussianNeurons(outputs=64, inputs=2))
+        >>> law.latent_dim, law.dim
+        (2, 64)
+
     """
 
     encoder: NeuronLaw
@@ -169,7 +176,7 @@ class Law:
             (self.decoder.outputs, self.encoder.inputs, "outputs equal to the encoder's inputs"),
         ):
             if ours != theirs:
-                _checks.refuse("decoder", f"have {what}, {theirs},", ours)
+                _checks.refuse("decoder", f"have {what}, {theirs}", ours)
 
     @property
     def latent_dim(self) -> int:

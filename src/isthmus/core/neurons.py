@@ -27,6 +27,12 @@ class NeuronMeasure(eqx.Module):
 
     Leading axes (of runs, or of times) may stand in front of all four alike.
 
+    Example:
+        >>> import isthmus as im
+        >>> measure = im.NeuronMeasure.of(outgoing=[[1.0], [2.0]], incoming=[[1.0, 0.0], [0.0, 1.0]])
+        >>> measure.width, measure.masses.tolist()
+        (2, [0.5, 0.5])
+
     """
 
     masses: jax.Array

@@ -21,7 +21,7 @@ def check(name: str, rate: Rate) -> Rate:
     _value(name, rate, 0.0)
     try:
         jax.eval_shape(rate, jax.ShapeDtypeStruct((), np.float32))
-    except jax.errors.ConcretizationTypeError:
+    except jax.errors.JAXTypeError:
         hint = "use jax.numpy, as in jnp.where(t < 5, 1.0, 0.1), or an optax schedule"
         _checks.refuse(name, "be a function that JAX can trace", _checks.described("not"), hint)
     return rate
@@ -35,4 +35,7 @@ def values(name: str, rate: Rate, times: np.ndarray) -> np.ndarray:
 
 
 def _value(name: str, rate: Callable[[Any], Any], time: float) -> float:
-    return _checks.real(f"{name}({time:g})", float(rate(time)), minimum=0)
+    value = rate(time)
+    if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0:
+        value = value.item()
+    return _checks.real(f"{name}({time:g})", value, minimum=0)

@@ -75,6 +75,7 @@ def load_data(
 
     """
     read, usual_scale = SOURCES[_checks.choice("name", name, SOURCES)]
+    seed = _checks.integer("seed", seed, minimum=0)
     source = read()
     if max_points is not None:
         count = _checks.integer("max_points", max_points, minimum=1)
@@ -94,9 +95,13 @@ def gaussian_stream(covariance: ArrayLike) -> Stream:
         (3, 2)
 
     """
-    given = np.asarray(covariance, dtype=float)
-    given = np.diag(_checks.array("covariance", given, ("d",))) if given.ndim == 1 else given
-    factor = covariance_factor("covariance", given)
+    try:
+        axes = np.ndim(covariance)
+    except ValueError:
+        axes = 2  # ragged: refused as the matrix that it is not
+    factor = covariance_factor(
+        "covariance", np.diag(_checks.array("covariance", covariance, ("d",))) if axes == 1 else covariance
+    )
 
     def sample(key: jax.Array, count: int) -> jax.Array:
         normals = jax.random.normal(key, (count, len(factor)))
@@ -123,7 +128,7 @@ def manifold_stream(
     manifold_dim = _checks.integer("manifold_dim", manifold_dim, 1, dim, "the dimension")
     curvature = _checks.real("curvature", curvature, above=0)
     noise = _checks.real("noise", noise, minimum=0)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(_checks.integer("seed", seed, minimum=0))
     frequencies = curvature * random.standard_normal((manifold_dim, dim))
     phases = random.uniform(0, 2 * np.pi, dim)
     mean = np.exp(-(frequencies**2).sum(axis=0) / 2) * np.cos(phases)

@@ -176,12 +176,18 @@ def translated(error: ValidationError, model: type[BaseModel]) -> IsthmusError:
     if isinstance(cause, IsthmusError):
         return cause
     path = [str(part) for part in first["loc"]]
+    if path[0] == "activation":  # one of a union, whose members stand in the path
+        return ArgumentError(
+            f"Argument 'activation' must be one name or a pair [encoder, decoder], but it is {first['input']!r}."
+        )
     name = ".".join(path)
     if first["type"] == "extra_forbidden":
         known = _keys(model, path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "the known ones are " + ", ".join(sorted(known))
         return ArgumentError(f"Argument '{name}' must be a known key, but it is not; {hint}.")
+    if first["type"] == "too_short":
+        return ArgumentError(f"Argument '{name}' must hold at least 1 value, but it is {first['input']!r}.")
     rule = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return ArgumentError(f"Argument '{name}' must be {rule}, but it is {first['input']!r}.")
 
@@ -226,14 +232,24 @@ def _read_table(path: Path) -> Any:
     """Return the numbers of a .npy or .csv file, shape (n, d); a first line of names is skipped."""
     try:
         if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False)
-        with path.open(encoding="utf-8-sig") as lines:
-            header = lines.readline()
-        try:
-            [float(field) for field in header.split(",")]
-            skip = 0
-        except ValueError:
-            skip = 1
-        return np.loadtxt(path, delimiter=",", skiprows=skip, ndmin=2, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise StudyFileError(f"Data file '{path}' can't be read as a table of numbers: {error}.") from error
+            with path.open("rb") as file:
+                return _checks.array("points", np.lib.format.read_array(file, allow_pickle=False), ("n", "d"))
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        numbers = [_is_number(field) for field in lines[0].split(",")] if lines else []
+        rows = lines[0 if any(numbers) else 1 :]
+        if not rows:
+            raise ValueError("it has no rows")
+        return np.loadtxt(rows, delimiter=",", ndmin=2)
+    except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, IsthmusError):
+            raise
+        reason = str(error).rstrip(".")
+        raise StudyFileError(f"Data file '{path}' can't be read as a table of numbers: {reason}.") from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

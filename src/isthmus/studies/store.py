@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from isthmus._errors import ArgumentError, StudyFileError
@@ -59,6 +60,12 @@ def load_result(folder: str | Path) -> TrackingResult:
     Raises:
         StudyFileError: where there is no study, or it isn't finished, or was written in another format.
 
+    Example:
+        >>> import isthmus as im
+        >>> im.load_result("nowhere")
+        Traceback (most recent call last):
+        isthmus._errors.StudyFileError: Folder 'nowhere' holds no finished study: there is no results.nc.
+
     """
     path = Path(folder) / RESULTS_FILE
     if not path.is_file():
@@ -67,23 +74,25 @@ def load_result(folder: str | Path) -> TrackingResult:
         dataset = xr.load_dataset(path, engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
         raise StudyFileError(f"Results '{path}' can't be read: {error}.") from error
-    if dataset.attrs.get("format") != FORMAT or "study" not in dataset.attrs:
+    if not np.array_equal(dataset.attrs.get("format", 0), FORMAT) or "study" not in dataset.attrs:
         raise StudyFileError(f"Results '{path}' are not a tracking study of format {FORMAT}.")
     return TrackingResult(TrackingStudy.from_toml(dataset.attrs["study"]), dataset)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file in full beside its place, then move it there, so that it is never seen half written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
         write(temporary)
         temporary.chmod(0o644)
         os.replace(temporary, path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and not isinstance(error, StudyFileError):
             raise StudyFileError(f"File '{path}' can't be written: {error}.") from error
         raise

@@ -17,11 +17,12 @@ from isthmus import _checks
 from isthmus._errors import ArgumentError, NumericalError
 from isthmus.core.problem import Problem
 from isthmus.core.specification import Count, Positive, ProblemSpecification, Seed, commented_toml, translated
-from isthmus.dynamics.batches import Sampling
+from isthmus.dynamics.batches import Sampling, check_sampling
 from isthmus.dynamics.mean_field import solve_mean_field
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
 from isthmus.dynamics.sgd import train
+from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
 
 StageProgress = Callable[[str, int, int], None]
 """Called as ``progress(stage, done, total)``."""
@@ -39,7 +40,7 @@ class TrackingStudy(ProblemSpecification):
     Example:
         >>> import isthmus as im
         >>> study = im.TrackingStudy(data={"source": "wine"}, widths=[16, 64], horizon=4.0, runs=8)
-        >>> study.times[-1], im.TrackingStudy.from_toml(study.to_toml()) == study
+        >>> float(study.times[-1]), im.TrackingStudy.from_toml(study.to_toml()) == study
         (4.0, True)
 
     """
@@ -50,7 +51,7 @@ class TrackingStudy(ProblemSpecification):
     sampling: Sampling | None = Field(None, description="by default with replacement, or one pass for a stream")
     horizon: Positive = 100.0
     records: Count = Field(40, description="how many times, after 0, the risk is recorded at")
-    runs: Count = Field(32, ge=2, description="independent runs for each width and step size")
+    runs: int = Field(32, ge=2, description="independent runs for each width and step size")
     flow_runs: int = Field(16, ge=2, description="how many of them are also followed at step size 0")
     confidence: float = Field(0.9, gt=0, lt=1, description="1 − δ: the quantile of the sup-gap that is reported")
     seed: Seed = 0
@@ -61,7 +62,7 @@ class TrackingStudy(ProblemSpecification):
     flow_rtol: Positive = Field(1e-3, ge=1e-5, le=0.1, description="step size 0: tolerance of the time steps")
     precision: Literal["float32", "float64"] = Field("float32", description="of the training runs")
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -72,24 +73,40 @@ class TrackingStudy(ProblemSpecification):
         for name, values in (("widths", self.widths), ("step_sizes", self.step_sizes)):
             if len(set(values)) < len(values):
                 _checks.refuse(name, "hold each value once", list(values))
+        if self.quadrature == "sobol" and self.particles & (self.particles - 1):
+            lower = 1 << (self.particles.bit_length() - 1)
+            hint = f"try {lower} or {2 * lower}"
+            _checks.refuse("particles", "be a power of 2 for quadrature='sobol'", self.particles, hint)
         _ = self.times
         return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TrackingStudy) and self.model_dump() == other.model_dump()
+
+    __hash__ = ProblemSpecification.__hash__
 
     @functools.cached_property
     def problem(self) -> Problem:
         """The problem that the study describes, built once."""
-        return self.build()
+        problem = self.build()
+        for step_size in self.step_sizes:
+            check_sampling(problem, self.sampling, self.batch_size, round(self.horizon / step_size))
+        return problem
 
     @functools.cached_property
     def times(self) -> np.ndarray:
         """The recorded times: 0 and multiples of all step sizes up to the horizon, spread evenly."""
         unit = functools.reduce(_common_multiple, map(_fraction, self.step_sizes))
         units = _fraction(self.horizon) / unit
+        steps = _fraction(self.horizon) / min(map(_fraction, self.step_sizes))
+        if steps > LARGEST_NUMBER_OF_STEPS:
+            rule = f"be within {LARGEST_NUMBER_OF_STEPS:,} steps of every step size"
+            _checks.refuse("horizon", rule, self.horizon)
         if units.denominator != 1:
             below = max(1, math.floor(units)) * unit
             _checks.refuse(
                 "horizon",
-                f"be a multiple of every step size, so of {float(unit):g},",
+                f"be a multiple of every step size, so of {float(unit):g}",
                 self.horizon,
                 f"the nearest are {float(below):g} and {float(below + unit):g}",
             )
