@@ -32,7 +32,7 @@ def made_up(study: im.TrackingStudy, seed: int = 0) -> im.TrackingResult:
             "mean_field_risk": ("time", risk[0, 0, 0].astype(np.float32)),
             "width_rate": (("level", "bound"), np.full((1, 3), np.nan)),
             "label": ("point", np.array([0, 2, 1])),
-            "method": ("method", ["original", "N = 8", "mean field – ∞"]),
+            "reconstruction": ("reconstruction", ["original", "N = 8", "mean field – ∞"]),
         },
         coords={"time": [0.0, 1.0, 2.0], "width": [8, 16], "step_size": [0.5], "bound": ["estimate", "lower", "upper"]},
     )

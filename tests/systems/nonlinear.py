@@ -33,7 +33,7 @@ class Scalar:
             return a, u, c, e, hidden, z, top, top @ (mass * c) - POINTS
 
         def velocity(_, state):
-            a, u, c, e, hidden, z, top, r = forward(state)
+            a, _, c, e, hidden, z, top, r = forward(state)
             q = r * ((1 - top**2) @ (mass * c * e))
             return -np.concatenate(
                 [

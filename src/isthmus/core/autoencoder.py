@@ -171,8 +171,7 @@ class Autoencoder(eqx.Module):
         )
         if self.train_biases:
             return velocity
-        biases = lambda state: (state.encoder.bias, state.decoder.bias)
-        return eqx.tree_at(biases, velocity, replace_fn=jnp.zeros_like)
+        return eqx.tree_at(lambda state: (state.encoder.bias, state.decoder.bias), velocity, replace_fn=jnp.zeros_like)
 
     def dissipation(self, points: ArrayLike, weights: ArrayLike | None = None) -> jax.Array:
         """Return ∫|∇Ψ_E|²dρ + ∫|∇Ψ_D|²dν, which at unit rates equals −dR/dt (the energy identity)."""

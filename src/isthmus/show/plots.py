@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import matplotlib
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps, style
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize, to_hex
@@ -32,20 +32,16 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 9.5,
-    "axes.unicode_minus": True,
-    "figure.facecolor": "white",
     "figure.titlesize": 10.0,
-    "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "legend.fontsize": 8.5,
     "legend.frameon": False,
-    "text.usetex": False,
     "xtick.labelsize": 8.5,
     "xtick.major.width": 0.6,
     "ytick.labelsize": 8.5,
     "ytick.major.width": 0.6,
 }
-_styled = matplotlib.rc_context(STYLE)
+_styled = style.context(["default", STYLE])  # from the defaults, so that nobody’s settings show in a figure
 
 
 def figures(result: TrackingResult) -> dict[str, Figure]:
@@ -70,7 +66,7 @@ def rendered(figure: Figure, name: str, kind: Literal["png", "svg"]) -> bytes:
     if kind == "svg":
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.BytesIO()
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path", "svg.hashsalt": name}):
+    with style.context(["default", STYLE, {"svg.hashsalt": name}]):
         figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
     return buffer.getvalue()
 
@@ -199,7 +195,7 @@ def reconstructions(result: TrackingResult) -> Figure:
     """Draw points of the data, and what PCA, every network and the mean field make of them at the horizon."""
     data = result.dataset
     methods = {"original": DARK, "PCA": GREY, **_networks(result)}
-    pictures = data.picture.sel(method=list(methods)).values
+    pictures = data.picture.sel(reconstruction=list(methods)).values
     shape = image_shape(result)
     if not shape:
         low, high = pictures[0].min(axis=0), pictures[0].max(axis=0)
@@ -351,13 +347,13 @@ def _jitter(count: int) -> np.ndarray:
 def _width_colors(widths: Sequence[int]) -> dict[int, str]:
     """Return widths in order, each with its colour; wider is darker, towards the mean field."""
     places = np.linspace(0.75, 0.25, len(widths)) if len(widths) > 1 else (0.4,)
-    return {n: to_hex(matplotlib.colormaps["viridis"](place)) for n, place in zip(sorted(widths), places, strict=True)}
+    return {n: to_hex(colormaps["viridis"](place)) for n, place in zip(sorted(widths), places, strict=True)}
 
 
 def _step_colors(step_sizes: Sequence[float]) -> dict[float, str]:
     """Return step sizes in order, each with its colour; larger is darker."""
     places = np.linspace(0.5, 0.9, len(step_sizes)) if len(step_sizes) > 1 else (0.65,)
-    colors = (to_hex(matplotlib.colormaps["YlOrRd"](place)) for place in places)
+    colors = (to_hex(colormaps["YlOrRd"](place)) for place in places)
     return dict(zip(sorted(step_sizes), colors, strict=True))
 
 

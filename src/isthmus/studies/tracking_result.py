@@ -240,11 +240,15 @@ def _pictures(computed: TrackingRuns) -> dict[str, tuple]:
         ),
         "network": ("network", [*networks, "mean field"], _named("whose latents these are")),
         "picture": (
-            ("method", "example", "feature"),
+            ("reconstruction", "example", "feature"),
             np.stack([data.restore(np.asarray(picture)) for picture in pictures]),
             _named("points and their reconstructions at the horizon, in the units of the data"),
         ),
-        "method": ("method", ["original", "PCA", *networks, "mean field"], _named("whose reconstruction this is")),
+        "reconstruction": (
+            "reconstruction",
+            ["original", "PCA", *networks, "mean field"],
+            _named("whose reconstruction this is"),
+        ),
     }
     if data.labels is not None:
         variables["label"] = ("point", data.labels[:SHOWN_POINTS], _named("labels of the first points"))
@@ -292,9 +296,9 @@ def _step_verdicts(result: TrackingResult) -> list[str]:
     steps = result.estimate("step_gap_quantile", level=level, width=width, step_size=step_size)
     flow = result.estimate("flow_gap_quantile", level=level, width=width)
     assert steps is not None and flow is not None
-    larger = "steps and batches" if steps.value > flow.value else "the width"
+    larger = "steps and batches make" if steps.value > flow.value else "the width makes"
     sentences = [
-        f"At N={width} and step size {step_size:g}, {larger} make the larger part of the gap: from the same initial "
+        f"At N={width} and step size {step_size:g}, {larger} the larger part of the gap: from the same initial "
         f"neurons SGD departs from its gradient flow by {steps}, and the flow from the mean field by {flow} "
         f"({100 * level:g} % quantiles of sup-gaps, {100 * CONFIDENCE:g} % intervals)."
     ]

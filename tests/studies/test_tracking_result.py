@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+import isthmus as im
+
+
+@pytest.fixture(scope="module")
+def result():
+    study = im.TrackingStudy(
+        data={"source": "wine"},
+        widths=[16, 64],
+        step_sizes=[0.25, 0.5],
+        horizon=4.0,
+        records=4,
+        runs=6,
+        flow_runs=4,
+        particles=128,
+        confidence=0.8,
+    )
+    return im.track(study)
+
+
+def test_gaps_are_those_of_the_solvers_called_by_hand(result):
+    data, study = result.dataset, result.study
+    runs = im.train(study.problem, study.times, 64, 0.5, batch_size=8, runs=6)
+    flows = im.gradient_flow(study.problem, study.times, 64, runs=4, rtol=study.flow_rtol)
+    where = {"width": 64, "step_size": 0.5}
+    np.testing.assert_array_equal(data.risk.sel(where), runs.risk)
+    np.testing.assert_array_equal(data.flow_risk.sel(width=64), flows.risk)
+    limit = data.mean_field_risk.values
+    np.testing.assert_array_equal(data.gap.sel(where), np.abs(runs.risk - limit).max(1))
+    np.testing.assert_array_equal(data.flow_gap.sel(width=64), np.abs(flows.risk - limit).max(1))
+    np.testing.assert_array_equal(data.step_gap.sel(where), np.abs(runs.risk[:4] - flows.risk).max(1))
+    quantile = data.gap_quantile.sel(where).sel(level=0.8, bound="estimate")
+    assert float(quantile) == np.quantile(data.gap.sel(where), 0.8)
+
+
+def test_runs_and_flows_start_from_the_same_neurons(result):
+    data = result.dataset
+    start = data.risk.isel(time=0, run=slice(0, 4))
+    for step_size in (0.25, 0.5):
+        np.testing.assert_allclose(start.sel(step_size=step_size), data.flow_risk.isel(time=0), rtol=1e-5)
+
+
+def test_reconstructions_come_back_in_the_units_of_the_data(result):
+    from sklearn.datasets import load_wine
+
+    raw = load_wine().data
+    original = result.dataset.picture.sel(reconstruction="original").values
+    distances = np.abs(raw[None] - original[:, None]).max(axis=2).min(axis=1)
+    np.testing.assert_allclose(distances, 0, atol=1e-9)
+    mean_field = result.dataset.picture.sel(reconstruction="mean field").values
+    assert np.abs(mean_field - original).max() < np.ptp(raw, axis=0).max()
+
+
+def test_verdicts_say_what_the_numbers_say(result):
+    text = " ".join(result.verdicts())
+    rate = result.estimate("flow_width_rate", level=0.8)
+    assert f"N^({rate})" in text
+    word = "compatible" if rate.contains(-0.5) else "not compatible"
+    assert f"N^({rate}), {word} with −1/2" in text
+    assert result.summary()["flow_width_rate"]["estimate"] == rate.value
+
+
+def test_a_diverging_study_names_width_run_and_remedy():
+    study = im.TrackingStudy(
+        data={"source": "wine"}, widths=[8], step_sizes=[64.0], horizon=640.0, records=2, runs=2, flow_runs=2,
+        particles=16, batch_size=1,
+    )  # fmt: skip
+    with pytest.raises(im.NumericalError, match=r"At width 8, the step size 64 made run \d diverge at t=.*; try"):
+        im.track(study)
+
+
+def test_a_study_repeats(result):
+    again = im.track(result.study, workers=1)
+    assert again.dataset.identical(result.dataset)
