@@ -131,7 +131,7 @@ def test_without_replacement_each_point_comes_once_an_epoch(digits):
     for step in range(24):
         points, _, order = batches.batch(key, jnp.asarray(step, np.int32), jnp.zeros(5, np.int32), order)
         seen.append([int(jnp.abs(batches.points - point[None]).sum(1).argmin()) for point in points])
-    first, second = (sum(seen[i : i + 12], []) for i in (0, 12))
+    first, second = ([point for batch in seen[i : i + 12] for point in batch] for i in (0, 12))
     assert len(set(first)) == len(set(second)) == 60
     assert first != second
 
