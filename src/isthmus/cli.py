@@ -33,12 +33,12 @@ app = typer.Typer(
 )
 
 DEMO: dict[str, Any] = {
-    "data": {"source": "digits", "max_points": 256},
+    "data": {"source": "digits", "max_points": 200},
     "law": {"kind": "aligned", "latent_dim": 2},
     "widths": [64, 256, 1024],
     "step_sizes": [0.2, 0.05],
     "batch_size": 8,
-    "horizon": 100.0,
+    "horizon": 80.0,
     "runs": 16,
     "flow_runs": 8,
     "particles": 512,

@@ -84,8 +84,9 @@ def solve_mean_field(
 
     def solve(replicate: int) -> Flow:
         start = initial_particles(problem, particles, quadrature, seed, replicate, precision)
-        indices = kept if replicate == 0 else kept[:0]
-        return integrate_flow(start, problem, grid, indices, settings, precision)
+        flow = integrate_flow(start, problem, grid, kept, settings, precision)
+        # Every replicate runs the same compiled solve, but only the first one's measures are kept.
+        return flow if replicate == 0 else flow._replace(snapshots=None)
 
     flows = run_jobs(solve, replicates, workers, progress)
     risks = np.stack([flow.risk for flow in flows])

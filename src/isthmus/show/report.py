@@ -29,7 +29,6 @@ HEADINGS = {
 class _Plate(NamedTuple):
     """A figure on the page: an SVG element, or else a PNG in base 64."""
 
-    name: str
     heading: str
     alt: str
     caption: str
@@ -99,7 +98,8 @@ def _plate(name: str, figure: Figure, caption: str) -> _Plate:
     png = base64.b64encode(rendered(figure, name, "png")).decode("ascii") if len(svg) > LARGE else ""
     if png and len(png) < len(svg):
         svg = ""
-    return _Plate(name, HEADINGS[name], figure.get_suptitle().replace("\n", " "), caption, svg, "" if svg else png)
+    alt, caption = figure.get_suptitle().replace("\n", " "), caption.replace(" %", "\u00a0%")
+    return _Plate(HEADINGS[name], alt, caption, svg, "" if svg else png)
 
 
 def _inlined(svg: str, name: str) -> str:
