@@ -185,7 +185,7 @@ def track(
 
 def _run_study(values: dict[str, Any], folder: Path, as_json: bool, workers: int | None, quiet: bool) -> None:
     from isthmus.dynamics.parallel import number_of_workers
-    from isthmus.show.plots import save_figures
+    from isthmus.show.plots import figures, save_figures
     from isthmus.show.report import write_report
     from isthmus.studies.store import claim_folder, save_result
     from isthmus.studies.tracking import TrackingStudy
@@ -197,8 +197,9 @@ def _run_study(values: dict[str, Any], folder: Path, as_json: bool, workers: int
     claim_folder(folder, study)
     result = _with_progress(lambda progress: run(study, workers=workers, progress=progress), quiet)
     save_result(folder, result)
-    save_figures(result, folder / "figures")
-    write_report(result, folder / "report.html")
+    drawn = figures(result)
+    save_figures(drawn, folder / "figures")
+    write_report(result, drawn, folder / "report.html")
     if as_json:
         print(json.dumps(result.summary() | {"folder": str(folder)}, allow_nan=False))
     else:

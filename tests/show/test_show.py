@@ -10,11 +10,15 @@ import xarray as xr
 from matplotlib.container import ErrorbarContainer
 
 import isthmus as im
-from isthmus.show import plots, report
+from isthmus.show import canvas, plots, report
 from isthmus.studies.tracking_result import TrackingResult
 
 NAMES = ["risk_curves", "sup_gap", "step_gap", "latents", "reconstructions"]
 VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+def _page(result):
+    return report.render_report(result, plots.figures(result))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +72,7 @@ def test_every_figure_is_drawn_and_no_title_is_cut(kind, request):
             assert box.width < 2 or (box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1), (
                 f"{name}: '{text.get_text()}' is cut"
             )
-        assert plots.rendered(figure, name, "png").startswith(b"\x89PNG")
+        assert canvas.rendered(figure, name, "png").startswith(b"\x89PNG")
 
 
 def test_risk_curves_hold_the_medians_of_the_runs_and_the_limit(images):
@@ -159,12 +163,12 @@ def test_images_are_drawn_as_images_and_tables_as_lines(images, table):
 
 def test_settings_of_others_are_neither_changed_nor_used(table, tmp_path):
     before = dict(matplotlib.rcParams)
-    plain = plots.save_figures(table, tmp_path / "plain")
-    report.write_report(table, tmp_path / "plain.html")
+    plain = plots.save_figures(plots.figures(table), tmp_path / "plain")
+    report.write_report(table, plots.figures(table), tmp_path / "plain.html")
     assert dict(matplotlib.rcParams) == before
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "svg.fonttype": "none"}):
-        again = plots.save_figures(table, tmp_path / "again")
-        report.write_report(table, tmp_path / "again.html")
+        again = plots.save_figures(plots.figures(table), tmp_path / "again")
+        report.write_report(table, plots.figures(table), tmp_path / "again.html")
     assert [path.name for path in plain] == [f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")]
     assert plain != again and [path.read_bytes() for path in plain] == [path.read_bytes() for path in again]
     assert (tmp_path / "plain.html").read_bytes() == (tmp_path / "again.html").read_bytes()
@@ -205,7 +209,7 @@ class _Page(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def texts(images, table):
-    return {"images": report.render_report(images), "table": report.render_report(table)}
+    return {"images": _page(images), "table": _page(table)}
 
 
 @pytest.mark.parametrize("kind", ["images", "table"])
@@ -227,7 +231,7 @@ def test_the_report_is_well_formed_and_needs_nothing_else(kind, texts):
 def test_figures_in_the_report_have_their_titles_as_text_whatever_their_form(table, texts, monkeypatch):
     monkeypatch.setattr(report, "LARGE", 0)
     titles = [figure.get_suptitle().replace("\n", " ") for figure in plots.figures(table).values()]
-    for text, has_images in ((texts["table"], False), (report.render_report(table), True)):
+    for text, has_images in ((texts["table"], False), (_page(table), True)):
         tags = _Page(text).tags
         figures = [attrs for tag, attrs in tags if attrs.get("role") == "img" or tag == "img"]
         assert [attrs.get("aria-label", attrs.get("alt")) for attrs in figures] == titles
@@ -255,7 +259,7 @@ def test_the_report_takes_nothing_in_a_study_for_markup(table, monkeypatch):
     hostile = "</li><script>alert('1')</script> 1 < 2 & \"3\""
     monkeypatch.setattr(TrackingResult, "verdicts", lambda self: [hostile])
     data = table.dataset.assign_attrs(machine=hostile, study=hostile)
-    page = _Page(report.render_report(TrackingResult(table.study, data)))
+    page = _Page(_page(TrackingResult(table.study, data)))
     assert page.texts["li"] == [hostile]
     assert hostile in page.texts["pre"]
     assert not any(tag == "script" for tag, _ in page.tags)

@@ -1,47 +1,37 @@
-"""Figures of a finished tracking study, on matplotlib's object-oriented API, the same to the byte when drawn again."""
+"""The figures of a finished tracking study."""
 
 from __future__ import annotations
 
-import io
-import math
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps, style
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize, to_hex
+from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from isthmus.studies.statistics import Estimate
+from isthmus.show.canvas import (
+    DARK,
+    FLOW,
+    GREY,
+    STYLE,
+    finished,
+    jitter,
+    new_figure,
+    rendered,
+    step_colors,
+    styled,
+    width_colors,
+)
+from isthmus.show.gap_panel import GapPanel, found
 from isthmus.studies.store import write_atomically
 from isthmus.studies.tracking_result import TrackingResult
 
-DARK, GREY, FLOW = "#111111", "#808080", "#08519c"
 CATEGORIES = ("#332288", "#88CCEE", "#117733", "#DDCC77", "#CC6677", "#44AA99", "#AA4499", "#882255", "#999933", GREY)
-MANY_DOTS = 2000
-"""From here on, the faint dots of a series go into an SVG as an image."""
-STYLE: dict[Any, Any] = {
-    "axes.labelsize": 9.0,
-    "axes.linewidth": 0.6,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 9.5,
-    "figure.titlesize": 10.0,
-    "font.size": 9.0,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "xtick.labelsize": 8.5,
-    "xtick.major.width": 0.6,
-    "ytick.labelsize": 8.5,
-    "ytick.major.width": 0.6,
-}
-_styled = style.context(["default", STYLE])  # from the defaults, so that nobody’s settings show in a figure
 
 
 def figures(result: TrackingResult) -> dict[str, Figure]:
@@ -49,10 +39,10 @@ def figures(result: TrackingResult) -> dict[str, Figure]:
     return {draw.__name__: draw(result) for draw in (risk_curves, sup_gap, step_gap, latents, reconstructions)}
 
 
-def save_figures(result: TrackingResult, folder: Path) -> list[Path]:
-    """Write every figure of a study to a folder, as PNG and as SVG, and return the paths."""
+def save_figures(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write the figures of a study to a folder, as PNG and as SVG, and return the paths."""
     paths = []
-    for name, figure in figures(result).items():
+    for name, figure in drawn.items():
         for kind in ("png", "svg"):
             content = rendered(figure, name, kind)
             paths.append(folder / f"{name}.{kind}")
@@ -60,26 +50,15 @@ def save_figures(result: TrackingResult, folder: Path) -> list[Path]:
     return paths
 
 
-def rendered(figure: Figure, name: str, kind: Literal["png", "svg"]) -> bytes:
-    """Return a figure as a file; the name keeps the identifiers inside an SVG apart from those of another one."""
-    metadata: dict[str, Any] = {"Software": None}
-    if kind == "svg":
-        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    buffer = io.BytesIO()
-    with style.context(["default", STYLE, {"svg.hashsalt": name}]):
-        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
-    return buffer.getvalue()
-
-
-@_styled
+@styled
 def risk_curves(result: TrackingResult) -> Figure:
     """Draw, for each width, the risk of SGD runs beside that of the mean field, and their difference below."""
     data, study = result.dataset, result.study
     widths, step_size = sorted(study.widths), min(study.step_sizes)
     time, limit, error = (data[name].values for name in ("time", "mean_field_risk", "mean_field_risk_error"))
-    figure = _figure(max(7.6, 2.3 * len(widths) + 0.7), 5.0)
+    figure = new_figure(max(7.6, 2.3 * len(widths) + 0.7), 5.0)
     grid = figure.subplots(2, len(widths), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 2))
-    for (upper, lower), (width, color) in zip(grid.T, _width_colors(widths).items(), strict=True):
+    for (upper, lower), (width, color) in zip(grid.T, width_colors(widths).items(), strict=True):
         risk = data.risk.sel(width=width, step_size=step_size).values
         for axes, origin in ((upper, np.zeros_like(limit)), (lower, limit)):
             low, middle, high = np.quantile(risk - origin, (0.05, 0.5, 0.95), axis=0)
@@ -97,21 +76,21 @@ def risk_curves(result: TrackingResult) -> Figure:
     figure.legend(*grid[0, -1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     gaps = data.gap_quantile.sel(level=study.confidence, step_size=step_size, bound="estimate")
     ends = [f"{float(gaps.sel(width=n)):.2g} at N = {n}" for n in dict.fromkeys((widths[0], widths[-1]))]
-    return _finished(
+    return finished(
         figure,
         f"{100 * study.confidence:g} % of SGD runs at step size {step_size:g} keep to R(t) within {' and '.join(ends)}",
     )
 
 
-@_styled
+@styled
 def sup_gap(result: TrackingResult) -> Figure:
     """Draw the sup-gap to the mean field against width, for gradient flow and for each step size."""
     data, study = result.dataset, result.study
     widths, level = sorted(study.widths), study.confidence
-    panel = _GapPanel(widths, "N", len(study.step_sizes) + 1)
+    panel = GapPanel(widths, "N", len(study.step_sizes) + 1)
     flow, rate = data.flow_gap_quantile.sel(level=level, width=widths), result.estimate("flow_width_rate", level=level)
     panel.add("gradient flow (step size 0)", FLOW, data.flow_gap.sel(width=widths), flow, rate)
-    for step_size, color in _step_colors(study.step_sizes).items():
+    for step_size, color in step_colors(study.step_sizes).items():
         panel.add(
             f"SGD, step size {step_size:g}",
             color,
@@ -121,20 +100,20 @@ def sup_gap(result: TrackingResult) -> Figure:
         )
     subject = f"The {100 * level:g} % quantile of the sup-gap due to the width alone"
     return panel.figure(
-        _found(subject, "N", rate) if rate else f"{subject} is {float(flow[0, 0]):.2g} at N = {widths[0]}",
+        found(subject, "N", rate) if rate else f"{subject} is {float(flow[0, 0]):.2g} at N = {widths[0]}",
         "width N",
         r"sup-gap to the mean field  $\max_t\,|R_N(t) - R(t)|$",
         (-0.5, "slope −1/2"),
     )
 
 
-@_styled
+@styled
 def step_gap(result: TrackingResult) -> Figure:
     """Draw the sup-gap of SGD to the gradient flow from the same initial neurons against step size, for each width."""
     data, study = result.dataset, result.study
     step_sizes, level, widest = sorted(study.step_sizes), study.confidence, max(study.widths)
-    panel = _GapPanel(step_sizes, "ε", len(study.widths))
-    for width, color in _width_colors(study.widths).items():
+    panel = GapPanel(step_sizes, "ε", len(study.widths))
+    for width, color in width_colors(study.widths).items():
         panel.add(
             f"N = {width}",
             color,
@@ -146,14 +125,14 @@ def step_gap(result: TrackingResult) -> Figure:
     rate = result.estimate("step_rate", level=level, width=widest)
     gap = float(data.step_gap_quantile.sel(level=level, width=widest, step_size=step_sizes[0], bound="estimate"))
     return panel.figure(
-        f"{_found(subject, 'ε', rate)} at N = {widest}" if rate else f"{subject} is {gap:.2g} at N = {widest}",
+        f"{found(subject, 'ε', rate)} at N = {widest}" if rate else f"{subject} is {gap:.2g} at N = {widest}",
         "step size ε",
         "sup-gap of SGD to its gradient flow",
         (0.5, "slope 1/2"),
     )
 
 
-@_styled
+@styled
 def latents(result: TrackingResult) -> Figure:
     """Draw the latents of every network and of the mean field at the snapshot times, coloured by label."""
     data = result.dataset
@@ -162,9 +141,9 @@ def latents(result: TrackingResult) -> Figure:
     dim = values.shape[-1]
     coloring = _label_coloring(data)
     if dim == 1:
-        heights = _jitter(values.shape[2]) if coloring is None else coloring["c"] + 0.7 * _jitter(values.shape[2])
+        heights = jitter(values.shape[2]) if coloring is None else coloring["c"] + 0.7 * jitter(values.shape[2])
         values = np.stack([values[..., 0], np.broadcast_to(heights, values.shape[:3])], axis=-1)
-    figure = _figure(1.75 * len(times) + 1.3, (1.0 if dim == 1 else 1.75) * len(names) + 1.1)
+    figure = new_figure(1.75 * len(times) + 1.3, (1.0 if dim == 1 else 1.75) * len(names) + 1.1)
     grid = figure.subplots(len(names), len(times), sharex=True, sharey=True, squeeze=False)
     for row, (name, color), clouds in zip(grid, names.items(), values, strict=True):
         for axes, cloud in zip(row, clouds, strict=True):
@@ -187,10 +166,10 @@ def latents(result: TrackingResult) -> Figure:
     if coloring is not None:
         _label_key(figure, grid, coloring, data)
     axes_shown = f" (first two of {dim} axes)" if dim > 2 else ""
-    return _finished(figure, f"Latents{axes_shown} {_latent_distances(result)}")
+    return finished(figure, f"Latents{axes_shown} {_latent_distances(result)}")
 
 
-@_styled
+@styled
 def reconstructions(result: TrackingResult) -> Figure:
     """Draw points of the data, and what PCA, every network and the mean field make of them at the horizon."""
     data = result.dataset
@@ -205,7 +184,7 @@ def reconstructions(result: TrackingResult) -> Figure:
         figure = _image_rows(pictures.reshape(*pictures.shape[:2], *shape), list(methods), errors)
     else:
         figure = _feature_panels(pictures, methods)
-    return _finished(
+    return finished(
         figure,
         f"At t = {result.study.horizon:g} the mean square error on these {pictures.shape[1]} points is "
         f"{errors[-1]:.3g} for the mean field, {errors[1]:.3g} for PCA",
@@ -225,7 +204,7 @@ def _image_rows(images: np.ndarray, names: list[str], errors: np.ndarray) -> Fig
     tiles = np.full((methods, height + gap, examples, width + gap), np.nan)
     tiles[:, :height, :, :width] = ((images - low) / np.where(high > low, high - low, 1)).swapaxes(1, 2)
     mosaic = tiles.reshape(methods * (height + gap), examples * (width + gap))[:-gap, :-gap]
-    figure = _figure(8.0, 0.6 + 6.2 * mosaic.shape[0] / mosaic.shape[1])
+    figure = new_figure(8.0, 0.6 + 6.2 * mosaic.shape[0] / mosaic.shape[1])
     axes = figure.subplots()
     axes.imshow(mosaic, cmap="gray", interpolation="none", vmin=0, vmax=1)
     rows = np.arange(methods) * (height + gap) + (height - 1) / 2
@@ -243,7 +222,7 @@ def _feature_panels(pictures: np.ndarray, colors: dict[str, str]) -> Figure:
     _, examples, features = pictures.shape
     columns = min(4, examples)
     rows = -(-examples // columns)
-    figure = _figure(2.4 * columns + 0.6, 1.9 * rows + 1.0)
+    figure = new_figure(2.4 * columns + 0.6, 1.9 * rows + 1.0)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     places = np.arange(1, features + 1)
     for example, axes in enumerate(grid.flat):
@@ -265,101 +244,9 @@ def _feature_panels(pictures: np.ndarray, colors: dict[str, str]) -> Figure:
     return figure
 
 
-class _GapPanel:
-    """A log-log panel of sup-gaps against a size: a faint dot a run, quantiles with their intervals, fitted lines."""
-
-    def __init__(self, sizes: Sequence[float], symbol: str, number_of_series: int) -> None:
-        self._sizes, self._symbol, self._number = np.asarray(sizes, float), symbol, number_of_series
-        self._figure = _figure(7.6, 4.9)
-        self._axes = self._figure.subplots()
-        self._quantiles: list[np.ndarray] = []
-        nearest = np.diff(np.log10(self._sizes)).min() if len(sizes) > 1 else 1.0
-        self._spacing = min(0.08, 0.6 * nearest / number_of_series)
-
-    def add(self, name: str, color: str, samples: xr.DataArray, quantiles: xr.DataArray, rate: Estimate | None) -> None:
-        """Add a series: samples (sizes, runs) and quantiles (sizes, bounds); series stand side by side."""
-        place = len(self._quantiles) - (self._number - 1) / 2
-        centers = self._sizes * 10 ** (self._spacing * place)
-        spots = centers[:, None] * 10 ** (0.7 * self._spacing * _jitter(samples.shape[1]))
-        faint = {"alpha": 0.4, "markersize": 5, "markeredgewidth": 0, "rasterized": samples.size > MANY_DOTS}
-        self._axes.plot(spots.ravel(), samples.values.ravel(), ".", color=color, **faint)
-        middle, low, high = quantiles.values.T
-        strong = {"markersize": 5.5, "markeredgecolor": "white", "elinewidth": 1.3, "capsize": 2.5, "zorder": 3}
-        label = name if rate is None else f"{name}: ${self._symbol}^{{{rate.value:.2f}}}$  {_interval(rate)}"
-        self._axes.errorbar(centers, middle, (middle - low, high - middle), fmt="o", color=color, label=label, **strong)
-        if rate is not None:
-            fitted = np.exp(np.log(middle).mean() + rate.value * (np.log(centers) - np.log(centers).mean()))
-            self._axes.plot(centers, fitted, color=color, linewidth=1.2)
-        self._quantiles.append(middle)
-
-    def figure(self, title: str, xlabel: str, ylabel: str, reference: tuple[float, str]) -> Figure:
-        """Return the figure, with a grey line of the reference slope below the quantiles."""
-        axes, sizes, (slope, name) = self._axes, self._sizes, reference
-        axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
-        for axis, locator in ((axes.xaxis, FixedLocator(list(sizes))), (axes.yaxis, LogLocator(subs=(1, 2, 5)))):
-            axis.set(major_locator=locator, minor_locator=NullLocator())
-            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.margins(x=0.12)
-        if len(sizes) > 1:
-            line = 0.6 * (np.array(self._quantiles) / sizes**slope).min() * sizes**slope
-            axes.plot(sizes, line, color=GREY, linewidth=0.7)
-            axes.annotate(name, (sizes[-1], line[-1]), (5, 0), textcoords="offset points", va="center", color=GREY)
-        else:
-            axes.set_xlim(sizes[0] / 2, sizes[0] * 2)
-        self._figure.legend(loc="outside lower center", ncols=min(2, self._number))
-        return _finished(self._figure, title)
-
-
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _finished(figure: Figure, title: str) -> Figure:
-    """Set the title and fix the layout, which is then not computed again for every file."""
-    title = title.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
-    lines = math.ceil(len(title) / (12 * figure.get_figwidth() - 2))
-    figure.suptitle(textwrap.fill(title, math.ceil(len(title) / lines) + 8 * (lines > 1)), x=0.01, ha="left")
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    for _ in range(2):  # where the aspect is fixed, the margins are right only after the first pass
-        engine.execute(figure)
-    figure.set_layout_engine("none")
-    return figure
-
-
-def _found(subject: str, symbol: str, rate: Estimate) -> str:
-    return f"{subject} goes as {symbol} to the power {_signed(rate.value)} {_interval(rate)}"
-
-
-def _interval(rate: Estimate) -> str:
-    return f"[{_signed(rate.lower)}, {_signed(rate.upper)}]"
-
-
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
-
-
-def _jitter(count: int) -> np.ndarray:
-    """Return places in [−½, ½) that are spread evenly however many there are (multiples of the golden ratio)."""
-    return (np.arange(count) * (5**0.5 - 1) / 2) % 1 - 0.5
-
-
-def _width_colors(widths: Sequence[int]) -> dict[int, str]:
-    """Return widths in order, each with its colour; wider is darker, towards the mean field."""
-    places = np.linspace(0.75, 0.25, len(widths)) if len(widths) > 1 else (0.4,)
-    return {n: to_hex(colormaps["viridis"](place)) for n, place in zip(sorted(widths), places, strict=True)}
-
-
-def _step_colors(step_sizes: Sequence[float]) -> dict[float, str]:
-    """Return step sizes in order, each with its colour; larger is darker."""
-    places = np.linspace(0.5, 0.9, len(step_sizes)) if len(step_sizes) > 1 else (0.65,)
-    colors = (to_hex(colormaps["YlOrRd"](place)) for place in places)
-    return dict(zip(sorted(step_sizes), colors, strict=True))
-
-
 def _networks(result: TrackingResult) -> dict[str, str]:
     """Return the names of the networks in the dataset, narrowest first and the mean field last, with colours."""
-    return {f"N = {width}": color for width, color in _width_colors(result.study.widths).items()} | {"mean field": DARK}
+    return {f"N = {width}": color for width, color in width_colors(result.study.widths).items()} | {"mean field": DARK}
 
 
 def _early_time_axis(axes: Axes, time: np.ndarray) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from isthmus.show.plots import figures, image_shape, rendered
+from isthmus.show.canvas import rendered
+from isthmus.show.plots import image_shape
 from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.store import write_atomically
 from isthmus.studies.tracking_result import TrackingResult
@@ -36,13 +38,13 @@ class _Plate(NamedTuple):
     png: str
 
 
-def write_report(result: TrackingResult, path: Path) -> None:
-    """Write the report of a study to a file."""
-    page = render_report(result)
+def write_report(result: TrackingResult, drawn: Mapping[str, Figure], path: Path) -> None:
+    """Write the report of a study, with the figures drawn of it, to a file."""
+    page = render_report(result, drawn)
     write_atomically(path, lambda place: place.write_text(page, encoding="utf-8"))
 
 
-def render_report(result: TrackingResult) -> str:
+def render_report(result: TrackingResult, drawn: Mapping[str, Figure]) -> str:
     """Return the report of a study as HTML, without scripts and without links to anything outside it."""
     study, data, captions = result.study, result.dataset, _captions(result)
     environment = Environment(loader=PackageLoader("isthmus.show", "."), autoescape=True, undefined=StrictUndefined)
@@ -54,7 +56,7 @@ def render_report(result: TrackingResult) -> str:
         interval=f"{100 * CONFIDENCE:g}",
         step_sizes=sorted(study.step_sizes),
         rows=_gap_rows(result),
-        plates=[_plate(name, figure, captions[name]) for name, figure in figures(result).items()],
+        plates=[_plate(name, figure, captions[name]) for name, figure in drawn.items()],
         toml=data.attrs["study"],
         version=data.attrs["isthmus"],
         machine=data.attrs["machine"],

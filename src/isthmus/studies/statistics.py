@@ -21,7 +21,7 @@ class Estimate:
     upper: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3g} [{self.lower:.3g}, {self.upper:.3g}]"
+        return f"{self.value:.3g} [{self.lower:.3g}, {self.upper:.3g}]".replace("-", "−")
 
     def contains(self, value: float) -> bool:
         """Whether the interval contains ``value``."""

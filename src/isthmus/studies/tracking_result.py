@@ -306,7 +306,7 @@ def _step_verdicts(result: TrackingResult) -> list[str]:
     if rate is not None:
         sentences.append(
             f"The part of steps and batches goes as (step size)^({rate}), {_compatible(rate, 0.5)} 1/2, the rate of "
-            "gradient noise."
+            f"gradient noise, and {_compatible(rate, 1.0)} 1, the rate of the drift of finite steps."
         )
     return sentences
 
