@@ -67,13 +67,23 @@ def test_gaussian_neurons_have_their_moments(double):
     np.testing.assert_allclose(law.second_moments(), (covariance + np.outer(mean, mean))[:5, :5])
 
 
-def test_leading_normals_drive_the_leading_axes():
-    law = im.GaussianNeurons(outputs=1, inputs=3)
-    axes = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))[0]
-    factor = law.factor_along(None, axes)
-    np.testing.assert_allclose(factor[0], np.eye(5)[0], atol=1e-14)  # the outgoing weight first,
-    np.testing.assert_allclose(factor[-1], np.eye(5)[1], atol=1e-14)  # then the bias,
-    np.testing.assert_allclose(factor[1:4, 2:], axes, atol=1e-14)  # then the incoming weight along the axes
+def test_leading_normals_drive_the_bottleneck_first():
+    law = im.GaussianNeurons(outputs=1, inputs=3, covariance=random_covariance(4, 5, 5))
+    for leading, order in (("outgoing", [0, 4, 1, 2, 3]), ("incoming", [1, 2, 3, 4, 0])):
+        factor = law.factor_leading(leading)
+        np.testing.assert_allclose(factor @ factor.T, law.covariance, atol=1e-12)
+        assert np.abs(np.triu(factor[order], 1)).max() < 1e-12
+
+
+def test_a_law_in_other_axes_is_that_of_the_coordinates():
+    law = im.GaussianNeurons(2, 3, mean=np.arange(6.0), covariance=random_covariance(5, 6, 6))
+    axes = np.linalg.qr(np.random.default_rng(6).standard_normal((3, 3)))[0][:, :2]
+    turned = law.in_axes(incoming=axes)
+    assert (turned.outputs, turned.inputs) == (2, 2)
+    np.testing.assert_allclose(turned.mean[2:4], law.mean[2:5] @ axes)
+    np.testing.assert_allclose(turned.covariance[2:4, 2:4], axes.T @ law.covariance[2:5, 2:5] @ axes)
+    np.testing.assert_allclose(turned.covariance[:2, 2:4], law.covariance[:2, 2:5] @ axes)
+    np.testing.assert_allclose(turned.covariance[4, [0, 1, 4]], law.covariance[5, [0, 1, 5]])
 
 
 @pytest.mark.parametrize("activation", [*EXACT, "tanh", "erf", "sigmoid", ("tanh", "relu")])

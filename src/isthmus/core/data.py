@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
 from isthmus._precision import computing_in
+from isthmus.core.sobol import matched, sobol_normals
 
 Scale = Literal["none", "total", "features"]
 
@@ -91,11 +93,14 @@ class Data:
 
     @cached_property
     def _principal(self) -> tuple[np.ndarray, np.ndarray]:
-        variances, directions = np.linalg.eigh(self.covariance.astype(np.float64))
-        variances, directions = np.maximum(variances[::-1], 0), directions[:, ::-1]
-        # A direction's sign is arbitrary; fixing it by the largest entry makes results repeat across LAPACKs.
-        largest = directions[np.abs(directions).argmax(axis=0), np.arange(self.dim)]
-        return variances, directions * np.sign(largest)
+        return _spectrum(self.covariance)
+
+    @cached_property
+    def span(self) -> np.ndarray:
+        """An orthonormal basis of the span of the points, shape (d, r), the direction of largest E⟨v, x⟩² first."""
+        squares, directions = _spectrum((self.points * self.weights[:, None]).T @ self.points)
+        rank = int((squares > 1e-14 * squares[0]).sum())
+        return directions[:, : max(rank, 1)]
 
     @property
     def principal_variances(self) -> np.ndarray:
@@ -134,6 +139,9 @@ class Stream:
         sample: ``sample(key, n)`` returns n independent points, shape (n, d), written with JAX.
         dim: the dimension d.
         name: shown in reports.
+        transform: where the population is the image of standard normals: the map from (n, normals) to (n, d), also
+            written with JAX. Expectations are then taken over Sobol' points instead of a random sample.
+        normals: how many normals make a point.
 
     Example:
         >>> import isthmus as im
@@ -147,16 +155,48 @@ class Stream:
     sample: Callable[[jax.Array, int], jax.Array]
     dim: int
     name: str = field(default="stream", compare=False)
+    transform: Callable[[jax.Array], jax.Array] | None = None
+    normals: int = 0
+
+    @classmethod
+    def of_normals(cls, transform: Callable[[jax.Array], jax.Array], normals: int, dim: int, name: str) -> Stream:
+        """Return the population of the images of standard normals."""
+        return cls(
+            lambda key, count: transform(jax.random.normal(key, (count, normals))), dim, name, transform, normals
+        )
 
     def draw(self, count: int, seed: int) -> Data:
         """Return ``count`` independent points as `Data`, drawn in double precision."""
-        count = _checks.integer("count", count, minimum=1)
+        count, seed = _checks.integer("count", count, minimum=1), _checks.integer("seed", seed, minimum=0)
+        return self._checked(count, lambda: self.sample(jax.random.key(seed), count))
+
+    def quadrature(self, count: int, seed: int) -> Data:
+        """Return points over which an expectation is taken: Sobol' points where the stream has a transform.
+
+        That needs a power of 2; with another number, or without a transform, it is a random sample.
+        """
+        transform = self.transform
+        if transform is None or count & (count - 1):
+            return self.draw(count, seed)
+        normals = matched(sobol_normals(self.normals, count, np.random.default_rng(seed)))
+        return self._checked(count, lambda: transform(jnp.asarray(normals)))
+
+    def _checked(self, count: int, draw: Callable[[], jax.Array]) -> Data:
         with computing_in(np.dtype(np.float64)):
-            points = np.asarray(self.sample(jax.random.key(seed), count))
+            points = np.asarray(draw())
         if points.shape != (count, self.dim):
             shape = _checks.described(f"of shape {points.shape}")
             _checks.refuse("sample", f"return an array of shape ({count}, {self.dim})", shape)
         return Data(points.astype(np.float64), name=self.name)
+
+
+def _spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues and eigenvectors of a positive semidefinite matrix, the largest first."""
+    values, vectors = np.linalg.eigh(matrix.astype(np.float64))
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    # An eigenvector's sign is arbitrary; fixing it by the largest entry makes results repeat across LAPACKs.
+    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))]
+    return values, vectors * np.sign(largest)
 
 
 def _normalised_weights(weights: ArrayLike | None, count: int, dtype: np.dtype) -> np.ndarray:

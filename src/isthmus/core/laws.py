@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import block_diag
 
 from isthmus import _checks
 from isthmus.core.activations import Activation, activation_pair
@@ -82,22 +84,26 @@ class GaussianNeurons(NeuronLaw):
             bias=joint[:, -1],
         )
 
-    def factor_along(self, outgoing_axes: np.ndarray | None, incoming_axes: np.ndarray | None) -> np.ndarray:
-        """Return a factor of the covariance whose leading normals drive the given axes of the wide side.
+    def in_axes(self, outgoing: np.ndarray | None = None, incoming: np.ndarray | None = None) -> GaussianNeurons:
+        """Return the law of the coordinates of the weights along orthonormal axes, in the columns of (d, r) arrays.
 
-        One of the two is an orthonormal basis in the columns of a square array, leading direction first. The
-        parameters on the side of the bottleneck and the bias come before it.
+        With fewer axes than dimensions it is the marginal law of these coordinates.
         """
-        size, outputs = self.number_of_normals, self.outputs
-        axes = np.eye(size)
-        order = np.arange(size)
-        if outgoing_axes is not None:
-            axes[:outputs, :outputs] = outgoing_axes
-            order = np.concatenate([order[outputs:], order[:outputs]])
-        elif incoming_axes is not None:
-            axes[outputs:-1, outputs:-1] = incoming_axes
-            order = np.concatenate([order[:outputs], order[-1:], order[outputs:-1]])
-        return covariance_factor("covariance", self.covariance, axes[:, order])
+        blocks = [
+            np.eye(size) if axes is None else axes.T
+            for size, axes in ((self.outputs, outgoing), (self.inputs, incoming), (1, None))
+        ]
+        turn = np.asarray(block_diag(*blocks))
+        return GaussianNeurons(
+            len(blocks[0]), len(blocks[1]), mean=turn @ self.mean, covariance=turn @ self.covariance @ turn.T
+        )
+
+    def factor_leading(self, leading: Literal["outgoing", "incoming"]) -> np.ndarray:
+        """Return a factor of the covariance whose first normals drive the weight named, the next the bias."""
+        order = np.arange(self.number_of_normals)
+        v, w, b = order[: self.outputs], order[self.outputs : -1], order[-1:]
+        order = np.concatenate([v, b, w] if leading == "outgoing" else [w, b, v])
+        return covariance_factor("covariance", self.covariance, np.eye(len(order))[:, order])
 
     def sample(self, key: jax.Array, count: int) -> NeuronMeasure:
         """Return the uniform measure on ``count`` independent neurons, in JAX's precision of the moment."""

@@ -106,12 +106,21 @@ class Problem:
         """The activations of encoder and decoder."""
         return activation_pair(self.activation)
 
+    @property
+    def rates(self) -> tuple[Rate, Rate]:
+        """The rates ξ_E and ξ_D."""
+        return self.encoder_rate, self.decoder_rate
+
     @cached_property
     def population(self) -> Data:
         """The points over which expectations are taken: the data, or the fixed sample of a stream."""
+        return self.population_sample(0)
+
+    def population_sample(self, replicate: int) -> Data:
+        """Return the data, or for a stream one of several independent samples of its population."""
         if isinstance(self.data, Data):
             return self.data
-        return self.data.draw(self.population_points, self.population_seed)
+        return self.data.quadrature(self.population_points, self.population_seed + replicate)
 
     @cached_property
     def is_trivial(self) -> bool:

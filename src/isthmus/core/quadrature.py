@@ -7,59 +7,96 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import qmc
+from scipy.special import roots_hermitenorm
 
 from isthmus import _checks
 from isthmus._precision import computing_in
-from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.laws import GaussianNeurons, NeuronLaw
+from isthmus.core.covariance import RELATIVE_ROUNDING
+from isthmus.core.frame import Frame
+from isthmus.core.laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.problem import Problem
+from isthmus.core.sobol import matched, sobol_normals
 
-Quadrature = Literal["sobol", "iid"]
+Quadrature = Literal["sobol", "iid", "gauss_hermite"]
+QUADRATURES: tuple[Quadrature, ...] = ("sobol", "iid", "gauss_hermite")
 
-
-def initial_particles(
-    problem: Problem, count: int, quadrature: Quadrature, seed: int, replicate: int, dtype: np.dtype
-) -> Autoencoder:
-    """Return the autoencoder at time 0 with ``count`` particles on each side.
-
-    'sobol' takes scrambled Sobol' points, mapped so that the leading ones drive the principal directions of the
-    data (the earlier coordinates of a Sobol' set are the more uniform, and there the risk is decided); 'iid' draws
-    at random. Replicates are independent scramblings, or independent draws.
-    """
-    if quadrature == "iid":
-        return problem.draw(jax.random.fold_in(jax.random.key(seed), replicate), (count, count), dtype)
-    sides = (problem.law.encoder, problem.law.decoder)
-    directions = problem.population.principal_directions
-    axes = ((None, directions), (directions, None))
-    seeds = np.random.SeedSequence([seed, replicate]).spawn(2)
-    measures = [
-        _sobol_measure(law, count, outgoing, incoming, np.random.default_rng(child), dtype)
-        for law, (outgoing, incoming), child in zip(sides, axes, seeds, strict=True)
-    ]
-    return problem.autoencoder(*measures)
+LARGEST_TENSOR_RULE = 1 << 20
+"""The largest number of nodes of a tensor rule on one side."""
 
 
-def _sobol_measure(
-    law: NeuronLaw,
-    count: int,
-    outgoing_axes: np.ndarray | None,
-    incoming_axes: np.ndarray | None,
-    random: np.random.Generator,
-    dtype: np.dtype,
-) -> NeuronMeasure:
-    if not isinstance(law, GaussianNeurons):
-        named = _checks.described(f"'sobol' with a law of type {type(law).__name__}")
-        _checks.refuse("quadrature", "be 'iid' unless the law is GaussianNeurons", named)
-    if count & (count - 1):
-        lower = 1 << (count.bit_length() - 1)
+def check_quadrature(quadrature: Quadrature, particles: int) -> None:
+    """Refuse an unknown rule, and a number of Sobol' points that isn't a power of 2."""
+    _checks.choice("quadrature", quadrature, QUADRATURES)
+    if quadrature == "sobol" and particles & (particles - 1):
+        lower = 1 << (particles.bit_length() - 1)
         hint = f"try {lower} or {2 * lower}"
-        _checks.refuse("particles", "be a power of 2 for quadrature='sobol'", count, hint)
-    uniforms = qmc.Sobol(law.number_of_normals, scramble=True, rng=random).random(count)
-    # A scrambled coordinate is uniform on multiples of 2^-30; half a cell keeps the normals finite.
-    normals = ndtri(uniforms + 2.0**-31)
+        _checks.refuse("particles", "be a power of 2 for quadrature='sobol'", particles, hint)
+
+
+def sobol_particles(
+    frame: Frame, count: int, seed: int, replicate: int, dtype: np.dtype
+) -> tuple[NeuronMeasure, NeuronMeasure]:
+    """Return encoder and decoder particles at scrambled Sobol' points with matched moments.
+
+    The earlier coordinates of a Sobol' set are the more uniform. They drive the side of the bottleneck and the bias,
+    then the principal directions of the data in order. Then the sample mean and covariance of the standard normals are
+    made exact, which makes the initial second moments exact, and with them the whole path where φ is linear.
+    Replicates are independent scramblings.
+    """
+    seeds = np.random.SeedSequence([seed, replicate]).spawn(2)
+    sides = (
+        (frame.encoder, frame.encoder.factor_leading("outgoing")),
+        (frame.decoder, frame.decoder.factor_leading("incoming")),
+    )
+    encoder, decoder = (
+        _measure(law, matched(sobol_normals(law.number_of_normals, count, np.random.default_rng(child))), factor, dtype)
+        for (law, factor), child in zip(sides, seeds, strict=True)
+    )
+    return encoder, decoder
+
+
+def gauss_hermite_particles(frame: Frame, count: int, dtype: np.dtype) -> tuple[NeuronMeasure, NeuronMeasure]:
+    """Return encoder and decoder particles at tensor Gauss–Hermite nodes with their masses, at most ``count`` a side.
+
+    Raises:
+        ArgumentError: where the law has too many parameters that vary for 3 nodes in each direction.
+
+    """
+    encoder, decoder = (_tensor_measure(law, count, dtype) for law in (frame.encoder, frame.decoder))
+    return encoder, decoder
+
+
+def _tensor_measure(law: GaussianNeurons, count: int, dtype: np.dtype) -> NeuronMeasure:
+    values, vectors = np.linalg.eigh(law.covariance)
+    varying = values > RELATIVE_ROUNDING * max(values[-1], 1e-300)
+    dim = int(varying.sum())
+    limit = min(count, LARGEST_TENSOR_RULE)
+    nodes_a_side = int(np.floor(limit ** (1 / dim) + 1e-9)) if dim else 1
+    if dim and nodes_a_side < 3:
+        least = f"{3**dim:,}" if dim <= 40 else f"3^{dim}"
+        hint = (
+            f"set particles to at least {least}"
+            if dim <= 12
+            else f"at least {least} nodes would be needed; use quadrature='sobol'"
+        )
+        described = _checks.described(f"'gauss_hermite' with {dim} parameters a neuron and at most {limit:,} nodes")
+        _checks.refuse("quadrature", "suit the number of parameters that vary", described, hint)
+    roots, weights = roots_hermitenorm(nodes_a_side)
+    weights = weights / weights.sum()
+    grids = np.meshgrid(*[roots] * dim, indexing="ij")
+    normals = np.stack([grid.ravel() for grid in grids], axis=1) if dim else np.zeros((1, 0))
+    masses = np.ones(1)
+    for _ in range(dim):
+        masses = np.outer(masses, weights).ravel()
+    factor = (vectors * np.sqrt(np.maximum(values, 0)))[:, varying]
+    return _measure(law, normals, factor, dtype, masses)
+
+
+def _measure(
+    law: GaussianNeurons, normals: np.ndarray, factor: np.ndarray, dtype: np.dtype, masses: np.ndarray | None = None
+) -> NeuronMeasure:
     with computing_in(np.dtype(np.float64)):
-        measure = law.from_normals(jnp.asarray(normals), law.factor_along(outgoing_axes, incoming_axes))
-        return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), measure)
+        measure = law.from_normals(jnp.asarray(normals), factor)
+    if masses is not None:
+        measure = NeuronMeasure(masses, measure.outgoing, measure.incoming, measure.bias)  # pyright: ignore
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), measure)

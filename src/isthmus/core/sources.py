@@ -103,11 +103,10 @@ def gaussian_stream(covariance: ArrayLike) -> Stream:
         "covariance", np.diag(_checks.array("covariance", covariance, ("d",))) if axes == 1 else covariance
     )
 
-    def sample(key: jax.Array, count: int) -> jax.Array:
-        normals = jax.random.normal(key, (count, len(factor)))
+    def transform(normals: jax.Array) -> jax.Array:
         return normals @ jnp.asarray(factor.T, normals.dtype)
 
-    return Stream(sample, len(factor), name="gaussian")
+    return Stream.of_normals(transform, len(factor), len(factor), name="gaussian")
 
 
 def manifold_stream(
@@ -133,11 +132,10 @@ def manifold_stream(
     phases = random.uniform(0, 2 * np.pi, dim)
     mean = np.exp(-(frequencies**2).sum(axis=0) / 2) * np.cos(phases)
 
-    def sample(key: jax.Array, count: int) -> jax.Array:
-        normals = jax.random.normal(key, (count, manifold_dim + dim))
+    def transform(normals: jax.Array) -> jax.Array:
         dtype = normals.dtype
         angles = normals[:, :manifold_dim] @ jnp.asarray(frequencies, dtype) + jnp.asarray(phases, dtype)[None, :]
         curve = np.sqrt(2 / dim) * (jnp.cos(angles) - jnp.asarray(mean, dtype)[None, :])
         return curve + noise / np.sqrt(dim) * normals[:, manifold_dim:]
 
-    return Stream(sample, dim, name=f"manifold of dimension {manifold_dim}")
+    return Stream.of_normals(transform, manifold_dim + dim, dim, name=f"manifold of dimension {manifold_dim}")

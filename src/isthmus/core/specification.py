@@ -157,7 +157,7 @@ class ProblemSpecification(Strict):
     def build(self) -> Problem:
         """Return the problem: load or draw the data, calibrate the law."""
         data = self.data.build()
-        sample = data if isinstance(data, Data) else data.draw(self.population_points, seed=0)
+        sample = data if isinstance(data, Data) else data.quadrature(self.population_points, seed=0)
         return Problem(
             data,
             self.law.build(_centred(sample, data), self.activation_names),

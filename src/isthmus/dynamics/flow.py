@@ -14,7 +14,7 @@ from isthmus import _checks
 from isthmus._errors import Status
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.problem import Problem
+from isthmus.core.data import Data
 from isthmus.core.rates import Rate
 
 
@@ -27,18 +27,23 @@ class Flow(NamedTuple):
 
 
 class FlowSettings(NamedTuple):
-    """Tolerances of the time steps, and the largest number of them."""
+    """Tolerances of the time steps, the largest number of them, and the fewest between two recorded times."""
 
     rtol: float
     atol: float
     max_steps: int
+    least_steps: int = 1
+
+    def finer(self, dtype: np.dtype) -> FlowSettings:
+        """Return settings under which the error of the time steps is at most about a tenth."""
+        factor = max(0.1, _smallest_rtol(dtype) / self.rtol)
+        return FlowSettings(self.rtol * factor, self.atol * factor, self.max_steps, 2 * self.least_steps)
 
 
 def flow_settings(rtol: float | None, atol: float | None, max_steps: int, dtype: np.dtype) -> FlowSettings:
     """Return the checked settings of the time steps; rounding bounds the tolerance from below."""
-    single = dtype == np.float32
-    rtol = (1e-4 if single else 1e-6) if rtol is None else rtol
-    rtol = _checks.real("rtol", rtol, minimum=1e-5 if single else 1e-13, maximum=0.1)
+    rtol = (1e-4 if dtype == np.float32 else 1e-6) if rtol is None else rtol
+    rtol = _checks.real("rtol", rtol, minimum=_smallest_rtol(dtype), maximum=0.1)
     return FlowSettings(
         rtol,
         rtol / 100 if atol is None else _checks.real("atol", atol, above=0),
@@ -46,16 +51,20 @@ def flow_settings(rtol: float | None, atol: float | None, max_steps: int, dtype:
     )
 
 
+def _smallest_rtol(dtype: np.dtype) -> float:
+    return 1e-5 if dtype == np.float32 else 1e-13
+
+
 def integrate_flow(
     start: Autoencoder,
-    problem: Problem,
+    population: Data,
+    rates: tuple[Rate, Rate],
     times: np.ndarray,
     snapshot_indices: np.ndarray,
     settings: FlowSettings,
     dtype: np.dtype,
 ) -> Flow:
     """Follow dθ/dt = −ξ∇Ψ from ``start`` and return the risk at the times, and the state at some of them."""
-    population = problem.population
     with computing_in(dtype):
         points, weights = jnp.asarray(population.points, dtype), jnp.asarray(population.weights, dtype)
         if times[-1] == 0:
@@ -69,8 +78,11 @@ def integrate_flow(
             weights,
             grid,
             grid[snapshot_indices] if len(snapshot_indices) else None,
-            settings,
-            (problem.encoder_rate, problem.decoder_rate),
+            jnp.asarray(_stops(times, settings.least_steps), dtype),
+            jnp.asarray(settings.rtol, dtype),
+            jnp.asarray(settings.atol, dtype),
+            settings.max_steps,
+            rates,
         )
         risk = np.array(risk, np.float64)
         risk[~np.isfinite(risk)] = np.nan  # times that were not reached
@@ -78,14 +90,17 @@ def integrate_flow(
     return Flow(risk, snapshots, _status(risk, bool(successful), int(steps), times, settings))
 
 
-@partial(jax.jit, static_argnames=("settings", "rates"))
+@partial(jax.jit, static_argnames=("max_steps", "rates"))
 def _solve(
     start: Autoencoder,
     points: jax.Array,
     weights: jax.Array,
     times: jax.Array,
     snapshot_times: jax.Array | None,
-    settings: FlowSettings,
+    stops: jax.Array,
+    rtol: jax.Array,
+    atol: jax.Array,
+    max_steps: int,
     rates: tuple[Rate, Rate],
 ) -> tuple[jax.Array, Autoencoder | None, jax.Array, jax.Array]:
     def velocity(time: jax.Array, state: Autoencoder, _: None) -> Autoencoder:
@@ -97,6 +112,12 @@ def _solve(
     saves = [diffrax.SubSaveAt(ts=times, fn=lambda _, state, __: state.risk(points, weights))]
     if snapshot_times is not None:
         saves.append(diffrax.SubSaveAt(ts=snapshot_times))
+    # Steps end at the recorded times: between steps the error of the interpolant isn't controlled by the tolerance.
+    controller = diffrax.ClipStepSizeController(
+        diffrax.PIDController(rtol=rtol, atol=atol),  # pyright: ignore[reportArgumentType]
+        step_ts=stops,
+        store_rejected_steps=None,
+    )
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),  # pyright: ignore[reportArgumentType]
         diffrax.Tsit5(),
@@ -105,14 +126,26 @@ def _solve(
         dt0=None,
         y0=start,
         saveat=diffrax.SaveAt(subs=saves),
-        stepsize_controller=diffrax.PIDController(rtol=settings.rtol, atol=settings.atol),
-        max_steps=settings.max_steps,
+        stepsize_controller=controller,
+        max_steps=max_steps,
         throw=False,
     )
     assert solution.ys is not None
     risk, *snapshots = solution.ys
     successful = solution.result == diffrax.RESULTS.successful
     return risk, snapshots[0] if snapshots else None, successful, solution.stats["num_steps"]
+
+
+def _stops(times: np.ndarray, least_steps: int) -> np.ndarray:
+    """Return the times at which a step ends: the recorded ones, with others spread evenly between them.
+
+    Stops that are never reached fill up the array, so that a solve and its finer twin share one compiled program.
+    """
+    ends = np.concatenate([[0.0], times]) if times[0] > 0 else times
+    shares = np.arange(least_steps) / least_steps
+    stops = np.append((ends[:-1, None] + np.diff(ends)[:, None] * shares[None, :]).ravel(), ends[-1])
+    spare = max(0, 2 * len(ends) - len(stops))
+    return np.concatenate([stops, times[-1] * (2 + np.arange(spare))])
 
 
 def _status(risk: np.ndarray, successful: bool, steps: int, times: np.ndarray, settings: FlowSettings) -> Status:

@@ -1,8 +1,12 @@
-"""The mean-field path: the coupled gradient flows of encoder and decoder, by particles."""
+"""The mean-field path: the coupled gradient flows of encoder and decoder, by particles, with its error."""
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,11 +16,19 @@ from scipy.stats import t as student
 from isthmus import _checks
 from isthmus._errors import Status
 from isthmus._precision import Precision, floating
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.data import Data, Stream
+from isthmus.core.frame import Frame
+from isthmus.core.laws import GaussianNeurons
 from isthmus.core.problem import Problem
-from isthmus.core.quadrature import Quadrature, initial_particles
-from isthmus.dynamics.flow import Flow, flow_settings, integrate_flow
+from isthmus.core.quadrature import Quadrature, check_quadrature, gauss_hermite_particles, sobol_particles
+from isthmus.dynamics.flow import Flow, FlowSettings, flow_settings, integrate_flow
 from isthmus.dynamics.parallel import Progress, run_jobs
 from isthmus.dynamics.results import MeanFieldPath
+
+CONFIDENCE = 0.95
+MARGIN = 1.25
+"""On the difference to a solve with finer time steps, whose own error is at most about a tenth of it."""
 
 
 def solve_mean_field(
@@ -26,6 +38,8 @@ def solve_mean_field(
     particles: int = 2048,
     quadrature: Quadrature = "sobol",
     replicates: int = 4,
+    tolerance: float | None = None,
+    max_particles: int = 1 << 16,
     seed: int = 0,
     rtol: float | None = None,
     atol: float | None = None,
@@ -46,9 +60,15 @@ def solve_mean_field(
     Args:
         problem: data, law, activations and rates.
         times: shape (T,), non-negative and increasing; the solve starts at 0.
-        particles: particles a side, in each replicate; a power of 2 for Sobol' points.
-        quadrature: 'sobol', scrambled Sobol' points in the principal axes of the data, or 'iid'.
+        particles: particles a side, in each replicate; a power of 2 for Sobol' points. With ``tolerance``, how many to
+            begin with.
+        quadrature: 'sobol', scrambled Sobol' points in the principal axes of the data with matched moments;
+            'gauss_hermite', a tensor rule for laws with few parameters a neuron (at most ``particles`` nodes);
+            'iid', random draws.
         replicates: independent scramblings (or draws), whose mean is the result and whose spread its error.
+        tolerance: ask for max_t ``risk_error`` at most this: particles are added, and the time steps refined, until
+            the estimate meets it.
+        max_particles: with ``tolerance``, the most particles a side; the status says where they don't suffice.
         seed: of the scramblings.
         rtol, atol: tolerances of the adaptive time steps (Tsitouras 5(4)); by default 1e-6 and rtol/100 in double
             precision, 1e-4 and rtol/100 in single.
@@ -56,12 +76,13 @@ def solve_mean_field(
         snapshot_times: those of ``times`` at which to keep the measures; the last one if left out.
         dtype: 'float64' or 'float32', whatever the type of the data.
         workers: threads; replicates run side by side.
-        progress: called as ``progress(done, total)`` after each replicate.
+        progress: called as ``progress(done, total)`` after each flow (replicates, and those that show the error).
         throw: raise `NumericalError` on failure; otherwise the status of the result says it.
 
     Raises:
         ArgumentError: where an argument breaks its rule.
-        NumericalError: where the time steps fail; the message names how far they came, and a remedy.
+        NumericalError: where the time steps fail, or the tolerance isn't met; the message names how far it came, and a
+            remedy.
 
     Example:
         >>> import isthmus as im
@@ -75,40 +96,164 @@ def solve_mean_field(
     _checks.instance("problem", problem, Problem)
     grid = _checks.times("times", times)
     particles = _checks.integer("particles", particles, minimum=1)
-    _checks.choice("quadrature", quadrature, ("sobol", "iid"))
+    check_quadrature(quadrature, particles)
     replicates = _checks.integer("replicates", replicates, minimum=1)
+    if tolerance is not None:
+        tolerance = _checks.real("tolerance", tolerance, above=0)
+        if replicates == 1 and quadrature != "gauss_hermite":
+            _checks.refuse("replicates", "be at least 2 for a tolerance", replicates)
+    max_particles = _checks.integer("max_particles", max_particles, minimum=1)
     seed = _checks.integer("seed", seed, minimum=0)
     precision = floating("dtype", dtype)
     settings = flow_settings(rtol, atol, max_steps, precision)
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
 
-    def solve(replicate: int) -> Flow:
-        start = initial_particles(problem, particles, quadrature, seed, replicate, precision)
-        flow = integrate_flow(start, problem, grid, kept, settings, precision)
-        # Every replicate runs the same compiled solve, but only the first one's measures are kept.
-        return flow if replicate == 0 else flow._replace(snapshots=None)
-
-    flows = run_jobs(solve, replicates, workers, progress)
-    risks = np.stack([flow.risk for flow in flows])
-    status = next((flow.status for flow in flows if not flow.status.ok), Status())
+    solver = _Solver(problem, grid, kept, quadrature, replicates, seed, precision, workers, progress)
+    path = solver.solve(particles, settings)
+    while tolerance is not None and path.status.ok and not path.risk_error.max() <= tolerance:
+        particles, settings, exhausted = _refined(path, particles, settings, tolerance, max_particles, precision)
+        if exhausted:
+            path = dataclasses.replace(path, status=_unmet(path, particles, tolerance))
+            break
+        path = solver.solve(particles, settings)
     if throw:
-        status.raise_if_failed()
-    snapshots = flows[0].snapshots
-    return MeanFieldPath(
-        times=grid,
-        risk=risks.mean(axis=0),
-        risk_error=_half_width(risks),
-        replicate_risk=risks,
-        snapshot_times=grid[kept],
-        snapshots=tuple(jax.tree.map(lambda leaf, i=i: leaf[i], snapshots) for i in range(len(kept))),
-        status=status,
-    )
+        path.status.raise_if_failed()
+    return path
 
 
-def _half_width(risks: np.ndarray, confidence: float = 0.95) -> np.ndarray:
+class _Setting(NamedTuple):
+    """Where one flow starts, on which points, and how its networks come back to the coordinates of the data."""
+
+    start: Autoencoder
+    population: Data
+    lifted: Callable[[Autoencoder], Autoencoder]
+
+
+class _Solver:
+    """Solves one problem with any number of particles."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        times: np.ndarray,
+        kept: np.ndarray,
+        quadrature: Quadrature,
+        replicates: int,
+        seed: int,
+        dtype: np.dtype,
+        workers: int | None,
+        progress: Progress | None,
+    ) -> None:
+        laws = (problem.law.encoder, problem.law.decoder)
+        if quadrature != "iid" and not all(isinstance(law, GaussianNeurons) for law in laws):
+            named = _checks.described(f"{quadrature!r} with a law of type {type(laws[0]).__name__}")
+            _checks.refuse("quadrature", "be 'iid' unless the law is GaussianNeurons", named)
+        self._problem, self._times, self._kept, self._quadrature = problem, times, kept, quadrature
+        self._replicates = 1 if quadrature == "gauss_hermite" else replicates
+        self._seed, self._dtype, self._workers, self._progress = seed, dtype, workers, progress
+        self._frame = functools.cache(self._frame_of_sample)
+
+    def solve(self, particles: int, settings: FlowSettings) -> MeanFieldPath:
+        """Return the path with the error of its particles, of its time steps, and of its population."""
+        jobs = [(particles, replicate, 0, settings) for replicate in range(self._replicates)]
+        jobs.append((particles, 0, 0, settings.finer(self._dtype)))
+        if self._quadrature == "gauss_hermite":
+            jobs.append((_fewer_nodes(particles), 0, 0, settings))
+        if isinstance(self._problem.data, Stream):
+            jobs += [(particles, 0, sample, settings) for sample in range(1, max(self._replicates, 4))]
+        flows = run_jobs(
+            lambda index: self._flow(*jobs[index], keep=index == 0), len(jobs), self._workers, self._progress
+        )
+        risks = np.stack([flow.risk for flow in flows])
+        own, others = risks[: self._replicates], risks[self._replicates :]
+        errors = {"time_steps": MARGIN * np.abs(own[0] - others[0])}
+        if self._quadrature == "gauss_hermite":
+            errors["particles"] = np.abs(own[0] - others[1])
+        else:
+            errors["particles"] = _half_width(own)
+        samples = [risk for risk, job in zip(risks, jobs, strict=True) if job[2] > 0]
+        errors["population"] = _spread([own[0], *samples]) if samples else np.zeros_like(own[0])
+        return MeanFieldPath(
+            times=self._times,
+            risk=own.mean(axis=0),
+            errors=errors,
+            replicate_risk=own,
+            particles=particles,
+            snapshot_times=self._times[self._kept],
+            snapshots=_apart(flows[0].snapshots, len(self._kept)),
+            status=next((flow.status for flow in flows if not flow.status.ok), Status()),
+        )
+
+    def _flow(self, particles: int, replicate: int, sample: int, settings: FlowSettings, *, keep: bool) -> Flow:
+        setting = self._setting(particles, replicate, sample)
+        flow = integrate_flow(
+            setting.start, setting.population, self._problem.rates, self._times, self._kept, settings, self._dtype
+        )
+        # All flows run the same compiled solve, but only the first one's measures are kept.
+        keep = keep and flow.snapshots is not None
+        return flow._replace(snapshots=setting.lifted(flow.snapshots) if keep and flow.snapshots else None)
+
+    def _setting(self, particles: int, replicate: int, sample: int) -> _Setting:
+        if self._quadrature == "iid":
+            key = jax.random.fold_in(jax.random.key(self._seed), replicate)
+            start = self._problem.draw(key, (particles, particles), self._dtype)
+            return _Setting(start, self._problem.population_sample(sample), lambda network: network)
+        frame = self._frame(sample)
+        if self._quadrature == "sobol":
+            measures = sobol_particles(frame, particles, self._seed, replicate, self._dtype)
+        else:
+            measures = gauss_hermite_particles(frame, particles, self._dtype)
+        start = self._problem.autoencoder(*measures)
+        return _Setting(start, frame.data, functools.partial(frame.lifted, start=start, seed=self._seed))
+
+    def _frame_of_sample(self, sample: int) -> Frame:
+        encoder, decoder = self._problem.law.encoder, self._problem.law.decoder
+        assert isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons)
+        return Frame(self._problem.population_sample(sample), encoder, decoder)
+
+
+def _apart(snapshots: Autoencoder | None, count: int) -> tuple[Autoencoder, ...]:
+    return tuple(jax.tree.map(lambda leaf, i=i: leaf[i], snapshots) for i in range(count))
+
+
+def _fewer_nodes(particles: int) -> int:
+    """Return a number of nodes for which a tensor rule has fewer in every direction."""
+    return max(1, particles // 3)
+
+
+def _half_width(risks: np.ndarray) -> np.ndarray:
     """Return half the width of Student's interval of the mean over replicates, NaN for a single one."""
+    return _spread(list(risks)) / np.sqrt(len(risks))
+
+
+def _spread(risks: list[np.ndarray]) -> np.ndarray:
+    """Return half the width of Student's interval of one replicate about the truth, NaN for a single one."""
     count = len(risks)
     if count == 1:
-        return np.full(risks.shape[1], np.nan)
-    quantile = float(student.ppf((1 + confidence) / 2, count - 1))
-    return quantile * risks.std(axis=0, ddof=1) / np.sqrt(count)
+        return np.full_like(risks[0], np.nan)
+    return float(student.ppf((1 + CONFIDENCE) / 2, count - 1)) * np.std(risks, axis=0, ddof=1)
+
+
+def _refined(
+    path: MeanFieldPath, particles: int, settings: FlowSettings, tolerance: float, most: int, dtype: np.dtype
+) -> tuple[int, FlowSettings, bool]:
+    """Return more particles, or finer time steps, where they make the larger part of the error; or that neither can."""
+    parts = {name: float(np.nanmax(error)) for name, error in path.errors.items()}
+    if parts["time_steps"] > max(parts["particles"], tolerance / 4):
+        finer = settings.finer(dtype)
+        return particles, finer, finer.rtol == settings.rtol
+    # The error of Sobol' points falls nearly as 1/N; no more than 8 times as many at once, since the estimate is rough.
+    doublings = min(3, max(1, math.ceil(math.log2(parts["particles"] / tolerance))))
+    return particles << doublings, settings, particles << doublings > most
+
+
+def _unmet(path: MeanFieldPath, particles: int, tolerance: float) -> Status:
+    parts = ", ".join(f"{name.replace('_', ' ')} {np.nanmax(error):.2g}" for name, error in path.errors.items())
+    return Status(
+        ok=False,
+        message=(
+            f"the mean-field risk is known to {path.risk_error.max():.2g} only, not to the tolerance {tolerance:g} "
+            f"({parts}), with {path.particles} particles; raise max_particles to {particles} or more, add replicates, "
+            "or for a stream raise population_points"
+        ),
+    )

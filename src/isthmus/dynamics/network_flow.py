@@ -69,7 +69,7 @@ def gradient_flow(
 
     def follow(run: int) -> Flow:
         start = problem.draw(run_keys(seed, run)[0], widths, precision)
-        return integrate_flow(start, problem, grid, kept, settings, precision)
+        return integrate_flow(start, problem.population, problem.rates, grid, kept, settings, precision)
 
     flows = run_jobs(follow, runs, workers, progress)
     failed = [not flow.status.ok for flow in flows]

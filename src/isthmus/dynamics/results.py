@@ -20,9 +20,11 @@ class MeanFieldPath:
     Attributes:
         times: shape (T,), in mean-field time.
         risk: R(t), the mean over replicates, shape (T,).
-        risk_error: half the width of the 95 % interval of ``risk`` over replicates, shape (T,); NaN for a single
-            replicate. It covers the error of the particles, not that of the time steps, which is about ``rtol``.
+        errors: the parts of the numerical error by name, each of shape (T,): 'particles', half the width of the 95 %
+            interval over replicates (NaN for a single one); 'time_steps', from a solve with finer ones;
+            'population', for a stream, half the width of the 95 % interval over samples of the population.
         replicate_risk: shape (replicates, T).
+        particles: particles a side in each replicate.
         snapshot_times: shape (S,), those of ``times`` at which the measures were kept.
         snapshots: the autoencoders at these times, of the first replicate.
         status: how the solve ended.
@@ -31,11 +33,17 @@ class MeanFieldPath:
 
     times: np.ndarray
     risk: np.ndarray
-    risk_error: np.ndarray
+    errors: dict[str, np.ndarray]
     replicate_risk: np.ndarray
+    particles: int
     snapshot_times: np.ndarray
     snapshots: tuple[Autoencoder, ...]
     status: Status
+
+    @property
+    def risk_error(self) -> np.ndarray:
+        """How far ``risk`` may be from the truth, shape (T,): the sum of all parts of the error."""
+        return np.sum(list(self.errors.values()), axis=0)
 
     def at(self, time: float) -> Autoencoder:
         """Return the autoencoder at one of ``snapshot_times``."""
