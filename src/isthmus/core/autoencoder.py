@@ -20,7 +20,7 @@ velocity of neuron i is −N ∂R/∂θ_i.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
 
 import equinox as eqx
 import jax
@@ -28,47 +28,96 @@ import jax.numpy as jnp
 from numpy.typing import ArrayLike
 
 from isthmus.core.activations import Activation
+from isthmus.core.blocks import block_sizes, mapped, summed
 from isthmus.core.neurons import NeuronMeasure
 
-
-class _Layer(NamedTuple):
-    """One network evaluated at n inputs, with what its velocity needs."""
-
-    inputs: jax.Array  # (n, i)
-    preactivations: jax.Array  # (n, N)
-    activations: jax.Array  # (n, N)
-    outputs: jax.Array  # (n, o)
+NARROW = 4
+"""Up to this inner dimension a matrix product costs less as a few fused multiplications."""
+FEW_POINTS = 16
+"""Up to so many points masses multiply values rather than weights, which then are read once and not copied."""
+MANY_POINTS = 64
+"""From here on the bias rides along in the matrix products as one more incoming weight."""
 
 
-def _evaluate(measure: NeuronMeasure, phi: Activation, inputs: jax.Array) -> _Layer:
-    """Evaluate ∫ v φ(⟨w, x⟩ + b) dμ at each row x of ``inputs``."""
-    preactivations = inputs @ measure.incoming.T + measure.bias[None, :]
-    activations = phi.value(preactivations)
-    outputs = activations @ (measure.masses[:, None] * measure.outgoing)
-    return _Layer(inputs, preactivations, activations, outputs)
+def _product(left: jax.Array, right: jax.Array) -> jax.Array:
+    """Return the matrix product, fused with what surrounds it where the inner dimension is that of a bottleneck."""
+    inner = left.shape[1]
+    if inner > NARROW:
+        return left @ right
+    terms = (left[:, i : i + 1] * right[i : i + 1] for i in range(inner))
+    return functools.reduce(jnp.add, terms)
 
 
-def _first_variation(neurons: NeuronMeasure, phi: Activation, inputs: jax.Array, pull: jax.Array) -> jax.Array:
-    """Evaluate Ψ = E⟨p(x), v φ(⟨w, x⟩ + b)⟩ at each neuron, given the pull (n, o) on the outputs.
+def _preactivations(measure: NeuronMeasure, inputs: jax.Array) -> jax.Array:
+    """Return s = ⟨w, x⟩ + b of each neuron at each input, shape (N, n).
 
-    Here and below a pull is weighted: row x is p(x) times the weight of x, so that a sum over rows is E.
+    Neurons come first, here and in all large matrices: then nearly every product reads both its factors along rows.
     """
-    activations = _evaluate(neurons, phi, inputs).activations
-    return jnp.einsum("no,nN,No->N", pull, activations, neurons.outgoing)
+    if measure.inputs > NARROW and len(inputs) >= MANY_POINTS:
+        incoming = jnp.concatenate([measure.incoming, measure.bias[:, None]], axis=1)
+        return incoming @ _with_ones(inputs).T
+    return _product(measure.incoming, inputs.T) + measure.bias[:, None]
 
 
-def _velocity(
-    measure: NeuronMeasure, phi: Activation, layer: _Layer, pull: jax.Array
+def _with_ones(inputs: jax.Array) -> jax.Array:
+    return jnp.concatenate([inputs, jnp.ones((len(inputs), 1), inputs.dtype)], axis=1)
+
+
+def _integral(values: jax.Array, masses: jax.Array, weights: jax.Array) -> jax.Array:
+    """Return ∫ weight × value dμ, shape (n, i), from values (N, n) and weights (N, i); masses go to the smaller one."""
+    if values.shape[1] > FEW_POINTS:
+        return ((masses[:, None] * weights).T @ values).T
+    return (masses[:, None] * values).T @ weights
+
+
+def network_outputs(
+    measure: NeuronMeasure, phi: Activation, inputs: jax.Array, block: int | None = None, axis: str | None = None
+) -> jax.Array:
+    """Evaluate ∫ v φ(⟨w, x⟩ + b) dμ at each row x of ``inputs``, shape (n, outputs)."""
+
+    def part(neurons: NeuronMeasure) -> jax.Array:
+        return _integral(phi.value(_preactivations(neurons, inputs)), neurons.masses, neurons.outgoing)
+
+    return _over_devices(summed(part, measure, block or measure.width), axis)
+
+
+def network_response(
+    measure: NeuronMeasure,
+    phi: Activation,
+    inputs: jax.Array,
+    pull: jax.Array,
+    rate: jax.Array | float,
+    block: int,
+    axis: str | None,
+    train_biases: bool = True,
 ) -> tuple[NeuronMeasure, jax.Array]:
-    """Return −∇Ψ at each neuron of the measure, and the pull that arrives at the inputs, (n, i)."""
-    slope_pull = (pull @ measure.outgoing.T) * phi.first(layer.preactivations)
-    velocity = NeuronMeasure(
-        masses=jnp.zeros_like(measure.masses),
-        outgoing=-layer.activations.T @ pull,
-        incoming=-slope_pull.T @ layer.inputs,
-        bias=-slope_pull.sum(axis=0),
-    )
-    return velocity, slope_pull @ (measure.masses[:, None] * measure.incoming)
+    """Return rate × ∇Ψ at each neuron for a pull (n, outputs) on the outputs, and the pull that arrives at the inputs.
+
+    Ψ = E⟨p(x), v φ(⟨w, x⟩ + b)⟩. A pull is weighted, here and everywhere: row x is p(x) times the weight of x, so that
+    a sum over rows is E. With one block of neurons the compiler finds φ(s) of `network_outputs` again; with several it
+    is computed twice, which is the price for not keeping it.
+    """
+
+    def part(neurons: NeuronMeasure) -> tuple[NeuronMeasure, jax.Array]:
+        s = _preactivations(neurons, inputs)
+        slope_pull = _product(neurons.outgoing, pull.T) * phi.first(s)
+        if len(inputs) >= MANY_POINTS:
+            affine = slope_pull @ _with_ones(inputs)
+            incoming, bias = affine[:, :-1], affine[:, -1]
+        else:
+            incoming, bias = _product(slope_pull, inputs), slope_pull.sum(axis=1)
+        outgoing = _product(phi.value(s), pull)
+        moved = rate * bias if train_biases else jnp.zeros_like(bias)
+        velocity = NeuronMeasure(jnp.zeros_like(neurons.masses), rate * outgoing, rate * incoming, moved)
+        return velocity, _integral(slope_pull, neurons.masses, neurons.incoming)
+
+    velocity, pull_on_inputs = mapped(part, measure, block)
+    return velocity, _over_devices(pull_on_inputs, axis)
+
+
+def _over_devices(part: jax.Array, axis: str | None) -> jax.Array:
+    """Sum over the devices on which neurons live, where they are spread along an axis of a mesh."""
+    return part if axis is None else jax.lax.psum(part, axis)
 
 
 class Autoencoder(eqx.Module):
@@ -106,11 +155,11 @@ class Autoencoder(eqx.Module):
 
     def encode(self, points: ArrayLike) -> jax.Array:
         """Return the latents f(x), shape (n, k)."""
-        return _evaluate(self.encoder, self.encoder_activation, jnp.asarray(points)).outputs
+        return network_outputs(self.encoder, self.encoder_activation, jnp.asarray(points))
 
     def decode(self, latents: ArrayLike) -> jax.Array:
         """Return g(z), shape (n, d)."""
-        return _evaluate(self.decoder, self.decoder_activation, jnp.asarray(latents)).outputs
+        return network_outputs(self.decoder, self.decoder_activation, jnp.asarray(latents))
 
     def reconstruct(self, points: ArrayLike) -> jax.Array:
         """Return g(f(x)), shape (n, d)."""
@@ -118,15 +167,22 @@ class Autoencoder(eqx.Module):
 
     def jacobian(self, latents: ArrayLike) -> jax.Array:
         """Return Dg(z), shape (n, d, k)."""
-        layer = _evaluate(self.decoder, self.decoder_activation, jnp.asarray(latents))
-        slopes = self.decoder_activation.first(layer.preactivations) * self.decoder.masses[None, :]
-        return jnp.einsum("nN,Nd,Nk->ndk", slopes, self.decoder.outgoing, self.decoder.incoming)
+        slopes = self.decoder_activation.first(_preactivations(self.decoder, jnp.asarray(latents)))
+        slopes = slopes * self.decoder.masses[:, None]
+        return jnp.einsum("Nn,Nd,Nk->ndk", slopes, self.decoder.outgoing, self.decoder.incoming)
 
-    def risk(self, points: ArrayLike, weights: ArrayLike | None = None) -> jax.Array:
-        """Return R = ½ E‖x − g(f(x))‖², a scalar."""
+    def risk(self, points: ArrayLike, weights: ArrayLike | None = None, axis: str | None = None) -> jax.Array:
+        """Return R = ½ E‖x − g(f(x))‖², a scalar. With ``axis``, neurons are spread along this axis of a mesh."""
         points = jnp.asarray(points)
-        squares = jnp.square(self.reconstruct(points) - points).sum(axis=1)
-        return jnp.dot(_uniform_unless(weights, points), squares) / 2
+        blocks = self._blocks(points)
+
+        def term(part: tuple[jax.Array, jax.Array]) -> jax.Array:
+            points, weights = part
+            latents = network_outputs(self.encoder, self.encoder_activation, points, blocks[0], axis)
+            outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
+            return jnp.dot(weights, jnp.square(outputs - points).sum(axis=1)) / 2
+
+        return summed(term, (points, _uniform_unless(weights, points)), blocks[2])
 
     def first_variations(
         self, points: ArrayLike, weights: ArrayLike | None = None, at: Autoencoder | None = None
@@ -138,9 +194,12 @@ class Autoencoder(eqx.Module):
         latents = self.encode(points)
         pull = weights[:, None] * (self.decode(latents) - points)
         pull_on_latents = jnp.einsum("ndk,nd->nk", self.jacobian(latents), pull)
+        psi = lambda neurons, phi, inputs, pull: (  # noqa: E731  (E⟨p(x), v φ(s)⟩ at each neuron)
+            _product(neurons.outgoing, pull.T) * phi.value(_preactivations(neurons, inputs))
+        ).sum(axis=1)
         return (
-            _first_variation(at.encoder, self.encoder_activation, points, pull_on_latents),
-            _first_variation(at.decoder, self.decoder_activation, latents, pull),
+            psi(at.encoder, self.encoder_activation, points, pull_on_latents),
+            psi(at.decoder, self.decoder_activation, latents, pull),
         )
 
     def velocity(
@@ -149,29 +208,44 @@ class Autoencoder(eqx.Module):
         weights: ArrayLike | None = None,
         encoder_rate: jax.Array | float = 1.0,
         decoder_rate: jax.Array | float = 1.0,
+        axis: str | None = None,
     ) -> Autoencoder:
         """Return the velocity −ξ_E∇Ψ_E of each encoder neuron and −ξ_D∇Ψ_D of each decoder neuron.
 
-        The rates ξ_E and ξ_D are scalars. The masses' rate of change, in the place of the masses, is 0.
+        The rates ξ_E and ξ_D are scalars. The masses' rate of change, in the place of the masses, is 0. Neurons and
+        points are taken in blocks. With ``axis``, neurons are spread along this axis of a mesh of devices.
         """
         points = jnp.asarray(points)
-        weights = _uniform_unless(weights, points)
-        first = _evaluate(self.encoder, self.encoder_activation, points)
-        second = _evaluate(self.decoder, self.decoder_activation, first.outputs)
-        pull = weights[:, None] * (second.outputs - points)
-        decoder, pull_on_latents = _velocity(self.decoder, self.decoder_activation, second, pull)
-        encoder, _ = _velocity(self.encoder, self.encoder_activation, first, pull_on_latents)
-        velocity = eqx.tree_at(
-            lambda state: (state.encoder, state.decoder),
-            self,
-            (
-                jax.tree.map(lambda v: encoder_rate * v, encoder),
-                jax.tree.map(lambda v: decoder_rate * v, decoder),
-            ),
-        )
-        if self.train_biases:
-            return velocity
-        return eqx.tree_at(lambda state: (state.encoder.bias, state.decoder.bias), velocity, replace_fn=jnp.zeros_like)
+        blocks = self._blocks(points)
+
+        def term(part: tuple[jax.Array, jax.Array]) -> tuple[NeuronMeasure, NeuronMeasure]:
+            points, weights = part
+            latents = network_outputs(self.encoder, self.encoder_activation, points, blocks[0], axis)
+            outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
+            pull = weights[:, None] * (outputs - points)
+            decoder, pull_on_latents = network_response(
+                self.decoder, self.decoder_activation, latents, pull, -decoder_rate, blocks[1], axis, self.train_biases
+            )
+            encoder, _ = network_response(
+                self.encoder,
+                self.encoder_activation,
+                points,
+                pull_on_latents,
+                -encoder_rate,
+                blocks[0],
+                axis,
+                self.train_biases,
+            )
+            return encoder, decoder
+
+        encoder, decoder = summed(term, (points, _uniform_unless(weights, points)), blocks[2])
+        return Autoencoder(encoder, decoder, self.encoder_activation, self.decoder_activation, self.train_biases)
+
+    def _blocks(self, points: jax.Array) -> tuple[int, int, int]:
+        """Return how many encoder neurons, decoder neurons and points are taken at once."""
+        encoder = block_sizes(self.encoder.width, len(points))
+        decoder = block_sizes(self.decoder.width, len(points))
+        return encoder[0], decoder[0], min(encoder[1], decoder[1])
 
     def dissipation(self, points: ArrayLike, weights: ArrayLike | None = None) -> jax.Array:
         """Return ∫|∇Ψ_E|²dρ + ∫|∇Ψ_D|²dν, which at unit rates equals −dR/dt (the energy identity)."""

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.special import roots_hermitenorm
 
 from isthmus import _checks
-from isthmus._precision import computing_in
 from isthmus.core.covariance import RELATIVE_ROUNDING
 from isthmus.core.frame import Frame
 from isthmus.core.laws import GaussianNeurons
@@ -20,6 +17,7 @@ from isthmus.core.sobol import matched, sobol_normals
 Quadrature = Literal["sobol", "iid", "gauss_hermite"]
 QUADRATURES: tuple[Quadrature, ...] = ("sobol", "iid", "gauss_hermite")
 
+ROWS = 1 << 15
 LARGEST_TENSOR_RULE = 1 << 20
 """The largest number of nodes of a tensor rule on one side."""
 
@@ -95,8 +93,10 @@ def _tensor_measure(law: GaussianNeurons, count: int, dtype: np.dtype) -> Neuron
 def _measure(
     law: GaussianNeurons, normals: np.ndarray, factor: np.ndarray, dtype: np.dtype, masses: np.ndarray | None = None
 ) -> NeuronMeasure:
-    with computing_in(np.dtype(np.float64)):
-        measure = law.from_normals(jnp.asarray(normals), factor)
-    if masses is not None:
-        measure = NeuronMeasure(masses, measure.outgoing, measure.incoming, measure.bias)  # pyright: ignore
-    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), measure)
+    """Map normals to neurons, a few at a time, so that no second copy of all is made in double precision."""
+    joint = np.empty((len(normals), len(law.mean)), dtype)
+    for rows in range(0, len(normals), ROWS):
+        joint[rows : rows + ROWS] = normals[rows : rows + ROWS] @ factor.T + law.mean
+    masses = np.full(len(joint), 1 / len(joint)) if masses is None else masses
+    v, w = law.outputs, law.outputs + law.inputs
+    return NeuronMeasure.of(joint[:, :v], joint[:, v:w], joint[:, w], masses.astype(dtype))

@@ -16,6 +16,10 @@ from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.rates import Rate
+from isthmus.dynamics.low_memory import System, low_memory_path
+from isthmus.dynamics.placement import Placement
+
+ONE_DEVICE = Placement(None)
 
 
 class Flow(NamedTuple):
@@ -63,34 +67,51 @@ def integrate_flow(
     snapshot_indices: np.ndarray,
     settings: FlowSettings,
     dtype: np.dtype,
+    placement: Placement = ONE_DEVICE,
+    low_memory: bool = False,
 ) -> Flow:
     """Follow dθ/dt = −ξ∇Ψ from ``start`` and return the risk at the times, and the state at some of them."""
     with computing_in(dtype):
-        points, weights = jnp.asarray(population.points, dtype), jnp.asarray(population.weights, dtype)
-        if times[-1] == 0:
-            risk = np.array([start.risk(points, weights)], np.float64)
-            snapshots = jax.tree.map(lambda leaf: leaf[None], start) if len(snapshot_indices) else None
-            return Flow(risk, snapshots, _status(risk, True, 0, times, settings))
+        points, weights = placement.place(
+            (population.points.astype(dtype), population.weights.astype(dtype)), spread=False
+        )
+        stops = _stops(times, settings.least_steps)
+        if low_memory or times[-1] == 0:
+            system = System(
+                (start.encoder_activation, start.decoder_activation),
+                start.train_biases,
+                points,
+                weights,
+                rates,
+                placement,
+            )
+            tolerances = (settings.rtol, settings.atol)
+            path = low_memory_path(start, system, stops, times, snapshot_indices, tolerances, settings.max_steps)
+            return Flow(path.risk, path.snapshots, _status(path.risk, path.successful, path.steps, times, settings))
         grid = jnp.asarray(times, dtype)
         risk, snapshots, successful, steps = _solve(
-            start,
+            placement.place(start, spread=True),
             points,
             weights,
             grid,
             grid[snapshot_indices] if len(snapshot_indices) else None,
-            jnp.asarray(_stops(times, settings.least_steps), dtype),
+            jnp.asarray(stops, dtype),
             jnp.asarray(settings.rtol, dtype),
             jnp.asarray(settings.atol, dtype),
             settings.max_steps,
             rates,
+            placement,
         )
-        risk = np.array(risk, np.float64)
+        risk, snapshots = np.array(placement.fetch(risk), np.float64), _fetched(placement, snapshots)
         risk[~np.isfinite(risk)] = np.nan  # times that were not reached
-        snapshots = jax.tree.map(np.asarray, snapshots)
     return Flow(risk, snapshots, _status(risk, bool(successful), int(steps), times, settings))
 
 
-@partial(jax.jit, static_argnames=("max_steps", "rates"))
+def _fetched(placement: Placement, snapshots: Autoencoder | None) -> Autoencoder | None:
+    return None if snapshots is None else placement.fetch(snapshots)
+
+
+@partial(jax.jit, static_argnames=("max_steps", "rates", "placement"))
 def _solve(
     start: Autoencoder,
     points: jax.Array,
@@ -102,14 +123,12 @@ def _solve(
     atol: jax.Array,
     max_steps: int,
     rates: tuple[Rate, Rate],
+    placement: Placement,
 ) -> tuple[jax.Array, Autoencoder | None, jax.Array, jax.Array]:
     def velocity(time: jax.Array, state: Autoencoder, _: None) -> Autoencoder:
-        encoder_rate, decoder_rate = (
-            jnp.asarray(rate(time) if callable(rate) else rate, times.dtype) for rate in rates
-        )
-        return state.velocity(points, weights, encoder_rate, decoder_rate)
+        return placement.velocity(rates, time, state, points, weights)
 
-    saves = [diffrax.SubSaveAt(ts=times, fn=lambda _, state, __: state.risk(points, weights))]
+    saves = [diffrax.SubSaveAt(ts=times, fn=lambda _, state, __: placement.risk(state, points, weights))]
     if snapshot_times is not None:
         saves.append(diffrax.SubSaveAt(ts=snapshot_times))
     # Steps end at the recorded times: between steps the error of the interpolant isn't controlled by the tolerance.

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -24,11 +24,18 @@ from isthmus.core.problem import Problem
 from isthmus.core.quadrature import Quadrature, check_quadrature, gauss_hermite_particles, sobol_particles
 from isthmus.dynamics.flow import Flow, FlowSettings, flow_settings, integrate_flow
 from isthmus.dynamics.parallel import Progress, run_jobs
+from isthmus.dynamics.placement import Placement
 from isthmus.dynamics.results import MeanFieldPath
 
 CONFIDENCE = 0.95
 MARGIN = 1.25
 """On the difference to a solve with finer time steps, whose own error is at most about a tenth of it."""
+
+
+LARGE_STATE = 128 << 20
+"""Bytes of a state from which on it is integrated with little memory."""
+
+Integrator = Literal["auto", "adaptive", "low_memory"]
 
 
 def solve_mean_field(
@@ -46,6 +53,8 @@ def solve_mean_field(
     max_steps: int = 20_000,
     snapshot_times: ArrayLike | None = None,
     dtype: Precision | Any = "float64",
+    integrator: Integrator = "auto",
+    devices: int | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
     throw: bool = True,
@@ -70,12 +79,15 @@ def solve_mean_field(
             the estimate meets it.
         max_particles: with ``tolerance``, the most particles a side; the status says where they don't suffice.
         seed: of the scramblings.
-        rtol, atol: tolerances of the adaptive time steps (Tsitouras 5(4)); by default 1e-6 and rtol/100 in double
+        rtol, atol: tolerances of the adaptive time steps; by default 1e-6 and rtol/100 in double
             precision, 1e-4 and rtol/100 in single.
         max_steps: the largest number of time steps.
         snapshot_times: those of ``times`` at which to keep the measures; the last one if left out.
         dtype: 'float64' or 'float32', whatever the type of the data.
-        workers: threads; replicates run side by side.
+        integrator: 'adaptive', Tsitouras' method of order 5(4); 'low_memory', Bogacki's and Shampine's of 3(2), which
+            needs 6 times the memory of the particles; 'auto' takes the second for a state beyond 128 MiB.
+        devices: spread the particles over so many devices, of all processes where there are several.
+        workers: threads; replicates run side by side, unless memory or several devices speak against it.
         progress: called as ``progress(done, total)`` after each flow (replicates, and those that show the error).
         throw: raise `NumericalError` on failure; otherwise the status of the result says it.
 
@@ -107,8 +119,12 @@ def solve_mean_field(
     precision = floating("dtype", dtype)
     settings = flow_settings(rtol, atol, max_steps, precision)
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
+    _checks.choice("integrator", integrator, ("auto", "adaptive", "low_memory"))
+    placement = Placement(devices)
 
-    solver = _Solver(problem, grid, kept, quadrature, replicates, seed, precision, workers, progress)
+    solver = _Solver(
+        problem, grid, kept, quadrature, replicates, seed, precision, integrator, placement, workers, progress
+    )
     path = solver.solve(particles, settings)
     while tolerance is not None and path.status.ok and not path.risk_error.max() <= tolerance:
         particles, settings, exhausted = _refined(path, particles, settings, tolerance, max_particles, precision)
@@ -141,6 +157,8 @@ class _Solver:
         replicates: int,
         seed: int,
         dtype: np.dtype,
+        integrator: Integrator,
+        placement: Placement,
         workers: int | None,
         progress: Progress | None,
     ) -> None:
@@ -151,6 +169,7 @@ class _Solver:
         self._problem, self._times, self._kept, self._quadrature = problem, times, kept, quadrature
         self._replicates = 1 if quadrature == "gauss_hermite" else replicates
         self._seed, self._dtype, self._workers, self._progress = seed, dtype, workers, progress
+        self._integrator, self._placement = integrator, placement
         self._frame = functools.cache(self._frame_of_sample)
 
     def solve(self, particles: int, settings: FlowSettings) -> MeanFieldPath:
@@ -161,9 +180,10 @@ class _Solver:
             jobs.append((_fewer_nodes(particles), 0, 0, settings))
         if isinstance(self._problem.data, Stream):
             jobs += [(particles, 0, sample, settings) for sample in range(1, max(self._replicates, 4))]
-        flows = run_jobs(
-            lambda index: self._flow(*jobs[index], keep=index == 0), len(jobs), self._workers, self._progress
-        )
+        alone = self._low_memory(particles) or self._placement.mesh is not None
+        workers = 1 if alone else self._workers
+        follow = lambda index: self._flow(*jobs[index], keep=index == 0)  # noqa: E731
+        flows = run_jobs(follow, len(jobs), workers, self._progress)
         risks = np.stack([flow.risk for flow in flows])
         own, others = risks[: self._replicates], risks[self._replicates :]
         errors = {"time_steps": MARGIN * np.abs(own[0] - others[0])}
@@ -186,12 +206,26 @@ class _Solver:
 
     def _flow(self, particles: int, replicate: int, sample: int, settings: FlowSettings, *, keep: bool) -> Flow:
         setting = self._setting(particles, replicate, sample)
+        self._placement.check(setting.start.encoder.width)
         flow = integrate_flow(
-            setting.start, setting.population, self._problem.rates, self._times, self._kept, settings, self._dtype
+            setting.start,
+            setting.population,
+            self._problem.rates,
+            self._times,
+            self._kept,
+            settings,
+            self._dtype,
+            self._placement,
+            self._low_memory(particles),
         )
         # All flows run the same compiled solve, but only the first one's measures are kept.
         keep = keep and flow.snapshots is not None
         return flow._replace(snapshots=setting.lifted(flow.snapshots) if keep and flow.snapshots else None)
+
+    def _low_memory(self, particles: int) -> bool:
+        if self._integrator != "auto":
+            return self._integrator == "low_memory"
+        return 2 * particles * (self._problem.dim + self._problem.latent_dim + 2) * self._dtype.itemsize > LARGE_STATE
 
     def _setting(self, particles: int, replicate: int, sample: int) -> _Setting:
         if self._quadrature == "iid":

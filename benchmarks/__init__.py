@@ -1,0 +1,1 @@
+"""Benchmarks of the mean-field solver."""
