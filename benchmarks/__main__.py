@@ -1,6 +1,6 @@
-"""Measure the mean-field solver on the machine at hand: ``python -m benchmarks [particles] [speed] [size]``.
+"""Measure the mean-field solver on the machine at hand: ``python -m benchmarks [particles] [speed] [size] [law]``.
 
-Everything is measured side by side in one process and printed with the machine; without arguments, all three.
+Everything is measured side by side in one process and printed with the machine; without arguments, all of them.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import os
 import platform
 import sys
 
-from benchmarks import particles, size, speed
+from benchmarks import law, particles, size, speed
 
-PARTS = {"particles": particles.report, "speed": speed.report, "size": size.report}
+PARTS = {"particles": particles.report, "speed": speed.report, "size": size.report, "law": law.report}
 
 
 def main() -> None:

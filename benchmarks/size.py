@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
-PARTICLES = (1 << 16, 1 << 18, 1 << 20)
-POINTS = (256, 512, 1024)
+PARTICLES, FEW_POINTS = (1 << 16, 1 << 18, 1 << 20), 256
+POINTS, FEW_PARTICLES = (1024, 4096, 16384), 1 << 13
 
 
 def peak() -> float:
@@ -22,7 +22,7 @@ def solve(particles: int, points: int) -> tuple[float, float, float]:
     """Return the state and the peak above the start in MiB, and the seconds of a second solve."""
     import isthmus as im
 
-    data = im.load_data("digits", max_points=points)
+    data = im.Data(im.gaussian_stream(np.linspace(1, 0.1, 64)).draw(points, 0).points, center=True, scale="total")
     problem = im.Problem(data, im.aligned_law(data, 2))
     before = peak()
     options = {"replicates": 1, "dtype": "float32", "rtol": 1e-3, "integrator": "low_memory", "snapshot_times": ()}
@@ -43,13 +43,13 @@ def report() -> None:
         with context.Pool(1) as pool:
             state, above, spent = pool.apply(solve, (particles, points))
         print(
-            f"  {particles:9,d} particles, {points:5,d} points: state {state:4.0f} MiB, peak {above:5.0f} MiB above "
+            f"  {particles:9,d} particles, {points:6,d} points: state {state:4.0f} MiB, peak {above:5.0f} MiB above "
             f"the start ({above / state:4.1f} times), {spent:5.1f} s"
         )
         return state, above, spent
 
-    by_particles = [one(count, POINTS[0]) for count in PARTICLES]
-    by_points = [one(PARTICLES[0], count) for count in POINTS]
+    by_particles = [one(count, FEW_POINTS) for count in PARTICLES]
+    by_points = [one(FEW_PARTICLES, count) for count in POINTS]
     exponent = lambda sizes, runs: np.polyfit(np.log(sizes), np.log([run[2] for run in runs]), 1)[0]
     slope = (by_particles[-1][1] - by_particles[0][1]) / (by_particles[-1][0] - by_particles[0][0])
     print(f"  memory grows by {slope:.1f} times the particles' own; ", end="")

@@ -71,10 +71,11 @@ def sgd() -> None:
             spent.append((time.perf_counter() - start) / steps / runs)
         rate = 10 * width * 64 * batch_size / spent[1] / 1e9
         traffic = 4 * width * (64 + 2 + 1) * 4 / spent[1] / 1e9
+        # Calls of a few microseconds can't be timed one by one.
+        beside = f"; its products one by one {1e6 * alone:.1f} µs" if batch_size > 1 else ""
         print(
             f"  width {width:5,d}, batch {batch_size:2d}: {1e6 * spent[0]:7.1f} µs a step alone, "
-            f"{1e6 * spent[1]:7.1f} µs four at once ({rate:.0f} GF/s, {traffic:.0f} GB/s of weights); "
-            f"its products one by one {1e6 * alone:.1f} µs"
+            f"{1e6 * spent[1]:7.1f} µs four at once ({rate:.0f} GF/s, {traffic:.0f} GB/s of weights){beside}"
         )
 
 

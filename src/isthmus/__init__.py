@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from isthmus.studies.store import load_result
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult, track
+    from isthmus.theory.coupling import Coupling, couple
+    from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
+    from isthmus.theory.saddle import Saddle, saddle
 
 _HOMES = {
     "_errors": (
@@ -62,6 +65,9 @@ _HOMES = {
     "studies.store": ("load_result",),
     "studies.tracking": ("TrackingStudy",),
     "studies.tracking_result": ("TrackingResult", "track"),
+    "theory.coupling": ("Coupling", "couple"),
+    "theory.finite_width": ("FiniteWidthLaw", "predict_finite_width"),
+    "theory.saddle": ("Saddle", "saddle"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -59,8 +59,9 @@ def real(
     above: float | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    below: float | None = None,
 ) -> float:
-    """Return a finite real number above ``above`` (excluded), in [``minimum``, ``maximum``] (included)."""
+    """Return a finite real number between ``above`` and ``below`` (excluded), in [``minimum``, ``maximum``]."""
     bounds = []
     if above is not None:
         bounds.append(f"above {above:g}")
@@ -68,6 +69,8 @@ def real(
         bounds.append(f"at least {minimum:g}")
     if maximum is not None:
         bounds.append(f"at most {maximum:g}")
+    if below is not None:
+        bounds.append(f"below {below:g}")
     rule = "be a finite number" + (" " + " and ".join(bounds) if bounds else "")
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         refuse_type(name, rule, value)
@@ -79,6 +82,7 @@ def real(
         (above is not None and number <= above)
         or (minimum is not None and number < minimum)
         or (maximum is not None and number > maximum)
+        or (below is not None and number >= below)
     )
     if outside or not math.isfinite(number):
         refuse(name, rule, number)

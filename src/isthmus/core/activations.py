@@ -26,6 +26,7 @@ class Activation:
         value, first, second: φ, φ′ and φ″, elementwise on JAX arrays of any shape.
         odd: φ(−s) = −φ(s).
         homogeneous: φ(cs) = cφ(s) for c > 0, so that each neuron conserves |outgoing|² − |incoming|² − bias².
+        smooth: φ′ is continuous, so that the flow can be linearised.
 
     Example:
         >>> import isthmus as im
@@ -42,6 +43,7 @@ class Activation:
     second: Elementwise
     odd: bool = False
     homogeneous: bool = False
+    smooth: bool = True
 
     def mean_slope(self, variance: np.ndarray | float) -> np.ndarray:
         """Return E φ′(s) for s ~ N(0, ``variance``), elementwise, by quadrature of the Gaussian.
@@ -81,6 +83,7 @@ ACTIVATIONS: dict[str, Activation] = {
             lambda s: (s > 0).astype(s.dtype),
             jnp.zeros_like,
             homogeneous=True,
+            smooth=False,
         ),
         Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, _sigmoid_slope),
         Activation(

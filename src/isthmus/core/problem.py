@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from isthmus import _checks
-from isthmus._errors import TrivialLimitWarning
+from isthmus._errors import ArgumentError, TrivialLimitWarning
 from isthmus._precision import computing_in
 from isthmus.core import rates
 from isthmus.core.activations import Activation, activation_pair
@@ -20,6 +20,10 @@ from isthmus.core.data import Data, Stream
 from isthmus.core.laws import GaussianNeurons, Law
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.rates import Rate
+from isthmus.core.saddle_point import saddle_point
+
+FEW_POINTS, FEW_NEURONS, LARGEST_SYSTEM = 512, 512, 500
+"""With which the growth rate in a warning is estimated: points, neurons, and unknowns."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,8 @@ class Problem:
         if self.is_trivial:
             warnings.warn(
                 "The mean-field limit of this problem is trivial: the flow stays at its initial law, while finite "
-                "networks leave it after a time that grows as log N; use aligned_law(data, latent_dim) for a limit "
-                "that moves.",
+                f"networks leave it after a time that grows as log N{self._growth}; use aligned_law(data, latent_dim) "
+                "for a limit that moves.",
                 TrivialLimitWarning,
                 stacklevel=3,
             )
@@ -136,6 +140,21 @@ class Problem:
                 noise = encoder.outgoing_is_noise and decoder.outgoing_is_noise
                 return noise and bool(np.linalg.norm(self.population.mean) <= self._mean_error)
             return _sampled_law_is_trivial(self)
+
+    @property
+    def _growth(self) -> str:
+        """What the warning says of the saddle, where that takes a fraction of a second."""
+        data = self.population
+        few = Data(data.points[:FEW_POINTS], data.weights[:FEW_POINTS])
+        if min(len(few.points), self.dim) * (2 * self.latent_dim + 1) > LARGEST_SYSTEM:
+            return ""
+        try:
+            point = saddle_point(few, self.law, self.activations, self.rates, self.train_biases, FEW_NEURONS, 0)
+            rate = point.growth_rate
+        except ArgumentError:  # there is no linear theory of its escape
+            return ""
+        more = f", about {np.log(10) / (2 * rate):.3g} more for each tenfold width" if rate > 0 else ""
+        return f" (deviations grow at a rate of about {rate:.3g}{more})"
 
     @property
     def _mean_error(self) -> float:

@@ -21,7 +21,9 @@ from isthmus.dynamics.placement import Placement
 CHUNK = 1 << 14
 """Neurons that are moved at once."""
 WORTH_TRIMMING = 64 << 20
-"""Bytes of a state from which on freed memory is given back at once, which costs time."""
+"""Bytes of a state from which on freed memory is given back, which costs time,"""
+CHUNKS_A_TRIM = 8
+"""each time so many chunks have been moved."""
 SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 5.0
 
 Chunks = list[NeuronMeasure]
@@ -133,7 +135,7 @@ def _step(
             advance(side, index, slope)
             # Without waiting, the memory of all chunks to come would be taken at once.
             jax.block_until_ready((following[side][index], error[side][index], ahead[side][index]))
-            if large:
+            if large and index % CHUNKS_A_TRIM == 0:
                 _return_free_memory()
 
     def begin(side: int, index: int, slope: NeuronMeasure) -> None:

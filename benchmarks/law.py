@@ -1,0 +1,110 @@
+"""The predicted law of finite networks against ensembles of 500 runs: std, quantiles of the sup-gap, mean shift."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+import isthmus as im
+
+RUNS = 500
+LEVELS = (0.5, 0.9, 0.95)
+
+
+class Case(NamedTuple):
+    """A problem with its horizon, and the networks (width, step size, batch size) that are simulated."""
+
+    problem: im.Problem
+    horizon: float
+    networks: tuple[tuple[int, float, int | None], ...]
+
+
+def reduced(data: im.Data, dim: int) -> im.Data:
+    """Return the leading principal components."""
+    return im.Data(data.points @ data.principal_directions[:, :dim], center=True, scale="total")
+
+
+def cases() -> Iterator[tuple[str, Case]]:
+    """Yield problems with tanh and erf, k = 1 and 2, on made and real data."""
+    curve = im.Data(im.manifold_stream(6, 1, seed=3).draw(64, 0).points, center=True, scale="total")
+    yield (
+        "tanh, curve in d=6, k=1",
+        Case(im.Problem(curve, im.aligned_law(curve, 1)), 8.0, ((200, 0.02, 4), (800, 0.02, 4), (800, 0.0, None))),
+    )
+    surface = im.Data(im.manifold_stream(8, 2, seed=5).draw(64, 0).points, center=True, scale="total")
+    yield (
+        "erf, surface in d=8, k=2",
+        Case(
+            im.Problem(surface, im.aligned_law(surface, 2, activation="erf"), "erf"),
+            10.0,
+            ((400, 0.02, 4), (1600, 0.02, 4), (1600, 0.0, None)),
+        ),
+    )
+    digits = im.load_data("digits", max_points=200)
+    few = reduced(digits, 10)
+    yield (
+        "tanh, digits in 10 components, k=2",
+        Case(im.Problem(few, im.aligned_law(few, 2)), 20.0, ((512, 0.05, 8), (2048, 0.05, 8), (2048, 0.0, None))),
+    )
+    yield (
+        "tanh, digits d=64, k=2",
+        Case(im.Problem(digits, im.aligned_law(digits, 2)), 20.0, ((512, 0.05, 8), (2048, 0.05, 8), (2048, 0.0, None))),
+    )
+    yield (
+        "erf, digits d=64, k=1",
+        Case(
+            im.Problem(digits, im.aligned_law(digits, 1, activation="erf"), "erf"),
+            20.0,
+            ((512, 0.05, 1), (2048, 0.05, 1)),
+        ),
+    )
+
+
+def compare(law: im.FiniteWidthLaw, problem: im.Problem, network: tuple[int, float, int | None]) -> str:
+    """Return one line of the table."""
+    width, step_size, batch_size = network
+    options = {"runs": RUNS, "seed": 7, "snapshot_times": ()}
+    if step_size > 0:
+        runs = im.train(problem, law.times, width, step_size, batch_size=batch_size, **options)
+    else:
+        runs = im.gradient_flow(problem, law.times, width, rtol=1e-4, **options)
+    predicted = law.at(width, step_size, batch_size)
+    std = runs.risk.std(axis=0, ddof=1)
+    late = law.times > 0
+    ratio = predicted.std[late] / std[late]
+    gaps = np.abs(runs.risk - law.path.risk).max(axis=1)
+    cells = []
+    random = np.random.default_rng(0)
+    for level in LEVELS:
+        measured = float(np.quantile(gaps, level))
+        resampled = np.quantile(gaps[random.integers(RUNS, size=(1000, RUNS))], level, axis=1).std()
+        ours = predicted.gap_quantile(level)
+        within = abs(ours - measured) <= max(0.05 * measured, 2 * resampled)
+        cells.append(f"{ours:.4f}/{measured:.4f}±{resampled:.4f}{'' if within else ' !'}")
+    error = np.sqrt(std**2 / RUNS + predicted.shift_error**2 + (law.path.risk_error / 2) ** 2)
+    z = (runs.risk.mean(axis=0) - predicted.mean) / error
+    shift = f"{np.abs(z).max():.1f}"
+    label = "gradient flow" if batch_size is None else f"ε={step_size:g}, B={batch_size}"
+    note = f"  warns: shift {predicted.shift_ratio:.2f} × std" if predicted.warning else ""
+    rms = float(np.sqrt(np.mean((ratio - 1) ** 2)))
+    return (
+        f"  N={width:5d} {label:14s} std {100 * (ratio.mean() - 1):+5.1f} % (rms {100 * rms:4.1f} %)   "
+        f"quantiles {'  '.join(cells)}   mean: max |z| {shift}{note}"
+    )
+
+
+def report() -> None:
+    """Print predicted against measured."""
+    print(f"Predicted/measured law of the risk, {RUNS} runs: 50/90/95 % quantiles of the sup-gap with standard errors")
+    for name, case in cases():
+        times = np.linspace(0, case.horizon, 21)
+        start = time.perf_counter()
+        path = im.solve_mean_field(case.problem, times, particles=4096, snapshot_times=())
+        solved = time.perf_counter()
+        law = im.predict_finite_width(case.problem, times, path=path)
+        print(f"\n{name}: path {solved - start:.0f} s, law {time.perf_counter() - solved:.0f} s")
+        for network in case.networks:
+            print(compare(law, case.problem, network), flush=True)

@@ -1,0 +1,155 @@
+"""The linearised path against finite differences, closed systems and explicit steps."""
+
+import dataclasses
+import itertools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from linear import Example
+
+import isthmus as im
+from isthmus._precision import computing_in
+from isthmus.core.frame import Frame
+from isthmus.core.quadrature import sobol_particles
+from isthmus.dynamics.closures import moment_flow
+from isthmus.theory import linearisation
+from isthmus.theory.linearisation import System, Trajectory, linearised
+
+DOUBLE = np.dtype(np.float64)
+
+
+def particles(problem, count, seed=0):
+    frame = Frame(problem.population, problem.law.encoder, problem.law.decoder)
+    start = problem.autoencoder(*sobol_particles(frame, count, seed, 0, DOUBLE))
+    return start, System.of(frame.data, problem.rates, DOUBLE)
+
+
+@pytest.fixture(scope="module")
+def wine():
+    data = im.load_data("wine", max_points=24)
+    return im.Problem(data, im.aligned_law(data, 2), encoder_rate=lambda t: 1 / (1 + t / 4), decoder_rate=0.7)
+
+
+@pytest.fixture(scope="module")
+def times():
+    return np.array([0.0, 0.5, 2.0, 6.0])
+
+
+@pytest.fixture(scope="module")
+def path(wine, times):
+    start, system = particles(wine, 16)
+    return Trajectory(start, system, times, 1e-4, 1000)
+
+
+@pytest.fixture(scope="module")
+def linear(path):
+    return linearised(path, 0, None, None)
+
+
+def risks(path, start, weights=None, only_step=None, measured=None):
+    """Follow the same steps from another start, or with other weights in all steps or in one."""
+    system, found, state = path.system, [], start
+    with computing_in(DOUBLE):
+        step = jax.jit(lambda s, w, t, h: system.step(s, w, t, h))
+        for node in range(len(path.nodes)):
+            if node in path.recorded:
+                found.append(float(state.risk(system.points, system.weights if measured is None else measured)))
+            if node < len(path.nodes) - 1:
+                changed = weights is not None and only_step in (None, node)
+                state = step(state, weights if changed else system.weights, *path.interval(node))
+    return np.array(found)
+
+
+def test_the_influence_of_a_neuron_is_that_of_finite_differences(path, linear):
+    start, h = path._kept[0], 1e-5
+    for side, influence in (("encoder", linear.encoder), ("decoder", linear.decoder)):
+        for neuron in (0, 7):
+            pair = []
+            for sign in (1, -1):
+                masses = np.array(getattr(start, side).masses)
+                masses[neuron] += sign * h
+                where = lambda state, side=side: getattr(state, side).masses
+                pair.append(risks(path, eqx.tree_at(where, start, masses)))
+            np.testing.assert_allclose(influence[:, neuron], (pair[0] - pair[1]) / (2 * h), rtol=1e-6, atol=1e-8)
+
+
+def test_the_influence_of_a_point_is_that_of_finite_differences(path, linear):
+    start, h, weights = path._kept[0], 1e-5, np.array(path.system.weights)
+    other = lambda point, sign: weights + sign * h * (np.arange(len(weights)) == point)
+    for point in (0, 11):
+        for step in (0, len(path.nodes) - 2):
+            pair = [risks(path, start, other(point, sign), only_step=step) for sign in (1, -1)]
+            np.testing.assert_allclose(
+                linear.points[:, step, point], (pair[0] - pair[1]) / (2 * h), rtol=1e-6, atol=1e-8
+            )
+        pair = [risks(path, start, measured=other(point, sign)) for sign in (1, -1)]
+        np.testing.assert_allclose(linear.direct[:, point], (pair[0] - pair[1]) / (2 * h), rtol=1e-6)
+
+
+def test_at_time_0_the_influence_is_the_first_variation(wine, path, linear):
+    with computing_in(DOUBLE):
+        start = path._kept[0]
+        psi = start.first_variations(path.system.points, path.system.weights)
+    np.testing.assert_allclose(linear.encoder[0], psi[0], rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(linear.decoder[0], psi[1], rtol=1e-10, atol=1e-14)
+
+
+def test_on_the_closed_system_the_influence_is_the_derivative_in_the_second_moments():
+    """An independent route to the same number: F depends on a linear network's masses through its moments alone."""
+    problem, times = Example.problem(), np.array([0.0, 0.1, 0.3])
+    problem = dataclasses.replace(problem, train_biases=False)
+    start, system = particles(problem, 16)
+    linear = linearised(Trajectory(start, system, times, 1e-8, 5000), 0, None, None)
+    sigma = np.asarray(system.points).T @ (np.asarray(system.weights)[:, None] * np.asarray(system.points))
+    moments = lambda measure, masses: (
+        (joint := np.concatenate([measure.outgoing, measure.incoming], axis=1)).T @ (masses[:, None] * joint)
+    )
+    h, neuron = 1e-4, 3
+    for side, influence in (("encoder", linear.encoder), ("decoder", linear.decoder)):
+        pair = []
+        for sign in (1, -1):
+            masses = {name: np.full(16, 1 / 16) for name in ("encoder", "decoder")}
+            masses[side][neuron] += sign * h
+            pair.append(
+                moment_flow(
+                    moments(start.encoder, masses["encoder"]),
+                    moments(start.decoder, masses["decoder"]),
+                    sigma,
+                    times,
+                    (1.0, 1.0),
+                    1e-12,
+                )
+            )
+        np.testing.assert_allclose(influence[:, neuron], (pair[0] - pair[1]) / (2 * h), rtol=1e-5, atol=1e-7)
+
+
+def test_the_drift_is_that_of_explicit_steps(wine, times, path, linear):
+    system, drifts = path.system, []
+    with computing_in(DOUBLE):
+        move = jax.jit(lambda s, t, h: jax.tree.map(lambda a, v: a + h * v, s, system.velocity(s, t, system.weights)))
+        exact = Trajectory(path._kept[0], system, times, 1e-8, 5000).risk
+        for size in (0.0125, 0.00625):
+            state, found = path._kept[0], [float(path._kept[0].risk(system.points, system.weights))]
+            for begin, end in itertools.pairwise(times):
+                for step in range(round((end - begin) / size)):
+                    state = move(state, jnp.asarray(begin + step * size), jnp.asarray(size))
+                found.append(float(state.risk(system.points, system.weights)))
+            drifts.append((np.array(found) - exact) / size)
+    extrapolated = 2 * drifts[1] - drifts[0]
+    np.testing.assert_allclose(linear.drift, extrapolated, rtol=0.03, atol=0.01 * np.abs(extrapolated).max())
+
+
+def test_states_that_were_not_kept_are_computed_again(path, linear, times, monkeypatch):
+    monkeypatch.setattr(linearisation, "KEPT", 0)
+    again = Trajectory(path._kept[0], path.system, times, 1e-4, 1000)
+    assert 1 < len(again._kept) < len(path._kept)
+    for ours, theirs in zip(linearised(again, 0, 1, None), linear, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+def test_steps_that_do_not_end_are_said(wine, times):
+    with pytest.raises(im.NumericalError, match=r"followed only until t=0\.\d+ of 6 in 2 steps"):
+        Trajectory(*particles(wine, 16), times[1:], 1e-6, 2)
