@@ -28,11 +28,13 @@ records = 4
 runs = 7
 flow_runs = 2
 particles = 64
+law_particles = 64
+law_samples = 2
 [data]
 source = "wine"
 """
 TINY = ("--widths", "16,64", "--step-sizes", "0.25", "--runs", "4", "--quiet")
-FIGURES = ("latents", "reconstructions", "risk_curves", "step_gap", "sup_gap")
+FIGURES = ("influence", "latents", "reconstructions", "risk_curves", "sources", "step_gap", "sup_gap")
 
 
 class Outcome(NamedTuple):
@@ -218,6 +220,8 @@ def test_flags_override_the_file_and_set_reaches_every_key(asked, tmp_path):
         flow_runs=3,
         confidence=0.5,
         particles=32,
+        law_particles=64,
+        law_samples=2,
         seed=9,
         precision="float64",
     )
@@ -399,3 +403,67 @@ def test_an_interrupt_is_one_line_and_tells_the_truth(tracked, monkeypatch):
     assert err.startswith("Interrupted") and err.count("\n") == 1
     assert "nothing was written" not in err or not (folder / "interrupted").exists()
     assert not (folder / "interrupted" / "results.nc").exists()
+
+
+def test_predict_prints_and_writes_the_law_of_networks_that_were_not_trained(tmp_path):
+    (tmp_path / "study.toml").write_text(TINY_FILE)
+    flags = (
+        "study.toml",
+        "--widths",
+        "16,64",
+        "--step-sizes",
+        "0.25",
+        "--tolerance",
+        "0.05",
+        "--out",
+        "law",
+        "--quiet",
+    )
+    code, out, err = run("predict", *flags, folder=tmp_path)
+    assert (code, err) == (0, "")
+    assert "Predicted 90 % quantile of the sup-gap" in out and "For a sup-gap within 0.05" in out
+    folder = tmp_path / "law"
+    written = {
+        f"figures/{name}.{kind}" for name in ("influence", "predicted_curves", "sources") for kind in ("png", "svg")
+    }
+    assert set(contents(folder)) == written | {"study.toml", "prediction.nc"}
+    with xr.open_dataset(folder / "prediction.nc", engine="h5netcdf") as data:
+        quantile = float(data.predicted_gap_quantile.sel(level=0.9, width=64, step_size=0.25))
+    code, out, err = run("predict", *flags, "--json", folder=tmp_path)
+    answer = json.loads(out)
+    assert code == 0 and err == ""
+    assert (
+        answer["predicted_gap_quantiles"][1] | {"width": 64, "estimate": quantile}
+        == answer["predicted_gap_quantiles"][1]
+    )
+    law = im.predict(im.TrackingStudy(**tomllib.loads((folder / "study.toml").read_text()))).law
+    assert [entry["width"] for entry in answer["widths_for"]] == [
+        law.width_for(0.05, 0.9),
+        law.width_for(0.05, 0.9, 0.25, 8),
+    ]
+
+
+def test_predict_says_where_no_width_suffices_and_refuses_what_it_can_not_do(tmp_path):
+    (tmp_path / "study.toml").write_text(TINY_FILE)
+    flags = (
+        "study.toml",
+        "--step-sizes",
+        "0.5",
+        "--batch-size",
+        "1",
+        "--tolerance",
+        "0.001",
+        "--out",
+        "law",
+        "--quiet",
+    )
+    code, out, _ = run("predict", *flags, folder=tmp_path)
+    assert code == 0 and "no width brings the sup-gap within 0.001" in " ".join(out.split())
+    for more, message in (
+        (("--activation", "relu"), "the slope of relu jumps"),
+        (("--law", "independent"), "its limit is trivial"),
+        (("--tolerance", "-1"), "'tolerance' must be a finite number above 0"),
+    ):
+        code, out, err = run("predict", "study.toml", *more, "--out", "other", "--quiet", folder=tmp_path)
+        assert code == 2 and out == "" and message in err
+        assert not (tmp_path / "other").exists()

@@ -18,14 +18,19 @@ PUBLIC = [
     "ArgumentError",
     "ArgumentTypeError",
     "Autoencoder",
+    "Coupling",
     "Data",
+    "FiniteWidthLaw",
     "GaussianNeurons",
     "IsthmusError",
     "Law",
     "MeanFieldPath",
     "NeuronMeasure",
     "NumericalError",
+    "Prediction",
+    "PredictionResult",
     "Problem",
+    "Saddle",
     "SampledNeurons",
     "Status",
     "Stream",
@@ -35,6 +40,7 @@ PUBLIC = [
     "TrainingRuns",
     "TrivialLimitWarning",
     "aligned_law",
+    "couple",
     "gaussian_stream",
     "gradient_flow",
     "independent_law",
@@ -42,11 +48,24 @@ PUBLIC = [
     "load_data",
     "load_result",
     "manifold_stream",
+    "predict",
+    "predict_finite_width",
+    "saddle",
     "solve_mean_field",
     "track",
     "train",
 ]
-WITHOUT_EXAMPLE = {"Status", "TrainingRuns", "MeanFieldPath", "TrackingResult"}
+WITHOUT_EXAMPLE = {
+    "Coupling",
+    "FiniteWidthLaw",
+    "MeanFieldPath",
+    "Prediction",
+    "PredictionResult",
+    "Saddle",
+    "Status",
+    "TrackingResult",
+    "TrainingRuns",
+}
 """What is returned or raised, never made by hand."""
 
 

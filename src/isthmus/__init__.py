@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from isthmus.dynamics.network_flow import gradient_flow
     from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
     from isthmus.dynamics.sgd import train
+    from isthmus.studies.prediction import PredictionResult, predict
     from isthmus.studies.store import load_result
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult, track
     from isthmus.theory.coupling import Coupling, couple
     from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
+    from isthmus.theory.prediction import Prediction
     from isthmus.theory.saddle import Saddle, saddle
 
 _HOMES = {
@@ -62,11 +64,13 @@ _HOMES = {
     "dynamics.network_flow": ("gradient_flow",),
     "dynamics.results": ("MeanFieldPath", "TrainingRuns"),
     "dynamics.sgd": ("train",),
+    "studies.prediction": ("PredictionResult", "predict"),
     "studies.store": ("load_result",),
     "studies.tracking": ("TrackingStudy",),
     "studies.tracking_result": ("TrackingResult", "track"),
     "theory.coupling": ("Coupling", "couple"),
     "theory.finite_width": ("FiniteWidthLaw", "predict_finite_width"),
+    "theory.prediction": ("Prediction",),
     "theory.saddle": ("Saddle", "saddle"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -9,6 +9,7 @@ import json
 import sys
 import tomllib
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,6 +44,8 @@ DEMO: dict[str, Any] = {
     "flow_runs": 8,
     "particles": 512,
     "rtol": 1e-4,
+    "law_particles": 256,
+    "law_samples": 16,
 }
 """The study of ``isthmus demo``: large enough to mean something, small enough for a minute on two cores."""
 
@@ -57,6 +60,29 @@ Out = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
 Workers = Annotated[int | None, typer.Option(help="Threads; one for each processor by default.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+StudyArgument = Annotated[
+    Path | None, typer.Argument(help="A study file (TOML). A flag overrides what it says.", show_default=False)
+]
+DataOption = Annotated[
+    str | None, typer.Option(help="digits, breast_cancer, wine, mnist, manifold, gaussian, or a .npy or .csv file.")
+]
+MaxPoints = Annotated[int | None, typer.Option(help="Keep a random subset of the data.")]
+LatentDim = Annotated[int | None, typer.Option(help="Dimension k of the bottleneck.")]
+ActivationOption = Annotated[str | None, typer.Option(help="One name, or encoder,decoder.")]
+LawOption = Annotated[str | None, typer.Option(help="aligned or independent.")]
+Strength = Annotated[float | None, typer.Option(help="Aligned law: fraction of the PCA reconstruction at time 0.")]
+Widths = Annotated[str | None, typer.Option(help="Widths, as in 64,256,1024.")]
+StepSizes = Annotated[str | None, typer.Option(help="Step sizes, as in 0.1,0.05.")]
+BatchSize = Annotated[int | None, typer.Option(help="Points in a minibatch.")]
+SamplingOption = Annotated[str | None, typer.Option(help="with_replacement, without_replacement or one_pass.")]
+Horizon = Annotated[float | None, typer.Option(help="Last time; t = step size × steps.")]
+Records = Annotated[int | None, typer.Option(help="How many times after 0 the risk is recorded at.")]
+Confidence = Annotated[float | None, typer.Option(help="The quantile of the sup-gap to report.")]
+Particles = Annotated[int | None, typer.Option(help="Mean field: particles a side (a power of 2).")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any key of a study file, as in --set data.noise=0.1; may be repeated."),
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of initial neurons, batches and scramblings.")]
 
 
@@ -119,32 +145,25 @@ def demo(
 
 @app.command()
 def track(
-    study: Annotated[Path | None, typer.Argument(help="A study file (TOML). A flag overrides what it says.")] = None,
+    study: StudyArgument = None,
     example: Annotated[bool, typer.Option("--example", help="Print a study file with every key, and stop.")] = False,
-    data: Annotated[
-        str | None, typer.Option(help="digits, breast_cancer, wine, mnist, manifold, gaussian, or a .npy or .csv file.")
-    ] = None,
-    max_points: Annotated[int | None, typer.Option(help="Keep a random subset of the data.")] = None,
-    latent_dim: Annotated[int | None, typer.Option(help="Dimension k of the bottleneck.")] = None,
-    activation: Annotated[str | None, typer.Option(help="One name, or encoder,decoder.")] = None,
-    law: Annotated[str | None, typer.Option(help="aligned or independent.")] = None,
-    strength: Annotated[
-        float | None, typer.Option(help="Aligned law: fraction of the PCA reconstruction at time 0.")
-    ] = None,
-    widths: Annotated[str | None, typer.Option(help="Widths, as in 64,256,1024.")] = None,
-    step_sizes: Annotated[str | None, typer.Option(help="Step sizes, as in 0.1,0.05.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Points in a minibatch.")] = None,
-    sampling: Annotated[str | None, typer.Option(help="with_replacement, without_replacement or one_pass.")] = None,
-    horizon: Annotated[float | None, typer.Option(help="Last time; t = step size × steps.")] = None,
-    records: Annotated[int | None, typer.Option(help="How many times after 0 the risk is recorded at.")] = None,
+    data: DataOption = None,
+    max_points: MaxPoints = None,
+    latent_dim: LatentDim = None,
+    activation: ActivationOption = None,
+    law: LawOption = None,
+    strength: Strength = None,
+    widths: Widths = None,
+    step_sizes: StepSizes = None,
+    batch_size: BatchSize = None,
+    sampling: SamplingOption = None,
+    horizon: Horizon = None,
+    records: Records = None,
     runs: Annotated[int | None, typer.Option(help="Runs for each width and step size.")] = None,
     flow_runs: Annotated[int | None, typer.Option(help="How many of them are also followed at step size 0.")] = None,
-    confidence: Annotated[float | None, typer.Option(help="The quantile of the sup-gap to report.")] = None,
-    particles: Annotated[int | None, typer.Option(help="Mean field: particles a side (a power of 2).")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any key of a study file, as in --set data.noise=0.1; may be repeated."),
-    ] = None,
+    confidence: Confidence = None,
+    particles: Particles = None,
+    settings: Settings = None,
     out: Out = None,
     as_json: Json = False,
     workers: Workers = None,
@@ -157,7 +176,68 @@ def track(
 
         print(example_toml(), end="")
         return
-    flags = {
+    flags = _study_flags(
+        data, max_points, latent_dim, activation, law, strength, widths, step_sizes, batch_size, sampling, horizon,
+        records, confidence, particles, seed,
+    ) | {"runs": runs, "flow_runs": flow_runs}  # fmt: skip
+    _run_study(_study_values(study, flags, settings), out or Path("isthmus-track"), as_json, workers, quiet)
+
+
+@app.command()
+def predict(
+    study: StudyArgument = None,
+    data: DataOption = None,
+    max_points: MaxPoints = None,
+    latent_dim: LatentDim = None,
+    activation: ActivationOption = None,
+    law: LawOption = None,
+    strength: Strength = None,
+    widths: Widths = None,
+    step_sizes: StepSizes = None,
+    batch_size: BatchSize = None,
+    sampling: SamplingOption = None,
+    horizon: Horizon = None,
+    records: Records = None,
+    confidence: Confidence = None,
+    particles: Particles = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Also say how wide a network keeps its sup-gap within this tolerance.")
+    ] = None,
+    settings: Settings = None,
+    out: Out = None,
+    as_json: Json = False,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    seed: SeedOption = None,
+) -> None:
+    """Predict the law of finite networks from one mean-field solve, without training any of them."""
+    flags = _study_flags(
+        data, max_points, latent_dim, activation, law, strength, widths, step_sizes, batch_size, sampling, horizon,
+        records, confidence, particles, seed,
+    )  # fmt: skip
+    values = _study_values(study, flags, settings)
+    _run_prediction(values, tolerance, out or Path("isthmus-predict"), as_json, workers, quiet)
+
+
+def _study_flags(
+    data: str | None,
+    max_points: int | None,
+    latent_dim: int | None,
+    activation: str | None,
+    law: str | None,
+    strength: float | None,
+    widths: str | None,
+    step_sizes: str | None,
+    batch_size: int | None,
+    sampling: str | None,
+    horizon: float | None,
+    records: int | None,
+    confidence: float | None,
+    particles: int | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    """Return the keys of a study file that flags stand for."""
+    return {
         "data.source": data,
         "data.max_points": max_points,
         "law.latent_dim": latent_dim,
@@ -170,17 +250,54 @@ def track(
         "sampling": sampling,
         "horizon": horizon,
         "records": records,
-        "runs": runs,
-        "flow_runs": flow_runs,
         "confidence": confidence,
         "particles": particles,
         "seed": seed,
     }
-    given = {key: value for key, value in flags.items() if value is not None}
+
+
+def _study_values(study: Path | None, flags: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
+    """Return what the study file says, overridden by flags, overridden by ``--set``."""
     values = _read_study(study) if study is not None else {}
+    given = {key: value for key, value in flags.items() if value is not None}
     for key, value in (given | _assignments(settings or [])).items():
         _assign(values, key, value)
-    _run_study(values, out or Path("isthmus-track"), as_json, workers, quiet)
+    return values
+
+
+def _run_prediction(
+    values: dict[str, Any], tolerance: float | None, folder: Path, as_json: bool, workers: int | None, quiet: bool
+) -> None:
+    from isthmus import _checks
+    from isthmus.dynamics.parallel import number_of_workers
+    from isthmus.show.plots import save_figures
+    from isthmus.show.prediction_plots import predicted_curves, prediction_figures
+    from isthmus.studies.prediction import predict as run
+    from isthmus.studies.prediction import refuse_unpredictable
+    from isthmus.studies.store import claim_folder, save_prediction
+    from isthmus.studies.tracking import TrackingStudy
+
+    study = TrackingStudy(**values)
+    refuse_unpredictable(study)
+    if tolerance is not None:
+        tolerance = _checks.real("tolerance", tolerance, above=0)
+    workers = number_of_workers(workers)
+    claim_folder(folder, study)
+    result = _with_progress(lambda progress: run(study, workers=workers, progress=progress), quiet)
+    save_prediction(folder, result)
+    save_figures({"predicted_curves": predicted_curves(result)} | prediction_figures(result), folder / "figures")
+    answers = [] if tolerance is None else result.widths_for(tolerance)
+    if as_json:
+        print(json.dumps(result.summary() | {"widths_for": answers, "folder": str(folder)}, allow_nan=False))
+        return
+    cell = lambda width, step_size: f"{result.quantile(width, step_size):.3g}"  # noqa: E731
+    _print_table(study, f"Predicted {100 * study.confidence:g} % quantile of the sup-gap max |R_N(t) − R(t)|", cell)
+    wide = [
+        f"For a sup-gap within {tolerance:g} with {100 * study.confidence:g} % confidence at step size "
+        f"{answer['step_size']:g}: " + (f"N={answer['width']}." if answer["width"] else f"{answer['why']}.")
+        for answer in answers
+    ]
+    _print_lines([*result.verdicts(), *wide], {"Numbers": folder / "prediction.nc", "Figures": folder / "figures"})
 
 
 def _run_study(values: dict[str, Any], folder: Path, as_json: bool, workers: int | None, quiet: bool) -> None:
@@ -226,25 +343,41 @@ def _with_progress(task: Any, quiet: bool) -> Any:
 
 
 def _print_result(study: TrackingStudy, result: TrackingResult, folder: Path) -> None:
+    def cell(width: int, step_size: float) -> str:
+        where = {"level": study.confidence, "width": width}
+        if step_size == 0:
+            return str(result.estimate("flow_gap_quantile", **where))
+        return str(result.estimate("gap_quantile", step_size=step_size, **where))
+
+    title = f"{100 * study.confidence:g} % quantile of the sup-gap max |R_N(t) − R(t)|, with 95 % interval"
+    _print_table(study, title, cell)
+    _print_lines(result.verdicts(), {"Report": folder / "report.html", "Numbers": folder / "results.nc"})
+
+
+def _print_table(study: TrackingStudy, title: str, cell: Callable[[int, float], str]) -> None:
+    """Print a cell for each width and step size, 0 included."""
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    table = Table(title=f"{100 * study.confidence:g} % quantile of the sup-gap max |R_N(t) − R(t)|, with 95 % interval")
+    step_sizes = (0.0, *study.step_sizes)
+    table = Table(title=title)
     table.add_column("width N", justify="right")
-    table.add_column("step size 0", justify="right")
-    for step_size in study.step_sizes:
+    for step_size in step_sizes:
         table.add_column(f"step size {step_size:g}", justify="right")
     for width in study.widths:
-        where = {"level": study.confidence, "width": width}
-        cells = [result.estimate("flow_gap_quantile", **where)]
-        cells += [result.estimate("gap_quantile", step_size=step_size, **where) for step_size in study.step_sizes]
-        table.add_row(str(width), *map(str, cells))
-    console.print(table)
-    for verdict in result.verdicts():
+        table.add_row(str(width), *(cell(width, step_size) for step_size in step_sizes))
+    Console().print(table)
+
+
+def _print_lines(verdicts: list[str], places: dict[str, Path]) -> None:
+    from rich.console import Console
+
+    console = Console()
+    for verdict in verdicts:
         console.print(f"• {verdict}", highlight=False, markup=False)
-    console.print(f"\nReport: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Numbers: {folder / 'results.nc'}", highlight=False, markup=False, soft_wrap=True)
+    console.print()
+    for name, place in places.items():
+        console.print(f"{name}: {place}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _read_study(path: Path) -> dict[str, Any]:

@@ -90,12 +90,12 @@ def test_a_correlated_complement_is_kept(problem):
 def test_the_frame_does_not_change_the_limit(problem, change):
     """Independent route: many random particles in all 64 dimensions."""
     other = problem if change is None else im.Problem(problem.data, change(problem))
-    times = [0.0, 10.0, 30.0]
+    times = [0.0, 10.0]
     path = im.solve_mean_field(other, times, particles=1024)
-    random = im.solve_mean_field(other, times, particles=16384, quadrature="iid", rtol=1e-4)
-    assert random.risk_error.max() < 3e-3
-    # 2e-4 is for the shift of second order, of the order 1/16384, of the random particles.
-    np.testing.assert_array_less(np.abs(path.risk - random.risk), 1.5 * random.risk_error + path.risk_error + 2e-4)
+    random = im.solve_mean_field(other, times, particles=4096, quadrature="iid", rtol=1e-4)
+    assert random.risk_error.max() < 6e-3
+    # 8e-4 is for the shift of second order, of the order 1/4096, of the random particles.
+    np.testing.assert_array_less(np.abs(path.risk - random.risk), 1.5 * random.risk_error + path.risk_error + 8e-4)
 
 
 def test_networks_come_back_with_the_law_of_what_never_acted(problem):

@@ -15,7 +15,9 @@ from isthmus.studies.tracking_result import FORMAT
 
 @pytest.fixture
 def study():
-    return im.TrackingStudy(data={"source": "wine"}, widths=[8, 16], step_sizes=[0.5], horizon=2.0, records=2, runs=3)
+    return im.TrackingStudy(
+        data={"source": "wine"}, widths=[8, 16], step_sizes=[0.5], horizon=2.0, records=2, runs=3, predict=False
+    )
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ def result():
         flow_runs=4,
         particles=128,
         confidence=0.8,
+        predict=False,
     )
     return im.track(study)
 

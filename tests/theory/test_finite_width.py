@@ -72,8 +72,8 @@ def test_sgd_has_the_predicted_law(problem, times, law, sampling, size):
 
 def test_one_pass_over_the_data_has_the_predicted_law(problem, times):
     """Ends in the middle of the points, so that what batches take without replacement is repaid in part only."""
-    data = im.Data(im.manifold_stream(4, 1, seed=3).draw(512, 0).points, center=True, scale="total")
-    problem = im.Problem(data, im.aligned_law(data, 1))
+    data = im.Data(im.manifold_stream(4, 1, seed=3).draw(256, 0).points, center=True, scale="total")
+    problem, times = im.Problem(data, im.aligned_law(data, 1)), times[:9]
     law = im.predict_finite_width(problem, times, particles=256, samples=32)
     runs = im.train(problem, times, 2000, 0.02, batch_size=1, sampling="one_pass", runs=RUNS, snapshot_times=(), seed=5)
     predicted = law.at(2000, 0.02, 1, sampling="one_pass")

@@ -18,7 +18,7 @@ def dead(data, law, activation="tanh", **options):
 
 @pytest.fixture(scope="module")
 def surface():
-    return im.Data(im.manifold_stream(4, 1, seed=1).draw(32, 0).points, center=True, scale="total")
+    return im.Data(im.manifold_stream(4, 1, seed=1).draw(16, 0).points, center=True, scale="total")
 
 
 def isotropic_rate(data, phi, a, w, c, u, train_biases):

@@ -24,6 +24,7 @@ class Frame:
         basis: orthonormal, shape (d, r).
         data: the points in these coordinates, shape (n, r).
         encoder, decoder: the laws of the neurons in these coordinates.
+        hidden_variance: the total variance of the decoder's outgoing weights outside the span.
 
     """
 
@@ -35,6 +36,8 @@ class Frame:
         self.data = Data(data.points @ self.basis, data.weights, name=data.name)
         self.encoder = encoder.in_axes(incoming=self.basis)
         self.decoder = decoder.in_axes(outgoing=self.basis)
+        total, inside = (np.trace(law.covariance[: law.outputs, : law.outputs]) for law in (decoder, self.decoder))
+        self.hidden_variance = float(total - inside) if total - inside > 1e-12 * total else 0.0
 
     def lifted(self, network: Autoencoder, start: Autoencoder, seed: int) -> Autoencoder:
         """Return a network that began as ``start`` in the coordinates of the data; leading axes may stand in front.

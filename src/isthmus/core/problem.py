@@ -17,6 +17,7 @@ from isthmus.core import rates
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data, Stream
+from isthmus.core.frame import Frame
 from isthmus.core.laws import GaussianNeurons, Law
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.rates import Rate
@@ -125,6 +126,20 @@ class Problem:
         if isinstance(self.data, Data):
             return self.data
         return self.data.quadrature(self.population_points, self.population_seed + replicate)
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The population and the law in the coordinates of the span of the points.
+
+        Raises:
+            ArgumentError: where the law isn't of `GaussianNeurons`.
+
+        """
+        encoder, decoder = self.law.encoder, self.law.decoder
+        if not (isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons)):
+            other = next(type(law).__name__ for law in (encoder, decoder) if not isinstance(law, GaussianNeurons))
+            _checks.refuse("problem", "have a law of GaussianNeurons", _checks.described(f"with {other}"))
+        return Frame(self.population, encoder, decoder)
 
     @cached_property
     def is_trivial(self) -> bool:

@@ -77,13 +77,12 @@ def saddle_point(
         if callable(rate):
             _checks.refuse("problem", f"have a constant {name}", _checks.described("a function of time"))
     encoder, decoder = law.encoder, law.decoder
-    gaussian = isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons)
     if not activations[1].smooth:
         hint = "use a smooth one, or train_biases=False with biases of positive variance"
         atom = isinstance(decoder, GaussianNeurons) and decoder.covariance[-1, -1] == 0
         if train_biases or atom:
             _checks.refuse("problem", "have a decoder whose slope is continuous", activations[1].name, hint)
-    if gaussian:
+    if isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons):
         frame = Frame(data, encoder, decoder)
         data, measures = frame.data, sobol_particles(frame, neurons, seed, 0, DOUBLE)
     else:

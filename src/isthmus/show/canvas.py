@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib import colormaps, style
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
 DARK, GREY, FLOW = "#111111", "#808080", "#08519c"
 STYLE: dict[Any, Any] = {
@@ -77,3 +79,15 @@ def step_colors(step_sizes: Sequence[float]) -> dict[float, str]:
     places = np.linspace(0.5, 0.9, len(step_sizes)) if len(step_sizes) > 1 else (0.65,)
     colors = (to_hex(colormaps["YlOrRd"](place)) for place in places)
     return dict(zip(sorted(step_sizes), colors, strict=True))
+
+
+def early_time_axis(axes: Axes, time: np.ndarray) -> None:
+    """Show time on a logarithmic axis that is linear up to the first record, so that the start is seen."""
+    first = float(time[1])
+    axes.set_xscale("symlog", linthresh=first, linscale=0.5)
+    axes.set_xlim(0, time[-1])
+    later = np.asarray(
+        LogLocator(subs=(1, 2, 5) if time[-1] < 200 * first else (1,), numticks=20).tick_values(first, float(time[-1]))
+    )
+    axes.xaxis.set(major_locator=FixedLocator([0, *later[(later >= first) & (later <= time[-1])]]))
+    axes.xaxis.set(minor_locator=NullLocator(), major_formatter=StrMethodFormatter("{x:g}"))

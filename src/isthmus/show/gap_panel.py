@@ -24,6 +24,7 @@ class GapPanel:
         self._figure = new_figure(7.6, 4.9)
         self._axes = self._figure.subplots()
         self._quantiles: list[np.ndarray] = []
+        self._predicted = False
         nearest = np.diff(np.log10(self._sizes)).min() if len(sizes) > 1 else 1.0
         self._spacing = min(0.08, 0.6 * nearest / number_of_series)
 
@@ -43,6 +44,14 @@ class GapPanel:
             self._axes.plot(centers, fitted, color=color, linewidth=1.2)
         self._quantiles.append(middle)
 
+    def predict(self, quantiles: np.ndarray, color: str) -> None:
+        """Draw predicted quantiles, (sizes,), as a dashed line with rings."""
+        label = None if self._predicted else "predicted from the mean field"
+        self._axes.plot(
+            self._sizes, quantiles, "o--", color=color, mfc="white", markersize=4, linewidth=1, zorder=2, label=label
+        )
+        self._predicted = True
+
     def figure(self, title: str, xlabel: str, ylabel: str, reference: tuple[float, str]) -> Figure:
         """Return the figure, with a grey line of the reference slope below the quantiles."""
         axes, sizes, (slope, name) = self._axes, self._sizes, reference
@@ -57,7 +66,7 @@ class GapPanel:
             axes.annotate(name, (sizes[-1], line[-1]), (5, 0), textcoords="offset points", va="center", color=GREY)
         else:
             axes.set_xlim(sizes[0] / 2, sizes[0] * 2)
-        self._figure.legend(loc="outside lower center", ncols=min(2, self._number))
+        self._figure.legend(loc="outside lower center", ncols=min(2, self._number + self._predicted))
         return finished(self._figure, title)
 
 

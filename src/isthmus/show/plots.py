@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 
 from isthmus.show.canvas import (
     DARK,
     FLOW,
     GREY,
     STYLE,
+    early_time_axis,
     finished,
     jitter,
     new_figure,
@@ -28,6 +28,7 @@ from isthmus.show.canvas import (
     width_colors,
 )
 from isthmus.show.gap_panel import GapPanel, found
+from isthmus.show.prediction_plots import BAND, PREDICTED, prediction_figures
 from isthmus.studies.store import write_atomically
 from isthmus.studies.tracking_result import TrackingResult
 
@@ -36,7 +37,8 @@ CATEGORIES = ("#332288", "#88CCEE", "#117733", "#DDCC77", "#CC6677", "#44AA99", 
 
 def figures(result: TrackingResult) -> dict[str, Figure]:
     """Draw every figure of a study, by name."""
-    return {draw.__name__: draw(result) for draw in (risk_curves, sup_gap, step_gap, latents, reconstructions)}
+    drawn = {draw.__name__: draw(result) for draw in (risk_curves, sup_gap, step_gap, latents, reconstructions)}
+    return drawn | (prediction_figures(result) if "predicted_std" in result.dataset else {})
 
 
 def save_figures(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
@@ -67,13 +69,20 @@ def risk_curves(result: TrackingResult) -> Figure:
             axes.plot(time, middle, color=color, linewidth=1.6, label="SGD, median")
             axes.fill_between(time, center - error, center + error, color=DARK, alpha=0.25, linewidth=0)
             axes.plot(time, center, color=DARK, linewidth=0.9, linestyle=(0, (4, 2)), label="mean field R(t)")
+        if "predicted_std" in data:
+            network = data.sel(width=width, step_size=step_size)
+            middle, half = network.predicted_mean.values - limit, BAND * network.predicted_std.values
+            for edge in (middle - half, middle + half):
+                lower.plot(time, edge, color=PREDICTED, linewidth=0.9, label="predicted 5–95 % (lower row)")
         upper.axhline(data.attrs["pca_risk"], color=GREY, linewidth=0.9, linestyle=":", label="PCA residual")
         upper.set_title(f"N = {width}", color=color, fontweight="bold")
-        _early_time_axis(lower, time)
+        early_time_axis(lower, time)
         lower.set_xlabel("time t = step size × steps")
     grid[0, 0].set_ylabel("risk ½E‖x − x̂‖²")
     grid[1, 0].set_ylabel("difference to R(t)")
-    figure.legend(*grid[0, -1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    entries = dict(zip(*reversed(grid[0, -1].get_legend_handles_labels()), strict=True))
+    entries |= dict(zip(*reversed(grid[1, -1].get_legend_handles_labels()), strict=True))
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=3)
     gaps = data.gap_quantile.sel(level=study.confidence, step_size=step_size, bound="estimate")
     ends = [f"{float(gaps.sel(width=n)):.2g} at N = {n}" for n in dict.fromkeys((widths[0], widths[-1]))]
     return finished(
@@ -90,6 +99,9 @@ def sup_gap(result: TrackingResult) -> Figure:
     panel = GapPanel(widths, "N", len(study.step_sizes) + 1)
     flow, rate = data.flow_gap_quantile.sel(level=level, width=widths), result.estimate("flow_width_rate", level=level)
     panel.add("gradient flow (step size 0)", FLOW, data.flow_gap.sel(width=widths), flow, rate)
+    predicted = "predicted_gap_quantile" in data
+    if predicted:
+        panel.predict(data.predicted_flow_gap_quantile.sel(level=level, width=widths).values, FLOW)
     for step_size, color in step_colors(study.step_sizes).items():
         panel.add(
             f"SGD, step size {step_size:g}",
@@ -98,6 +110,8 @@ def sup_gap(result: TrackingResult) -> Figure:
             data.gap_quantile.sel(level=level, width=widths, step_size=step_size),
             result.estimate("width_rate", level=level, step_size=step_size),
         )
+        if predicted:
+            panel.predict(data.predicted_gap_quantile.sel(level=level, width=widths, step_size=step_size).values, color)
     subject = f"The {100 * level:g} % quantile of the sup-gap due to the width alone"
     return panel.figure(
         found(subject, "N", rate) if rate else f"{subject} is {float(flow[0, 0]):.2g} at N = {widths[0]}",
@@ -247,18 +261,6 @@ def _feature_panels(pictures: np.ndarray, colors: dict[str, str]) -> Figure:
 def _networks(result: TrackingResult) -> dict[str, str]:
     """Return the names of the networks in the dataset, narrowest first and the mean field last, with colours."""
     return {f"N = {width}": color for width, color in width_colors(result.study.widths).items()} | {"mean field": DARK}
-
-
-def _early_time_axis(axes: Axes, time: np.ndarray) -> None:
-    """Show time on a logarithmic axis that is linear up to the first record, so that the start is seen."""
-    first = float(time[1])
-    axes.set_xscale("symlog", linthresh=first, linscale=0.5)
-    axes.set_xlim(0, time[-1])
-    later = np.asarray(
-        LogLocator(subs=(1, 2, 5) if time[-1] < 200 * first else (1,), numticks=20).tick_values(first, float(time[-1]))
-    )
-    axes.xaxis.set(major_locator=FixedLocator([0, *later[(later >= first) & (later <= time[-1])]]))
-    axes.xaxis.set(minor_locator=NullLocator(), major_formatter=StrMethodFormatter("{x:g}"))
 
 
 def _label_coloring(data: xr.Dataset) -> dict[str, Any] | None:

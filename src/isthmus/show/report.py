@@ -23,6 +23,8 @@ HEADINGS = {
     "risk_curves": "The risk over time",
     "sup_gap": "The sup-gap against the width",
     "step_gap": "The part of steps and batches",
+    "sources": "Where the fluctuation comes from",
+    "influence": "What moves the risk",
     "latents": "The latents",
     "reconstructions": "The reconstructions",
 }
@@ -130,6 +132,7 @@ def _captions(result: TrackingResult) -> dict[str, str]:
         if image_shape(result)
         else "Every feature is scaled to its range over these points; rings are the data, lines the reconstructions."
     )
+    predicted = "predicted_std" in result.dataset
     return {
         "risk_curves": (
             f"Above, the risk of {study.runs} SGD runs of each width at step size {step_size:g} (colour: the median, "
@@ -137,6 +140,7 @@ def _captions(result: TrackingResult) -> dict[str, str]:
             f"{100 * CONFIDENCE:g} % interval of its numerical error), and of {pca} (dotted). Below, the risk of the "
             "runs minus R(t): a network that follows its limit stays at zero. Time is drawn linearly up to the first "
             f"record after 0, t = {float(time[1]):g}, and logarithmically beyond it."
+            f"{' Red lines hold 90 % of runs as predicted from the mean field alone.' if predicted else ''}"
         ),
         "sup_gap": (
             f"A faint dot is one run: its largest |R_N(t) − R(t)| over {len(time)} recorded times, 0 included. A large "
@@ -144,12 +148,25 @@ def _captions(result: TrackingResult) -> dict[str, str]:
             "series stand side by side so that they don’t hide one another. Blue is what the width alone does; where "
             "SGD lies above it, steps and batches do the rest. "
             f"{width_fit if len(study.widths) > 1 else 'With a single width there is no rate to fit.'}"
+            f"{' Rings on dashed lines are predicted from one mean-field solve, with no run.' if predicted else ''}"
         ),
         "step_gap": (
             "The largest difference between the risk of an SGD run and that of the gradient flow from the same initial "
             f"neurons, so that the width drops out: {flows} pairs for each width and step size (faint), and their "
             f"{quantile} with its {interval}. "
             f"{step_fit if len(study.step_sizes) > 1 else 'With a single step size there is no rate to fit.'}"
+        ),
+        "sources": (
+            f"The standard deviation of the risk at step size {step_size:g}, predicted to leading order from the mean "
+            "field and its linearisation: what the draw of initial encoder neurons, that of decoder neurons, and the "
+            "noise of batches make each by itself, and all together (black). Rings are the standard deviation over "
+            f"the {study.runs} runs, each good to {100 / (2 * (study.runs - 1)) ** 0.5:.0f} %."
+        ),
+        "influence": (
+            "By how much the mean-field risk at time t rises (red) or falls (blue) as an initial neuron, or a point in "
+            "training, is given more weight: neurons by their leading incoming weights at t = 0, points by their first "
+            "two components. v₁ and v₂ are the principal directions. The variance of the "
+            "influence over neurons, divided by the width, is the variance of the risk of finite networks."
         ),
         "latents": (
             f"The latents f(x) of {sizes['point']} points in one network of each width, trained at step size "

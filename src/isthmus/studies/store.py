@@ -11,11 +11,13 @@ import numpy as np
 import xarray as xr
 
 from isthmus._errors import ArgumentError, StudyFileError
+from isthmus.studies.prediction import PredictionResult
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.studies.tracking_result import FORMAT, TrackingResult
 
 STUDY_FILE = "study.toml"
 RESULTS_FILE = "results.nc"
+PREDICTION_FILE = "prediction.nc"
 
 
 def claim_folder(folder: Path, study: TrackingStudy) -> None:
@@ -50,6 +52,12 @@ def save_result(folder: Path, result: TrackingResult) -> None:
     """Write the study and its results to a folder, which is claimed first."""
     claim_folder(folder, result.study)
     write_atomically(folder / RESULTS_FILE, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None)
+
+
+def save_prediction(folder: Path, result: PredictionResult) -> None:
+    """Write the study and its predicted law to a folder, which is claimed first."""
+    claim_folder(folder, result.study)
+    write_atomically(folder / PREDICTION_FILE, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None)
 
 
 def load_result(folder: str | Path) -> TrackingResult:

@@ -59,6 +59,9 @@ class TrackingStudy(ProblemSpecification):
     replicates: int = Field(4, ge=2, description="mean field: independent scramblings")
     quadrature: Literal["sobol", "iid"] = "sobol"
     rtol: Positive = Field(1e-5, le=0.1, description="mean field: tolerance of the time steps")
+    predict: bool = Field(True, description="predict the law of these networks, to compare with the runs")
+    law_particles: int = Field(512, ge=2, description="prediction: particles a side (a power of 2)")
+    law_samples: int = Field(32, ge=2, description="prediction: samples of the mean shift")
     flow_rtol: Positive = Field(1e-3, ge=1e-5, le=0.1, description="step size 0: tolerance of the time steps")
     precision: Literal["float32", "float64"] = Field("float32", description="of the training runs")
 
@@ -77,6 +80,8 @@ class TrackingStudy(ProblemSpecification):
             lower = 1 << (self.particles.bit_length() - 1)
             hint = f"try {lower} or {2 * lower}"
             _checks.refuse("particles", "be a power of 2 for quadrature='sobol'", self.particles, hint)
+        if self.law_particles & (self.law_particles - 1):
+            _checks.refuse("law_particles", "be a power of 2", self.law_particles)
         _ = self.times
         return self
 
@@ -119,6 +124,21 @@ class TrackingStudy(ProblemSpecification):
         nearest = [np.abs(self.times - part * self.horizon).argmin() for part in (0, 1 / 8, 1 / 2, 1)]
         return self.times[np.unique(nearest)]
 
+    def mean_field_path(self, workers: int | None, progress: StageProgress | None) -> MeanFieldPath:
+        """Solve the mean field of the study."""
+        return solve_mean_field(
+            self.problem,
+            self.times,
+            particles=self.particles,
+            quadrature=self.quadrature,
+            replicates=self.replicates,
+            seed=self.seed,
+            rtol=self.rtol,
+            snapshot_times=self.snapshot_times,
+            workers=workers,
+            progress=stage(progress, "mean-field path"),
+        )
+
     @classmethod
     def from_toml(cls, text: str) -> TrackingStudy:
         """Return the study that a TOML text describes."""
@@ -147,18 +167,7 @@ class TrackingRuns:
     def __init__(self, study: TrackingStudy, workers: int | None, progress: StageProgress | None) -> None:
         self.study = study
         self.problem = study.problem
-        self.path: MeanFieldPath = solve_mean_field(
-            self.problem,
-            study.times,
-            particles=study.particles,
-            quadrature=study.quadrature,
-            replicates=study.replicates,
-            seed=study.seed,
-            rtol=study.rtol,
-            snapshot_times=study.snapshot_times,
-            workers=workers,
-            progress=_stage(progress, "mean-field path"),
-        )
+        self.path = study.mean_field_path(workers, progress)
         self.runs: dict[tuple[int, float], TrainingRuns] = {}
         self.flows: dict[int, TrainingRuns] = {}
         self.showcase: dict[int, TrainingRuns] = {}
@@ -171,7 +180,7 @@ class TrackingRuns:
     def _train(self, width: int, workers: int | None, progress: StageProgress | None) -> None:
         study = self.study
 
-        def sgd(step_size: float, runs: int, seed: int, snapshots: np.ndarray, stage: str) -> TrainingRuns:
+        def sgd(step_size: float, runs: int, seed: int, snapshots: np.ndarray, name: str) -> TrainingRuns:
             return train(
                 self.problem,
                 study.times,
@@ -184,13 +193,13 @@ class TrackingRuns:
                 snapshot_times=snapshots,
                 dtype=study.precision,
                 workers=workers,
-                progress=_stage(progress, stage),
+                progress=stage(progress, name),
             )
 
         none = np.zeros(0)
         for step_size in study.step_sizes:
-            stage = f"SGD, width {width}, step size {step_size:g}"
-            self.runs[width, step_size] = sgd(step_size, study.runs, study.seed, none, stage)
+            name = f"SGD, width {width}, step size {step_size:g}"
+            self.runs[width, step_size] = sgd(step_size, study.runs, study.seed, none, name)
         self.flows[width] = gradient_flow(
             self.problem,
             study.times,
@@ -201,13 +210,14 @@ class TrackingRuns:
             snapshot_times=(),
             dtype=study.precision,
             workers=workers,
-            progress=_stage(progress, f"gradient flow, width {width}"),
+            progress=stage(progress, f"gradient flow, width {width}"),
         )
-        stage = f"example, width {width}"
-        self.showcase[width] = sgd(min(study.step_sizes), 1, study.seed, study.snapshot_times, stage)
+        name = f"example, width {width}"
+        self.showcase[width] = sgd(min(study.step_sizes), 1, study.seed, study.snapshot_times, name)
 
 
-def _stage(progress: StageProgress | None, name: str) -> Callable[[int, int], None] | None:
+def stage(progress: StageProgress | None, name: str) -> Callable[[int, int], None] | None:
+    """Return the progress of one stage by its name."""
     return None if progress is None else functools.partial(progress, name)
 
 

@@ -9,8 +9,17 @@ import numpy as np
 import xarray as xr
 
 from isthmus._version import __version__
+from isthmus.studies.prediction import (
+    agreement,
+    agreement_verdicts,
+    law_variables,
+    predicted_law,
+    predicted_summary,
+    why_not,
+)
 from isthmus.studies.statistics import CONFIDENCE, Estimate, bootstrap_quantiles, fitted_rate
 from isthmus.studies.tracking import StageProgress, TrackingRuns, TrackingStudy
+from isthmus.theory.finite_width import FiniteWidthLaw
 
 BOUNDS = ("estimate", "lower", "upper")
 EXAMPLES = 8
@@ -39,7 +48,8 @@ class TrackingResult:
 
     def verdicts(self) -> list[str]:
         """Return what the study found, in sentences."""
-        return [*_path_verdicts(self), *_width_verdicts(self), *_step_verdicts(self)]
+        agreeing = agreement_verdicts(self.dataset, self.study.confidence)
+        return [*_path_verdicts(self), *_width_verdicts(self), *_step_verdicts(self), *agreeing]
 
     def summary(self) -> dict[str, object]:
         """Return the main figures as plain numbers, for JSON."""
@@ -62,6 +72,7 @@ class TrackingResult:
                 {"width": width} | _plain(self.estimate("flow_gap_quantile", level=confidence, width=width))
                 for width in self.study.widths
             ],
+            **predicted_summary(data, confidence),
             "flow_width_rate": _plain(self.estimate("flow_width_rate", level=confidence)),
             "verdicts": self.verdicts(),
         }
@@ -87,17 +98,21 @@ def track(study: TrackingStudy, *, workers: int | None = None, progress: StagePr
         >>> import isthmus as im
         >>> study = im.TrackingStudy(
         ...     data={"source": "wine"}, widths=[16, 64], step_sizes=[0.25], horizon=2.0, records=4, runs=4,
-        ...     flow_runs=2, particles=64,
+        ...     flow_runs=2, particles=64, predict=False,
         ... )
         >>> result = im.track(study)
         >>> dict(result.dataset.risk.sizes)
         {'width': 2, 'step_size': 1, 'run': 4, 'time': 5}
 
     """
-    return TrackingResult(study, _dataset(TrackingRuns(study, workers, progress)))
+    computed = TrackingRuns(study, workers, progress)
+    law = None
+    if study.predict and why_not(study.problem) is None:
+        law = predicted_law(study, computed.path, workers, progress)
+    return TrackingResult(study, _dataset(computed, law))
 
 
-def _dataset(computed: TrackingRuns) -> xr.Dataset:
+def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
     study, path = computed.study, computed.path
     levels = sorted({0.5, study.confidence, 0.95})
     risk = np.stack(
@@ -124,6 +139,7 @@ def _dataset(computed: TrackingRuns) -> xr.Dataset:
             **_quantiles(study, levels, gap, flow_gap, step_gap),
             **_rates(study, levels, gap, flow_gap, step_gap),
             **_pictures(computed),
+            **({} if law is None else law_variables(study, law, levels) | agreement(study, law, gap, flow_gap)),
         },
         coords={
             "time": path.times,
@@ -132,6 +148,7 @@ def _dataset(computed: TrackingRuns) -> xr.Dataset:
             "level": levels,
             "bound": list(BOUNDS),
             "snapshot_time": path.snapshot_times,
+            "influence_time": path.snapshot_times,
         },
     )
     return dataset.assign_attrs(

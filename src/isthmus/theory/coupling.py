@@ -19,8 +19,6 @@ from scipy.spatial.distance import cdist
 from isthmus import _checks
 from isthmus._precision import Precision, floating
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.frame import Frame
-from isthmus.core.laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature, sobol_particles
@@ -137,10 +135,7 @@ def couple(
     seed = _checks.integer("seed", seed, minimum=0)
     precision = floating("dtype", dtype)
     settings = flow_settings(rtol, None, max_steps, precision)
-    laws = (problem.law.encoder, problem.law.decoder)
-    if not all(isinstance(law, GaussianNeurons) for law in laws):
-        _checks.refuse("problem", "have a GaussianNeurons law", _checks.described(f"with {type(laws[0]).__name__}"))
-    frame = Frame(problem.population, *laws)  # pyright: ignore[reportArgumentType]  (both are Gaussian)
+    frame = problem.frame
     start = problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision))
     carriers = frame.lifted(start, start, seed)
     everywhere = np.arange(len(grid))

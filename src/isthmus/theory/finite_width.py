@@ -16,35 +16,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 
 from isthmus import _checks
 from isthmus._errors import NumericalError
 from isthmus._precision import Precision, floating
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Stream
-from isthmus.core.frame import Frame
-from isthmus.core.laws import GaussianNeurons
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature, sobol_particles
-from isthmus.core.sobol import sobol_normals
 from isthmus.dynamics.batches import SAMPLINGS, Sampling
 from isthmus.dynamics.mean_field import solve_mean_field
 from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.results import MeanFieldPath
+from isthmus.theory.batch_noise import noise_without_replacement
 from isthmus.theory.linearisation import Linearisation, System, Trajectory, linearised
+from isthmus.theory.prediction import Noise, Prediction, centred, covariance
 from isthmus.theory.second_order import SecondOrder, second_order
 
-DRAWS = 1 << 14
-"""Gaussian curves from which quantiles of the sup-gap are taken."""
 LARGEST_WIDTH = 1 << 40
-COMPARABLE = 0.5
-"""From this ratio of shift to fluctuation on, leading order is not to be trusted without a look."""
 
 MeasuredOn = Literal["population", "sample"]
 
@@ -70,137 +63,6 @@ class Influence:
     direct: np.ndarray
     steps: np.ndarray
     points_by_step: np.ndarray
-
-
-@dataclass(frozen=True)
-class Noise:
-    """What one source does to the risk: a Gaussian curve, and curvature terms known by equally likely samples.
-
-    Attributes:
-        kernel: covariance of the Gaussian curve, shape (T, T).
-        curvatures: shape (samples, T).
-
-    """
-
-    kernel: np.ndarray
-    curvatures: np.ndarray
-
-    def scaled(self, scale: float) -> Noise:
-        """Return the noise at a scale 1/N, ε/B or 1/n."""
-        return Noise(scale * self.kernel, scale * self.curvatures)
-
-    @property
-    def shift(self) -> np.ndarray:
-        """The mean, shape (T,)."""
-        return self.curvatures.mean(axis=0)
-
-    @property
-    def shift_error(self) -> np.ndarray:
-        """The standard error of the mean as it is known, shape (T,)."""
-        count = len(self.curvatures)
-        return self.curvatures.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else np.zeros(len(self.kernel))
-
-    @property
-    def covariance(self) -> np.ndarray:
-        """The covariance of both together, shape (T, T); they are uncorrelated."""
-        centred = self.curvatures - self.shift
-        return self.kernel + centred.T @ centred / max(1, len(centred) - 1)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The law of the risk curve of one kind of network, at the times of the `FiniteWidthLaw` it came from.
-
-    Attributes:
-        times: shape (T,).
-        limit: the mean-field risk R(t), shape (T,).
-        noises: by source: 'encoder' and 'decoder' (initial neurons), 'batches', 'steps' (their size, a shift only)
-            and 'sample'.
-
-    """
-
-    times: np.ndarray
-    limit: np.ndarray
-    noises: dict[str, Noise]
-
-    @property
-    def shifts(self) -> dict[str, np.ndarray]:
-        """The parts of the mean shift β(t) by source, each of shape (T,)."""
-        return {name: noise.shift for name, noise in self.noises.items()}
-
-    @property
-    def covariances(self) -> dict[str, np.ndarray]:
-        """The parts of the covariance by source, each of shape (T, T)."""
-        return {name: noise.covariance for name, noise in self.noises.items() if name != "steps"}
-
-    @property
-    def shift(self) -> np.ndarray:
-        """β(t), shape (T,)."""
-        return np.sum(list(self.shifts.values()), axis=0)
-
-    @property
-    def shift_error(self) -> np.ndarray:
-        """The standard error of β(t) as it is known, shape (T,)."""
-        return np.sqrt(np.sum([noise.shift_error**2 for noise in self.noises.values()], axis=0))
-
-    @property
-    def mean(self) -> np.ndarray:
-        """E R_N(t) = R(t) + β(t), shape (T,)."""
-        return self.limit + self.shift
-
-    @property
-    def covariance(self) -> np.ndarray:
-        """Cov(R_N(t), R_N(t′)), shape (T, T)."""
-        return np.sum(list(self.covariances.values()), axis=0)
-
-    @property
-    def std(self) -> np.ndarray:
-        """The standard deviation of R_N(t), shape (T,)."""
-        return np.sqrt(np.diagonal(self.covariance))
-
-    def source_std(self, source: str) -> np.ndarray:
-        """Return the standard deviation that one source alone would make, shape (T,)."""
-        name = _checks.choice("source", source, tuple(self.covariances))
-        return np.sqrt(np.diagonal(self.covariances[name]))
-
-    def band(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends between which R_N(t) lies with this probability, at each time for itself."""
-        half = norm.ppf((1 + _confidence(confidence)) / 2) * self.std
-        return self.mean - half, self.mean + half
-
-    @cached_property
-    def gaps(self) -> np.ndarray:
-        """Draws of the sup-gap max_t |R_N(t) − R(t)|, in increasing order."""
-        kernel = np.sum([noise.kernel for noise in self.noises.values()], axis=0)
-        values, vectors = np.linalg.eigh(kernel)
-        curves = _normals(len(self.times)) @ (vectors * np.sqrt(np.maximum(values, 0))).T
-        random = np.random.default_rng(1)
-        for noise in self.noises.values():
-            curves += noise.curvatures[random.integers(len(noise.curvatures), size=len(curves))]
-        return np.sort(np.abs(curves).max(axis=1))
-
-    def gap_quantile(self, confidence: float) -> float:
-        """Return the quantile of the sup-gap max_t |R_N(t) − R(t)|."""
-        return float(np.quantile(self.gaps, _confidence(confidence)))
-
-    @property
-    def shift_ratio(self) -> float:
-        """max_t |β(t)| / max_t std(t): how far this network is from leading order, at which it would be 0."""
-        largest = float(self.std.max())
-        return float(np.abs(self.shift).max()) / largest if largest > 0 else (math.inf if self.shift.any() else 0.0)
-
-    @property
-    def warning(self) -> str | None:
-        """Why the prediction is not to be trusted to a few per cent, or None."""
-        if self.shift_ratio <= COMPARABLE:
-            return None
-        source = max(self.shifts, key=lambda name: np.abs(self.shifts[name]).max())
-        remedy = {"encoder": "a wider network", "decoder": "a wider network", "batches": "smaller steps"}
-        return (
-            f"The shift of second order is {self.shift_ratio:.2g} times the fluctuation, most of it from {source!r}; "
-            f"terms beyond leading order may change mean and quantiles by more than a few per cent: take "
-            f"{remedy.get(source, 'smaller steps' if source == 'steps' else 'a larger sample')}, or simulate."
-        )
 
 
 @dataclass(frozen=True)
@@ -344,39 +206,19 @@ class FiniteWidthLaw:
     def _batches(self, step_size: float, size: int, sampling: Sampling | None) -> Noise:
         """Return what the noise of batches makes."""
         chosen = _checks.choice("sampling", sampling or "with_replacement", SAMPLINGS)
-        scale, count = step_size / size, len(self.weights)
         if chosen == "with_replacement" or self.one_pass_is_fresh:
-            return self.noises["batches"].scaled(scale)
+            return self.noises["batches"].scaled(step_size / size)
+        horizon, count = float(self.times[-1]), len(self.weights)
         if size > count:
             _checks.refuse("batch_size", f"be at most the number of points {count} without replacement", size)
-        horizon, epoch = float(self.times[-1]), step_size * (count // size)
+        epoch = step_size * (count // size)
         if chosen == "one_pass" and horizon > epoch * (1 + 1e-9):
             taken = _checks.described(f"'one_pass' to time {horizon:g}")
             _checks.refuse("sampling", f"end with the points, at time {epoch:g}", taken)
-        ends = np.append(np.arange(0.0, horizon, epoch), horizon)
-        more = count / max(1, count - 1)
-        by_step = self.influence.points_by_step * (count * self.weights)
-        nodes = self.influence.steps
-        cumulated = np.concatenate([np.zeros_like(by_step[:, :1]), np.cumsum(by_step, axis=1)], axis=1)
-        white, repaid = np.zeros((len(self.times),) * 2), np.zeros((len(self.times),) * 2)
-        uniform = np.full(count, 1 / count)
-        for step, length in enumerate(np.diff(nodes)):
-            white += _covariance(by_step[:, step], uniform) / length
-        places = np.clip(np.searchsorted(nodes, ends, side="right") - 1, 0, len(nodes) - 2)
-        shares = (ends - nodes[places]) / np.diff(nodes)[places]
-        until = lambda k: cumulated[:, places[k]] + shares[k] * by_step[:, places[k]]  # noqa: E731
-        before = until(0)
-        for k in range(1, len(ends)):
-            after = until(k)
-            repaid += _covariance(after - before, uniform) / epoch
-            before = after
-        # Within an epoch the noises of batches add up to 0: what they did is repaid, but for what comes too late.
-        kernel = scale * more * (white - repaid)
-        if len(ends) == 2:  # all within one epoch
-            repaid_shift = self.noises["sample"].shift / count
-            return Noise(kernel, more * (scale * self.noises["batches"].curvatures - repaid_shift))
-        left = scale * (count - size) / max(1, count - 1)
-        return Noise(kernel, left * self.noises["shuffled"].curvatures)
+        influence = self.influence
+        return noise_without_replacement(
+            influence.points_by_step, influence.steps, self.weights, self.noises, step_size, size
+        )
 
 
 def predict_finite_width(
@@ -445,9 +287,7 @@ def predict_finite_width(
     precision = floating("dtype", dtype)
     rtol = _checks.real("rtol", rtol, minimum=1e-5 if precision == np.float32 else 1e-10, maximum=0.1)
     max_steps = _checks.integer("max_steps", max_steps, minimum=1)
-    laws = (problem.law.encoder, problem.law.decoder)
-    if not all(isinstance(law, GaussianNeurons) for law in laws):
-        _checks.refuse("problem", "have a GaussianNeurons law", _checks.described(f"with {type(laws[0]).__name__}"))
+    frame = problem.frame
     for activation in problem.activations:
         if not activation.smooth:
             hint = "softplus and gelu are smooth"
@@ -457,7 +297,6 @@ def predict_finite_width(
         path = solve_mean_field(problem, grid, snapshot_times=(), seed=seed, workers=workers, progress=stages.next(5))
     elif not (isinstance(path, MeanFieldPath) and np.array_equal(path.times, grid)):
         _checks.refuse("path", "be a MeanFieldPath at the same times", _checks.described("another"))
-    frame = Frame(problem.population, *laws)  # pyright: ignore[reportArgumentType]  (both are Gaussian)
     start = problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision))
     trajectory = Trajectory(start, System.of(frame.data, problem.rates, precision), grid, rtol, max_steps)
     linear = linearised(trajectory, seed, workers, stages.next(-(-len(grid) // 8)))
@@ -487,31 +326,31 @@ def _law(
 ) -> FiniteWidthLaw:
     weights = np.asarray(problem.population.weights, float)
     masses = [np.asarray(side.masses, float) for side in (neurons.encoder, neurons.decoder)]
-    by_step = _centred(np.asarray(linear.points, float), weights)
+    by_step = centred(np.asarray(linear.points, float), weights)
     influence = Influence(
         neurons,
-        _centred(linear.encoder, masses[0]),
-        _centred(linear.decoder, masses[1]),
+        centred(linear.encoder, masses[0]),
+        centred(linear.decoder, masses[1]),
         by_step.sum(axis=1),
-        _centred(linear.direct, weights),
+        centred(linear.direct, weights),
         trajectory.nodes,
         by_step,
     )
     nothing = np.zeros((len(times),) * 2)
     noises = {
-        "encoder": Noise(_covariance(influence.encoder, masses[0]), curved.encoder),
-        "decoder": Noise(_covariance(influence.decoder, masses[1]), curved.decoder),
+        "encoder": Noise(covariance(influence.encoder, masses[0]), curved.encoder),
+        "decoder": Noise(covariance(influence.decoder, masses[1]), curved.decoder),
         "batches": Noise(
             sum(
-                (_covariance(by_step[:, i], weights) / length for i, length in enumerate(np.diff(trajectory.nodes))),
+                (covariance(by_step[:, i], weights) / length for i, length in enumerate(np.diff(trajectory.nodes))),
                 nothing,
             ),
             curved.batches,
         ),
         "steps": Noise(nothing, linear.drift[None]),
         "shuffled": Noise(nothing, linear.shuffled_drift[None]),
-        "sample": Noise(_covariance(influence.points, weights), curved.sample),
-        "own_sample": Noise(_covariance(influence.points + influence.direct, weights), curved.own_sample),
+        "sample": Noise(covariance(influence.points, weights), curved.sample),
+        "own_sample": Noise(covariance(influence.points + influence.direct, weights), curved.own_sample),
     }
     return FiniteWidthLaw(times, path, influence, noises, weights, isinstance(problem.data, Stream))
 
@@ -528,24 +367,6 @@ class _Stages:
             return None
         report, known = self._progress, self._before
         return lambda done, _: report(before + done, known)
-
-
-def _confidence(confidence: float) -> float:
-    return _checks.real("confidence", confidence, above=0, below=1)
-
-
-def _normals(dim: int) -> np.ndarray:
-    return sobol_normals(dim, DRAWS, np.random.default_rng(0))
-
-
-def _centred(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return values - (values @ weights)[..., None]
-
-
-def _covariance(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the covariance over the last axis, (T, T), of values (T, n) under weights (n,)."""
-    centred = _centred(values, weights)
-    return (centred * weights) @ centred.T
 
 
 def _widths(width: float | tuple[float, float]) -> tuple[float, float]:

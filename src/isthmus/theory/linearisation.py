@@ -49,8 +49,8 @@ class System(eqx.Module):
 
     def velocity(self, state: Autoencoder, time: jax.Array, weights: jax.Array) -> Autoencoder:
         """Return the velocity of the neurons under any weights of the points; it is linear in them."""
-        rates = (jnp.asarray(rate(time) if callable(rate) else rate, weights.dtype) for rate in self.rates)
-        return state.velocity(self.points, weights, *rates)
+        encoder, decoder = (jnp.asarray(rate(time) if callable(rate) else rate, weights.dtype) for rate in self.rates)
+        return state.velocity(self.points, weights, encoder, decoder)
 
     def step_with_slopes(
         self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array
@@ -226,8 +226,8 @@ def _pull(
     turned = _turned(system, state, time, noisy)
     plain = _turned(system, state, time, weights)
     shuffled = jax.tree.map(lambda a, b: size * (a - b), turned, plain)
-    drifts = tuple(-(_inner(before, slope) + _inner(after, slope)) / 4 for slope in (acceleration, shuffled))
-    return before, on_weights, drifts
+    drift, more = (-(_inner(before, slope) + _inner(after, slope)) / 4 for slope in (acceleration, shuffled))
+    return before, on_weights, (drift, more)
 
 
 def _turned(system: System, state: Autoencoder, time: jax.Array, weights: jax.Array) -> Autoencoder:
@@ -254,11 +254,13 @@ def _moved(state: Autoencoder, size: jax.Array, *terms: tuple[float, Autoencoder
 
 
 def _adaptive_nodes(start: Autoencoder, system: System, times: np.ndarray, rtol: float, max_steps: int) -> np.ndarray:
-    """Return the ends of the steps of a solve of relative tolerance ``rtol``; steps end at the recorded times."""
+    """Return the ends of the steps of a solve of relative tolerance ``rtol``, at least two between recorded times."""
     dtype = np.dtype(system.points.dtype)
     nodes, state, size, attempts = [0.0], start, float(times[-1]) / 100, 0
     for time in times:
+        longest = (time - nodes[-1]) / 2
         while nodes[-1] < time:
+            size = min(size, longest)
             attempts += 1
             if attempts > max_steps:
                 raise NumericalError(

@@ -1,0 +1,168 @@
+"""The predicted law of the risk curve of one kind of network: Gaussian to leading order, with its curvature terms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.stats import norm
+
+from isthmus import _checks
+from isthmus.core.sobol import sobol_normals
+
+DRAWS = 1 << 14
+"""Curves from which quantiles of the sup-gap are taken."""
+COMPARABLE = 0.5
+"""From this ratio of shift to fluctuation on, leading order is not to be trusted without a look."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What one source does to the risk: a Gaussian curve, and curvature terms known by equally likely samples.
+
+    Attributes:
+        kernel: covariance of the Gaussian curve, shape (T, T).
+        curvatures: shape (samples, T).
+
+    """
+
+    kernel: np.ndarray
+    curvatures: np.ndarray
+
+    def scaled(self, scale: float) -> Noise:
+        """Return the noise at a scale 1/N, ε/B or 1/n."""
+        return Noise(scale * self.kernel, scale * self.curvatures)
+
+    @property
+    def shift(self) -> np.ndarray:
+        """The mean, shape (T,)."""
+        return self.curvatures.mean(axis=0)
+
+    @property
+    def shift_error(self) -> np.ndarray:
+        """The standard error of the mean as it is known, shape (T,)."""
+        count = len(self.curvatures)
+        return self.curvatures.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else np.zeros(len(self.kernel))
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The covariance of both together, shape (T, T); they are uncorrelated."""
+        centred = self.curvatures - self.shift
+        return self.kernel + centred.T @ centred / max(1, len(centred) - 1)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The law of the risk curve of one kind of network, at the times of the `FiniteWidthLaw` it came from.
+
+    Attributes:
+        times: shape (T,).
+        limit: the mean-field risk R(t), shape (T,).
+        noises: by source: 'encoder' and 'decoder' (initial neurons), 'batches', 'steps' (their size, a shift only)
+            and 'sample'.
+
+    """
+
+    times: np.ndarray
+    limit: np.ndarray
+    noises: dict[str, Noise]
+
+    @property
+    def shifts(self) -> dict[str, np.ndarray]:
+        """The parts of the mean shift β(t) by source, each of shape (T,)."""
+        return {name: noise.shift for name, noise in self.noises.items()}
+
+    @property
+    def covariances(self) -> dict[str, np.ndarray]:
+        """The parts of the covariance by source, each of shape (T, T)."""
+        return {name: noise.covariance for name, noise in self.noises.items() if name != "steps"}
+
+    @property
+    def shift(self) -> np.ndarray:
+        """β(t), shape (T,)."""
+        return np.sum(list(self.shifts.values()), axis=0)
+
+    @property
+    def shift_error(self) -> np.ndarray:
+        """The standard error of β(t) as it is known, shape (T,)."""
+        return np.sqrt(np.sum([noise.shift_error**2 for noise in self.noises.values()], axis=0))
+
+    @property
+    def mean(self) -> np.ndarray:
+        """E R_N(t) = R(t) + β(t), shape (T,)."""
+        return self.limit + self.shift
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Cov(R_N(t), R_N(t′)), shape (T, T)."""
+        return np.sum(list(self.covariances.values()), axis=0)
+
+    @property
+    def std(self) -> np.ndarray:
+        """The standard deviation of R_N(t), shape (T,)."""
+        return np.sqrt(np.diagonal(self.covariance))
+
+    def source_std(self, source: str) -> np.ndarray:
+        """Return the standard deviation that one source alone would make, shape (T,)."""
+        name = _checks.choice("source", source, tuple(self.covariances))
+        return np.sqrt(np.diagonal(self.covariances[name]))
+
+    def band(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends between which R_N(t) lies with this probability, at each time for itself."""
+        half = norm.ppf((1 + _confidence(confidence)) / 2) * self.std
+        return self.mean - half, self.mean + half
+
+    @cached_property
+    def gaps(self) -> np.ndarray:
+        """Draws of the sup-gap max_t |R_N(t) − R(t)|, in increasing order."""
+        kernel = np.sum([noise.kernel for noise in self.noises.values()], axis=0)
+        values, vectors = np.linalg.eigh(kernel)
+        curves = _normals(len(self.times)) @ (vectors * np.sqrt(np.maximum(values, 0))).T
+        random = np.random.default_rng(1)
+        for noise in self.noises.values():
+            curves += noise.curvatures[random.integers(len(noise.curvatures), size=len(curves))]
+        return np.sort(np.abs(curves).max(axis=1))
+
+    def gap_quantile(self, confidence: float) -> float:
+        """Return the quantile of the sup-gap max_t |R_N(t) − R(t)|."""
+        return float(np.quantile(self.gaps, _confidence(confidence)))
+
+    @property
+    def shift_ratio(self) -> float:
+        """max_t |β(t)| / max_t std(t): how far this network is from leading order, at which it would be 0."""
+        largest = float(self.std.max())
+        return float(np.abs(self.shift).max()) / largest if largest > 0 else (math.inf if self.shift.any() else 0.0)
+
+    @property
+    def warning(self) -> str | None:
+        """Why the prediction is not to be trusted to a few per cent, or None."""
+        if self.shift_ratio <= COMPARABLE:
+            return None
+        source = max(self.shifts, key=lambda name: np.abs(self.shifts[name]).max())
+        remedy = {"encoder": "a wider network", "decoder": "a wider network", "batches": "smaller steps"}
+        return (
+            f"The shift of second order is {self.shift_ratio:.2g} times the fluctuation, most of it from {source!r}; "
+            f"terms beyond leading order may change mean and quantiles by more than a few per cent: take "
+            f"{remedy.get(source, 'smaller steps' if source == 'steps' else 'a larger sample')}, or simulate."
+        )
+
+
+def centred(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return values (..., n) less their mean under weights (n,)."""
+    return values - (values @ weights)[..., None]
+
+
+def covariance(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the covariance over the last axis, (T, T), of values (T, n) under weights (n,)."""
+    deviations = centred(values, weights)
+    return (deviations * weights) @ deviations.T
+
+
+def _confidence(confidence: float) -> float:
+    return _checks.real("confidence", confidence, above=0, below=1)
+
+
+def _normals(dim: int) -> np.ndarray:
+    return sobol_normals(dim, DRAWS, np.random.default_rng(0))
