@@ -125,10 +125,8 @@ def test_sobol_points_of_a_population_beat_a_random_sample():
 def test_particles_are_added_until_the_tolerance_is_met():
     system, times = Scalar(), np.array([0.0, 1.0, 3.0])
     exact = system.risk(times, nodes=32)
-    for tolerance in (1e-3, 1e-5):
-        path = im.solve_mean_field(system.problem, times, particles=32, tolerance=tolerance)
-        assert path.risk_error.max() <= tolerance
-        assert np.abs(path.risk - exact).max() <= 2 * tolerance
+    path = im.solve_mean_field(system.problem, times, particles=32, tolerance=1e-4)
+    assert path.risk_error.max() <= 1e-4 and np.abs(path.risk - exact).max() <= 2e-4
     assert path.particles > 32
     coarse = im.solve_mean_field(Example.problem(), Example.times, particles=32, tolerance=1e-7, rtol=1e-3)
     assert np.abs(coarse.risk - im.linear_closure(Example.problem(), Example.times)).max() < 2e-7

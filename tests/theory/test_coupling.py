@@ -29,14 +29,14 @@ def test_an_ideal_particle_that_starts_at_one_of_the_limit_stays_with_it(problem
 
 def test_distances_begin_at_0_and_fall_as_one_over_the_width(problem):
     times = np.linspace(0, 8, 5)
-    widths, means = (32, 128, 512), []
+    widths, means = (32, 256), []
     for width in widths:
-        coupling = im.couple(problem, times, width, runs=12, particles=1024, seed=1)
+        coupling = im.couple(problem, times, width, runs=8, particles=512, seed=1)
         assert not coupling.encoder[:, 0].any() and (coupling.encoder[:, -1] > 0).all()
         means.append([coupling.supremum(side).mean() for side in ("encoder", "decoder")])
     for side in range(2):
         slope = np.polyfit(np.log(widths), np.log(np.array(means)[:, side]), 1)[0]
-        assert slope == pytest.approx(-1, abs=0.2)
+        assert slope == pytest.approx(-1, abs=0.25)
 
 
 def test_sgd_is_coupled_to_the_same_ideal_particles(problem):

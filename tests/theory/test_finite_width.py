@@ -70,6 +70,7 @@ def test_sgd_has_the_predicted_law(problem, times, law, sampling, size):
     agrees(law, runs, law.at(1000, step_size, size, sampling=sampling))
 
 
+@pytest.mark.slow
 def test_one_pass_over_the_data_has_the_predicted_law(problem, times):
     """Ends in the middle of the points, so that what batches take without replacement is repaid in part only."""
     data = im.Data(im.manifold_stream(4, 1, seed=3).draw(256, 0).points, center=True, scale="total")
@@ -118,9 +119,9 @@ def test_hidden_directions_add_their_variance():
     data = im.Data(flat @ turn.T, center=True, scale="total")
     problem = im.Problem(data, im.aligned_law(data, 1, outgoing_noise=0.5))
     assert Frame(data, problem.law.encoder, problem.law.decoder).data.dim == 2
-    law = im.predict_finite_width(problem, [0.0, 4.0], particles=256, samples=48)
-    runs = im.gradient_flow(problem, [0.0, 4.0], 500, runs=400, rtol=1e-5, dtype="float64", snapshot_times=())
-    error = runs.risk.std(axis=0) / 20
+    law = im.predict_finite_width(problem, [0.0, 4.0], particles=64, samples=32)
+    runs = im.gradient_flow(problem, [0.0, 4.0], 500, runs=256, rtol=1e-5, dtype="float64", snapshot_times=())
+    error = runs.risk.std(axis=0) / 16
     shift = law.at(500).shift_error
     assert (np.abs(runs.risk.mean(axis=0) - law.mean(500)) < 4 * np.sqrt(error**2 + shift**2)).all()
 
@@ -182,9 +183,10 @@ def test_single_precision_agrees(problem, times, law):
         np.testing.assert_allclose(noise.kernel, law.noises[name].kernel, atol=2e-3 * scale)
 
 
-def test_progress_counts_up(problem):
+def test_progress_counts_up(problem, times):
     seen = []
-    im.predict_finite_width(problem, [0.0, 1.0], particles=16, samples=2, progress=lambda *done: seen.append(done))
+    report = lambda *done: seen.append(done)
+    im.predict_finite_width(problem, times, particles=512, samples=2, progress=report)
     assert [done for done, _ in seen] == list(range(1, len(seen) + 1)) and seen[-1][0] == seen[-1][1]
 
 

@@ -101,7 +101,7 @@ def test_a_law_that_is_nearly_dead_grows_at_the_rate(name):
 def test_escape_grows_with_the_logarithm_of_the_width_as_predicted(surface):
     problem = dead(surface, im.independent_law(4, 1))
     saddle = im.saddle(problem)
-    few, many, runs = 64, 1024, 48
+    few, many, runs = 64, 1024, 40
     measured = []
     for width in (few, many):
         horizon = 2 * float(saddle.escape_times(width).max())
