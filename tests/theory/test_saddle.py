@@ -114,6 +114,30 @@ def test_escape_grows_with_the_logarithm_of_the_width_as_predicted(surface):
     assert predicted == pytest.approx(saddle.slope * np.log(many / few), rel=0.3)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tanh", "erf", "linear"])
+@pytest.mark.parametrize("train_biases", [True, False])
+def test_the_slope_of_the_escape_time_is_the_predicted_one(surface, name, train_biases):
+    problem = dead(surface, im.independent_law(4, 1, bias_scale=0.3), name, train_biases=train_biases)
+    saddle, widths, runs = im.saddle(problem), np.array([64, 256, 1024, 4096]), 64
+    means, errors = [], []
+    for width in widths:
+        horizon = 2 * float(saddle.escape_times(int(width)).max())
+        times = measured_escape_times(problem, saddle, int(width), runs, horizon=horizon, seed=5)
+        means.append(times.mean())
+        errors.append(times.std(ddof=1) / np.sqrt(runs))
+    decades = np.log10(widths) - np.log10(widths).mean()
+    weights = decades / (decades @ decades)
+    measured, error = weights @ means, np.sqrt(weights**2 @ np.square(errors))
+    predicted = weights @ [saddle.escape_time(int(width)) for width in widths]
+    asymptotic = saddle.slope * np.log(10)
+    print(
+        f"{name}, biases {'trained' if train_biases else 'fixed'}: γ={saddle.growth_rate:.3f}, escape time a decade of "
+        f"the width {measured:.3f} ± {error:.3f}, predicted {predicted:.3f} (asymptotically {asymptotic:.3f})"
+    )
+    assert measured == pytest.approx(predicted, abs=2.5 * error)
+
+
 def test_a_limit_that_moves_has_no_saddle():
     data = im.load_data("wine")
     saddle = im.saddle(im.Problem(data, im.aligned_law(data, 2)))
