@@ -44,8 +44,9 @@ DEMO: dict[str, Any] = {
     "flow_runs": 8,
     "particles": 512,
     "rtol": 1e-4,
-    "law_particles": 256,
-    "law_samples": 16,
+    "records": 20,
+    "law_particles": 128,
+    "law_samples": 8,
 }
 """The study of ``isthmus demo``: large enough to mean something, small enough for a minute on two cores."""
 

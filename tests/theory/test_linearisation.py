@@ -150,6 +150,18 @@ def test_states_that_were_not_kept_are_computed_again(path, linear, times, monke
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
+def test_the_influence_does_not_blow_up_where_steps_are_at_the_border_of_stability():
+    """Loose steps on a stiff problem against fine ones."""
+    data = im.load_data("digits", max_points=40)
+    problem, times = im.Problem(data, im.aligned_law(data, 2)), np.array([20.0, 40.0, 60.0])
+    start, system = particles(problem, 32)
+    spread = lambda rtol: np.std(
+        linearised(Trajectory(start, system, times, rtol, 5000), 0, None, None).encoder, axis=1
+    )
+    loose, fine = spread(1e-2), spread(1e-6)
+    np.testing.assert_allclose(loose, fine, rtol=0.1)
+
+
 def test_steps_that_do_not_end_are_said(wine, times):
     with pytest.raises(im.NumericalError, match=r"followed only until t=0\.\d+ of 6 in 2 steps"):
         Trajectory(*particles(wine, 16), times[1:], 1e-6, 2)
