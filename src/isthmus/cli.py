@@ -139,7 +139,7 @@ def _root(
 def demo(
     out: Out = None, as_json: Json = False, workers: Workers = None, quiet: Quiet = False, seed: SeedOption = None
 ) -> None:
-    """Track autoencoders of three widths on scikit-learn's digits: about half a minute on two cores."""
+    """Track autoencoders of three widths on scikit-learn's digits: about a minute on two cores."""
     values = DEMO if seed is None else DEMO | {"seed": seed}
     _run_study(values, out or Path("isthmus-demo"), as_json, workers, quiet)
 
