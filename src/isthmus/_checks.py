@@ -52,6 +52,14 @@ def integer(name: str, value: object, minimum: int, maximum: int | None = None, 
     return number
 
 
+def power_of_2(name: str, value: object, minimum: int = 1) -> int:
+    """Return an integer that is a power of 2."""
+    number = integer(name, value, minimum)
+    if number & (number - 1):
+        refuse(name, "be a power of 2", number)
+    return number
+
+
 def real(
     name: str,
     value: object,

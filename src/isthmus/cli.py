@@ -146,6 +146,7 @@ def demo(
 
 @app.command()
 def track(
+    context: typer.Context,
     study: StudyArgument = None,
     example: Annotated[bool, typer.Option("--example", help="Print a study file with every key, and stop.")] = False,
     data: DataOption = None,
@@ -177,15 +178,12 @@ def track(
 
         print(example_toml(), end="")
         return
-    flags = _study_flags(
-        data, max_points, latent_dim, activation, law, strength, widths, step_sizes, batch_size, sampling, horizon,
-        records, confidence, particles, seed,
-    ) | {"runs": runs, "flow_runs": flow_runs}  # fmt: skip
-    _run_study(_study_values(study, flags, settings), out or Path("isthmus-track"), as_json, workers, quiet)
+    _run_study(_study_values(context), out or Path("isthmus-track"), as_json, workers, quiet)
 
 
 @app.command()
 def predict(
+    context: typer.Context,
     study: StudyArgument = None,
     data: DataOption = None,
     max_points: MaxPoints = None,
@@ -212,56 +210,18 @@ def predict(
     seed: SeedOption = None,
 ) -> None:
     """Predict the law of finite networks from one mean-field solve, without training any of them."""
-    flags = _study_flags(
-        data, max_points, latent_dim, activation, law, strength, widths, step_sizes, batch_size, sampling, horizon,
-        records, confidence, particles, seed,
-    )  # fmt: skip
-    values = _study_values(study, flags, settings)
-    _run_prediction(values, tolerance, out or Path("isthmus-predict"), as_json, workers, quiet)
+    _run_prediction(_study_values(context), tolerance, out or Path("isthmus-predict"), as_json, workers, quiet)
 
 
-def _study_flags(
-    data: str | None,
-    max_points: int | None,
-    latent_dim: int | None,
-    activation: str | None,
-    law: str | None,
-    strength: float | None,
-    widths: str | None,
-    step_sizes: str | None,
-    batch_size: int | None,
-    sampling: str | None,
-    horizon: float | None,
-    records: int | None,
-    confidence: float | None,
-    particles: int | None,
-    seed: int | None,
-) -> dict[str, Any]:
-    """Return the keys of a study file that flags stand for."""
-    return {
-        "data.source": data,
-        "data.max_points": max_points,
-        "law.latent_dim": latent_dim,
-        "activation": _names(activation),
-        "law.kind": law,
-        "law.strength": strength,
-        "widths": _numbers("widths", widths, int),
-        "step_sizes": _numbers("step_sizes", step_sizes, float),
-        "batch_size": batch_size,
-        "sampling": sampling,
-        "horizon": horizon,
-        "records": records,
-        "confidence": confidence,
-        "particles": particles,
-        "seed": seed,
-    }
-
-
-def _study_values(study: Path | None, flags: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
-    """Return what the study file says, overridden by flags, overridden by ``--set``."""
-    values = _read_study(study) if study is not None else {}
-    given = {key: value for key, value in flags.items() if value is not None}
-    for key, value in (given | _assignments(settings or [])).items():
+def _study_values(context: typer.Context) -> dict[str, Any]:
+    """Return what the study file says, overridden by a command's flags, read by name, and by ``--set``."""
+    given = context.params
+    flags = {key: given[flag] for flag, key in STUDY_KEYS.items() if given.get(flag) is not None}
+    for name, parse in PARSED.items():
+        if name in flags:
+            flags[name] = parse(flags[name])
+    values = _read_study(given["study"]) if given["study"] is not None else {}
+    for key, value in (flags | _assignments(given["settings"] or [])).items():
         _assign(values, key, value)
     return values
 
@@ -390,18 +350,34 @@ def _read_study(path: Path) -> dict[str, Any]:
         raise StudyFileError(f"Study file '{path}' is not TOML: {error}.") from error
 
 
-def _names(text: str | None) -> str | list[str] | None:
-    return text.split(",") if text is not None and "," in text else text
+def _names(text: str) -> str | list[str]:
+    return text.split(",") if "," in text else text
 
 
-def _numbers(name: str, text: str | None, kind: type[int] | type[float]) -> list[int] | list[float] | None:
-    if text is None:
-        return None
+def _numbers(name: str, text: str, kind: type[int] | type[float]) -> list[int] | list[float]:
     try:
         return [kind(part) for part in text.split(",")]  # pyright: ignore[reportReturnType]
     except ValueError:
         numbers = "whole numbers" if kind is int else "numbers"
         raise ArgumentError(f"Argument '{name}' must be {numbers} with commas between, but it is {text!r}.") from None
+
+
+SAME_KEYS = ("activation", "widths", "step_sizes", "batch_size", "sampling", "horizon", "records", "runs", "flow_runs")
+STUDY_KEYS = {
+    "data": "data.source",
+    "max_points": "data.max_points",
+    "latent_dim": "law.latent_dim",
+    "law": "law.kind",
+    "strength": "law.strength",
+    **{name: name for name in (*SAME_KEYS, "confidence", "particles", "seed")},
+}
+"""The key of a study file that each flag stands for."""
+PARSED: dict[str, Callable[[str], Any]] = {
+    "activation": _names,
+    "widths": lambda text: _numbers("widths", text, int),
+    "step_sizes": lambda text: _numbers("step_sizes", text, float),
+}
+"""How flags with several values are read."""
 
 
 def _assignments(settings: list[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from isthmus import _checks
@@ -25,6 +26,12 @@ def check(name: str, rate: Rate) -> Rate:
         hint = "use jax.numpy, as in jnp.where(t < 5, 1.0, 0.1), or an optax schedule"
         _checks.refuse(name, "be a function that JAX can trace", _checks.described("not"), hint)
     return rate
+
+
+def both_at(rates: tuple[Rate, Rate], time: Any, dtype: Any) -> tuple[jax.Array, jax.Array]:
+    """Return ξ_E and ξ_D at a time, as JAX scalars; the time may be traced."""
+    encoder, decoder = (jnp.asarray(rate(time) if callable(rate) else rate, dtype) for rate in rates)
+    return encoder, decoder
 
 
 def values(name: str, rate: Rate, times: np.ndarray) -> np.ndarray:

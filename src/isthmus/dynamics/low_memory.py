@@ -15,8 +15,9 @@ import numpy as np
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.rates import Rate
+from isthmus.core.rates import Rate, both_at
 from isthmus.dynamics.placement import Placement
+from isthmus.dynamics.step_control import step_factor
 
 CHUNK = 1 << 14
 """Neurons that are moved at once."""
@@ -24,7 +25,7 @@ WORTH_TRIMMING = 64 << 20
 """Bytes of a state from which on freed memory is given back, which costs time,"""
 CHUNKS_A_TRIM = 8
 """each time so many chunks have been moved."""
-SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 5.0
+LARGEST_FACTOR = 5.0
 
 Chunks = list[NeuronMeasure]
 
@@ -78,7 +79,7 @@ def low_memory_path(
                 state, now = following, stop if last else now + step
                 stop = next(targets, np.inf) if last else stop
             del following
-            factor = _factor(error)
+            factor = step_factor(error, LARGEST_FACTOR)
             # A step that was cut short at a stop and passed says nothing against the size that was planned.
             size = max(size, step * factor) if last and error <= 1 else step * factor
         if now < time:
@@ -100,13 +101,6 @@ def _whole(state: tuple[Chunks, Chunks], like: Autoencoder, placement: Placement
     join = lambda *leaves: np.concatenate([placement.fetch(leaf) for leaf in leaves])  # noqa: E731
     encoder, decoder = (jax.tree.map(join, *chunks) for chunks in state)
     return Autoencoder(encoder, decoder, like.encoder_activation, like.decoder_activation, like.train_biases)
-
-
-def _factor(error: float) -> float:
-    """Return by how much the next step is longer, given the error of this one over the tolerance."""
-    if not np.isfinite(error):
-        return SMALLEST_FACTOR
-    return min(LARGEST_FACTOR, max(SMALLEST_FACTOR, SAFETY * max(error, 1e-12) ** (-1 / 3)))
 
 
 def _outputs(chunks: Chunks, phi: Activation, inputs: jax.Array, placement: Placement) -> jax.Array:
@@ -182,9 +176,7 @@ def _slopes(at: tuple[Chunks, Chunks], time: float, system: System) -> Iterator[
     """Yield the side, index and velocity of each chunk in turn; a chunk may be overwritten once it was yielded."""
     (encoder, decoder), placement = at, system.placement
     phi_e, phi_d = system.activations
-    rate_e, rate_d = (
-        jnp.asarray(-rate(time) if callable(rate) else -rate, system.points.dtype) for rate in system.rates
-    )
+    rate_e, rate_d = (-rate for rate in both_at(system.rates, time, system.points.dtype))
     latents = _outputs(encoder, phi_e, system.points, placement)
     pull = system.weights[:, None] * (_outputs(decoder, phi_d, latents, placement) - system.points)
     pull_on_latents = jnp.zeros_like(latents)

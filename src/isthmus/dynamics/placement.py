@@ -15,7 +15,7 @@ from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder, network_outputs, network_response
 from isthmus.core.blocks import block_sizes
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.rates import Rate
+from isthmus.core.rates import Rate, both_at
 
 AXIS = "neurons"
 SPREAD, COPIED = PartitionSpec(AXIS), PartitionSpec()
@@ -72,9 +72,7 @@ class Placement:
         self, rates: tuple[Rate, Rate], time: jax.Array, state: Autoencoder, points: jax.Array, weights: jax.Array
     ) -> Autoencoder:
         """Return the velocity of the neurons at a time."""
-        encoder_rate, decoder_rate = (
-            jnp.asarray(rate(time) if callable(rate) else rate, points.dtype) for rate in rates
-        )
+        encoder_rate, decoder_rate = both_at(rates, time, points.dtype)
         evaluate = partial(Autoencoder.velocity, axis=self._axis)
         specs = (SPREAD, COPIED, COPIED, COPIED, COPIED)
         return self._on_mesh(evaluate, specs, SPREAD)(state, points, weights, encoder_rate, decoder_rate)

@@ -77,35 +77,35 @@ def law_variables(study: TrackingStudy, law: FiniteWidthLaw, levels: list[float]
     quantiles = lambda network: [network.gap_quantile(level) for level in levels]  # noqa: E731
     both = ("width", "step_size")
     return {
-        "predicted_mean": ((*both, "time"), of_networks(lambda n: n.mean), _named("predicted mean risk of SGD")),
-        "predicted_std": ((*both, "time"), of_networks(lambda n: n.std), _named("predicted standard deviation of it")),
+        "predicted_mean": ((*both, "time"), of_networks(lambda n: n.mean), named("predicted mean risk of SGD")),
+        "predicted_std": ((*both, "time"), of_networks(lambda n: n.std), named("predicted standard deviation of it")),
         "predicted_flow_mean": (
             ("width", "time"),
             of_flows(lambda n: n.mean),
-            _named("predicted mean risk of gradient flow"),
+            named("predicted mean risk of gradient flow"),
         ),
         "predicted_flow_std": (
             ("width", "time"),
             of_flows(lambda n: n.std),
-            _named("predicted standard deviation of it"),
+            named("predicted standard deviation of it"),
         ),
         "predicted_gap_quantile": (
             ("level", *both),
             np.moveaxis(of_networks(quantiles), -1, 0),
-            _named("predicted quantile of the sup-gap of SGD"),
+            named("predicted quantile of the sup-gap of SGD"),
         ),
         "predicted_flow_gap_quantile": (
             ("level", "width"),
             np.moveaxis(of_flows(quantiles), -1, 0),
-            _named("predicted quantile of the sup-gap of gradient flow"),
+            named("predicted quantile of the sup-gap of gradient flow"),
         ),
         "source_std": (
             (*both, "source", "time"),
             of_networks(lambda n: [n.source_std(source) for source in SOURCES]),
-            _named("predicted standard deviation that one source alone makes"),
+            named("predicted standard deviation that one source alone makes"),
         ),
-        "shift_ratio": (both, of_networks(lambda n: n.shift_ratio), _named("mean shift over fluctuation")),
-        "source": ("source", list(SOURCES), _named("where the noise comes from")),
+        "shift_ratio": (both, of_networks(lambda n: n.shift_ratio), named("mean shift over fluctuation")),
+        "source": ("source", list(SOURCES), named("where the noise comes from")),
         **_influence(study, law),
     }
 
@@ -125,12 +125,12 @@ def agreement(study: TrackingStudy, law: FiniteWidthLaw, gap: np.ndarray, flow_g
                 [probability(gap[i, j], at(n, e)) for j, e in enumerate(study.step_sizes)]
                 for i, n in enumerate(study.widths)
             ],
-            _named("p-value of the sup-gaps of SGD under their predicted law"),
+            named("p-value of the sup-gaps of SGD under their predicted law"),
         ),
         "flow_agreement": (
             "width",
             [probability(flow_gap[i], law.at(n)) for i, n in enumerate(study.widths)],
-            _named("p-value of the sup-gaps of gradient flow under their predicted law"),
+            named("p-value of the sup-gaps of gradient flow under their predicted law"),
         ),
     }
 
@@ -289,11 +289,11 @@ def predict(
     refuse_unpredictable(study)
     path = study.mean_field_path(workers, progress)
     law = predicted_law(study, path, workers, progress)
-    levels = sorted({0.5, study.confidence, 0.95})
+    levels = study.levels
     dataset = xr.Dataset(
         {
-            "mean_field_risk": ("time", path.risk, _named("mean-field risk R(t)")),
-            "mean_field_risk_error": ("time", path.risk_error, _named("half of its 95 % interval")),
+            "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),
+            "mean_field_risk_error": ("time", path.risk_error, named("half of its 95 % interval")),
             **law_variables(study, law, levels),
         },
         coords={
@@ -331,18 +331,18 @@ def _influence(study: TrackingStudy, law: FiniteWidthLaw) -> dict[str, tuple]:
         variables[f"{side}_plane"] = (
             (f"{side}_neuron", "coordinate"),
             plane,
-            _named("two leading incoming weights of a neuron, or one and its bias"),
+            named("two leading incoming weights of a neuron, or one and its bias"),
         )
         variables[f"{side}_influence"] = (
             ("influence_time", f"{side}_neuron"),
             values,
-            _named("influence of the mass of an initial neuron on the risk"),
+            named("influence of the mass of an initial neuron on the risk"),
         )
-    variables["point_plane"] = (("influence_point", "coordinate"), points, _named("leading components of a point"))
+    variables["point_plane"] = (("influence_point", "coordinate"), points, named("leading components of a point"))
     variables["point_influence"] = (
         ("influence_time", "influence_point"),
         influence.points[places][:, : len(points)],
-        _named("influence of the weight of a point in training on the risk"),
+        named("influence of the weight of a point in training on the risk"),
     )
     return variables
 
@@ -352,5 +352,6 @@ def _plane(coordinates: np.ndarray, instead: object) -> np.ndarray:
     return np.column_stack([coordinates, np.asarray(instead)])[:, :2]
 
 
-def _named(long_name: str) -> dict[str, str]:
+def named(long_name: str) -> dict[str, str]:
+    """Return the attributes that say what a variable is."""
     return {"long_name": long_name}

@@ -50,14 +50,12 @@ def claim_folder(folder: Path, study: TrackingStudy) -> None:
 
 def save_result(folder: Path, result: TrackingResult) -> None:
     """Write the study and its results to a folder, which is claimed first."""
-    claim_folder(folder, result.study)
-    write_atomically(folder / RESULTS_FILE, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None)
+    _save(folder, result, RESULTS_FILE)
 
 
 def save_prediction(folder: Path, result: PredictionResult) -> None:
     """Write the study and its predicted law to a folder, which is claimed first."""
-    claim_folder(folder, result.study)
-    write_atomically(folder / PREDICTION_FILE, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None)
+    _save(folder, result, PREDICTION_FILE)
 
 
 def load_result(folder: str | Path) -> TrackingResult:
@@ -104,6 +102,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         if isinstance(error, OSError) and not isinstance(error, StudyFileError):
             raise StudyFileError(f"File '{path}' can't be written: {error}.") from error
         raise
+
+
+def _save(folder: Path, result: TrackingResult | PredictionResult, name: str) -> None:
+    claim_folder(folder, result.study)
+    write_atomically(folder / name, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None)
 
 
 def _same_study(folder: Path, study: TrackingStudy) -> bool:

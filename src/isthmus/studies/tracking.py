@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from isthmus import _checks
 from isthmus._errors import ArgumentError, NumericalError
 from isthmus.core.problem import Problem
+from isthmus.core.quadrature import check_quadrature
 from isthmus.core.specification import Count, Positive, ProblemSpecification, Seed, commented_toml, translated
 from isthmus.dynamics.batches import Sampling, check_sampling
 from isthmus.dynamics.mean_field import solve_mean_field
@@ -76,12 +77,8 @@ class TrackingStudy(ProblemSpecification):
         for name, values in (("widths", self.widths), ("step_sizes", self.step_sizes)):
             if len(set(values)) < len(values):
                 _checks.refuse(name, "hold each value once", list(values))
-        if self.quadrature == "sobol" and self.particles & (self.particles - 1):
-            lower = 1 << (self.particles.bit_length() - 1)
-            hint = f"try {lower} or {2 * lower}"
-            _checks.refuse("particles", "be a power of 2 for quadrature='sobol'", self.particles, hint)
-        if self.law_particles & (self.law_particles - 1):
-            _checks.refuse("law_particles", "be a power of 2", self.law_particles)
+        check_quadrature(self.quadrature, self.particles)
+        _checks.power_of_2("law_particles", self.law_particles)
         _ = self.times
         return self
 
@@ -117,6 +114,11 @@ class TrackingStudy(ProblemSpecification):
             )
         marks = np.unique(np.rint(np.linspace(0, int(units), self.records + 1)).astype(int))
         return np.array([float(int(mark) * unit) for mark in marks])
+
+    @property
+    def levels(self) -> list[float]:
+        """The levels of the quantiles that are kept."""
+        return sorted({0.5, self.confidence, 0.95})
 
     @functools.cached_property
     def snapshot_times(self) -> np.ndarray:

@@ -13,6 +13,7 @@ from isthmus.studies.prediction import (
     agreement,
     agreement_verdicts,
     law_variables,
+    named,
     predicted_law,
     predicted_summary,
     why_not,
@@ -114,7 +115,7 @@ def track(study: TrackingStudy, *, workers: int | None = None, progress: StagePr
 
 def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
     study, path = computed.study, computed.path
-    levels = sorted({0.5, study.confidence, 0.95})
+    levels = study.levels
     risk = np.stack(
         [np.stack([computed.runs[n, e].risk for e in study.step_sizes]) for n in study.widths]
     )  # (width, step_size, run, time)
@@ -125,16 +126,16 @@ def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
     step_gap = np.abs(same_start - flow_risk[:, None]).max(axis=-1)
     dataset = xr.Dataset(
         {
-            "mean_field_risk": ("time", path.risk, _named("mean-field risk R(t)")),
-            "mean_field_risk_error": ("time", path.risk_error, _named("half of its 95 % interval over replicates")),
-            "risk": (("width", "step_size", "run", "time"), risk, _named("risk of networks trained by SGD")),
-            "flow_risk": (("width", "flow_run", "time"), flow_risk, _named("risk of their gradient flows")),
-            "gap": (("width", "step_size", "run"), gap, _named("sup-gap of SGD to the mean field")),
-            "flow_gap": (("width", "flow_run"), flow_gap, _named("sup-gap of gradient flow to the mean field")),
+            "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),
+            "mean_field_risk_error": ("time", path.risk_error, named("half of its 95 % interval over replicates")),
+            "risk": (("width", "step_size", "run", "time"), risk, named("risk of networks trained by SGD")),
+            "flow_risk": (("width", "flow_run", "time"), flow_risk, named("risk of their gradient flows")),
+            "gap": (("width", "step_size", "run"), gap, named("sup-gap of SGD to the mean field")),
+            "flow_gap": (("width", "flow_run"), flow_gap, named("sup-gap of gradient flow to the mean field")),
             "step_gap": (
                 ("width", "step_size", "flow_run"),
                 step_gap,
-                _named("sup-gap of SGD to the gradient flow from the same initial neurons"),
+                named("sup-gap of SGD to the gradient flow from the same initial neurons"),
             ),
             **_quantiles(study, levels, gap, flow_gap, step_gap),
             **_rates(study, levels, gap, flow_gap, step_gap),
@@ -163,10 +164,6 @@ def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
     )
 
 
-def _named(long_name: str) -> dict[str, str]:
-    return {"long_name": long_name}
-
-
 def _quantiles(
     study: TrackingStudy, levels: list[float], gap: np.ndarray, flow_gap: np.ndarray, step_gap: np.ndarray
 ) -> dict[str, tuple]:
@@ -183,17 +180,17 @@ def _quantiles(
         "gap_quantile": (
             ("level", "width", "step_size", "bound"),
             table(gap),
-            _named("quantile of the sup-gap of SGD"),
+            named("quantile of the sup-gap of SGD"),
         ),
         "flow_gap_quantile": (
             ("level", "width", "bound"),
             table(flow_gap),
-            _named("quantile of the sup-gap of gradient flow"),
+            named("quantile of the sup-gap of gradient flow"),
         ),
         "step_gap_quantile": (
             ("level", "width", "step_size", "bound"),
             table(step_gap),
-            _named("quantile of the sup-gap of SGD to the gradient flow from the same initial neurons"),
+            named("quantile of the sup-gap of SGD to the gradient flow from the same initial neurons"),
         ),
     }
 
@@ -210,12 +207,12 @@ def _rates(
                 [_row(fitted_rate(widths, list(gap[:, j]), level, seed)) for j in range(len(step_sizes))]
                 for level in levels
             ],
-            _named("exponent of the width in the quantile of the sup-gap of SGD"),
+            named("exponent of the width in the quantile of the sup-gap of SGD"),
         ),
         "flow_width_rate": (
             ("level", "bound"),
             [_row(fitted_rate(widths, list(flow_gap), level, seed)) for level in levels],
-            _named("exponent of the width in the quantile of the sup-gap of gradient flow"),
+            named("exponent of the width in the quantile of the sup-gap of gradient flow"),
         ),
         "step_rate": (
             ("level", "width", "bound"),
@@ -223,7 +220,7 @@ def _rates(
                 [_row(fitted_rate(step_sizes, list(step_gap[i]), level, seed)) for i in range(len(widths))]
                 for level in levels
             ],
-            _named("exponent of the step size in the quantile of the sup-gap of SGD to its gradient flow"),
+            named("exponent of the step size in the quantile of the sup-gap of SGD to its gradient flow"),
         ),
     }
 
@@ -253,22 +250,22 @@ def _pictures(computed: TrackingRuns) -> dict[str, tuple]:
         "latent": (
             ("network", "snapshot_time", "point", "axis"),
             np.array(latents),
-            _named("latents of the first points"),
+            named("latents of the first points"),
         ),
-        "network": ("network", [*networks, "mean field"], _named("whose latents these are")),
+        "network": ("network", [*networks, "mean field"], named("whose latents these are")),
         "picture": (
             ("reconstruction", "example", "feature"),
             np.stack([data.restore(np.asarray(picture)) for picture in pictures]),
-            _named("points and their reconstructions at the horizon, in the units of the data"),
+            named("points and their reconstructions at the horizon, in the units of the data"),
         ),
         "reconstruction": (
             "reconstruction",
             ["original", "PCA", *networks, "mean field"],
-            _named("whose reconstruction this is"),
+            named("whose reconstruction this is"),
         ),
     }
     if data.labels is not None:
-        variables["label"] = ("point", data.labels[:SHOWN_POINTS], _named("labels of the first points"))
+        variables["label"] = ("point", data.labels[:SHOWN_POINTS], named("labels of the first points"))
     return variables
 
 

@@ -279,9 +279,7 @@ def predict_finite_width(
     _checks.instance("problem", problem, Problem)
     grid = _checks.times("times", times)
     check_quadrature("sobol", _checks.integer("particles", particles, minimum=2))
-    curvature_particles = _checks.integer("curvature_particles", curvature_particles, minimum=2)
-    if curvature_particles & (curvature_particles - 1):
-        _checks.refuse("curvature_particles", "be a power of 2", curvature_particles)
+    curvature_particles = _checks.power_of_2("curvature_particles", curvature_particles, minimum=2)
     samples = _checks.integer("samples", samples, minimum=2)
     seed = _checks.integer("seed", seed, minimum=0)
     precision = floating("dtype", dtype)
@@ -294,12 +292,12 @@ def predict_finite_width(
             _checks.refuse("problem", "have activations whose slope is continuous", activation.name, hint)
     stages = _Stages(progress)
     if path is None:
-        path = solve_mean_field(problem, grid, snapshot_times=(), seed=seed, workers=workers, progress=stages.next(5))
+        path = solve_mean_field(problem, grid, snapshot_times=(), seed=seed, workers=workers, progress=stages.next())
     elif not (isinstance(path, MeanFieldPath) and np.array_equal(path.times, grid)):
         _checks.refuse("path", "be a MeanFieldPath at the same times", _checks.described("another"))
     start = problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision))
     trajectory = Trajectory(start, System.of(frame.data, problem.rates, precision), grid, rtol, max_steps)
-    linear = linearised(trajectory, seed, workers, stages.next(-(-len(grid) // 8)))
+    linear = linearised(trajectory, seed, workers, stages.next())
     curved = second_order(
         problem,
         frame,
@@ -310,7 +308,7 @@ def predict_finite_width(
         seed,
         precision,
         workers,
-        stages.next(samples),
+        stages.next(),
     )
     return _law(problem, grid, path, frame.lifted(start, start, seed), trajectory, linear, curved)
 
@@ -361,12 +359,17 @@ class _Stages:
     def __init__(self, progress: Progress | None) -> None:
         self._progress, self._before = progress, 0
 
-    def next(self, total: int) -> Progress | None:
-        before, self._before = self._before, self._before + total
-        if self._progress is None:
+    def next(self) -> Progress | None:
+        """Return the progress of the next stage."""
+        report, before = self._progress, self._before
+        if report is None:
             return None
-        report, known = self._progress, self._before
-        return lambda done, _: report(before + done, known)
+
+        def progress(done: int, total: int) -> None:
+            self._before = before + total
+            report(before + done, before + total)
+
+        return progress
 
 
 def _widths(width: float | tuple[float, float]) -> tuple[float, float]:

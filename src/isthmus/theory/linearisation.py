@@ -24,14 +24,15 @@ from isthmus._errors import NumericalError
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
-from isthmus.core.rates import Rate
+from isthmus.core.rates import Rate, both_at
 from isthmus.dynamics.parallel import Progress, run_jobs
+from isthmus.dynamics.step_control import step_factor
 
 LANES = 8
 """Recorded times that are pulled back together."""
 KEPT = 1 << 30
 """Bytes of states that are kept; beyond, every so many steps one is, and those between are computed again."""
-SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 4.0
+LARGEST_FACTOR = 4.0
 
 
 class System(eqx.Module):
@@ -49,8 +50,7 @@ class System(eqx.Module):
 
     def velocity(self, state: Autoencoder, time: jax.Array, weights: jax.Array) -> Autoencoder:
         """Return the velocity of the neurons under any weights of the points; it is linear in them."""
-        encoder, decoder = (jnp.asarray(rate(time) if callable(rate) else rate, weights.dtype) for rate in self.rates)
-        return state.velocity(self.points, weights, encoder, decoder)
+        return state.velocity(self.points, weights, *both_at(self.rates, time, weights.dtype))
 
     def step_with_slopes(
         self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array
@@ -274,9 +274,7 @@ def _adaptive_nodes(start: Autoencoder, system: System, times: np.ndarray, rtol:
             if passed:
                 nodes.append(time if last else nodes[-1] + step)
                 state = following
-            factor = SMALLEST_FACTOR
-            if np.isfinite(error):
-                factor = min(LARGEST_FACTOR, max(SMALLEST_FACTOR, SAFETY * max(error, 1e-12) ** (-1 / 3)))
+            factor = step_factor(error, LARGEST_FACTOR)
             size = max(size, step * factor) if last and passed else step * factor
     return np.array(nodes)
 

@@ -19,6 +19,7 @@ from isthmus.core.problem import Problem
 from isthmus.core.saddle_point import SaddlePoint, saddle_point
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.sgd import check_width
 
 DRAWS = 512
 STEPS_A_FOLD = 20
@@ -57,7 +58,7 @@ class Saddle:
         Initial deviations are Gaussian with the covariance of a neuron over N, and grow by the linear system.
         """
         point = self._moving()
-        widths = _pair(width)
+        widths = check_width(width)
         random = np.random.default_rng([seed, *widths])
         sides = (point.encoder_parts, point.decoder_parts)
         start = [
@@ -142,9 +143,7 @@ def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 1
 
     """
     _checks.instance("problem", problem, Problem)
-    neurons = _checks.integer("neurons", neurons, minimum=2)
-    if neurons & (neurons - 1):
-        _checks.refuse("neurons", "be a power of 2", neurons)
+    neurons = _checks.power_of_2("neurons", neurons, minimum=2)
     seed = _checks.integer("seed", seed, minimum=0)
     if drop is not None:
         drop = _checks.real("drop", drop, above=0)
@@ -195,10 +194,3 @@ def measured_escape_times(
     rise = gain[rows, first] - gain[rows, before]
     share = np.where(first > 0, (saddle.drop - gain[rows, before]) / np.where(rise > 0, rise, 1), 0.0)
     return times[before] + share * (times[first] - times[before])
-
-
-def _pair(width: int | tuple[int, int]) -> tuple[int, int]:
-    pair = width if isinstance(width, tuple | list) else (width, width)
-    if len(pair) != 2:
-        _checks.refuse("width", "be one width or a pair (encoder, decoder)", width)
-    return _checks.integer("width", pair[0], minimum=1), _checks.integer("width", pair[1], minimum=1)
