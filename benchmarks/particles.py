@@ -39,7 +39,7 @@ def plain_sobol(problem: im.Problem, times: np.ndarray, count: int, seed: int) -
         measures.append(NeuronMeasure.of(joint[:, :v], joint[:, v:w], joint[:, w]))
     start, settings = problem.autoencoder(*measures), flow_settings(1e-6, None, 20_000, DOUBLE)
     nothing = np.zeros(0, dtype=int)
-    return integrate_flow(start, problem.population, problem.rates, times, nothing, settings, DOUBLE).risk
+    return integrate_flow(start, problem.population, problem.motion, times, nothing, settings, DOUBLE).risk
 
 
 def report() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from isthmus.core.data import Data, Stream
     from isthmus.core.laws import GaussianNeurons, Law, SampledNeurons, aligned_law, independent_law
     from isthmus.core.neurons import NeuronMeasure
+    from isthmus.core.optimizers import Adam, GradientDescent, Momentum
     from isthmus.core.problem import Problem
     from isthmus.core.sources import gaussian_stream, load_data, manifold_stream
     from isthmus.dynamics.closures import linear_closure
@@ -57,6 +58,7 @@ _HOMES = {
     "core.data": ("Data", "Stream"),
     "core.laws": ("GaussianNeurons", "Law", "SampledNeurons", "aligned_law", "independent_law"),
     "core.neurons": ("NeuronMeasure",),
+    "core.optimizers": ("Adam", "GradientDescent", "Momentum"),
     "core.problem": ("Problem",),
     "core.sources": ("gaussian_stream", "load_data", "manifold_stream"),
     "dynamics.closures": ("linear_closure",),

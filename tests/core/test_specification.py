@@ -72,8 +72,8 @@ def test_commented_toml_parses_to_the_same_description(**values):
 def test_commented_toml_says_every_key_and_what_it_means():
     problem = problem_of()
     text = commented_toml(problem)
-    for table in (problem, problem.data, problem.law, problem.schedule):
-        for key in type(table).model_fields.keys() - {"data", "law", "schedule"}:
+    for table in (problem, problem.data, problem.law, problem.schedule, problem.optimizer):
+        for key in type(table).model_fields.keys() - {"data", "law", "schedule", "optimizer"}:
             assert f"\n{key} = " in f"\n{text}" or f"\n# {key} = ..." in text
     assert "latent_dim = 2  # dimension k of the bottleneck\n" in text
     assert "# max_points = ...  # keep a random subset of a named set or file\n" in text

@@ -61,7 +61,7 @@ def test_the_moment_equations_are_those_of_neurons():
 
     start = np.concatenate([part.ravel() for part in (a, w, c, u)])
     path = solve_ivp(velocity, (0, 0.5), start, "DOP853", times, rtol=1e-11, atol=1e-12)
-    moments = moment_flow(join(a, w), join(c, u), sigma, times, (1.0, 1.0), 1e-11)
+    moments = moment_flow(join(a, w), join(c, u), sigma, times, 1e-11)
     np.testing.assert_allclose(moments, [risk(state) for state in path.y.T], rtol=1e-8)
 
 

@@ -64,7 +64,7 @@ def test_rates_and_fixed_biases_are_heeded(digits):
 def test_a_large_state_is_integrated_with_little_memory(digits, monkeypatch):
     called = []
     original = mean_field.integrate_flow
-    monkeypatch.setattr(mean_field, "integrate_flow", lambda *a: called.append(a[-1]) or original(*a))
+    monkeypatch.setattr(mean_field, "integrate_flow", lambda *a: called.append(a[8]) or original(*a))
     im.solve_mean_field(digits, [0.0, 0.5], particles=64, replicates=1)
     monkeypatch.setattr(mean_field, "LARGE_STATE", 1000)
     im.solve_mean_field(digits, [0.0, 0.5], particles=64, replicates=1)

@@ -35,7 +35,7 @@ def exact_flow(problem, width, run, seed, times):
     with computing_in(DOUBLE):
         moments = [np.asarray(side.second_moments()) for side in (start.encoder, start.decoder)]
     points = problem.population.points
-    return moment_flow(*moments, points.T @ points / len(points), np.asarray(times), (1.0, 1.0), 1e-10)
+    return moment_flow(*moments, points.T @ points / len(points), np.asarray(times), 1e-10)
 
 
 def test_gradient_flow_is_the_exact_one_of_each_network():

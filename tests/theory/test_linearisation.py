@@ -119,7 +119,6 @@ def test_on_the_closed_system_the_influence_is_the_derivative_in_the_second_mome
                     moments(start.decoder, masses["decoder"]),
                     sigma,
                     times,
-                    (1.0, 1.0),
                     1e-12,
                 )
             )

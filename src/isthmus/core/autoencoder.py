@@ -15,11 +15,12 @@ The mean-field dynamics ∂_t ρ = ∇·(ρ∇Ψ_E), ∂_t ν = ∇·(ν∇Ψ_D)
     ċ = −E[r φ(s)]    u̇ = −E[⟨r, c⟩ φ′(s) f(x)]    ė = −E[⟨r, c⟩ φ′(s)]        s = ⟨u, f(x)⟩ + e .
 
 Stochastic gradient descent uses the same velocity with a minibatch in place of P, since for uniform masses the
-velocity of neuron i is −N ∂R/∂θ_i.
+velocity of neuron i is −N ∂R/∂θ_i. Weight decay λ adds (λ/2) ∫ |θ|² dρ to the risk, and −λθ to the velocity.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import equinox as eqx
@@ -115,6 +116,21 @@ def network_response(
     return velocity, _over_devices(pull_on_inputs, axis)
 
 
+def trained(measure: NeuronMeasure, train_biases: bool) -> NeuronMeasure:
+    """Return the trained parameters of a measure, with 0 in the place of all else."""
+    bias = measure.bias if train_biases else jnp.zeros_like(measure.bias)
+    return NeuronMeasure(jnp.zeros_like(measure.masses), measure.outgoing, measure.incoming, bias)
+
+
+def decayed(
+    velocity: NeuronMeasure, measure: NeuronMeasure, rate: jax.Array | float, decay: float, train_biases: bool
+) -> NeuronMeasure:
+    """Return the velocity with −rate × λθ added."""
+    if decay == 0:
+        return velocity
+    return jax.tree.map(lambda moved, theta: moved - rate * decay * theta, velocity, trained(measure, train_biases))
+
+
 def _over_devices(part: jax.Array, axis: str | None) -> jax.Array:
     """Sum over the devices on which neurons live, where they are spread along an axis of a mesh."""
     return part if axis is None else jax.lax.psum(part, axis)
@@ -124,7 +140,8 @@ class Autoencoder(eqx.Module):
     """An encoder measure and a decoder measure that meet in a bottleneck of dimension k.
 
     All methods take points of shape (n, d), and weights of shape (n,) with sum 1 where an expectation over the
-    data is taken (uniform if left out). With ``train_biases=False`` biases keep their values: their velocity is 0.
+    data is taken (uniform if left out). With ``train_biases=False`` biases keep their values: their velocity is 0, and
+    no weight decay acts on them.
 
     Example:
         >>> import isthmus as im
@@ -142,6 +159,16 @@ class Autoencoder(eqx.Module):
     encoder_activation: Activation = eqx.field(static=True)
     decoder_activation: Activation = eqx.field(static=True)
     train_biases: bool = eqx.field(static=True, default=True)
+    weight_decay: tuple[float, float] = eqx.field(static=True, default=(0.0, 0.0))
+
+    def with_measures(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
+        """Return the same autoencoder with other measures in it."""
+        return dataclasses.replace(self, encoder=encoder, decoder=decoder)
+
+    def times(self, encoder: jax.Array | float, decoder: jax.Array | float) -> Autoencoder:
+        """Return a velocity with that of each side multiplied by a number."""
+        factors = ((self.encoder, encoder), (self.decoder, decoder))
+        return self.with_measures(*(jax.tree.map(lambda leaf, f=f: f * leaf, side) for side, f in factors))
 
     @property
     def latent_dim(self) -> int:
@@ -184,10 +211,23 @@ class Autoencoder(eqx.Module):
 
         return summed(term, (points, _uniform_unless(weights, points)), blocks[2])
 
+    def penalty(self) -> jax.Array:
+        """Return (λ_E/2) ∫ |θ|² dρ + (λ_D/2) ∫ |ω|² dν over what is trained, a scalar."""
+        sides = zip((self.encoder, self.decoder), self.weight_decay, strict=True)
+        terms = [decay / 2 * jnp.dot(measure.masses, squares(measure, self.train_biases)) for measure, decay in sides]
+        return terms[0] + terms[1]
+
+    def objective(self, points: ArrayLike, weights: ArrayLike | None = None) -> jax.Array:
+        """Return the risk plus the penalty, which is what the dynamics descends."""
+        return self.risk(points, weights) + self.penalty()
+
     def first_variations(
         self, points: ArrayLike, weights: ArrayLike | None = None, at: Autoencoder | None = None
     ) -> tuple[jax.Array, jax.Array]:
-        """Return Ψ_E, shape (N_E,), and Ψ_D, shape (N_D,), at the neurons of ``at`` (its own if left out)."""
+        """Return Ψ_E, shape (N_E,), and Ψ_D, shape (N_D,), at the neurons of ``at`` (its own if left out).
+
+        They are those of the risk; that of the penalty at θ is (λ/2) |θ|².
+        """
         points = jnp.asarray(points)
         weights = _uniform_unless(weights, points)
         at = self if at is None else at
@@ -210,10 +250,11 @@ class Autoencoder(eqx.Module):
         decoder_rate: jax.Array | float = 1.0,
         axis: str | None = None,
     ) -> Autoencoder:
-        """Return the velocity −ξ_E∇Ψ_E of each encoder neuron and −ξ_D∇Ψ_D of each decoder neuron.
+        """Return the velocity −ξ_E(∇Ψ_E + λ_E θ) of each encoder neuron and −ξ_D(∇Ψ_D + λ_D ω) of each decoder neuron.
 
         The rates ξ_E and ξ_D are scalars. The masses' rate of change, in the place of the masses, is 0. Neurons and
-        points are taken in blocks. With ``axis``, neurons are spread along this axis of a mesh of devices.
+        points are taken in blocks. With ``axis``, neurons are spread along this axis of a mesh of devices. The penalty
+        is part of the loss of each point, so that the velocity is linear in the weights also where their sum isn't 1.
         """
         points = jnp.asarray(points)
         blocks = self._blocks(points)
@@ -236,10 +277,61 @@ class Autoencoder(eqx.Module):
                 axis,
                 self.train_biases,
             )
+            decays = (rate * weights.sum() for rate in (encoder_rate, decoder_rate))
+            return tuple(
+                decayed(velocity, measure, rate, decay, self.train_biases)
+                for velocity, measure, rate, decay in zip(
+                    (encoder, decoder), (self.encoder, self.decoder), decays, self.weight_decay, strict=True
+                )
+            )
+
+        return self.with_measures(*summed(term, (points, _uniform_unless(weights, points)), blocks[2]))
+
+    def second_moment(self, points: ArrayLike, weights: ArrayLike | None = None, axis: str | None = None) -> Autoencoder:
+        """Return E[v_x²] of every parameter, v_x its velocity for the point x alone and at unit rates.
+
+        Batches of B points drawn with replacement have velocities whose square is v² + (E[v_x²] − v²)/B on average.
+        """
+        points = jnp.asarray(points)
+        blocks = self._blocks(points)
+
+        def term(part: tuple[jax.Array, jax.Array]) -> tuple[NeuronMeasure, NeuronMeasure]:
+            points, weights = part
+            latents = network_outputs(self.encoder, self.encoder_activation, points, blocks[0], axis)
+            outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
+            decoder, pull_on_latents = self._squares(1, latents, outputs - points, weights, axis)
+            encoder, _ = self._squares(0, points, pull_on_latents, weights, axis)
             return encoder, decoder
 
-        encoder, decoder = summed(term, (points, _uniform_unless(weights, points)), blocks[2])
-        return Autoencoder(encoder, decoder, self.encoder_activation, self.decoder_activation, self.train_biases)
+        return self.with_measures(*summed(term, (points, _uniform_unless(weights, points)), blocks[2]))
+
+    def _squares(
+        self, side: int, inputs: jax.Array, pull: jax.Array, weights: jax.Array, axis: str | None
+    ) -> tuple[NeuronMeasure, jax.Array]:
+        """Return E[v_x²] of one side, given the pull r(x) or q(x) without weights, and the pull on the inputs."""
+        measure = (self.encoder, self.decoder)[side]
+        phi = (self.encoder_activation, self.decoder_activation)[side]
+        s = _preactivations(measure, inputs)
+        slope_pull = _product(measure.outgoing, pull.T) * phi.first(s)
+        decay = self.weight_decay[side]
+
+        def mean_square(left: jax.Array, right: jax.Array, theta: jax.Array) -> jax.Array:
+            """Return E[(left × right + λθ)²] over the points."""
+            square = jnp.square(left) @ (weights[:, None] * jnp.square(right))
+            if decay == 0:
+                return square
+            mean = left @ (weights[:, None] * right)
+            return square + decay * theta * (2 * mean + decay * theta * weights.sum())
+
+        ones = jnp.ones((len(inputs), 1), inputs.dtype)
+        bias = mean_square(slope_pull, ones, measure.bias[:, None])[:, 0]
+        moments = NeuronMeasure(
+            jnp.zeros_like(measure.masses),
+            mean_square(phi.value(s), pull, measure.outgoing),
+            mean_square(slope_pull, inputs, measure.incoming),
+            bias if self.train_biases else jnp.zeros_like(bias),
+        )
+        return moments, _over_devices(_integral(slope_pull, measure.masses, measure.incoming), axis)
 
     def _blocks(self, points: jax.Array) -> tuple[int, int, int]:
         """Return how many encoder neurons, decoder neurons and points are taken at once."""
@@ -248,19 +340,21 @@ class Autoencoder(eqx.Module):
         return encoder[0], decoder[0], min(encoder[1], decoder[1])
 
     def dissipation(self, points: ArrayLike, weights: ArrayLike | None = None) -> jax.Array:
-        """Return ∫|∇Ψ_E|²dρ + ∫|∇Ψ_D|²dν, which at unit rates equals −dR/dt (the energy identity)."""
+        """Return ∫|∇Ψ_E + λ_E θ|²dρ + ∫|∇Ψ_D + λ_D ω|²dν.
+
+        At unit rates it equals −d/dt of the objective (the energy identity).
+        """
         velocity = self.velocity(points, weights)
-        return _mean_square(self.encoder, velocity.encoder) + _mean_square(self.decoder, velocity.decoder)
+        sides = ((self.encoder, velocity.encoder), (self.decoder, velocity.decoder))
+        terms = [jnp.dot(measure.masses, squares(moved)) for measure, moved in sides]
+        return terms[0] + terms[1]
 
 
 def _uniform_unless(weights: ArrayLike | None, points: jax.Array) -> jax.Array:
     return jnp.full(len(points), 1 / len(points), points.dtype) if weights is None else jnp.asarray(weights)
 
 
-def _mean_square(measure: NeuronMeasure, velocity: NeuronMeasure) -> jax.Array:
-    squares = (
-        jnp.square(velocity.outgoing).sum(axis=1)
-        + jnp.square(velocity.incoming).sum(axis=1)
-        + jnp.square(velocity.bias)
-    )
-    return jnp.dot(measure.masses, squares)
+def squares(measure: NeuronMeasure, train_biases: bool = True) -> jax.Array:
+    """Return |v|² + |w|² + b² of each neuron, shape (N,), without biases that aren't trained."""
+    weights = jnp.square(measure.outgoing).sum(axis=1) + jnp.square(measure.incoming).sum(axis=1)
+    return weights + jnp.square(measure.bias) if train_biases else weights

@@ -28,10 +28,12 @@ class Frame:
 
     """
 
-    def __init__(self, data: Data, encoder: GaussianNeurons, decoder: GaussianNeurons) -> None:
+    def __init__(
+        self, data: Data, encoder: GaussianNeurons, decoder: GaussianNeurons, *, whole: bool = False
+    ) -> None:
         self._encoder = encoder
         self.basis = data.span
-        if not _decouples(decoder, self.basis):
+        if whole or not _decouples(decoder, self.basis):
             self.basis = _completed(self.basis)
         self.data = Data(data.points @ self.basis, data.weights, name=data.name)
         self.encoder = encoder.in_axes(incoming=self.basis)

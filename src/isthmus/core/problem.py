@@ -20,6 +20,7 @@ from isthmus.core.data import Data, Stream
 from isthmus.core.frame import Frame
 from isthmus.core.laws import GaussianNeurons, Law
 from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.optimizers import GradientDescent, Motion, Optimizer
 from isthmus.core.rates import Rate
 from isthmus.core.saddle_point import saddle_point
 
@@ -31,8 +32,10 @@ FEW_POINTS, FEW_NEURONS, LARGEST_SYSTEM = 512, 512, 500
 class Problem:
     """What is to be learned, from where, and by which network, with no word on how it is solved.
 
-    The dynamics is dθ/dt = −ξ_E(t) ∇Ψ_E(θ) for encoder neurons and dω/dt = −ξ_D(t) ∇Ψ_D(ω) for decoder neurons;
-    stochastic gradient descent at step size ε does ε steps of the same, so that t = ε × steps.
+    The dynamics is dθ = −ξ_E(t) (∇Ψ_E(θ) + λ_E θ) dt + √(2 ξ_E τ) dB for encoder neurons, and the same with D in place of
+    E for decoder neurons; it descends the objective R + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν, with a term τ ∫ log ρ dρ and
+    the like for ν at temperature τ. Stochastic gradient descent at step size ε does ε steps of the same, so that
+    t = ε × steps.
 
     Args:
         data: `Data`, or a `Stream` for one-pass training from a population.
@@ -40,6 +43,10 @@ class Problem:
         activation: a name, an `Activation`, or a pair (encoder, decoder) of either.
         encoder_rate, decoder_rate: ξ_E and ξ_D, numbers or functions of time. The same function for both is a
             step-size schedule; 0 freezes one side.
+        weight_decay: λ, or a pair (λ_E, λ_D): the penalty on the square of every trained parameter, per neuron; a network
+            of width N has (λ/2N) Σ|θ_i|².
+        temperature: τ of mean-field Langevin dynamics, the same for both sides.
+        optimizer: `GradientDescent`, `Momentum` or `Adam`, in a form that has a mean-field limit.
         train_biases: False keeps each bias as the law draws it; with a law without biases there are then none at all.
         population_points: for a stream, how many points of a fixed fresh sample stand for the population
             wherever an expectation over it is taken (the mean-field flow and the recorded risk).
@@ -65,6 +72,9 @@ class Problem:
     activation: str | Activation | tuple[str | Activation, str | Activation] = "tanh"
     encoder_rate: Rate = 1.0
     decoder_rate: Rate = 1.0
+    weight_decay: float | tuple[float, float] = 0.0
+    temperature: float = 0.0
+    optimizer: Optimizer = GradientDescent()
     train_biases: bool = True
     population_points: int = 4096
     population_seed: int = 0
@@ -77,6 +87,11 @@ class Problem:
         _checks.instance("train_biases", self.train_biases, bool)
         rates.check("encoder_rate", self.encoder_rate)
         rates.check("decoder_rate", self.decoder_rate)
+        _check_decay(self.weight_decay)
+        _checks.real("temperature", self.temperature, minimum=0)
+        _checks.instance("optimizer", self.optimizer, Optimizer)
+        if self.temperature > 0 and not isinstance(self.optimizer, GradientDescent):
+            _checks.refuse("temperature", "be 0 with an optimizer other than GradientDescent", self.temperature)
         if self.law.dim != self.data.dim:
             _checks.refuse("law", f"have the data dimension {self.data.dim}", self.law.dim)
         names = tuple(activation.name for activation in self.activations)
@@ -115,6 +130,17 @@ class Problem:
     def rates(self) -> tuple[Rate, Rate]:
         """The rates ξ_E and ξ_D."""
         return self.encoder_rate, self.decoder_rate
+
+    @property
+    def decays(self) -> tuple[float, float]:
+        """The weight decays λ_E and λ_D."""
+        pair = self.weight_decay if isinstance(self.weight_decay, tuple | list) else (self.weight_decay,) * 2
+        return float(pair[0]), float(pair[1])
+
+    @property
+    def motion(self) -> Motion:
+        """What moves neurons besides their velocity."""
+        return Motion(self.rates, self.optimizer, float(self.temperature))
 
     @cached_property
     def population(self) -> Data:
@@ -159,6 +185,8 @@ class Problem:
     @property
     def _growth(self) -> str:
         """What the warning says of the saddle, where that takes a fraction of a second."""
+        if any(self.decays) or not self.motion.is_gradient_flow:
+            return ""
         data = self.population
         few = Data(data.points[:FEW_POINTS], data.weights[:FEW_POINTS])
         if min(len(few.points), self.dim) * (2 * self.latent_dim + 1) > LARGEST_SYSTEM:
@@ -179,7 +207,19 @@ class Problem:
 
     def autoencoder(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
         """Return the autoencoder made of these measures with the problem's activations and trained parameters."""
-        return Autoencoder(encoder, decoder, *self.activations, self.train_biases)
+        return Autoencoder(encoder, decoder, *self.activations, self.train_biases, self.decays)
+
+    def objective(self, network: Autoencoder) -> float:
+        """Return the risk on the population plus the penalty of weight decay (without an entropy)."""
+        with computing_in(np.dtype(np.float64)):
+            autoencoder = self.autoencoder(network.encoder, network.decoder)
+            return float(autoencoder.objective(self.population.points, self.population.weights))
+
+    def require_gradient_flow(self, what: str) -> None:
+        """Refuse temperature, momentum and Adam, for ``what`` knows gradient flow (with weight decay) only."""
+        if not self.motion.is_gradient_flow:
+            moved = f"at temperature {self.temperature:g}" if self.temperature else f"with {self.optimizer}"
+            _checks.refuse("problem", f"be of gradient descent without noise for {what}", _checks.described(moved))
 
     def draw(self, key: jax.Array, widths: tuple[int, int], dtype: np.dtype) -> Autoencoder:
         """Return a network of widths (N_E, N_D) whose neurons are independent draws from the initial law.
@@ -192,6 +232,14 @@ class Problem:
             decoder = self.law.decoder.sample(keys[1], widths[1])
             drawn = self.autoencoder(encoder, decoder)
             return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), drawn)
+
+
+def _check_decay(value: float | tuple[float, float]) -> None:
+    pair = value if isinstance(value, tuple | list) else (value,)
+    if len(pair) > 2:
+        _checks.refuse("weight_decay", "be one number or a pair (encoder, decoder)", value)
+    for one in pair:
+        _checks.real("weight_decay", one, minimum=0)
 
 
 def _sampled_law_is_trivial(problem: Problem, count: int = 4096, probes: int = 16) -> bool:

@@ -16,6 +16,7 @@ from isthmus._errors import ArgumentError, IsthmusError, StudyFileError
 from isthmus.core.activations import ACTIVATIONS
 from isthmus.core.data import Data, Scale, Stream
 from isthmus.core.laws import Law, aligned_law, independent_law
+from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Optimizer
 from isthmus.core.problem import Problem
 from isthmus.core.rates import Rate
 from isthmus.core.sources import SOURCES, gaussian_stream, load_data, manifold_stream
@@ -25,6 +26,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 GENERATORS = ("gaussian", "manifold")
+UNIONS = {"activation": "one name or a pair", "weight_decay": "one number of at least 0 or a pair"}
 
 
 class Strict(BaseModel):
@@ -131,17 +133,39 @@ class ScheduleSpecification(Strict):
         return rate
 
 
+class OptimizerSpecification(Strict):
+    """The optimizer, in a form that has a mean-field limit: memories are times, not decays a step."""
+
+    kind: Literal["sgd", "momentum", "adam"] = "sgd"
+    memory: Positive = Field(1.0, description="momentum and adam: of the velocity, in mean-field time")
+    square_memory: Positive = Field(10.0, description="adam: of its square")
+    epsilon: Positive = Field(1e-3, description="adam: added to the root of the average square")
+
+    def build(self, batch_size: int | None) -> Optimizer:
+        """Return the optimizer; Adam's limit depends on the batch size."""
+        if self.kind == "momentum":
+            return Momentum(self.memory)
+        if self.kind == "adam":
+            return Adam(self.memory, self.square_memory, self.epsilon, batch_size)
+        return GradientDescent()
+
+
 class ProblemSpecification(Strict):
     """A problem in words; `build` makes the `Problem`."""
 
     activation: str | tuple[str, str] = Field("tanh", description="one name, or [encoder, decoder]")
     encoder_rate: NonNegative = 1.0
     decoder_rate: NonNegative = 1.0
+    weight_decay: NonNegative | tuple[NonNegative, NonNegative] = Field(
+        0.0, description="penalty on squared weights, one number or [encoder, decoder]"
+    )
+    temperature: NonNegative = Field(0.0, description="of mean-field Langevin dynamics")
     train_biases: bool = Field(True, description="false keeps biases as drawn: none with law.bias_scale = 0")
     population_points: Count = Field(4096, description="stream: points that stand for the population")
     data: DataSpecification = DataSpecification()  # pyright: ignore[reportCallIssue]
     law: LawSpecification = LawSpecification()  # pyright: ignore[reportCallIssue]
     schedule: ScheduleSpecification = ScheduleSpecification()  # pyright: ignore[reportCallIssue]
+    optimizer: OptimizerSpecification = OptimizerSpecification()  # pyright: ignore[reportCallIssue]
 
     @model_validator(mode="after")
     def _known(self) -> ProblemSpecification:
@@ -154,8 +178,8 @@ class ProblemSpecification(Strict):
         """The names of the activations of encoder and decoder."""
         return (self.activation, self.activation) if isinstance(self.activation, str) else self.activation
 
-    def build(self) -> Problem:
-        """Return the problem: load or draw the data, calibrate the law."""
+    def build(self, batch_size: int | None = None) -> Problem:
+        """Return the problem: load or draw the data, calibrate the law; the batch size is that of Adam's limit."""
         data = self.data.build()
         sample = data if isinstance(data, Data) else data.quadrature(self.population_points, seed=0)
         return Problem(
@@ -164,6 +188,9 @@ class ProblemSpecification(Strict):
             activation=self.activation_names,
             encoder_rate=self.schedule.build(self.encoder_rate),
             decoder_rate=self.schedule.build(self.decoder_rate),
+            weight_decay=self.weight_decay,
+            temperature=self.temperature,
+            optimizer=self.optimizer.build(batch_size),
             train_biases=self.train_biases,
             population_points=self.population_points,
         )
@@ -176,10 +203,9 @@ def translated(error: ValidationError, model: type[BaseModel]) -> IsthmusError:
     if isinstance(cause, IsthmusError):
         return cause
     path = [str(part) for part in first["loc"]]
-    if path[0] == "activation":  # one of a union, whose members stand in the path
-        return ArgumentError(
-            f"Argument 'activation' must be one name or a pair [encoder, decoder], but it is {first['input']!r}."
-        )
+    if path[0] in UNIONS:  # one of a union, whose members stand in the path
+        rule = UNIONS[path[0]]
+        return ArgumentError(f"Argument '{path[0]}' must be {rule} [encoder, decoder], but it is {first['input']!r}.")
     name = ".".join(path)
     if first["type"] == "extra_forbidden":
         known = _keys(model, path[:-1])

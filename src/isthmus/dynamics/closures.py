@@ -10,8 +10,10 @@ from isthmus import _checks
 from isthmus._errors import NumericalError
 from isthmus.core import rates
 from isthmus.core.laws import GaussianNeurons
+from isthmus.core.optimizers import GradientDescent, Momentum, Motion
 from isthmus.core.problem import Problem
-from isthmus.core.rates import Rate
+
+PLAIN = Motion((1.0, 1.0), GradientDescent(), 0.0)
 
 
 def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -> np.ndarray:
@@ -27,6 +29,9 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         Ṁ_D = ξ_D (L M_D + M_D Lᵀ),   L = [[0, H], [Hᵀ, 0]],   H = (I − BA)ΣAᵀ,
         R = ½ tr (I − BA) Σ (I − BA)ᵀ .
 
+    Weight decay λ subtracts λ from K and L, and a temperature τ adds 2ξτ to the diagonals; with momentum the moments are
+    those of weights and averages, (a, w, m).
+
     It holds for any initial law with these moments; here they are those of a Gaussian law. (`moment_flow` takes the
     moments themselves; with those of a finite network's neurons it is the exact gradient flow of that network.)
 
@@ -36,7 +41,7 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         rtol: tolerance of the ordinary differential equation.
 
     Raises:
-        ArgumentError: where an activation isn't linear, or a bias is present or would arise.
+        ArgumentError: where an activation isn't linear, a bias is present or would arise, or the optimizer is Adam.
 
     Example:
         >>> import isthmus as im
@@ -50,6 +55,8 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
     grid = _checks.times("times", times)
     if any(activation.name != "linear" for activation in problem.activations):
         _checks.refuse("activation", "be 'linear' for the closed system", problem.activation)
+    if not problem.optimizer.turns_along:
+        _checks.refuse("optimizer", "be GradientDescent or Momentum for the closed system", problem.optimizer)
     points = problem.population.points.astype(float)
     if problem.train_biases and not problem.population.is_centred:
         hint = "set train_biases=False, or centre the data"
@@ -59,8 +66,9 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         _moments("decoder", problem.law.decoder),
         (points * problem.population.weights[:, None]).T @ points,
         grid,
-        (problem.encoder_rate, problem.decoder_rate),
         rtol,
+        problem.motion,
+        problem.decays,
     )
 
 
@@ -69,21 +77,32 @@ def moment_flow(
     decoder: np.ndarray,
     second_moment: np.ndarray,
     times: np.ndarray,
-    xi: tuple[Rate, Rate],
     rtol: float,
+    motion: Motion = PLAIN,
+    decays: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
     """Solve the closed system from the second moments of encoder, decoder and data; return the risk, shape (T,)."""
-    dim, latent_dim, split = len(second_moment), len(encoder) - len(second_moment), encoder.size
+    dim, latent_dim = len(second_moment), len(encoder) - len(second_moment)
+    memory = motion.optimizer.memory if isinstance(motion.optimizer, Momentum) else None
+    if memory is not None:  # the averages start at 0
+        encoder, decoder = (np.pad(moments, (0, len(moments))) for moments in (encoder, decoder))
+    split = encoder.size
 
     def unpack(state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         m_e, m_d = state[:split].reshape(encoder.shape), state[split:].reshape(decoder.shape)
-        return m_e, m_d, m_e[:latent_dim, latent_dim:], m_d[:dim, dim:]
+        return m_e, m_d, m_e[:latent_dim, latent_dim:][:, :dim], m_d[:dim, dim:][:, :latent_dim]
 
     def velocity(time: float, state: np.ndarray) -> np.ndarray:
         m_e, m_d, a, b = unpack(state)
         defect = (np.eye(dim) - b @ a) @ second_moment
-        xi_e, xi_d = (rates.values("rate", rate, np.array([time]))[0] for rate in xi)
-        return np.concatenate([(xi_e * _turn(b.T @ defect, m_e)).ravel(), (xi_d * _turn(defect @ a.T, m_d)).ravel()])
+        xi = (rates.values("rate", rate, np.array([time]))[0] for rate in motion.rates)
+        sides = zip((m_e, m_d), (b.T @ defect, defect @ a.T), xi, decays, strict=True)
+        changes = []
+        for moments, block, rate, decay in sides:
+            change = _generator(block, rate, decay, memory) @ moments
+            noise = 2 * rate * motion.temperature * np.eye(len(moments))
+            changes.append((change + change.T + noise).ravel())
+        return np.concatenate(changes)
 
     def risk(state: np.ndarray) -> float:
         _, _, a, b = unpack(state)
@@ -107,9 +126,12 @@ def _moments(name: str, law: object) -> np.ndarray:
     return law.second_moments()
 
 
-def _turn(block: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    """Return K M + M Kᵀ with K = [[0, G], [Gᵀ, 0]]."""
+def _generator(block: np.ndarray, rate: float, decay: float, memory: float | None) -> np.ndarray:
+    """Return S in d/dt y = S y for y = (v, w), or (v, w, m) where there is a memory; v pulls w by the block, and back."""
     outputs, inputs = block.shape
-    k = np.block([[np.zeros((outputs, outputs)), block], [block.T, np.zeros((inputs, inputs))]])
-    product = k @ moments
-    return product + product.T
+    pull = np.block([[np.zeros((outputs, outputs)), block], [block.T, np.zeros((inputs, inputs))]])
+    one = np.eye(len(pull))
+    pull = pull - decay * one
+    if memory is None:
+        return rate * pull
+    return np.block([[np.zeros_like(pull), rate * one], [pull / memory, -one / memory]])

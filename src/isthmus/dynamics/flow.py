@@ -15,19 +15,24 @@ from isthmus._errors import Status
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
-from isthmus.core.rates import Rate
+from isthmus.core.optimizers import GradientDescent, Motion
+from isthmus.core.rates import both_at
+from isthmus.dynamics.langevin import langevin_path
 from isthmus.dynamics.low_memory import System, low_memory_path
 from isthmus.dynamics.placement import Placement
 
 ONE_DEVICE = Placement(None)
+LEAST_NOISY_RTOL = 1e-4
+"""Below it the error of time steps is lost in the noise of any affordable number of particles."""
 
 
 class Flow(NamedTuple):
-    """Risk (T,) and snapshots of one flow, and how it ended."""
+    """Risk (T,) and snapshots of one flow, how it ended, and for one with noise the error of its time steps (T,)."""
 
     risk: np.ndarray
     snapshots: Autoencoder | None  # arrays with a leading axis of snapshots
     status: Status
+    step_error: np.ndarray | None = None
 
 
 class FlowSettings(NamedTuple):
@@ -62,15 +67,16 @@ def _smallest_rtol(dtype: np.dtype) -> float:
 def integrate_flow(
     start: Autoencoder,
     population: Data,
-    rates: tuple[Rate, Rate],
+    motion: Motion,
     times: np.ndarray,
     snapshot_indices: np.ndarray,
     settings: FlowSettings,
     dtype: np.dtype,
     placement: Placement = ONE_DEVICE,
     low_memory: bool = False,
+    noise_key: jax.Array | None = None,
 ) -> Flow:
-    """Follow dθ/dt = −ξ∇Ψ from ``start`` and return the risk at the times, and the state at some of them."""
+    """Follow dθ/dt = −ξ∇Ψ, or what else moves neurons, from ``start``; return the risk at the times and some states."""
     with computing_in(dtype):
         points, weights = placement.place(
             (population.points.astype(dtype), population.weights.astype(dtype)), spread=False
@@ -80,14 +86,23 @@ def integrate_flow(
             system = System(
                 (start.encoder_activation, start.decoder_activation),
                 start.train_biases,
+                start.weight_decay,
                 points,
                 weights,
-                rates,
+                motion.rates,
                 placement,
             )
             tolerances = (settings.rtol, settings.atol)
             path = low_memory_path(start, system, stops, times, snapshot_indices, tolerances, settings.max_steps)
             return Flow(path.risk, path.snapshots, _status(path.risk, path.successful, path.steps, times, settings))
+        if motion.temperature > 0:
+            assert noise_key is not None
+            tolerance = max(settings.rtol, LEAST_NOISY_RTOL)
+            noisy = langevin_path(
+                start, points, weights, motion, times, snapshot_indices, tolerance, settings.max_steps, noise_key
+            )
+            status = _status(noisy.risk, noisy.successful, noisy.steps, times, settings)
+            return Flow(noisy.risk, noisy.snapshots, status, noisy.step_error)
         grid = jnp.asarray(times, dtype)
         risk, snapshots, successful, steps = _solve(
             placement.place(start, spread=True),
@@ -99,7 +114,7 @@ def integrate_flow(
             jnp.asarray(settings.rtol, dtype),
             jnp.asarray(settings.atol, dtype),
             settings.max_steps,
-            rates,
+            motion,
             placement,
         )
         risk, snapshots = np.array(placement.fetch(risk), np.float64), _fetched(placement, snapshots)
@@ -111,7 +126,7 @@ def _fetched(placement: Placement, snapshots: Autoencoder | None) -> Autoencoder
     return None if snapshots is None else placement.fetch(snapshots)
 
 
-@partial(jax.jit, static_argnames=("max_steps", "rates", "placement"))
+@partial(jax.jit, static_argnames=("max_steps", "motion", "placement"))
 def _solve(
     start: Autoencoder,
     points: jax.Array,
@@ -122,15 +137,29 @@ def _solve(
     rtol: jax.Array,
     atol: jax.Array,
     max_steps: int,
-    rates: tuple[Rate, Rate],
+    motion: Motion,
     placement: Placement,
 ) -> tuple[jax.Array, Autoencoder | None, jax.Array, jax.Array]:
-    def velocity(time: jax.Array, state: Autoencoder, _: None) -> Autoencoder:
-        return placement.velocity(rates, time, state, points, weights)
+    optimizer = motion.optimizer
+    remembers = not isinstance(optimizer, GradientDescent)
 
-    saves = [diffrax.SubSaveAt(ts=times, fn=lambda _, state, __: placement.risk(state, points, weights))]
+    def pulls(time: jax.Array, network: Autoencoder) -> tuple[Autoencoder, Autoencoder | None]:
+        """Return the velocity, at unit rates where there is a memory, and its second moment where that is wanted."""
+        rates = (1.0, 1.0) if remembers else motion.rates
+        velocity = placement.velocity(rates, time, network, points, weights)
+        return velocity, None if optimizer.noise_batch is None else network.second_moment(points, weights)
+
+    def slope(time: jax.Array, state: tuple, _: None) -> tuple:
+        if not remembers:
+            return pulls(time, state[0])[:1]
+        network, averages = state
+        moved, change = optimizer.slope(time, averages, *pulls(time, network))
+        return moved.times(*both_at(motion.rates, time, points.dtype)), change
+
+    saves = [diffrax.SubSaveAt(ts=times, fn=lambda _, state, __: placement.risk(state[0], points, weights))]
     if snapshot_times is not None:
-        saves.append(diffrax.SubSaveAt(ts=snapshot_times))
+        saves.append(diffrax.SubSaveAt(ts=snapshot_times, fn=lambda _, state, __: state[0]))
+    at_rest = (optimizer.flow_start(*pulls(jnp.zeros((), times.dtype), start)),) if remembers else ()
     # Steps end at the recorded times: between steps the error of the interpolant isn't controlled by the tolerance.
     controller = diffrax.ClipStepSizeController(
         diffrax.PIDController(rtol=rtol, atol=atol),  # pyright: ignore[reportArgumentType]
@@ -138,12 +167,12 @@ def _solve(
         store_rejected_steps=None,
     )
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(velocity),  # pyright: ignore[reportArgumentType]
+        diffrax.ODETerm(slope),  # pyright: ignore[reportArgumentType]
         diffrax.Tsit5(),
         t0=0.0,
         t1=times[-1],  # pyright: ignore[reportArgumentType]
         dt0=None,
-        y0=start,
+        y0=(start, *at_rest),
         saveat=diffrax.SaveAt(subs=saves),
         stepsize_controller=controller,
         max_steps=max_steps,

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from isthmus.core.activations import Activation
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, decayed
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.rates import Rate, both_at
 from isthmus.dynamics.placement import Placement
@@ -40,10 +40,11 @@ class Path(NamedTuple):
 
 
 class System(NamedTuple):
-    """What doesn't change along the flow: activations, points (n, d) with weights, rates, and where neurons live."""
+    """What doesn't change along the flow: points (n, d) with weights, rates, and where neurons live."""
 
     activations: tuple[Activation, Activation]
     train_biases: bool
+    weight_decay: tuple[float, float]
     points: jax.Array
     weights: jax.Array
     rates: tuple[Rate, Rate]
@@ -100,7 +101,7 @@ def _chunks(measure: NeuronMeasure, placement: Placement) -> Chunks:
 def _whole(state: tuple[Chunks, Chunks], like: Autoencoder, placement: Placement) -> Autoencoder:
     join = lambda *leaves: np.concatenate([placement.fetch(leaf) for leaf in leaves])  # noqa: E731
     encoder, decoder = (jax.tree.map(join, *chunks) for chunks in state)
-    return Autoencoder(encoder, decoder, like.encoder_activation, like.decoder_activation, like.train_biases)
+    return like.with_measures(encoder, decoder)
 
 
 def _outputs(chunks: Chunks, phi: Activation, inputs: jax.Array, placement: Placement) -> jax.Array:
@@ -181,12 +182,21 @@ def _slopes(at: tuple[Chunks, Chunks], time: float, system: System) -> Iterator[
     pull = system.weights[:, None] * (_outputs(decoder, phi_d, latents, placement) - system.points)
     pull_on_latents = jnp.zeros_like(latents)
     for index in range(len(decoder)):
-        slope, part = _response_of_chunk(decoder[index], latents, pull, rate_d, phi_d, placement, system.train_biases)
+        slope, part = _response_of_chunk(
+            decoder[index], latents, pull, rate_d, phi_d, placement, system.train_biases, system.weight_decay[1]
+        )
         pull_on_latents = pull_on_latents + part
         yield 1, index, slope
     for index in range(len(encoder)):
         slope, _ = _response_of_chunk(
-            encoder[index], system.points, pull_on_latents, rate_e, phi_e, placement, system.train_biases
+            encoder[index],
+            system.points,
+            pull_on_latents,
+            rate_e,
+            phi_e,
+            placement,
+            system.train_biases,
+            system.weight_decay[0],
         )
         yield 0, index, slope
 
@@ -196,7 +206,7 @@ def _outputs_of_chunk(chunk: NeuronMeasure, inputs: jax.Array, phi: Activation, 
     return placement.outputs(chunk, phi, inputs)
 
 
-@partial(jax.jit, static_argnames=("phi", "placement", "train_biases"))
+@partial(jax.jit, static_argnames=("phi", "placement", "train_biases", "decay"))
 def _response_of_chunk(
     chunk: NeuronMeasure,
     inputs: jax.Array,
@@ -205,8 +215,10 @@ def _response_of_chunk(
     phi: Activation,
     placement: Placement,
     train_biases: bool,
+    decay: float,
 ) -> tuple[NeuronMeasure, jax.Array]:
-    return placement.response(chunk, phi, inputs, pull, rate, train_biases)
+    slope, pull_on_inputs = placement.response(chunk, phi, inputs, pull, rate, train_biases)
+    return decayed(slope, chunk, -rate, decay, train_biases), pull_on_inputs
 
 
 def _plus(tree: NeuronMeasure, size: jax.Array, slope: NeuronMeasure) -> NeuronMeasure:

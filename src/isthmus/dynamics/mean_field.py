@@ -63,8 +63,10 @@ def solve_mean_field(
 
     ∂_t ρ = ∇·(ρ ξ_E ∇Ψ_E),  ∂_t ν = ∇·(ν ξ_D ∇Ψ_D),  R = ½ E‖x − x̂‖²  (arXiv:2606.07120)
 
-    Each measure is a set of weighted particles that start at nodes of the initial law and move along
-    characteristics. A network of width N trained at step size ε is at time t = ε × steps.
+    with ∇Ψ + λθ in place of ∇Ψ where the problem has weight decay, a term ξ τ Δρ at a temperature, and measures on
+    parameters and averages where it has an optimizer with memory. Each measure is a set of weighted particles that start
+    at nodes of the initial law and move along characteristics (with noise, by Heun's method for stochastic equations). A
+    network of width N trained at step size ε is at time t = ε × steps.
 
     Args:
         problem: data, law, activations and rates.
@@ -80,7 +82,8 @@ def solve_mean_field(
         max_particles: with ``tolerance``, the most particles a side; the status says where they don't suffice.
         seed: of the scramblings.
         rtol, atol: tolerances of the adaptive time steps; by default 1e-6 and rtol/100 in double
-            precision, 1e-4 and rtol/100 in single.
+            precision, 1e-4 and rtol/100 in single. At a temperature ``rtol`` bounds the error of the risk over its
+            largest value, and is at least 1e-4.
         max_steps: the largest number of time steps.
         snapshot_times: those of ``times`` at which to keep the measures; the last one if left out.
         dtype: 'float64' or 'float32', whatever the type of the data.
@@ -166,6 +169,12 @@ class _Solver:
         if quadrature != "iid" and not all(isinstance(law, GaussianNeurons) for law in laws):
             named = _checks.described(f"{quadrature!r} with a law of type {type(laws[0]).__name__}")
             _checks.refuse("quadrature", "be 'iid' unless the law is GaussianNeurons", named)
+        if integrator == "low_memory":
+            problem.require_gradient_flow("integrator='low_memory'")
+        if placement.mesh is not None:
+            problem.require_gradient_flow("several devices")
+        if quadrature == "gauss_hermite" and problem.temperature > 0:
+            _checks.refuse("quadrature", "be 'sobol' or 'iid' at a temperature", quadrature)
         self._problem, self._times, self._kept, self._quadrature = problem, times, kept, quadrature
         self._replicates = 1 if quadrature == "gauss_hermite" else replicates
         self._seed, self._dtype, self._workers, self._progress = seed, dtype, workers, progress
@@ -175,7 +184,9 @@ class _Solver:
     def solve(self, particles: int, settings: FlowSettings) -> MeanFieldPath:
         """Return the path with the error of its particles, of its time steps, and of its population."""
         jobs = [(particles, replicate, 0, settings) for replicate in range(self._replicates)]
-        jobs.append((particles, 0, 0, settings.finer(self._dtype)))
+        noisy = self._problem.temperature > 0
+        if not noisy:
+            jobs.append((particles, 0, 0, settings.finer(self._dtype)))
         if self._quadrature == "gauss_hermite":
             jobs.append((_fewer_nodes(particles), 0, 0, settings))
         if isinstance(self._problem.data, Stream):
@@ -186,7 +197,8 @@ class _Solver:
         flows = run_jobs(follow, len(jobs), workers, self._progress)
         risks = np.stack([flow.risk for flow in flows])
         own, others = risks[: self._replicates], risks[self._replicates :]
-        errors = {"time_steps": MARGIN * np.abs(own[0] - others[0])}
+        steps = flows[0].step_error if noisy else MARGIN * np.abs(own[0] - others[0])
+        errors = {"time_steps": np.asarray(steps)}
         if self._quadrature == "gauss_hermite":
             errors["particles"] = np.abs(own[0] - others[1])
         else:
@@ -210,20 +222,21 @@ class _Solver:
         flow = integrate_flow(
             setting.start,
             setting.population,
-            self._problem.rates,
+            self._problem.motion,
             self._times,
             self._kept,
             settings,
             self._dtype,
             self._placement,
             self._low_memory(particles),
+            jax.random.fold_in(jax.random.key(self._seed), replicate),
         )
         # All flows run the same compiled solve, but only the first one's measures are kept.
         keep = keep and flow.snapshots is not None
         return flow._replace(snapshots=setting.lifted(flow.snapshots) if keep and flow.snapshots else None)
 
     def _low_memory(self, particles: int) -> bool:
-        if self._integrator != "auto":
+        if self._integrator != "auto" or not self._problem.motion.is_gradient_flow:
             return self._integrator == "low_memory"
         return 2 * particles * (self._problem.dim + self._problem.latent_dim + 2) * self._dtype.itemsize > LARGE_STATE
 
@@ -238,12 +251,18 @@ class _Solver:
         else:
             measures = gauss_hermite_particles(frame, particles, self._dtype)
         start = self._problem.autoencoder(*measures)
+        if not self._problem.optimizer.turns_along:
+            network = frame.lifted(start, start, self._seed)
+            return _Setting(network, self._problem.population_sample(sample), lambda network: network)
         return _Setting(start, frame.data, functools.partial(frame.lifted, start=start, seed=self._seed))
 
     def _frame_of_sample(self, sample: int) -> Frame:
         encoder, decoder = self._problem.law.encoder, self._problem.law.decoder
         assert isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons)
-        return Frame(self._problem.population_sample(sample), encoder, decoder)
+        problem = self._problem
+        # Elsewhere components outside the span of the points act (Adam) or move on their own (noise, weight decay).
+        whole = problem.temperature > 0 or problem.decays[0] > 0 or not problem.optimizer.turns_along
+        return Frame(problem.population_sample(sample), encoder, decoder, whole=whole)
 
 
 def _apart(snapshots: Autoencoder | None, count: int) -> tuple[Autoencoder, ...]:

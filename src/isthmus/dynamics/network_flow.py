@@ -36,7 +36,9 @@ def gradient_flow(
 ) -> TrainingRuns:
     """Follow finite networks along their full-batch gradient flow, from the initial neurons of `train`.
 
-    dθ_i/dt = −N_E ξ_E(t) ∂R/∂θ_i,   dω_j/dt = −N_D ξ_D(t) ∂R/∂ω_j .
+    dθ_i/dt = −N_E ξ_E(t) ∂R/∂θ_i,   dω_j/dt = −N_D ξ_D(t) ∂R/∂ω_j,
+
+    and what else the problem has (weight decay, noise, an optimizer with memory).
 
     Run r has the same initial neurons as run r of ``train(problem, times, width, ..., seed=seed)``, so that the
     difference of the two is the effect of steps and batches, and the difference to the mean-field path is the
@@ -68,8 +70,11 @@ def gradient_flow(
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
 
     def follow(run: int) -> Flow:
-        start = problem.draw(run_keys(seed, run)[0], widths, precision)
-        return integrate_flow(start, problem.population, problem.rates, grid, kept, settings, precision)
+        initial_key, noise_key = run_keys(seed, run)
+        start = problem.draw(initial_key, widths, precision)
+        return integrate_flow(
+            start, problem.population, problem.motion, grid, kept, settings, precision, noise_key=noise_key
+        )
 
     flows = run_jobs(follow, runs, workers, progress)
     failed = [not flow.status.ok for flow in flows]

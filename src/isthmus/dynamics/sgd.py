@@ -14,14 +14,18 @@ from isthmus import _checks
 from isthmus._errors import Status
 from isthmus._precision import Precision, computing_in, floating
 from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.optimizers import GradientDescent, Motion
 from isthmus.core.problem import Problem
 from isthmus.dynamics.batches import Batches, Sampling, check_sampling
+from isthmus.dynamics.langevin import noise
 from isthmus.dynamics.parallel import Progress, run_jobs
 from isthmus.dynamics.results import TrainingRuns
 from isthmus.dynamics.step_plan import StepPlan, StepSize, plan_steps
 
 EXPLOSION = 1e4
 """A run counts as diverged where its risk is not finite or this many times larger than that of x̂ = 0."""
+NOISE = np.uint32(2**32 - 1)
+"""What the key of the noise is folded with; no step has this number."""
 
 
 def train(
@@ -44,7 +48,9 @@ def train(
 
     θ_i ← θ_i − ε N_E ξ_E(t) ∂ℓ_B/∂θ_i,   ω_j ← ω_j − ε N_D ξ_D(t) ∂ℓ_B/∂ω_j,   t = ε × steps,
 
-    with ℓ_B the risk on a minibatch of B points and outputs that carry 1/N (arXiv:2606.07120). Neurons start as
+    with ℓ_B the risk on a minibatch of B points, plus the penalty of weight decay, and outputs that carry 1/N
+    (arXiv:2606.07120); at a temperature τ each step adds √(2εξτ) times a standard normal to every parameter, and an
+    optimizer with memory moves neurons by its averages. Neurons start as
     independent draws from the initial law. The recorded risk is that on all data, or, for a stream, on the
     problem's fixed sample of ``population_points`` fresh points, on which no step is taken.
 
@@ -85,6 +91,7 @@ def train(
     plan = plan_steps(problem, grid, step_size)
     batch_size = _checks.integer("batch_size", batch_size, minimum=1)
     chosen = check_sampling(problem, sampling, batch_size, plan.number_of_steps)
+    _check_noise_batch(problem, batch_size, chosen)
     runs = _checks.integer("runs", runs, minimum=1)
     seed = _checks.integer("seed", seed, minimum=0)
     precision = floating("dtype", dtype)
@@ -104,6 +111,22 @@ def train(
         status.raise_if_failed()
     snapshots = jax.tree.map(lambda *leaves: np.stack(leaves), *(kept for _, kept in results))
     return TrainingRuns(grid, risk, widths, grid[kept], snapshots, diverged_at, status)
+
+
+def _check_noise_batch(problem: Problem, batch_size: int, sampling: Sampling) -> None:
+    """Refuse batches that don't lead to the limit of an optimizer into which their noise enters."""
+    if problem.optimizer.turns_along:
+        return
+    wanted = problem.optimizer.noise_batch
+    full = sampling == "without_replacement" and batch_size == problem.population.size
+    if wanted is None and not full:
+        given = _checks.described(f"with batches of {batch_size}, {sampling.replace('_', ' ')}")
+        hint = "set Adam(batch_size=...), or train with all points at once, sampling='without_replacement'"
+        _checks.refuse("optimizer", "know the batch size, on which its limit depends", given, hint)
+    if wanted is not None and wanted != batch_size:
+        _checks.refuse("batch_size", f"be the {wanted} of the problem's optimizer", batch_size)
+    if wanted is not None and sampling == "without_replacement":
+        _checks.refuse("sampling", "be with replacement, or one pass, for Adam(batch_size=...)", sampling)
 
 
 def check_width(width: int | tuple[int, int]) -> tuple[int, int]:
@@ -133,11 +156,11 @@ def _one_run(
     initial_key, batch_key = run_keys(seed, run)
     start = problem.draw(initial_key, widths, dtype)
     with computing_in(dtype):
-        risk, snapshots = _train(start, batch_key, batches, plan, slots, int(slots.max()) + 1)
+        risk, snapshots = _train(start, batch_key, batches, plan, slots, int(slots.max()) + 1, problem.motion)
         return np.asarray(risk, np.float64), jax.tree.map(np.asarray, snapshots)
 
 
-@partial(jax.jit, static_argnames="number_of_snapshots")
+@partial(jax.jit, static_argnames=("number_of_snapshots", "motion"))
 def _train(
     start: Autoencoder,
     key: jax.Array,
@@ -145,26 +168,33 @@ def _train(
     plan: StepPlan,
     slots: jax.Array,
     number_of_snapshots: int,
+    motion: Motion,
 ) -> tuple[jax.Array, Autoencoder | None]:
     """Take the steps of the plan, chunk by chunk; return the risk (T,) and the snapshots (S, ...)."""
 
-    def take_step(offset: jax.Array, state, first: jax.Array, encoder_steps, decoder_steps, drawn):
-        network, order = state
-        points, weights, order = batches.batch(key, first + offset, drawn[offset], order)
-        move = network.velocity(points, weights, encoder_steps[offset], decoder_steps[offset])
-        return jax.tree.map(jnp.add, network, move), order
+    optimizer = motion.optimizer
+    remembers = not isinstance(optimizer, GradientDescent)
+
+    def take_step(offset: jax.Array, state, chunk: StepPlan, drawn: jax.Array):
+        network, averages, order = state
+        points, weights, order = batches.batch(key, chunk.first + offset, drawn[offset], order)
+        sizes = chunk.encoder_steps[offset], chunk.decoder_steps[offset]
+        if remembers:
+            move, averages = optimizer.step(chunk.sizes[offset], averages, network.velocity(points, weights))
+            move = move.times(*sizes)
+        else:  # sizes enter early, where they cost nothing
+            move = network.velocity(points, weights, *sizes)
+        if motion.temperature > 0:
+            scales = tuple(jnp.sqrt(2 * motion.temperature * size) for size in sizes)
+            kick = noise(network, jax.random.fold_in(noise_key, chunk.first + offset), scales)
+            move = jax.tree.map(jnp.add, move, kick)
+        return jax.tree.map(jnp.add, network, move), averages, order
 
     def take_chunk(state, chunk: StepPlan):
-        network, order, risks, snapshots = state
+        network, averages, order, risks, snapshots = state
         drawn = batches.draws(key, chunk.first, plan.encoder_steps.shape[1])
-        step = partial(
-            take_step,
-            first=chunk.first,
-            encoder_steps=chunk.encoder_steps,
-            decoder_steps=chunk.decoder_steps,
-            drawn=drawn,
-        )
-        network, order = jax.lax.fori_loop(0, chunk.counts, step, (network, order))
+        step = partial(take_step, chunk=chunk, drawn=drawn)
+        network, averages, order = jax.lax.fori_loop(0, chunk.counts, step, (network, averages, order))
         recorded = chunk.record >= 0
         risks = jax.lax.cond(
             recorded,
@@ -178,17 +208,19 @@ def _train(
                 lambda: jax.tree.map(lambda kept, leaf: kept.at[slot].set(leaf), snapshots, network),
                 lambda: snapshots,
             )
-        return (network, order, risks, snapshots), None
+        return (network, averages, order, risks, snapshots), None
 
+    noise_key = jax.random.fold_in(key, NOISE)
     state = (
         start,
+        optimizer.step_start(start),
         batches.first_order(),
         jnp.zeros(len(slots), batches.points.dtype),
         jax.tree.map(lambda leaf: jnp.zeros((number_of_snapshots, *leaf.shape), leaf.dtype), start)
         if number_of_snapshots
         else None,
     )
-    (_, _, risks, snapshots), _ = jax.lax.scan(take_chunk, state, plan)
+    (*_, risks, snapshots), _ = jax.lax.scan(take_chunk, state, plan)
     return risks, snapshots
 
 

@@ -22,6 +22,7 @@ class StepPlan(NamedTuple):
     """The steps of a run in chunks, each of which ends at a recorded time or is full (NumPy or JAX arrays).
 
     Attributes:
+        sizes: ε_s, shape (chunks, length), padded with 0.
         encoder_steps, decoder_steps: ε_s ξ_E(t_s) and ε_s ξ_D(t_s), shape (chunks, length), padded with 0.
         first: the number of the first step of each chunk, shape (chunks,).
         counts: steps in each chunk, shape (chunks,).
@@ -29,6 +30,7 @@ class StepPlan(NamedTuple):
 
     """
 
+    sizes: Any
     encoder_steps: Any
     decoder_steps: Any
     first: Any
@@ -42,11 +44,8 @@ class StepPlan(NamedTuple):
 
     def in_precision(self, dtype: np.dtype) -> StepPlan:
         """Return the plan with step sizes in ``dtype`` and numbers in 32 bits."""
-        return StepPlan(
-            self.encoder_steps.astype(dtype),
-            self.decoder_steps.astype(dtype),
-            *(part.astype(np.int32) for part in (self.first, self.counts, self.record)),
-        )
+        sizes = (part.astype(dtype) for part in (self.sizes, self.encoder_steps, self.decoder_steps))
+        return StepPlan(*sizes, *(part.astype(np.int32) for part in (self.first, self.counts, self.record)))
 
 
 def plan_steps(problem: Problem, times: np.ndarray, step_size: StepSize) -> StepPlan:
@@ -59,6 +58,9 @@ def plan_steps(problem: Problem, times: np.ndarray, step_size: StepSize) -> Step
         sizes, counts = _varying_steps(step_size, times)
     else:
         sizes, counts = _constant_steps(step_size, times)
+    memory = problem.optimizer.shortest_memory
+    if len(sizes) and sizes.max() > memory:
+        _checks.refuse("step_size", f"be at most the optimizer's memory {memory:g}", float(sizes.max()))
     starts = np.concatenate([[0.0], np.cumsum(sizes)])[:-1]
     encoder = sizes * rates.values("encoder_rate", problem.encoder_rate, starts)
     decoder = sizes * rates.values("decoder_rate", problem.decoder_rate, starts)
@@ -72,10 +74,10 @@ def plan_steps(problem: Problem, times: np.ndarray, step_size: StepSize) -> Step
     ends = np.cumsum(lengths)
     first = ends - lengths
     longest = max(1, *lengths)
-    padded = np.zeros((2, len(lengths), longest))
+    padded = np.zeros((3, len(lengths), longest))
     for chunk, (start, stop) in enumerate(zip(first, ends, strict=True)):
-        padded[:, chunk, : stop - start] = encoder[start:stop], decoder[start:stop]
-    return StepPlan(padded[0], padded[1], first, np.array(lengths), np.array(record))
+        padded[:, chunk, : stop - start] = sizes[start:stop], encoder[start:stop], decoder[start:stop]
+    return StepPlan(*padded, first, np.array(lengths), np.array(record))
 
 
 def _constant_steps(step_size: float, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

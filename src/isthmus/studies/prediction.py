@@ -34,6 +34,8 @@ def why_not(problem: Problem) -> str | None:
     rough = [activation.name for activation in problem.activations if not activation.smooth]
     if rough:
         return f"the slope of {rough[0]} jumps"
+    if not problem.motion.is_gradient_flow:
+        return "the dynamics is not gradient descent without noise"
     if problem.is_trivial:
         return "its limit is trivial"
     return None

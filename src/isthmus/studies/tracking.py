@@ -90,7 +90,7 @@ class TrackingStudy(ProblemSpecification):
     @functools.cached_property
     def problem(self) -> Problem:
         """The problem that the study describes, built once."""
-        problem = self.build()
+        problem = self.build(self.batch_size)
         for step_size in self.step_sizes:
             check_sampling(problem, self.sampling, self.batch_size, round(self.horizon / step_size))
         return problem

@@ -127,6 +127,7 @@ def couple(
 
     """
     _checks.instance("problem", problem, Problem)
+    problem.require_gradient_flow("couple")
     grid = _checks.times("times", times)
     widths = check_width(width)
     step_size = _checks.real("step_size", step_size, minimum=0)
@@ -145,7 +146,7 @@ def couple(
         beside = problem.autoencoder(
             _with_tracers(carriers.encoder, drawn.encoder), _with_tracers(carriers.decoder, drawn.decoder)
         )
-        flow = integrate_flow(beside, problem.population, problem.rates, grid, everywhere, settings, precision)
+        flow = integrate_flow(beside, problem.population, problem.motion, grid, everywhere, settings, precision)
         flow.status.raise_if_failed()
         assert flow.snapshots is not None
         return flow.snapshots

@@ -277,6 +277,7 @@ def predict_finite_width(
 
     """
     _checks.instance("problem", problem, Problem)
+    problem.require_gradient_flow("predict_finite_width")
     grid = _checks.times("times", times)
     check_quadrature("sobol", _checks.integer("particles", particles, minimum=2))
     curvature_particles = _checks.power_of_2("curvature_particles", curvature_particles, minimum=2)

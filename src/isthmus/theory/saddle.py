@@ -127,7 +127,8 @@ def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 1
         seed: of these neurons.
 
     Raises:
-        ArgumentError: where the rates are functions of time, or the slope of the decoder's activation jumps while its
+        ArgumentError: where the rates are functions of time, there is weight decay, noise or an optimizer with memory,
+            or the slope of the decoder's activation jumps while its
             biases are trained: then Dg(0) has no linear equation.
 
     Example:
@@ -149,6 +150,9 @@ def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 1
         drop = _checks.real("drop", drop, above=0)
     else:
         drop = float(problem.population.principal_variances[0]) / 4
+    problem.require_gradient_flow("saddle")
+    if any(problem.decays):
+        _checks.refuse("problem", "have no weight decay, under which a dead law shrinks", problem.weight_decay)
     if not problem.is_trivial:
         return Saddle(False, math.nan, drop)
     point = saddle_point(
