@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from isthmus.studies.store import load_result
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult, track
+    from isthmus.theory.certificates import Certificate
     from isthmus.theory.coupling import Coupling, couple
+    from isthmus.theory.expressivity import Expressivity, expressivity
     from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
+    from isthmus.theory.optimum import Optimum, solve_optimum
     from isthmus.theory.prediction import Prediction
     from isthmus.theory.saddle import Saddle, saddle
 
@@ -72,6 +75,9 @@ _HOMES = {
     "studies.tracking_result": ("TrackingResult", "track"),
     "theory.coupling": ("Coupling", "couple"),
     "theory.finite_width": ("FiniteWidthLaw", "predict_finite_width"),
+    "theory.certificates": ("Certificate",),
+    "theory.expressivity": ("Expressivity", "expressivity"),
+    "theory.optimum": ("Optimum", "solve_optimum"),
     "theory.prediction": ("Prediction",),
     "theory.saddle": ("Saddle", "saddle"),
 }

@@ -57,7 +57,7 @@ def test_noise_agrees_with_the_closed_system_within_its_error():
 @pytest.mark.filterwarnings("ignore::isthmus.TrivialLimitWarning")
 @pytest.mark.parametrize("train_biases", [True, False])
 def test_noisy_steps_make_an_ornstein_uhlenbeck_process_of_what_is_trained(train_biases):
-    """Where data pull at nothing, variances are known: σ² e^{−2λt} + (τ/λ)(1 − e^{−2λt}), with λ and τ times the rate."""
+    """Where data pull at nothing, variances are known: σ² e^{−2λt} + (τ/λ)(1 − e^{−2λt}), λ and τ times the rate."""
     data = im.Data(1e-9 * np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
     neurons = im.GaussianNeurons(1, 2), im.GaussianNeurons(2, 1)
     problem = im.Problem(
@@ -87,11 +87,8 @@ def full_batch_network(problem, optimizer, step_size, steps, width=8):
     with computing_in(DOUBLE), jax.numpy_dtype_promotion("standard"):  # optax raises β to an integer
         network = jax.tree.map(jnp.asarray, problem.draw(run_keys(0, 0)[0], (width, width), DOUBLE))
         points = jnp.asarray(problem.population.points)
-        trained = lambda net: (net.encoder.outgoing, net.encoder.incoming, net.encoder.bias) + (
-            net.decoder.outgoing,
-            net.decoder.incoming,
-            net.decoder.bias,
-        )
+        parts = lambda side: (side.outgoing, side.incoming, side.bias)
+        trained = lambda net: (*parts(net.encoder), *parts(net.decoder))
 
         def objective(parameters):
             import equinox as eqx
@@ -205,7 +202,9 @@ def test_weight_decay_is_predicted_at_every_width(wine):
     predicted = law.at(256)
     errors = predicted.std / np.sqrt(64)
     assert np.all(np.abs(flows.risk.mean(axis=0) - predicted.mean)[1:] <= STANDARD_ERRORS * errors[1:])
-    np.testing.assert_allclose(flows.risk.std(axis=0, ddof=1)[1:], predicted.std[1:], rtol=STANDARD_ERRORS / np.sqrt(126))
+    np.testing.assert_allclose(
+        flows.risk.std(axis=0, ddof=1)[1:], predicted.std[1:], rtol=STANDARD_ERRORS / np.sqrt(126)
+    )
     plain = im.predict_finite_width(wine, times, particles=128, curvature_particles=64, samples=8).at(256)
     assert np.abs(plain.mean - predicted.mean).max() > 10 * errors.max()
 

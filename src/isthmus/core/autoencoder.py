@@ -277,17 +277,17 @@ class Autoencoder(eqx.Module):
                 axis,
                 self.train_biases,
             )
-            decays = (rate * weights.sum() for rate in (encoder_rate, decoder_rate))
-            return tuple(
-                decayed(velocity, measure, rate, decay, self.train_biases)
-                for velocity, measure, rate, decay in zip(
-                    (encoder, decoder), (self.encoder, self.decoder), decays, self.weight_decay, strict=True
-                )
+            total = weights.sum()
+            return (
+                decayed(encoder, self.encoder, encoder_rate * total, self.weight_decay[0], self.train_biases),
+                decayed(decoder, self.decoder, decoder_rate * total, self.weight_decay[1], self.train_biases),
             )
 
         return self.with_measures(*summed(term, (points, _uniform_unless(weights, points)), blocks[2]))
 
-    def second_moment(self, points: ArrayLike, weights: ArrayLike | None = None, axis: str | None = None) -> Autoencoder:
+    def second_moment(
+        self, points: ArrayLike, weights: ArrayLike | None = None, axis: str | None = None
+    ) -> Autoencoder:
         """Return E[v_x²] of every parameter, v_x its velocity for the point x alone and at unit rates.
 
         Batches of B points drawn with replacement have velocities whose square is v² + (E[v_x²] − v²)/B on average.

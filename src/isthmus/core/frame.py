@@ -28,9 +28,7 @@ class Frame:
 
     """
 
-    def __init__(
-        self, data: Data, encoder: GaussianNeurons, decoder: GaussianNeurons, *, whole: bool = False
-    ) -> None:
+    def __init__(self, data: Data, encoder: GaussianNeurons, decoder: GaussianNeurons, *, whole: bool = False) -> None:
         self._encoder = encoder
         self.basis = data.span
         if whole or not _decouples(decoder, self.basis):

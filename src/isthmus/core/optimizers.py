@@ -1,11 +1,11 @@
 r"""Optimizers in a form that has a mean-field limit: memories are times, and gradients carry the factor N.
 
-A network of width N has velocities v_i = −N ∂ℓ/∂θ_i of order 1 (`isthmus.core.autoencoder`), and an optimizer that moves
-each neuron by a function of its own velocities alone leaves the neurons exchangeable: their empirical measure, on
-parameters and averages together, then follows a transport equation as N → ∞. Two habits would spoil it. A decay β a step
-forgets within 1/(1 − β) steps, whose time ε/(1 − β) shrinks with the step size: so memories are given as times τ here,
-β = 1 − ε/τ. And Adam's ε, added to the root of squared gradients of order 1/N, would take over as N grows: so it is added
-to velocities here.
+A network of width N has velocities v_i = −N ∂ℓ/∂θ_i of order 1 (`isthmus.core.autoencoder`), and an optimizer that
+moves each neuron by a function of its own velocities alone leaves the neurons exchangeable: their empirical measure,
+on parameters and averages together, then follows a transport equation as N → ∞. Two habits would spoil it. A decay β a
+step forgets within 1/(1 − β) steps, whose time ε/(1 − β) shrinks with the step size: so memories are given as times τ
+here, β = 1 − ε/τ. And Adam's ε, added to the root of squared gradients of order 1/N, would take over as N grows: so it
+is added to velocities here.
 """
 
 from __future__ import annotations
@@ -151,16 +151,17 @@ class Adam(Optimizer):
 
         θ̇ = ξ m / (√s + δ),    m = ⟨v̂⟩ over a memory τ_1,    s = ⟨v̂²⟩ over a memory τ_2,
 
-    exponential averages over the past since time 0, which is what Adam's correction of its bias makes of them. Batches of B
-    points enter the limit: as ε → 0 more and more of them fall into a memory, so that noise disappears from m, but the
-    square of a batch's velocity has the mean v² + (E[v_x²] − v²)/B (`Autoencoder.second_moment`), and that stays.
+    exponential averages over the past since time 0, which is what Adam's correction of its bias makes of them. Batches
+    of B points enter the limit: as ε → 0 more and more of them fall into a memory, so that noise disappears from m,
+    but the square of a batch's velocity has the mean v² + (E[v_x²] − v²)/B (`Autoencoder.second_moment`), and that
+    stays.
 
     Args:
         mean_memory, square_memory: τ_1 and τ_2, in mean-field time. ``Adam(betas=(β_1, β_2))`` at step size ε has
             τ = ε/(1 − β).
         epsilon: δ, in units of the velocity v = −N ∂ℓ/∂θ.
-        batch_size: the batch size B of the limit, drawn with replacement; None for full batches. Networks must be trained
-            with the same.
+        batch_size: the batch size B of the limit, drawn with replacement; None for full batches. Networks must be
+            trained with the same.
 
     Weight decay is part of the velocity.
 
@@ -204,7 +205,7 @@ class Adam(Optimizer):
     def slope(
         self, time: jax.Array, averages: AdamAverages, velocity: Autoencoder, square: Autoencoder | None
     ) -> tuple[Autoencoder, AdamAverages]:
-        """Return the motion, and the averages' approach to what they average, at 1/t while the past is shorter than τ."""
+        """Return the motion, and how averages approach what they average: at 1/t while the past is shorter than τ."""
 
         def approach(memory: float, average: Autoencoder, now: Autoencoder) -> Autoencoder:
             begun = time > 0

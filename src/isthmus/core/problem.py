@@ -27,15 +27,17 @@ from isthmus.core.saddle_point import saddle_point
 FEW_POINTS, FEW_NEURONS, LARGEST_SYSTEM = 512, 512, 500
 """With which the growth rate in a warning is estimated: points, neurons, and unknowns."""
 
+PLAIN = GradientDescent()
+
 
 @dataclass(frozen=True)
 class Problem:
     """What is to be learned, from where, and by which network, with no word on how it is solved.
 
-    The dynamics is dθ = −ξ_E(t) (∇Ψ_E(θ) + λ_E θ) dt + √(2 ξ_E τ) dB for encoder neurons, and the same with D in place of
-    E for decoder neurons; it descends the objective R + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν, with a term τ ∫ log ρ dρ and
-    the like for ν at temperature τ. Stochastic gradient descent at step size ε does ε steps of the same, so that
-    t = ε × steps.
+    The dynamics is dθ = −ξ_E(t) (∇Ψ_E(θ) + λ_E θ) dt + √(2 ξ_E τ) dB for encoder neurons, and the same with D in place
+    of E for decoder neurons; it descends the objective R + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν, with a term τ ∫ log ρ dρ
+    and the like for ν at temperature τ. Stochastic gradient descent at step size ε does ε steps of the same, so that t
+    = ε × steps.
 
     Args:
         data: `Data`, or a `Stream` for one-pass training from a population.
@@ -43,8 +45,8 @@ class Problem:
         activation: a name, an `Activation`, or a pair (encoder, decoder) of either.
         encoder_rate, decoder_rate: ξ_E and ξ_D, numbers or functions of time. The same function for both is a
             step-size schedule; 0 freezes one side.
-        weight_decay: λ, or a pair (λ_E, λ_D): the penalty on the square of every trained parameter, per neuron; a network
-            of width N has (λ/2N) Σ|θ_i|².
+        weight_decay: λ, or a pair (λ_E, λ_D): the penalty on the square of every trained parameter, per neuron; a
+            network of width N has (λ/2N) Σ|θ_i|².
         temperature: τ of mean-field Langevin dynamics, the same for both sides.
         optimizer: `GradientDescent`, `Momentum` or `Adam`, in a form that has a mean-field limit.
         train_biases: False keeps each bias as the law draws it; with a law without biases there are then none at all.
@@ -74,7 +76,7 @@ class Problem:
     decoder_rate: Rate = 1.0
     weight_decay: float | tuple[float, float] = 0.0
     temperature: float = 0.0
-    optimizer: Optimizer = GradientDescent()
+    optimizer: Optimizer = PLAIN
     train_biases: bool = True
     population_points: int = 4096
     population_seed: int = 0

@@ -29,8 +29,8 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         Ṁ_D = ξ_D (L M_D + M_D Lᵀ),   L = [[0, H], [Hᵀ, 0]],   H = (I − BA)ΣAᵀ,
         R = ½ tr (I − BA) Σ (I − BA)ᵀ .
 
-    Weight decay λ subtracts λ from K and L, and a temperature τ adds 2ξτ to the diagonals; with momentum the moments are
-    those of weights and averages, (a, w, m).
+    Weight decay λ subtracts λ from K and L, and a temperature τ adds 2ξτ to the diagonals; with momentum the moments
+    are those of weights and averages, (a, w, m).
 
     It holds for any initial law with these moments; here they are those of a Gaussian law. (`moment_flow` takes the
     moments themselves; with those of a finite network's neurons it is the exact gradient flow of that network.)
@@ -127,7 +127,7 @@ def _moments(name: str, law: object) -> np.ndarray:
 
 
 def _generator(block: np.ndarray, rate: float, decay: float, memory: float | None) -> np.ndarray:
-    """Return S in d/dt y = S y for y = (v, w), or (v, w, m) where there is a memory; v pulls w by the block, and back."""
+    """Return S in d/dt y = S y for y = (v, w), or (v, w, m) with a memory; v pulls w by the block, and back."""
     outputs, inputs = block.shape
     pull = np.block([[np.zeros((outputs, outputs)), block], [block.T, np.zeros((inputs, inputs))]])
     one = np.eye(len(pull))

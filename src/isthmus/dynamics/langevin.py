@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ FIRST_STEPS = 64
 
 
 class NoisyPath(NamedTuple):
-    """Risks (T,) with the error of their time steps, snapshots, whether the horizon was reached, and in how many steps."""
+    """Risks (T,) with the error of their time steps, snapshots, whether the horizon was reached, and the steps."""
 
     risk: np.ndarray
     step_error: np.ndarray
@@ -41,8 +42,8 @@ def langevin_path(
 ) -> NoisyPath:
     """Follow dθ = v dt + √(2ξτ) dB by Heun's method, of weak order 2 since the noise is additive.
 
-    Two solves run side by side along the same Brownian paths, one with steps half as long; their difference is the error
-    of the steps. The steps are halved until it is below ``rtol`` of the largest risk at every time.
+    Two solves run side by side along the same Brownian paths, one with steps half as long; their difference is the
+    error of the steps. The steps are halved until it is below ``rtol`` of the largest risk at every time.
     """
     start = jax.tree.map(jnp.asarray, start)
     total = FIRST_STEPS
@@ -56,7 +57,9 @@ def langevin_path(
             snapshots.append(start)
         for begin, end, count in zip(ends[:-1], ends[1:], counts, strict=True):
             clock = [jnp.asarray(value, points.dtype) for value in (begin, (end - begin) / count)]
-            coarse, fine, both = _advance(coarse, fine, points, weights, motion, *clock, count, steps, key)
+            coarse, fine, both = _advance(
+                coarse, fine, points, weights, motion, (clock[0], clock[1]), count, steps, key
+            )
             risks.append([float(risk) for risk in both])
             snapshots.append(fine)
             steps += int(count)
@@ -71,8 +74,8 @@ def langevin_path(
     return NoisyPath(np.where(np.isfinite(pair[:, 1]), pair[:, 1], np.nan), error, stacked, fulfilled, steps)
 
 
-def noise(network: Autoencoder, key: jax.Array, scales: tuple[jax.Array, jax.Array]) -> Autoencoder:
-    """Return independent normals in the place of every trained parameter, with these standard deviations of each side."""
+def noise(network: Autoencoder, key: jax.Array, scales: Sequence[jax.Array]) -> Autoencoder:
+    """Return independent normals in the place of all that is trained, with a standard deviation for each side."""
 
     def side(measure: NeuronMeasure, key: jax.Array, scale: jax.Array) -> NeuronMeasure:
         keys = jax.random.split(key, 3)
@@ -93,13 +96,13 @@ def _advance(
     points: jax.Array,
     weights: jax.Array,
     motion: Motion,
-    begin: jax.Array,
-    size: jax.Array,
+    clock: tuple[jax.Array, jax.Array],
     count: jax.Array,
     taken: jax.Array,
     key: jax.Array,
 ) -> tuple[Autoencoder, Autoencoder, tuple[jax.Array, jax.Array]]:
-    """Take ``count`` steps of the coarse solve and twice as many of the fine one; return both, and their risks."""
+    """Take ``count`` steps of a size from a time on, and twice as many of the fine solve; return both, and risks."""
+    begin, size = clock
 
     def moved(state: Autoencoder, *terms: tuple[jax.Array | float, Autoencoder]) -> Autoencoder:
         for size, slope in terms:
@@ -121,8 +124,7 @@ def _advance(
         kicks = []
         for part, own in enumerate(keys):
             middle = both_at(motion.rates, time + (part + 0.5) * half, points.dtype)
-            scales = tuple(jnp.sqrt(2 * rate * motion.temperature * half) for rate in middle)
-            kicks.append(noise(coarse, own, scales))  # pyright: ignore[reportArgumentType]  (a pair)
+            kicks.append(noise(coarse, own, [jnp.sqrt(2 * rate * motion.temperature * half) for rate in middle]))
             fine = heun(fine, time + part * half, half, kicks[-1])
         return heun(coarse, time, size, moved(kicks[0], (1.0, kicks[1]))), fine
 

@@ -64,9 +64,9 @@ def solve_mean_field(
     ∂_t ρ = ∇·(ρ ξ_E ∇Ψ_E),  ∂_t ν = ∇·(ν ξ_D ∇Ψ_D),  R = ½ E‖x − x̂‖²  (arXiv:2606.07120)
 
     with ∇Ψ + λθ in place of ∇Ψ where the problem has weight decay, a term ξ τ Δρ at a temperature, and measures on
-    parameters and averages where it has an optimizer with memory. Each measure is a set of weighted particles that start
-    at nodes of the initial law and move along characteristics (with noise, by Heun's method for stochastic equations). A
-    network of width N trained at step size ε is at time t = ε × steps.
+    parameters and averages where it has an optimizer with memory. Each measure is a set of weighted particles that
+    start at nodes of the initial law and move along characteristics (with noise, by Heun's method for stochastic
+    equations). A network of width N trained at step size ε is at time t = ε × steps.
 
     Args:
         problem: data, law, activations and rates.

@@ -171,7 +171,6 @@ def _train(
     motion: Motion,
 ) -> tuple[jax.Array, Autoencoder | None]:
     """Take the steps of the plan, chunk by chunk; return the risk (T,) and the snapshots (S, ...)."""
-
     optimizer = motion.optimizer
     remembers = not isinstance(optimizer, GradientDescent)
 
@@ -185,8 +184,8 @@ def _train(
         else:  # sizes enter early, where they cost nothing
             move = network.velocity(points, weights, *sizes)
         if motion.temperature > 0:
-            scales = tuple(jnp.sqrt(2 * motion.temperature * size) for size in sizes)
-            kick = noise(network, jax.random.fold_in(noise_key, chunk.first + offset), scales)
+            own = jax.random.fold_in(noise_key, chunk.first + offset)
+            kick = noise(network, own, [jnp.sqrt(2 * motion.temperature * size) for size in sizes])
             move = jax.tree.map(jnp.add, move, kick)
         return jax.tree.map(jnp.add, network, move), averages, order
 

@@ -77,7 +77,7 @@ def plan_steps(problem: Problem, times: np.ndarray, step_size: StepSize) -> Step
     padded = np.zeros((3, len(lengths), longest))
     for chunk, (start, stop) in enumerate(zip(first, ends, strict=True)):
         padded[:, chunk, : stop - start] = sizes[start:stop], encoder[start:stop], decoder[start:stop]
-    return StepPlan(*padded, first, np.array(lengths), np.array(record))
+    return StepPlan(padded[0], padded[1], padded[2], first, np.array(lengths), np.array(record))
 
 
 def _constant_steps(step_size: float, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,16 +1,18 @@
 r"""How far from optimal a pair of measures is: duality gap of the decoder, first-order optimality of the encoder.
 
-With penalties, first variations of the objective are Φ(θ) = Ψ(θ) + (λ/2)|θ|². Given the encoder, F is convex in ν, and for
-every ν* with ∫|ω|²dν* ≤ M and every μ ≥ 0
+With penalties, first variations of the objective are Φ(θ) = Ψ(θ) + (λ/2)|θ|². Given the encoder, F is convex in ν, and
+for every ν* with ∫|ω|²dν* ≤ M and every μ ≥ 0
 
     F(ν) − F(ν*) ≤ ∫Φ dν − min_ω [Φ(ω) + μ|ω|²] + μM .
 
-In a ball, or for a bounded φ, μ = 0 serves. Otherwise Φ may fall without bound along a ray; there μ is the smallest number
-with which it can't, and M is 2F/λ, since no better measure has a larger penalty. In the encoder F is not convex, and the
-same difference says how fast F falls, at first order, when mass is moved to the best place for a neuron.
+In a ball, or for a bounded φ, μ = 0 serves. Otherwise Φ may fall without bound along a ray; there μ is the smallest
+number with which it can't, and M is 2F/λ, since no better measure has a larger penalty. In the encoder F is not
+convex, and the same difference says how fast F falls, at first order, when mass is moved to the best place for a
+neuron.
 
-The minimum over a neuron (v, w, b) is taken over v in closed form: with p(w, b) = E[r φ(⟨w, z⟩ + b)], Ψ = ⟨v, p⟩, the best v
-points against p and is as long as penalty and ball allow. What is left, over (w, b), is searched from many places.
+The minimum over a neuron (v, w, b) is taken over v in closed form: with p(w, b) = E[r φ(⟨w, z⟩ + b)], Ψ = ⟨v, p⟩, the
+best v points against p and is as long as penalty and ball allow. What is left, over (w, b), is searched from many
+places.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,8 +36,8 @@ from isthmus.theory.landscape import Landscape
 FAR = 1e6
 """Where φ(s)/s has become its slope at infinity, if it has one above ``FLAT``."""
 FLAT = 1e-3
-POLISHED = 24
-"""Places, the best of all that were tried, from which the search goes down to a minimum."""
+GROUPS = 32
+"""Groups of places, from the best of each of which the search goes down to a minimum."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Certificate:
         decoder_gap: by how much, at most, a better decoder beside this encoder could lower the objective (provided the
             search has found the global minimum of the first variation).
         decoder_minimum, decoder_mean: min Φ_D and ∫Φ_D dν.
-        encoder_descent: ∫Φ_E dρ − min Φ_E, the rate at which the objective falls when mass is moved to the best place; 0
-            at a first-order optimum.
+        encoder_descent: ∫Φ_E dρ − min Φ_E, the rate at which the objective falls when mass is moved to the best place;
+            0 at a first-order optimum.
         encoder_minimum, encoder_mean: min Φ_E and ∫Φ_E dρ.
         stationarity: ∫|∇Φ_E|²dρ + ∫|∇Φ_D|²dν.
         starts: places from which each minimum was searched.
@@ -91,9 +93,11 @@ class Side(NamedTuple):
 def certified(
     network: Autoencoder, landscape: Landscape, starts: int, seed: int
 ) -> tuple[Certificate, tuple[NeuronMeasure, NeuronMeasure]]:
-    """Return the certificate of a network, and the neurons of smallest first variation on both sides, the best first."""
+    """Return the certificate of a network, and the neurons of smallest first variation on each side, best first."""
     points, weights = landscape.arrays
     latents, pulls, variations, stationarity = _first_order(network, points, weights)
+    if landscape.radius is None and min(network.weight_decay) == 0:
+        return _linear_certificate(network, landscape, np.asarray(latents), float(stationarity))
     phis = (network.encoder_activation, network.decoder_activation)
     minima, means, gaps, best = [], [], [], []
     for side in (0, 1):
@@ -101,10 +105,10 @@ def certified(
         rules = (phis[side], network.train_biases, landscape.radius)
         view = Side(np.asarray((points, latents)[side]), np.asarray(pulls[side]), decay, rules)
         mu = max(0.0, _steepest_ray(view, starts, seed) - decay) / 2
-        neurons, heights = _lowest_neurons(view._replace(decay=decay + 2 * mu), measure, starts, seed)
+        neurons, heights = _lowest_neurons(view._replace(decay=decay + 2 * mu), starts, seed)
         values, masses = np.asarray(variations[side]), np.asarray(measure.masses)
         means.append(float(masses @ values))
-        minima.append(min(float(heights[0]), means[-1]))
+        minima.append(min(float(heights[0]), float(values[masses > 0].min())))
         bound = 0.0 if mu == 0 else mu * 2 * landscape.objective(network) / decay if decay > 0 else np.inf
         gaps.append(means[-1] - minima[-1] + bound)
         best.append(neurons)
@@ -119,6 +123,29 @@ def certified(
         starts=starts,
     )
     return certificate, (best[0], best[1])
+
+
+def _linear_certificate(
+    network: Autoencoder, landscape: Landscape, latents: np.ndarray, stationarity: float
+) -> tuple[Certificate, tuple[NeuronMeasure, NeuronMeasure]]:
+    """Return the certificate of a linear network without penalty: how much better the best map of each side is.
+
+    The best decoder is a regression of x on z; the best encoder, x ↦ B⁺x, leaves what the decoder can't reach.
+    """
+    points, weights = landscape.arrays
+    risk = landscape.risk(network)
+    root = np.sqrt(weights)[:, None]
+    with_bias = lambda inputs: np.column_stack([inputs, np.ones(len(inputs))]) if network.train_biases else inputs  # noqa: E731
+    regressors = root * with_bias(latents)
+    coefficients = np.linalg.lstsq(regressors, root * points, rcond=None)[0]
+    best_decoder = float(((root * points - regressors @ coefficients) ** 2).sum() / 2)
+    reach = np.asarray(network.jacobian(latents[:1])[0])
+    centre = np.asarray(network.decode(np.zeros_like(latents[:1])))
+    left = (points - centre) @ (np.eye(points.shape[1]) - reach @ np.linalg.pinv(reach))
+    best_encoder = float((weights @ (left**2).sum(axis=1)) / 2)
+    gaps = [max(0.0, risk - best) for best in (best_encoder, best_decoder)]
+    certificate = Certificate(gaps[1], best_decoder, risk, gaps[0], best_encoder, risk, stationarity, starts=0)
+    return certificate, (network.encoder, network.decoder)
 
 
 @jax.jit
@@ -139,11 +166,9 @@ def _first_order(network: Autoencoder, points: jax.Array, weights: jax.Array) ->
     return latents, (pull_on_latents, pull), variations, network.dissipation(points, weights)
 
 
-def _lowest_neurons(
-    side: Side, known: NeuronMeasure, starts: int, seed: int
-) -> tuple[NeuronMeasure, np.ndarray]:
-    """Return neurons at local minima of Φ, found from many starts and from the known neurons, and Φ there."""
-    places = np.concatenate([_places(side, starts, seed), np.column_stack([known.incoming, known.bias])])
+def _lowest_neurons(side: Side, starts: int, seed: int) -> tuple[NeuronMeasure, np.ndarray]:
+    """Return neurons at local minima of Φ, found from many starts, and Φ there."""
+    places = _places(side, starts, seed)
     radius = side.rules[2]
     if radius is not None:  # to the coordinates of the ball, see `_neuron`
         share = np.minimum(np.linalg.norm(places, axis=1) / radius, 0.999)
@@ -156,18 +181,20 @@ def _lowest_neurons(
 
 
 def _searched(height: Callable, places: np.ndarray, side: Side) -> tuple[np.ndarray, np.ndarray]:
-    """Return local minima of a height over places, the lowest first, from the best of the places on."""
+    """Return local minima of a height over places, the lowest first, each reached from the best place of one group.
+
+    The best places of all would lie side by side.
+    """
     every = np.asarray(_at_all(height, jnp.asarray(places), side.arrays, side.rules))
+    groups = np.array_split(np.arange(len(places)), min(GROUPS, len(places)))
+    best = [group[np.argmin(every[group])] for group in groups]
 
     def function(place: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = _with_gradient(height, jnp.asarray(place), side.arrays, side.rules)
         return float(value), np.asarray(gradient)
 
     options = {"maxiter": 300, "gtol": 1e-12, "ftol": 1e-16}
-    ends = [
-        minimize(function, place, jac=True, method="L-BFGS-B", options=options)
-        for place in places[np.argsort(every)[:POLISHED]]
-    ]
+    ends = [minimize(function, place, jac=True, method="L-BFGS-B", options=options) for place in places[best]]
     ends.sort(key=lambda end: float(end.fun))
     return np.array([end.x for end in ends]), np.array([float(end.fun) for end in ends])
 
@@ -219,7 +246,7 @@ def _slope_of_ray(place: jax.Array, inputs: jax.Array, pull: jax.Array, decay: j
 
 
 def _height(place: jax.Array, inputs: jax.Array, pull: jax.Array, decay: jax.Array, rules: tuple) -> jax.Array:
-    """Return the smallest Φ over outgoing weights, min_v [⟨v, p⟩ + (λ/2)(|v|² + |w|² + b²)], in the ball if there is one."""
+    """Return min_v [⟨v, p⟩ + (λ/2)(|v|² + |w|² + b²)], the smallest Φ over outgoing weights, in the ball if any."""
     incoming, room = _incoming(place, rules)
     force = _force(incoming, inputs, pull, rules)
     length = _best_length(force, room, decay, rules)

@@ -2,9 +2,9 @@ r"""The objective over measures of finitely many atoms, with free masses, and it
 
     F(ρ, ν) = R(ρ, ν) + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν
 
-over measures of mass 1, whose neurons may be held in balls |θ| ≤ r, |ω| ≤ r. Everything is done in the coordinates of the
-span of the data, since components outside it only cost. Masses are m_i = s_i²/Σ s², and an atom in a ball is
-2r y/(1 + |y|²): smooth, onto the closed ball, with its boundary at |y| = 1.
+over measures of mass 1, whose neurons may be held in balls |θ| ≤ r, |ω| ≤ r. Everything is done in the coordinates of
+the span of the data, since components outside it only cost. Masses are m_i = s_i²/Σ s², and an atom in a ball is 2r
+y/(1 + |y|²): smooth, onto the closed ball, with its boundary at |y| = 1.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
 from isthmus import _checks
-from isthmus._precision import computing_in
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, squares
 from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
@@ -29,6 +28,8 @@ from isthmus.core.problem import Problem
 DOUBLE = np.dtype(np.float64)
 MEMORY = 30
 """Pairs of steps and gradients that the quasi-Newton method keeps."""
+LIGHTEST = 1e-3
+"""Roots of masses below it count as this much in the units of their atoms."""
 
 
 class Landscape(NamedTuple):
@@ -86,15 +87,17 @@ class Landscape(NamedTuple):
         """
         raw = _raw(network, self.radius)
         start, unravel = ravel_pytree(raw)
+        units = np.asarray(ravel_pytree(_units(raw))[0])
         points, weights = self.arrays
 
-        def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = _value_and_gradient(unravel(jnp.asarray(flat)), points, weights, self.radius, free_masses)
-            return float(value), np.asarray(ravel_pytree(gradient)[0])
+        def function(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+            variables = unravel(jnp.asarray(scaled * units))
+            value, gradient = _value_and_gradient(variables, points, weights, self.radius, free_masses)
+            return float(value), np.asarray(ravel_pytree(gradient)[0]) * units
 
         options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": MEMORY, "gtol": tolerance, "ftol": 1e-15}
-        found = minimize(function, np.asarray(start), jac=True, method="L-BFGS-B", options=options)
-        return jax.tree.map(np.asarray, _realised(unravel(jnp.asarray(found.x)), self.radius, free_masses))
+        found = minimize(function, np.asarray(start) / units, jac=True, method="L-BFGS-B", options=options)
+        return jax.tree.map(np.asarray, _realised(unravel(jnp.asarray(found.x * units)), self.radius, free_masses))
 
     def _turned(self, network: Autoencoder, basis: np.ndarray) -> Autoencoder:
         return eqx.tree_at(
@@ -109,11 +112,11 @@ def check_bounded(problem: Problem, radius: float | None) -> None:
     if problem.temperature > 0:
         hint = "at a temperature no optimum is made of atoms: set it to 0"
         _checks.refuse("problem", "be without noise", _checks.described(f"at {problem.temperature:g}"), hint)
-    linear = all(activation.name == "linear" for activation in problem.activations)
+    linear = all(activation.name == "linear" for activation in problem.activations) and max(problem.decays) == 0
     if radius is None and min(problem.decays) == 0 and not linear:
         hint = (
-            "a curve through all points may bring the risk to 0 at any latent_dim, but by larger and larger neurons only: "
-            "set weight_decay on both sides, or a radius"
+            "a curve through all points may bring the risk to 0 at any latent_dim, but by larger and larger neurons "
+            "only: set weight_decay on both sides, or a radius"
         )
         _checks.refuse("problem", "have a penalty on, or a ball of, neurons", problem.weight_decay, hint)
     if not problem.train_biases:
@@ -155,10 +158,22 @@ def _realised(raw: Autoencoder, radius: float | None, free_masses: bool) -> Auto
         bias = measure.bias if raw.train_biases else jnp.zeros_like(measure.bias)
         parts = (measure.outgoing, measure.incoming, bias)
         if radius is not None:
-            square = sum(jnp.square(part.reshape(len(bias), -1)).sum(axis=1) for part in parts)
+            square = squares(NeuronMeasure(roots, *parts))
             scale = 2 * radius / (1 + square)
-            parts = tuple(part * (scale if part.ndim == 1 else scale[:, None]) for part in parts)
+            parts = tuple(part * scale.reshape(-1, *[1] * (part.ndim - 1)) for part in parts)
         return NeuronMeasure(jnp.square(roots) / jnp.square(roots).sum(), *parts)
+
+    return raw.with_measures(side(raw.encoder), side(raw.decoder))
+
+
+def _units(raw: Autoencoder) -> Autoencoder:
+    """Return in which units variables are equally stiff: an atom of mass m pulls with m, and so do its curvatures."""
+
+    def side(measure: NeuronMeasure) -> NeuronMeasure:
+        unit = 1 / np.maximum(np.asarray(measure.masses), LIGHTEST)
+        wide = lambda part: np.broadcast_to(unit[:, None], part.shape)  # noqa: E731
+        parts = (np.ones_like(unit), wide(measure.outgoing), wide(measure.incoming), unit)
+        return NeuronMeasure(*parts)  # pyright: ignore[reportArgumentType]  (NumPy arrays serve as JAX arrays)
 
     return raw.with_measures(side(raw.encoder), side(raw.decoder))
 
@@ -171,12 +186,10 @@ def _raw(network: Autoencoder, radius: float | None) -> Autoencoder:
         if radius is not None:
             norms = np.sqrt(sum((part.reshape(measure.width, -1) ** 2).sum(axis=1) for part in parts))
             share = np.minimum(norms / radius, 1.0)
-            # 2|y|/(1 + |y|²) = share, on the inner branch; slightly inside, since at the boundary itself |y| can't move.
+            # 2|y|/(1 + |y|²) = share, on the inner branch; slightly inside, since at the boundary |y| can't move.
             y = share / (1 + np.sqrt(1 - np.minimum(share, 1 - 1e-6) ** 2))
             scale = y / np.where(norms > 0, norms, 1.0)
             parts = tuple(part * (scale if part.ndim == 1 else scale[:, None]) for part in parts)
-        return NeuronMeasure(np.sqrt(np.asarray(measure.masses, float)), *parts)
+        return NeuronMeasure(np.sqrt(np.asarray(measure.masses, float)), *parts)  # pyright: ignore[reportArgumentType]
 
     return network.with_measures(side(network.encoder), side(network.decoder))
-
-

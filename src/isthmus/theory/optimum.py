@@ -1,0 +1,265 @@
+"""The optimum over measures: how good an infinitely wide autoencoder can be, with certificates."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from isthmus import _checks
+from isthmus._errors import ArgumentError, Status
+from isthmus._precision import computing_in
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.data import Data
+from isthmus.core.laws import Law, aligned_law, independent_law
+from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.problem import Problem
+from isthmus.dynamics.parallel import Progress, run_jobs
+from isthmus.theory.atoms import born, consolidated, number_of_atoms, with_room
+from isthmus.theory.certificates import Certificate, certified
+from isthmus.theory.expressivity import Expressivity, expressivity
+from isthmus.theory.landscape import DOUBLE, Landscape, check_bounded
+
+BIRTHS = 8
+"""New atoms on each side in a round."""
+DESCENT = 1500
+"""Iterations between births."""
+GAIN, IDLE_ROUNDS = 1e-7, 3
+"""After so many rounds without such a relative gain, as at the kinks of ReLU, it is over."""
+SAME = 1e-4
+"""Two objectives whose relative difference is smaller count as the same."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best pair of measures that was found, and what is known of its distance from the optimum.
+
+    Attributes:
+        risk: R = ½ E‖x − x̂‖² there.
+        objective: R plus the penalty, which is what is minimised.
+        autoencoder: the measures, atoms with masses, in the coordinates of the data.
+        atoms: how many atoms encoder and decoder have.
+        certificate: duality gap of the decoder, first-order optimality of the encoder.
+        expressivity: the constants of the excess risk of networks drawn from the measures.
+        restarts: the objective that each restart ended with, in order, shape (restarts,).
+        radius: of the balls of neurons, None for none.
+        status: whether the certificate meets the tolerance.
+
+    """
+
+    risk: float
+    objective: float
+    autoencoder: Autoencoder
+    atoms: tuple[int, int]
+    certificate: Certificate
+    expressivity: Expressivity
+    restarts: np.ndarray
+    radius: float | None
+    status: Status
+
+    @property
+    def encoder(self) -> NeuronMeasure:
+        """The encoder's measure ρ."""
+        return self.autoencoder.encoder
+
+    @property
+    def decoder(self) -> NeuronMeasure:
+        """The decoder's measure ν."""
+        return self.autoencoder.decoder
+
+    @property
+    def agreement(self) -> int:
+        """How many restarts ended within 10⁻⁴ (relative) of the best one."""
+        return int(np.sum(self.restarts <= self.restarts.min() * (1 + SAME)))
+
+    def draw(self, width: int | tuple[int, int], seed: int = 0) -> Autoencoder:
+        """Return a network of width N, or (N_E, N_D), whose neurons are independent draws from the measures."""
+        widths = width if isinstance(width, tuple) else (width, width)
+        random = np.random.default_rng(_checks.integer("seed", seed, minimum=0))
+        sides = []
+        for measure, one in zip((self.encoder, self.decoder), widths, strict=True):
+            count = _checks.integer("width", one, minimum=1)
+            masses = np.asarray(measure.masses, float)
+            chosen = random.choice(len(masses), count, p=masses / masses.sum())
+            parts = (np.asarray(part)[chosen] for part in (measure.outgoing, measure.incoming, measure.bias))
+            sides.append(NeuronMeasure(np.full(count, 1 / count), *parts))  # pyright: ignore[reportArgumentType]
+        return self.autoencoder.with_measures(*sides)
+
+
+def solve_optimum(
+    problem: Problem,
+    *,
+    radius: float | None = None,
+    atoms: int = 64,
+    restarts: int = 4,
+    tolerance: float = 1e-5,
+    rounds: int = 20,
+    starts: int = 1024,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    throw: bool = True,
+) -> Optimum:
+    r"""Minimise the objective over all pairs of measures, and certify how close the result is.
+
+    inf over (ρ, ν) of R(ρ, ν) + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν,  |θ|, |ω| ≤ radius if there is one; rates, optimizer
+    and initial law of the problem don't matter, except that the first restart begins with draws from the law.
+
+    Each restart is a descent of many equal atoms by L-BFGS; then atoms that came together are merged, atoms are born
+    where the first variation is smallest, and positions and masses descend together, until nothing is born any more.
+
+    Args:
+        problem: data, activations and weight decay (on both sides, unless there is a radius, or all is linear).
+        radius: keep neurons (outgoing, incoming, bias) in a ball.
+        atoms: a side, at the start of each restart.
+        restarts: from draws of the problem's law, and of aligned laws of several scales.
+        tolerance: of the decoder's gap and the encoder's descent, relative to the objective.
+        rounds: of births and descents, at most.
+        starts: places from which the minimum of a first variation is searched.
+        seed: of everything random.
+        workers: threads; restarts run side by side.
+        progress: called as ``progress(done, total)`` after each restart.
+        throw: raise `NumericalError` where the certificate of the best restart misses the tolerance.
+
+    Raises:
+        ArgumentError: where the problem has no optimum, since neither a penalty nor a ball bounds its neurons, or where
+            a temperature is set.
+        NumericalError: where the tolerance isn't met.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=32)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=1), weight_decay=0.01)
+        >>> optimum = im.solve_optimum(problem, atoms=16, restarts=1)
+        >>> optimum.risk < optimum.objective, optimum.certificate.decoder_gap < 1e-5
+        (True, True)
+
+    """
+    _checks.instance("problem", problem, Problem)
+    radius = None if radius is None else _checks.real("radius", radius, above=0)
+    atoms = _checks.integer("atoms", atoms, minimum=1)
+    restarts = _checks.integer("restarts", restarts, minimum=1)
+    tolerance = _checks.real("tolerance", tolerance, above=0)
+    rounds = _checks.integer("rounds", rounds, minimum=1)
+    starts = _checks.integer("starts", starts, minimum=1)
+    seed = _checks.integer("seed", seed, minimum=0)
+    check_bounded(problem, radius)
+
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(problem, radius)
+    laws = [law for law, _ in zip(_laws(problem), range(restarts), strict=False)]
+
+    def restart(index: int) -> tuple[Autoencoder, Certificate]:
+        with computing_in(DOUBLE):
+            key = jax.random.fold_in(jax.random.key(seed), index)
+            start = dataclasses.replace(problem, law=laws[index]).draw(key, (atoms, atoms), DOUBLE)
+            network = landscape.descended(landscape.inside(start), free_masses=False, iterations=1000)
+            return _refined(network, landscape, tolerance, rounds, starts, seed + index)
+
+    ends = run_jobs(restart, restarts, workers, progress)
+    with computing_in(DOUBLE):
+        objectives = np.array([landscape.objective(network) for network, _ in ends])
+        network, certificate = ends[int(objectives.argmin())]
+        objective, risk = landscape.objective(network), landscape.risk(network)
+        outside = landscape.outside(network)
+    status = _status(certificate, objective, tolerance, rounds)
+    if throw:
+        status.raise_if_failed()
+    return Optimum(
+        risk=risk,
+        objective=objective,
+        autoencoder=outside,
+        atoms=number_of_atoms(network),
+        certificate=dataclasses.replace(certificate, known_optimum=_known_optimum(problem, radius)),
+        expressivity=expressivity(outside, problem.population),
+        restarts=objectives,
+        radius=radius,
+        status=status,
+    )
+
+
+def _refined(
+    network: Autoencoder, landscape: Landscape, tolerance: float, rounds: int, starts: int, seed: int
+) -> tuple[Autoencoder, Certificate]:
+    """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more."""
+    before, idle = np.inf, 0
+    for turn in range(rounds + 1):
+        network = consolidated(network, landscape)
+        objective = landscape.objective(network)
+        certificate, candidates = certified(network, landscape, starts, seed + turn)
+        idle = idle + 1 if objective > before * (1 - GAIN) else 0
+        if turn == rounds or idle == IDLE_ROUNDS or _meets(certificate, objective, tolerance):
+            break
+        before = objective
+        network = with_room(network, BIRTHS)
+        for side in (1, 0):
+            network = born(network, side, candidates[side], BIRTHS, landscape)
+        network = landscape.descended(network, iterations=DESCENT)
+    return network, certificate  # pyright: ignore[reportPossiblyUnboundVariable]  (there is a round)
+
+
+def _meets(certificate: Certificate, objective: float, tolerance: float) -> bool:
+    return max(certificate.decoder_gap, certificate.encoder_descent) <= tolerance * objective
+
+
+def _status(certificate: Certificate, objective: float, tolerance: float, rounds: int) -> Status:
+    if _meets(certificate, objective, tolerance):
+        return Status()
+    return Status(
+        ok=False,
+        message=(
+            f"after at most {rounds} rounds the objective {objective:.6g} may still fall by "
+            f"{certificate.decoder_gap:.2g} in the decoder, and at a rate of {certificate.encoder_descent:.2g} in the "
+            f"encoder, more than the tolerance {tolerance:g} of it; raise rounds or atoms, or the tolerance"
+        ),
+    )
+
+
+def _laws(problem: Problem) -> Iterator[Law]:
+    """Yield the problem's law, then aligned laws of several scales (independent ones where data aren't centred)."""
+    yield problem.law
+    population, k = problem.population, problem.latent_dim
+    bias = 0.5 if problem.train_biases else 0.0
+    unit = float(np.sqrt((population.points.astype(float) ** 2).sum(axis=1) @ population.weights)) or 1.0
+    while True:
+        for scale, strength in ((1.5, 1.0), (0.7, 1.0), (3.0, 0.7)):
+            try:
+                yield aligned_law(
+                    population,
+                    k,
+                    activation=problem.activations,
+                    strength=strength,
+                    preactivation_scale=scale,
+                    bias_scale=bias,
+                )
+            except ArgumentError:  # not centred, or of too small a rank
+                yield independent_law(problem.dim, k, incoming_scale=scale / unit, bias_scale=bias)
+
+
+def _known_optimum(problem: Problem, radius: float | None) -> float | None:
+    r"""Return the global optimum of a linear autoencoder, where it is known.
+
+    The least penalty of a reconstruction with singular values p_i is 2√(λ_E λ_D) Σ √p_i, so that it is the minimum of
+    Σ_i [½ l_i (1 − p_i)² + 2√(λ_E λ_D p_i)] over at most k positive p's, with l_i the eigenvalues of E[x xᵀ].
+    """
+    if radius is not None or any(activation.name != "linear" for activation in problem.activations):
+        return None
+    data: Data = problem.population
+    offset = problem.train_biases and not data.is_centred
+    penalty = 2 * np.sqrt(np.prod(problem.decays))
+    if offset and penalty > 0:
+        return None
+    points = data.points.astype(float)
+    second = data.covariance if problem.train_biases else (points * data.weights[:, None]).T @ points
+    values = np.maximum(np.linalg.eigvalsh(second), 0)
+    gains = []
+    for value in values:
+        cost = lambda p, value=value: value * (1 - p) ** 2 / 2 + penalty * np.sqrt(p)  # noqa: E731
+        inner: Any = minimize_scalar(cost, bounds=(0.2, 1.0), method="bounded", options={"xatol": 1e-12})
+        gains.append(max(0.0, value / 2 - min(cost(1.0), float(inner.fun))))
+    return float(values.sum() / 2 - np.sort(gains)[::-1][: problem.latent_dim].sum())
