@@ -18,7 +18,7 @@ import xarray as xr
 
 import isthmus as im
 from isthmus import cli
-from isthmus.studies.tracking import example_toml
+from isthmus.cli import tracking
 
 # The sizes of the docstring example of `track`, so that in one session they are compiled once.
 TINY_FILE = """
@@ -88,7 +88,7 @@ def tracked(tmp_path_factory) -> tuple[Path, Outcome]:
 def asked(monkeypatch) -> list:
     """What the commands ask to be run, which is not run."""
     calls = []
-    monkeypatch.setattr(cli, "_run_study", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(tracking, "_run_study", lambda *arguments: calls.append(arguments))
     return calls
 
 
@@ -117,7 +117,7 @@ def test_no_arguments_print_the_help(tmp_path):
 
 def test_example_is_a_study_file(tmp_path):
     code, out, err = run("track", "--example", folder=tmp_path)
-    assert (code, err, out) == (0, "", example_toml())
+    assert (code, err, out) == (0, "", im.TrackingStudy.example_toml())
     assert im.TrackingStudy.from_toml(out) == im.TrackingStudy()
     assert not list(tmp_path.iterdir())
 
@@ -166,7 +166,7 @@ def test_a_study_runs_again_in_its_folder_to_the_same_numbers(tracked):
 def test_a_study_is_told_in_words_without_json(tracked, monkeypatch):
     folder, _ = tracked
     monkeypatch.setattr("isthmus.show.plots.save_figures", lambda *_: [])  # they stand there already
-    monkeypatch.setattr("isthmus.show.report.write_report", lambda *_: None)
+    monkeypatch.setattr("isthmus.show.tracking_report.write_report", lambda *_: None)
     code, out, err = run("track", "out/study.toml", "--workers", 1, "--out", "out", folder=folder)
     assert code == 0
     for verdict in im.load_result(folder / "out").verdicts():
@@ -252,14 +252,14 @@ def test_set_takes_toml_or_else_words(setting, value, asked, tmp_path):
 
 
 def test_demo_is_a_valid_study(asked, tmp_path):
-    study = im.TrackingStudy(**cli.DEMO)
+    study = im.TrackingStudy(**tracking.DEMO)
     assert (study.problem.dim, study.problem.latent_dim) == (64, 2)
     assert study.problem.population.size >= study.batch_size
     assert not study.problem.is_trivial
     assert run("demo", "--seed", 3, "--quiet", folder=tmp_path).code == 0
     assert run("demo", folder=tmp_path).code == 0
-    assert asked[0] == (cli.DEMO | {"seed": 3}, Path("isthmus-demo"), False, None, True)
-    assert asked[1][0] == cli.DEMO and "seed" not in cli.DEMO
+    assert asked[0] == (tracking.DEMO | {"seed": 3}, Path("isthmus-demo"), False, None, True)
+    assert asked[1][0] == tracking.DEMO and "seed" not in tracking.DEMO
 
 
 FILES = {

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.container import ErrorbarContainer
 
 import isthmus as im
-from isthmus.show import canvas, plots, report
+from isthmus.show import canvas, plots, report, tracking_report
 from isthmus.studies.tracking_result import TrackingResult
 
 NAMES = ["risk_curves", "sup_gap", "step_gap", "latents", "reconstructions", "sources", "influence"]
@@ -18,7 +18,7 @@ VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
 def _page(result):
-    return report.render_report(result, plots.figures(result))
+    return report.render_page(tracking_report.tracking_page(result, plots.figures(result)))
 
 
 @pytest.fixture(scope="module")
@@ -167,11 +167,11 @@ def test_images_are_drawn_as_images_and_tables_as_lines(images, table):
 def test_settings_of_others_are_neither_changed_nor_used(table, tmp_path):
     before = dict(matplotlib.rcParams)
     plain = plots.save_figures(plots.figures(table), tmp_path / "plain")
-    report.write_report(table, plots.figures(table), tmp_path / "plain.html")
+    tracking_report.write_report(table, plots.figures(table), tmp_path / "plain.html")
     assert dict(matplotlib.rcParams) == before
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "svg.fonttype": "none"}):
         again = plots.save_figures(plots.figures(table), tmp_path / "again")
-        report.write_report(table, plots.figures(table), tmp_path / "again.html")
+        tracking_report.write_report(table, plots.figures(table), tmp_path / "again.html")
     assert [path.name for path in plain] == [f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")]
     assert plain != again and [path.read_bytes() for path in plain] == [path.read_bytes() for path in again]
     assert (tmp_path / "plain.html").read_bytes() == (tmp_path / "again.html").read_bytes()

@@ -10,7 +10,7 @@ import xarray as xr
 
 import isthmus as im
 from isthmus.studies.store import claim_folder, save_result, write_atomically
-from isthmus.studies.tracking_result import FORMAT
+from isthmus.studies.study import FORMAT
 
 
 @pytest.fixture
@@ -38,7 +38,13 @@ def made_up(study: im.TrackingStudy, seed: int = 0) -> im.TrackingResult:
         },
         coords={"time": [0.0, 1.0, 2.0], "width": [8, 16], "step_size": [0.5], "bound": ["estimate", "lower", "upper"]},
     )
-    attributes = {"format": FORMAT, "study": study.to_toml(), "pca_risk": 0.25, "image_shape": [], "title": "a study"}
+    attributes = {
+        "format": FORMAT,
+        "study": study.to_toml(),
+        "pca_risk": 0.25,
+        "image_shape": [],
+        "title": "isthmus tracking study",
+    }
     return im.TrackingResult(study, dataset.assign_attrs(attributes))
 
 
@@ -226,21 +232,26 @@ def test_what_is_no_netcdf_is_refused_by_name(content, tmp_path):
     refused(r"^Results '.*results\.nc' can't be read: ", im.load_result, tmp_path)
 
 
+OURS = {"title": "isthmus tracking study"}
+
+
 @pytest.mark.parametrize(
     "attributes",
     [
         {},
-        {"study": "seed = 1"},
-        {"format": FORMAT},
-        {"format": FORMAT + 1, "study": "seed = 1"},
-        {"format": "1", "study": ""},
-        {"format": [FORMAT, FORMAT], "study": ""},
+        {"format": FORMAT, "study": "seed = 1"},
+        {"format": FORMAT, "study": "seed = 1", "title": "another"},
+        OURS | {"study": "seed = 1"},
+        OURS | {"format": FORMAT},
+        OURS | {"format": FORMAT + 1, "study": "seed = 1"},
+        OURS | {"format": "1", "study": ""},
+        OURS | {"format": [FORMAT, FORMAT], "study": ""},
     ],
 )
 def test_a_netcdf_of_something_else_is_refused_by_name(attributes, tmp_path):
     other = xr.Dataset({"temperature": ("time", [20.0, 21.5])}).assign_attrs(attributes)
     other.to_netcdf(tmp_path / "results.nc", engine="h5netcdf")
-    message = rf"^Results '.*results\.nc' are not a tracking study of format {FORMAT}\.$"
+    message = rf"^Results '.*results\.nc' are not a study of format {FORMAT}\.$"
     refused(message, im.load_result, tmp_path)
 
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import isthmus as im
-from isthmus.studies.tracking import example_toml
 
 thorough = settings(max_examples=30, deadline=None, derandomize=True)
 decimals = st.integers(1, 60).map(lambda value: value / 200)
@@ -116,9 +115,9 @@ def test_studies_are_compared_by_what_they_say():
 
 
 def test_example_says_every_key_and_parses_to_the_defaults():
-    text = example_toml()
+    text = im.TrackingStudy.example_toml()
     assert im.TrackingStudy.from_toml(text) == im.TrackingStudy()
-    for key in im.TrackingStudy.model_fields.keys() - {"data", "law", "schedule"}:
+    for key in im.TrackingStudy.model_fields.keys() - {"data", "law", "schedule", "optimizer"}:
         assert f"\n{key} = " in f"\n{text}" or f"\n# {key} = " in text
 
 

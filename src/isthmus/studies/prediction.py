@@ -15,11 +15,11 @@ from isthmus._version import __version__
 from isthmus.core.laws import GaussianNeurons
 from isthmus.core.problem import Problem
 from isthmus.dynamics.results import MeanFieldPath
-from isthmus.studies.tracking import StageProgress, TrackingStudy, stage
+from isthmus.studies.study import FORMAT, StageProgress, named, stage
+from isthmus.studies.tracking import TrackingStudy
 from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
 from isthmus.theory.prediction import COMPARABLE, Prediction
 
-FORMAT = 1
 SOURCE_NAMES = {"encoder": "initial encoder neurons", "decoder": "initial decoder neurons", "batches": "batches"}
 SOURCES = tuple(SOURCE_NAMES)
 SHOWN_NEURONS, SHOWN_POINTS = 512, 500
@@ -352,8 +352,3 @@ def _influence(study: TrackingStudy, law: FiniteWidthLaw) -> dict[str, tuple]:
 def _plane(coordinates: np.ndarray, instead: object) -> np.ndarray:
     """Return the first two coordinates, or the only one and what stands for the second."""
     return np.column_stack([coordinates, np.asarray(instead)])[:, :2]
-
-
-def named(long_name: str) -> dict[str, str]:
-    """Return the attributes that say what a variable is."""
-    return {"long_name": long_name}

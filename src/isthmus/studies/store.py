@@ -6,21 +6,42 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
 
 from isthmus._errors import ArgumentError, StudyFileError
-from isthmus.studies.prediction import PredictionResult
+from isthmus.studies.study import FORMAT, Study
 from isthmus.studies.tracking import TrackingStudy
-from isthmus.studies.tracking_result import FORMAT, TrackingResult
+from isthmus.studies.tracking_result import TrackingResult
 
 STUDY_FILE = "study.toml"
 RESULTS_FILE = "results.nc"
 PREDICTION_FILE = "prediction.nc"
 
 
-def claim_folder(folder: Path, study: TrackingStudy) -> None:
+class Result(Protocol):
+    """What studies end in: the study, and every number as a labelled dataset."""
+
+    @property
+    def study(self) -> Study:
+        """What was asked."""
+        ...
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """Every number."""
+        ...
+
+
+KINDS: dict[str, tuple[type[Study], Callable[[Any, xr.Dataset], Any]]] = {
+    "isthmus tracking study": (TrackingStudy, TrackingResult),
+}
+"""Study and result by the title of a dataset."""
+
+
+def claim_folder(folder: Path, study: Study) -> None:
     """Make ``folder`` the home of a study, or refuse it where something else lives there.
 
     Raises:
@@ -48,18 +69,18 @@ def claim_folder(folder: Path, study: TrackingStudy) -> None:
         raise StudyFileError(f"Output folder '{folder}' can't be used: {error}.") from error
 
 
-def save_result(folder: Path, result: TrackingResult) -> None:
+def save_result(folder: Path, result: Result) -> None:
     """Write the study and its results to a folder, which is claimed first."""
     _save(folder, result, RESULTS_FILE)
 
 
-def save_prediction(folder: Path, result: PredictionResult) -> None:
+def save_prediction(folder: Path, result: Result) -> None:
     """Write the study and its predicted law to a folder, which is claimed first."""
     _save(folder, result, PREDICTION_FILE)
 
 
-def load_result(folder: str | Path) -> TrackingResult:
-    """Return the finished study in a folder.
+def load_result(folder: str | Path) -> Any:
+    """Return the result of the finished study in a folder: a `TrackingResult`, or that of another kind of study.
 
     Loading runs nothing that the folder brings: results are plain arrays, and the study is parsed as TOML.
 
@@ -80,9 +101,11 @@ def load_result(folder: str | Path) -> TrackingResult:
         dataset = xr.load_dataset(path, engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
         raise StudyFileError(f"Results '{path}' can't be read: {error}.") from error
-    if not np.array_equal(dataset.attrs.get("format", 0), FORMAT) or "study" not in dataset.attrs:
-        raise StudyFileError(f"Results '{path}' are not a tracking study of format {FORMAT}.")
-    return TrackingResult(TrackingStudy.from_toml(dataset.attrs["study"]), dataset)
+    kind = KINDS.get(str(dataset.attrs.get("title")))
+    if kind is None or not np.array_equal(dataset.attrs.get("format", 0), FORMAT) or "study" not in dataset.attrs:
+        raise StudyFileError(f"Results '{path}' are not a study of format {FORMAT}.")
+    study, result = kind
+    return result(study.from_toml(dataset.attrs["study"]), dataset)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -104,14 +127,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
-def _save(folder: Path, result: TrackingResult | PredictionResult, name: str) -> None:
+def _save(folder: Path, result: Result, name: str) -> None:
     claim_folder(folder, result.study)
     write_atomically(folder / name, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None)
 
 
-def _same_study(folder: Path, study: TrackingStudy) -> bool:
+def _same_study(folder: Path, study: Study) -> bool:
     try:
         text = (folder / STUDY_FILE).read_text(encoding="utf-8")
-        return TrackingStudy.from_toml(text) == study
+        return type(study).from_toml(text) == study
     except (ArgumentError, UnicodeDecodeError):
         return False

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import functools
 import math
-import tomllib
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from isthmus import _checks
-from isthmus._errors import ArgumentError, NumericalError
+from isthmus._errors import NumericalError
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
-from isthmus.core.specification import Count, Positive, ProblemSpecification, Seed, commented_toml, translated
+from isthmus.core.specification import Count, Positive, Seed
 from isthmus.dynamics.batches import Sampling, check_sampling
 from isthmus.dynamics.mean_field import solve_mean_field
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
 from isthmus.dynamics.sgd import train
 from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
-
-StageProgress = Callable[[str, int, int], None]
-"""Called as ``progress(stage, done, total)``."""
+from isthmus.studies.study import StageProgress, Study, stage
 
 
-class TrackingStudy(ProblemSpecification):
+class TrackingStudy(Study):
     """Widths × step sizes × seeds of one problem, against its mean-field path.
 
     Every field is a key of a study file (TOML); `from_toml` and `to_toml` read and write one. The tables ``data``,
@@ -66,12 +61,6 @@ class TrackingStudy(ProblemSpecification):
     flow_rtol: Positive = Field(1e-3, ge=1e-5, le=0.1, description="step size 0: tolerance of the time steps")
     precision: Literal["float32", "float64"] = Field("float32", description="of the training runs")
 
-    def __init__(self, /, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise translated(error, type(self)) from None
-
     @model_validator(mode="after")
     def _consistent(self) -> TrackingStudy:
         for name, values in (("widths", self.widths), ("step_sizes", self.step_sizes)):
@@ -81,11 +70,6 @@ class TrackingStudy(ProblemSpecification):
         _checks.power_of_2("law_particles", self.law_particles)
         _ = self.times
         return self
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TrackingStudy) and self.model_dump() == other.model_dump()
-
-    __hash__ = ProblemSpecification.__hash__
 
     @functools.cached_property
     def problem(self) -> Problem:
@@ -140,18 +124,6 @@ class TrackingStudy(ProblemSpecification):
             workers=workers,
             progress=stage(progress, "mean-field path"),
         )
-
-    @classmethod
-    def from_toml(cls, text: str) -> TrackingStudy:
-        """Return the study that a TOML text describes."""
-        try:
-            return cls(**tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise ArgumentError(f"Argument 'study' must be TOML, but it is not: {error}.") from None
-
-    def to_toml(self) -> str:
-        """Return the study as TOML, every key written out."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
 class TrackingRuns:
@@ -218,11 +190,6 @@ class TrackingRuns:
         self.showcase[width] = sgd(min(study.step_sizes), 1, study.seed, study.snapshot_times, name)
 
 
-def stage(progress: StageProgress | None, name: str) -> Callable[[int, int], None] | None:
-    """Return the progress of one stage by its name."""
-    return None if progress is None else functools.partial(progress, name)
-
-
 def _fraction(value: float) -> Fraction:
     """Return the decimal that a person wrote (0.1 is 1/10, not its binary neighbour)."""
     return Fraction(repr(float(value)))
@@ -230,8 +197,3 @@ def _fraction(value: float) -> Fraction:
 
 def _common_multiple(a: Fraction, b: Fraction) -> Fraction:
     return Fraction(math.lcm(a.numerator * b.denominator, b.numerator * a.denominator), a.denominator * b.denominator)
-
-
-def example_toml() -> str:
-    """Return a study file in which every key stands with its default and what it means."""
-    return commented_toml(TrackingStudy())

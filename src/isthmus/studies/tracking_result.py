@@ -13,20 +13,18 @@ from isthmus.studies.prediction import (
     agreement,
     agreement_verdicts,
     law_variables,
-    named,
     predicted_law,
     predicted_summary,
     why_not,
 )
 from isthmus.studies.statistics import CONFIDENCE, Estimate, bootstrap_quantiles, fitted_rate
-from isthmus.studies.tracking import StageProgress, TrackingRuns, TrackingStudy
+from isthmus.studies.study import FORMAT, StageProgress, named
+from isthmus.studies.tracking import TrackingRuns, TrackingStudy
 from isthmus.theory.finite_width import FiniteWidthLaw
 
 BOUNDS = ("estimate", "lower", "upper")
 EXAMPLES = 8
 SHOWN_POINTS = 500
-FORMAT = 1
-"""The version of the layout of the dataset."""
 
 
 @dataclass(frozen=True)

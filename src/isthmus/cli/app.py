@@ -1,0 +1,71 @@
+"""The program itself: how it starts, and how it ends on an error."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from isthmus._errors import IsthmusError
+from isthmus._version import __version__
+
+_UsageError: Any = typer.BadParameter.__mro__[1]  # public under no name of Typer's own
+
+app = typer.Typer(
+    name="isthmus",
+    help="Mean-field learning dynamics of wide bottleneck autoencoders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes one line on standard error and exit code 2."""
+    warnings.showwarning = _show_warning
+    try:
+        code = app(standalone_mode=False)
+        if code == 130:  # how Typer passes on an interrupt
+            _stop("Interrupted; no results were written.", code)
+        sys.exit(code)
+    except _UsageError as error:
+        message = " ".join(error.format_message().split())
+        if not message:  # no arguments at all: the help has been printed
+            sys.exit(error.exit_code)
+        _stop(f"Error: {message.rstrip('.')}; see --help.", code=2)
+    except IsthmusError as error:
+        _stop(f"Error: {error}", code=2)
+    except (KeyboardInterrupt, typer.Abort):
+        _stop("Interrupted; no results were written.", code=130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def _stop(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    print(
+        f"{'Warning' if category.__module__.startswith('isthmus') else category.__name__}: {message}", file=sys.stderr
+    )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"isthmus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,44 @@
+"""The options of the commands, each with its help, in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="Folder for the results; it must be new, empty, or hold the same study.",
+        show_default="isthmus-COMMAND",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
+Workers = Annotated[int | None, typer.Option(help="Threads; one for each processor by default.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+StudyArgument = Annotated[
+    Path | None, typer.Argument(help="A study file (TOML). A flag overrides what it says.", show_default=False)
+]
+DataOption = Annotated[
+    str | None, typer.Option(help="digits, breast_cancer, wine, mnist, manifold, gaussian, or a .npy or .csv file.")
+]
+MaxPoints = Annotated[int | None, typer.Option(help="Keep a random subset of the data.")]
+LatentDim = Annotated[int | None, typer.Option(help="Dimension k of the bottleneck.")]
+ActivationOption = Annotated[str | None, typer.Option(help="One name, or encoder,decoder.")]
+LawOption = Annotated[str | None, typer.Option(help="aligned or independent.")]
+Strength = Annotated[float | None, typer.Option(help="Aligned law: fraction of the PCA reconstruction at time 0.")]
+Widths = Annotated[str | None, typer.Option(help="Widths, as in 64,256,1024.")]
+StepSizes = Annotated[str | None, typer.Option(help="Step sizes, as in 0.1,0.05.")]
+BatchSize = Annotated[int | None, typer.Option(help="Points in a minibatch.")]
+SamplingOption = Annotated[str | None, typer.Option(help="with_replacement, without_replacement or one_pass.")]
+Horizon = Annotated[float | None, typer.Option(help="Last time; t = step size × steps.")]
+Records = Annotated[int | None, typer.Option(help="How many times after 0 the risk is recorded at.")]
+Confidence = Annotated[float | None, typer.Option(help="The quantile of the sup-gap to report.")]
+Particles = Annotated[int | None, typer.Option(help="Mean field: particles a side (a power of 2).")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any key of a study file, as in --set data.noise=0.1; may be repeated."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of initial neurons, batches and scramblings.")]

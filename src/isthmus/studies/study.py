@@ -1,0 +1,62 @@
+"""What all studies share: a description that is a TOML file, and names for stages and variables."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Callable
+from typing import Any, Self
+
+import tomli_w
+from pydantic import ValidationError
+
+from isthmus._errors import ArgumentError
+from isthmus.core.specification import ProblemSpecification, commented_toml, translated
+
+StageProgress = Callable[[str, int, int], None]
+"""Called as ``progress(stage, done, total)``."""
+
+FORMAT = 1
+"""Of result files; it changes when old ones can't be read any more."""
+
+
+class Study(ProblemSpecification):
+    """A question about one problem, in words: every field is a key of a study file (TOML)."""
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise translated(error, type(self)) from None
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.model_dump() == other.model_dump()
+
+    __hash__ = ProblemSpecification.__hash__
+
+    @classmethod
+    def from_toml(cls, text: str) -> Self:
+        """Return the study that a TOML text describes."""
+        try:
+            return cls(**tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise ArgumentError(f"Argument 'study' must be TOML, but it is not: {error}.") from None
+
+    def to_toml(self) -> str:
+        """Return the study as TOML, every key written out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    @classmethod
+    def example_toml(cls) -> str:
+        """Return a study file in which every key stands with its default and what it means."""
+        return commented_toml(cls())
+
+
+def stage(progress: StageProgress | None, name: str) -> Callable[[int, int], None] | None:
+    """Return the progress of one stage by its name."""
+    return None if progress is None else functools.partial(progress, name)
+
+
+def named(long_name: str) -> dict[str, str]:
+    """Return the attributes of a variable."""
+    return {"long_name": long_name}
