@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from isthmus.dynamics.network_flow import gradient_flow
     from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
     from isthmus.dynamics.sgd import train
+    from isthmus.studies.expressivity import ExpressivityResult, ExpressivityStudy, expressivity_curve
     from isthmus.studies.prediction import PredictionResult, predict
     from isthmus.studies.store import load_result
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult, track
+    from isthmus.theory.best_network import best_networks
     from isthmus.theory.certificates import Certificate
     from isthmus.theory.coupling import Coupling, couple
     from isthmus.theory.expressivity import Expressivity, expressivity
@@ -69,12 +71,14 @@ _HOMES = {
     "dynamics.network_flow": ("gradient_flow",),
     "dynamics.results": ("MeanFieldPath", "TrainingRuns"),
     "dynamics.sgd": ("train",),
+    "studies.expressivity": ("ExpressivityResult", "ExpressivityStudy", "expressivity_curve"),
     "studies.prediction": ("PredictionResult", "predict"),
     "studies.store": ("load_result",),
     "studies.tracking": ("TrackingStudy",),
     "studies.tracking_result": ("TrackingResult", "track"),
     "theory.coupling": ("Coupling", "couple"),
     "theory.finite_width": ("FiniteWidthLaw", "predict_finite_width"),
+    "theory.best_network": ("best_networks",),
     "theory.certificates": ("Certificate",),
     "theory.expressivity": ("Expressivity", "expressivity"),
     "theory.optimum": ("Optimum", "solve_optimum"),

@@ -37,6 +37,8 @@ Horizon = Annotated[float | None, typer.Option(help="Last time; t = step size ×
 Records = Annotated[int | None, typer.Option(help="How many times after 0 the risk is recorded at.")]
 Confidence = Annotated[float | None, typer.Option(help="The quantile of the sup-gap to report.")]
 Particles = Annotated[int | None, typer.Option(help="Mean field: particles a side (a power of 2).")]
+WeightDecay = Annotated[str | None, typer.Option(help="Penalty on squared weights: one number, or encoder,decoder.")]
+Example = Annotated[bool, typer.Option("--example", help="Print a study file with every key, and stop.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Any key of a study file, as in --set data.noise=0.1; may be repeated."),

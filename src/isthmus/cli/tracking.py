@@ -14,6 +14,7 @@ from isthmus.cli.options import (
     BatchSize,
     Confidence,
     DataOption,
+    Example,
     Horizon,
     Json,
     LatentDim,
@@ -70,7 +71,7 @@ def demo(
 def track(
     context: typer.Context,
     study: StudyArgument = None,
-    example: Annotated[bool, typer.Option("--example", help="Print a study file with every key, and stop.")] = False,
+    example: Example = False,
     data: DataOption = None,
     max_points: MaxPoints = None,
     latent_dim: LatentDim = None,

@@ -46,20 +46,29 @@ def _numbers(name: str, text: str, kind: type[int] | type[float]) -> list[int] |
         raise ArgumentError(f"Argument '{name}' must be {numbers} with commas between, but it is {text!r}.") from None
 
 
-SAME_KEYS = ("activation", "widths", "step_sizes", "batch_size", "sampling", "horizon", "records", "runs", "flow_runs")
+def _one_or_pair(name: str, text: str) -> float | list[float]:
+    numbers: list[float] = _numbers(name, text, float)  # pyright: ignore[reportAssignmentType]
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+SAME_KEYS = (
+    "activation", "batch_size", "confidence", "flow_runs", "horizon", "particles", "radius", "records", "runs",
+    "sampling", "seed", "step_sizes", "weight_decay", "widths",
+)  # fmt: skip
 STUDY_KEYS = {
     "data": "data.source",
     "max_points": "data.max_points",
     "latent_dim": "law.latent_dim",
     "law": "law.kind",
     "strength": "law.strength",
-    **{name: name for name in (*SAME_KEYS, "confidence", "particles", "seed")},
+    **{name: name for name in SAME_KEYS},
 }
 """The key of a study file that each flag stands for."""
 PARSED: dict[str, Callable[[str], Any]] = {
     "activation": _names,
     "widths": lambda text: _numbers("widths", text, int),
     "step_sizes": lambda text: _numbers("step_sizes", text, float),
+    "weight_decay": lambda text: _one_or_pair("weight_decay", text),
 }
 """How flags with several values are read."""
 

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from isthmus._errors import ArgumentError, StudyFileError
+from isthmus.studies.expressivity import ExpressivityResult, ExpressivityStudy
 from isthmus.studies.study import FORMAT, Study
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.studies.tracking_result import TrackingResult
@@ -36,6 +37,7 @@ class Result(Protocol):
 
 
 KINDS: dict[str, tuple[type[Study], Callable[[Any, xr.Dataset], Any]]] = {
+    "isthmus expressivity study": (ExpressivityStudy, ExpressivityResult),
     "isthmus tracking study": (TrackingStudy, TrackingResult),
 }
 """Study and result by the title of a dataset."""

@@ -152,7 +152,7 @@ def solve_optimum(
 
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, radius)
-    laws = [law for law, _ in zip(_laws(problem), range(restarts), strict=False)]
+    laws = [law for law, _ in zip(laws_of_starts(problem), range(restarts), strict=False)]
 
     def restart(index: int) -> tuple[Autoencoder, Certificate]:
         with computing_in(DOUBLE):
@@ -220,7 +220,7 @@ def _status(certificate: Certificate, objective: float, tolerance: float, rounds
     )
 
 
-def _laws(problem: Problem) -> Iterator[Law]:
+def laws_of_starts(problem: Problem) -> Iterator[Law]:
     """Yield the problem's law, then aligned laws of several scales (independent ones where data aren't centred)."""
     yield problem.law
     population, k = problem.population, problem.latent_dim

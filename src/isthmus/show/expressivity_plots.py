@@ -1,0 +1,93 @@
+"""The figures of an expressivity study: the gap against width, and the atoms of the optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
+
+from isthmus.show.canvas import DARK, FLOW, GREY, finished, jitter, new_figure, styled
+from isthmus.studies.expressivity import ExpressivityResult
+
+TRAINED, DRAWN = FLOW, "#d95f02"
+LARGEST_DISC = 900.0
+"""Area, in square points, of an atom that has all the mass."""
+
+
+def expressivity_figures(result: ExpressivityResult) -> dict[str, Figure]:
+    """Draw every figure of the study, by name."""
+    return {draw.__name__: draw(result) for draw in (gaps, atoms)}
+
+
+@styled
+def gaps(result: ExpressivityResult) -> Figure:
+    """Draw how far trained and drawn networks lie above the optimum, against their width."""
+    data, values = result.dataset, result.dataset.attrs
+    widths = data.width.values.astype(float)
+    figure = new_figure(7.6, 4.9)
+    axes = figure.subplots()
+    floor = result.study.closeness * values["objective"]
+    above = data.restart_objective.values - values["objective"]
+    spots = widths[:, None] * 10 ** (0.03 * jitter(above.shape[1]))
+    axes.plot(spots.ravel(), np.maximum(above, floor / 10).ravel(), ".", color=TRAINED, alpha=0.35, markeredgewidth=0)
+    gap = result.gap
+    axes.plot(
+        widths, np.maximum(gap, floor / 10), "o-", color=TRAINED, linewidth=1.2, label="trained, best of all starts"
+    )
+    for place, (n, one) in enumerate(zip(widths, gap, strict=True)):
+        if one < floor / 10:
+            axes.annotate(
+                "↓", (n, floor / 10), (0, -2), textcoords="offset points", ha="center", va="top", color=TRAINED
+            )
+        del place
+    excess = data.drawn_risk.sel(kind="both").values - values["risk"]
+    mean, error = excess.mean(axis=1), excess.std(axis=1, ddof=1) / np.sqrt(excess.shape[1])
+    axes.errorbar(widths, mean, 2 * error, fmt="s", color=DRAWN, markersize=4, capsize=2, label="drawn at random, mean")
+    constant = values["encoder_constant"] + values["decoder_constant"]
+    axes.plot(widths, constant / widths, color=DRAWN, linewidth=1, linestyle="--", label=f"{constant:.3g}/N, predicted")
+    axes.axhline(floor, color=GREY, linewidth=0.8, linestyle=":")
+    name = f"{100 * result.study.closeness:g} % of the optimum"
+    axes.annotate(name, (widths[0], floor), (0, 3), textcoords="offset points", color=GREY, fontsize=8)
+    axes.set(xscale="log", yscale="log", xlabel="width N of both layers", ylabel="objective above that of the optimum")
+    axes.xaxis.set(major_locator=FixedLocator(list(widths)), minor_locator=NullLocator())
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set(major_locator=LogLocator(numticks=12), minor_locator=NullLocator())
+    axes.margins(x=0.06)
+    figure.legend(loc="outside lower center", ncols=3)
+    closed = result.closed_from
+    share = 100 * float(gap[-1]) / values["objective"]
+    title = (
+        f"From N = {closed} on, trained networks come within {100 * result.study.closeness:g} % of the optimum"
+        if closed is not None
+        else f"The gap of trained networks to the optimum falls to {share:.2g} % at N = {widths[-1]:g}"
+    )
+    return finished(figure, title)
+
+
+@styled
+def atoms(result: ExpressivityResult) -> Figure:
+    """Draw the atoms of the optimum by their incoming weights, with areas in proportion to their masses."""
+    data, values = result.dataset, result.dataset.attrs
+    figure = new_figure(7.6, 4.0)
+    panels = figure.subplots(1, 2)
+    k = data.sizes["decoder_coordinate"] - 1
+    names = {
+        "encoder": ("weight on the first principal component", "weight on the second"),
+        "decoder": ("weight u on the latent", "bias e") if k == 1 else ("weight u₁ on the first latent", "weight u₂"),
+    }
+    for axes, (side, (xlabel, ylabel)) in zip(panels, names.items(), strict=True):
+        place = data[f"{side}_place"].values[:, :2]
+        _discs(axes, place, data[f"{side}_mass"].values)
+        axes.set(title=f"{side}: {values[f'{side}_atoms']} atoms", xlabel=xlabel, ylabel=ylabel)
+    return finished(
+        figure,
+        f"The best measures found are {values['encoder_atoms']} encoder and {values['decoder_atoms']} decoder atoms",
+    )
+
+
+def _discs(axes: Axes, places: np.ndarray, masses: np.ndarray) -> None:
+    axes.axhline(0, color=GREY, linewidth=0.5)
+    axes.axvline(0, color=GREY, linewidth=0.5)
+    axes.scatter(*places.T, s=LARGEST_DISC * masses, color=FLOW, alpha=0.55, edgecolor=DARK, linewidth=0.5)
+    axes.margins(0.15)

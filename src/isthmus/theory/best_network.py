@@ -1,0 +1,105 @@
+"""The best network of a finite width that can be found, beside the optimum over measures."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from isthmus import _checks
+from isthmus._precision import computing_in
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.problem import Problem
+from isthmus.dynamics.parallel import run_jobs
+from isthmus.theory.landscape import DOUBLE, Landscape
+from isthmus.theory.optimum import Optimum, laws_of_starts
+
+
+def best_networks(
+    problem: Problem,
+    optimum: Optimum,
+    width: int,
+    *,
+    restarts: int = 8,
+    beside: Autoencoder | None = None,
+    iterations: int = 3000,
+    seed: int = 0,
+    workers: int | None = None,
+) -> tuple[np.ndarray, Autoencoder]:
+    r"""Train networks of width N to a local minimum of the objective; return the objectives and the best network.
+
+    min over θ_1…θ_N, ω_1…ω_N of R_N + (λ_E/2N) Σ|θ_i|² + (λ_D/2N) Σ|ω_j|², by L-BFGS on full batches, from several
+    starts: the optimum's atoms, each with its share of the neurons; a given narrower network whose neurons are
+    doubled; draws from the optimum; and draws from initial laws.
+
+    Args:
+        problem: as for `solve_optimum`.
+        optimum: of that problem.
+        width: N, of both layers.
+        restarts: how many starts.
+        beside: a network whose width divides N, to start from besides.
+        iterations: of each descent, at most.
+        seed: of the draws.
+        workers: threads; restarts run side by side.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=16)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=1), weight_decay=0.02)
+        >>> optimum = im.solve_optimum(problem, atoms=8, restarts=1, starts=64)
+        >>> objectives, network = im.best_networks(problem, optimum, width=4, restarts=2)
+        >>> bool(objectives.min() >= optimum.objective * (1 - 1e-5))
+        True
+
+    """
+    _checks.instance("optimum", optimum, Optimum)
+    width = _checks.integer("width", width, minimum=1)
+    restarts = _checks.integer("restarts", restarts, minimum=1)
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(problem, optimum.radius)
+    starts = [_apportioned(optimum.autoencoder, width)]
+    if beside is not None and width % beside.encoder.width == 0:
+        starts.append(_repeated(beside, width // beside.encoder.width))
+    laws = laws_of_starts(problem)
+    for index in range(len(starts), restarts):
+        if index % 2:
+            starts.append(optimum.draw(width, seed + index))
+        else:
+            with computing_in(DOUBLE):
+                key = jax.random.fold_in(jax.random.key(seed), index)
+                starts.append(dataclasses.replace(problem, law=next(laws)).draw(key, (width, width), DOUBLE))
+
+    def descend(index: int) -> tuple[float, Autoencoder]:
+        with computing_in(DOUBLE):
+            inside = landscape.inside(starts[index])
+            network = landscape.descended(inside, free_masses=False, iterations=iterations)
+            return landscape.objective(network), landscape.outside(network)
+
+    ends = run_jobs(descend, restarts, workers, None)
+    objectives = np.array([objective for objective, _ in ends])
+    return objectives, ends[int(objectives.argmin())][1]
+
+
+def _apportioned(network: Autoencoder, width: int) -> Autoencoder:
+    """Return a network of N neurons in which every atom has its share, by the method of largest remainders."""
+
+    def side(measure: NeuronMeasure) -> NeuronMeasure:
+        shares = width * np.asarray(measure.masses, float)
+        counts = np.floor(shares).astype(int)
+        counts[np.argsort(counts - shares)[: width - counts.sum()]] += 1
+        return _uniform(measure, np.repeat(np.arange(measure.width), counts))
+
+    return network.with_measures(side(network.encoder), side(network.decoder))
+
+
+def _repeated(network: Autoencoder, times: int) -> Autoencoder:
+    """Return the network in which each neuron stands several times: the same measure."""
+    side = lambda measure: _uniform(measure, np.tile(np.arange(measure.width), times))  # noqa: E731
+    return network.with_measures(side(network.encoder), side(network.decoder))
+
+
+def _uniform(measure: NeuronMeasure, chosen: np.ndarray) -> NeuronMeasure:
+    parts = (np.asarray(part)[chosen] for part in (measure.outgoing, measure.incoming, measure.bias))
+    return NeuronMeasure(np.full(len(chosen), 1 / len(chosen)), *parts)  # pyright: ignore[reportArgumentType]
