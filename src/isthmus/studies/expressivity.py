@@ -41,20 +41,20 @@ class ExpressivityStudy(Study):
         >>> import isthmus as im
         >>> study = im.ExpressivityStudy(data={"source": "wine"}, widths=[1, 2, 4])
         >>> study.weight_decay, im.ExpressivityStudy.from_toml(study.to_toml()) == study
-        (0.01, True)
+        (0.003, True)
 
     """
 
     data: DataSpecification = DataSpecification(source="digits", max_points=256)  # pyright: ignore[reportCallIssue]
     weight_decay: NonNegative | tuple[NonNegative, NonNegative] = Field(
-        0.01, description="penalty on squared weights, one number or [encoder, decoder]"
+        0.003, description="penalty on squared weights, one number or [encoder, decoder]"
     )
     radius: Positive | None = Field(None, description="keep neurons in a ball of this radius")
     widths: tuple[Count, ...] = Field((1, 2, 4, 8, 16, 32, 64), min_length=1, description="widths N of both layers")
     draws: int = Field(200, ge=2, description="networks drawn from the optimum, for each width")
     trainings: Count = Field(8, description="starts of the training of each width")
     atoms: Count = Field(64, description="optimum: atoms a side at the start")
-    restarts: Count = Field(2, description="optimum: starts")
+    restarts: Count = Field(4, description="optimum: starts")
     rounds: Count = Field(30, description="optimum: rounds of births and descents, at most")
     starts: Count = Field(1024, description="optimum: places from which the minimum of a first variation is searched")
     tolerance: Positive = Field(1e-4, description="optimum: of its certificate, relative to the objective")
