@@ -1,5 +1,9 @@
 """Strict numerics for every test: no silent change of type, no silent broadcast."""
 
+import os
+
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # most of the suite is compilation
+
 import jax
 import numpy as np
 import pytest

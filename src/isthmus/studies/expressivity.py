@@ -7,7 +7,6 @@ import platform
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
@@ -318,7 +317,7 @@ def drawn_risks(problem: Problem, optimum: Optimum, widths: list[int], draws: in
     for column, width in enumerate(widths):
         with computing_in(DOUBLE):
             drawn = [optimum.draw(width, seed + number) for number in range(draws)]
-            together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *drawn)
+            together = jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
             sides = (
                 (together.encoder, optimum.decoder),
                 (optimum.encoder, together.decoder),

@@ -25,32 +25,27 @@ def number_of_atoms(network: Autoencoder) -> tuple[int, int]:
     return encoder, decoder
 
 
-def consolidated(network: Autoencoder, landscape: Landscape) -> Autoencoder:
-    """Return the network with atoms merged that are the same neuron, and none of negligible mass."""
-    network = network.with_measures(*(_kept(side) for side in (network.encoder, network.decoder)))
+def consolidated(network: Autoencoder, landscape: Landscape, births: int) -> Autoencoder:
+    """Return the network with atoms merged that are the same neuron, and with room for births.
+
+    Room is atoms of mass 0. Numbers of atoms, these included, are powers of 2, so that few shapes are compiled.
+    """
     most = landscape.objective(network) * (1 + HARMLESS)
     for side in (0, 1):
         measure = (network.encoder, network.decoder)[side]
         odd = (network.encoder_activation, network.decoder_activation)[side].odd
-        for distance in NEAR:
-            candidate = _with_side(network, side, _merged(measure, distance, odd))
+        for distance in (*NEAR, 0.0):
+            candidate = _with_side(network, side, _padded(_merged(measure, distance, odd), measure.width))
             if landscape.objective(candidate) <= most:
                 network = candidate
                 break
-    return network
+    sides = (network.encoder, network.decoder)
+    return network.with_measures(*(_padded(kept := _kept(side), kept.width + births) for side in sides))
 
 
-def with_room(network: Autoencoder, births: int) -> Autoencoder:
-    """Return the network with atoms of mass 0 for births to come; numbers are powers of 2, so that few are compiled."""
-
-    def side(measure: NeuronMeasure) -> NeuronMeasure:
-        wanted = 1 << int(np.ceil(np.log2(measure.width + births)))
-        free = wanted - measure.width
-        zeros = lambda part: np.concatenate([part, np.zeros((free, *part.shape[1:]))])  # noqa: E731
-        parts = (measure.masses, measure.outgoing, measure.incoming, measure.bias)
-        return NeuronMeasure(*(zeros(np.asarray(part)) for part in parts))  # pyright: ignore[reportArgumentType]
-
-    return network.with_measures(side(network.encoder), side(network.decoder))
+def without_room(network: Autoencoder) -> Autoencoder:
+    """Return the network without atoms of negligible mass."""
+    return network.with_measures(_kept(network.encoder), _kept(network.decoder))
 
 
 def born(network: Autoencoder, side: int, candidates: NeuronMeasure, births: int, landscape: Landscape) -> Autoencoder:
@@ -78,6 +73,14 @@ def _with_side(network: Autoencoder, side: int, measure: NeuronMeasure) -> Autoe
     return network.with_measures(*pair)
 
 
+def _padded(measure: NeuronMeasure, least: int) -> NeuronMeasure:
+    """Return the measure with atoms of mass 0 added, to the next power of 2 from ``least`` on."""
+    free = (1 << int(np.ceil(np.log2(least)))) - measure.width
+    zeros = lambda part: np.concatenate([part, np.zeros((free, *part.shape[1:]))])  # noqa: E731
+    parts = (measure.masses, measure.outgoing, measure.incoming, measure.bias)
+    return NeuronMeasure(*(zeros(np.asarray(part)) for part in parts))  # pyright: ignore[reportArgumentType]
+
+
 def _kept(measure: NeuronMeasure) -> NeuronMeasure:
     masses = np.asarray(measure.masses)
     keep = masses > NEGLIGIBLE
@@ -90,6 +93,7 @@ def _merged(measure: NeuronMeasure, distance: float, odd: bool) -> NeuronMeasure
 
     For an odd φ a neuron and its opposite are the same function.
     """
+    measure = _kept(measure)
     masses, split = np.asarray(measure.masses), np.cumsum([measure.outputs, measure.inputs])
     atoms = np.concatenate([measure.outgoing, measure.incoming, np.asarray(measure.bias)[:, None]], axis=1)
     scale = distance * np.sqrt(masses @ (atoms**2).sum(axis=1))

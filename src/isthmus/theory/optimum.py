@@ -20,7 +20,7 @@ from isthmus.core.laws import Law, aligned_law, independent_law
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress, run_jobs
-from isthmus.theory.atoms import born, consolidated, number_of_atoms, with_room
+from isthmus.theory.atoms import born, consolidated, number_of_atoms, without_room
 from isthmus.theory.certificates import Certificate, certified
 from isthmus.theory.expressivity import Expressivity, expressivity
 from isthmus.theory.landscape import DOUBLE, Landscape, check_bounded
@@ -166,7 +166,7 @@ def solve_optimum(
         objectives = np.array([landscape.objective(network) for network, _ in ends])
         network, certificate = ends[int(objectives.argmin())]
         objective, risk = landscape.objective(network), landscape.risk(network)
-        outside = landscape.outside(network)
+        outside = landscape.outside(without_room(network))
     status = _status(certificate, objective, tolerance, rounds)
     if throw:
         status.raise_if_failed()
@@ -189,14 +189,13 @@ def _refined(
     """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more."""
     before, idle = np.inf, 0
     for turn in range(rounds + 1):
-        network = consolidated(network, landscape)
+        network = consolidated(network, landscape, BIRTHS)
         objective = landscape.objective(network)
         certificate, candidates = certified(network, landscape, starts, seed + turn)
         idle = idle + 1 if objective > before * (1 - GAIN) else 0
         if turn == rounds or idle == IDLE_ROUNDS or _meets(certificate, objective, tolerance):
             break
         before = objective
-        network = with_room(network, BIRTHS)
         for side in (1, 0):
             network = born(network, side, candidates[side], BIRTHS, landscape)
         network = landscape.descended(network, iterations=DESCENT)
