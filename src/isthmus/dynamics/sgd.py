@@ -14,12 +14,12 @@ from isthmus import _checks
 from isthmus._errors import Status
 from isthmus._precision import Precision, computing_in, floating
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.optimizers import GradientDescent, Motion
+from isthmus.core.optimizers import Motion
 from isthmus.core.problem import Problem
 from isthmus.dynamics.batches import Batches, Sampling, check_sampling
-from isthmus.dynamics.langevin import noise
 from isthmus.dynamics.parallel import Progress, run_jobs
 from isthmus.dynamics.results import TrainingRuns
+from isthmus.dynamics.sgd_step import sgd_step
 from isthmus.dynamics.step_plan import StepPlan, StepSize, plan_steps
 
 EXPLOSION = 1e4
@@ -171,23 +171,13 @@ def _train(
     motion: Motion,
 ) -> tuple[jax.Array, Autoencoder | None]:
     """Take the steps of the plan, chunk by chunk; return the risk (T,) and the snapshots (S, ...)."""
-    optimizer = motion.optimizer
-    remembers = not isinstance(optimizer, GradientDescent)
-
     def take_step(offset: jax.Array, state, chunk: StepPlan, drawn: jax.Array):
         network, averages, order = state
-        points, weights, order = batches.batch(key, chunk.first + offset, drawn[offset], order)
-        sizes = chunk.encoder_steps[offset], chunk.decoder_steps[offset]
-        if remembers:
-            move, averages = optimizer.step(chunk.sizes[offset], averages, network.velocity(points, weights))
-            move = move.times(*sizes)
-        else:  # sizes enter early, where they cost nothing
-            move = network.velocity(points, weights, *sizes)
-        if motion.temperature > 0:
-            own = jax.random.fold_in(noise_key, chunk.first + offset)
-            kick = noise(network, own, [jnp.sqrt(2 * motion.temperature * size) for size in sizes])
-            move = jax.tree.map(jnp.add, move, kick)
-        return jax.tree.map(jnp.add, network, move), averages, order
+        step = chunk.first + offset
+        points, weights, order = batches.batch(key, step, drawn[offset], order)
+        sizes = chunk.sizes[offset], chunk.encoder_steps[offset], chunk.decoder_steps[offset]
+        own = jax.random.fold_in(noise_key, step)
+        return (*sgd_step(network, averages, (points, weights), sizes, motion, own), order)
 
     def take_chunk(state, chunk: StepPlan):
         network, averages, order, risks, snapshots = state
@@ -212,7 +202,7 @@ def _train(
     noise_key = jax.random.fold_in(key, NOISE)
     state = (
         start,
-        optimizer.step_start(start),
+        motion.optimizer.step_start(start),
         batches.first_order(),
         jnp.zeros(len(slots), batches.points.dtype),
         jax.tree.map(lambda leaf: jnp.zeros((number_of_snapshots, *leaf.shape), leaf.dtype), start)
