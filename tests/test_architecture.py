@@ -18,6 +18,7 @@ FLOORS = (
     ("core",),
     ("dynamics",),
     ("theory",),
+    ("estimator",),
     ("studies",),
     ("show",),
     ("cli", "__main__"),

@@ -30,6 +30,7 @@ PUBLIC = [
     "GradientDescent",
     "IsthmusError",
     "Law",
+    "MeanFieldAutoencoder",
     "MeanFieldPath",
     "Momentum",
     "NeuronMeasure",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from isthmus.dynamics.network_flow import gradient_flow
     from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
     from isthmus.dynamics.sgd import train
+    from isthmus.estimator import MeanFieldAutoencoder
     from isthmus.studies.expressivity import ExpressivityResult, ExpressivityStudy, expressivity_curve
     from isthmus.studies.prediction import PredictionResult, predict
     from isthmus.studies.store import load_result
@@ -71,6 +72,7 @@ _HOMES = {
     "dynamics.network_flow": ("gradient_flow",),
     "dynamics.results": ("MeanFieldPath", "TrainingRuns"),
     "dynamics.sgd": ("train",),
+    "estimator": ("MeanFieldAutoencoder",),
     "studies.expressivity": ("ExpressivityResult", "ExpressivityStudy", "expressivity_curve"),
     "studies.prediction": ("PredictionResult", "predict"),
     "studies.store": ("load_result",),

@@ -190,6 +190,11 @@ class Stream:
         return Data(points.astype(np.float64), name=self.name)
 
 
+def principal_axes(covariance: np.ndarray) -> np.ndarray:
+    """Return the eigenvectors of a covariance in columns, the largest eigenvalue first, with signs fixed."""
+    return _spectrum(covariance)[1]
+
+
 def _spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return eigenvalues and eigenvectors of a positive semidefinite matrix, the largest first."""
     values, vectors = np.linalg.eigh(matrix.astype(np.float64))

