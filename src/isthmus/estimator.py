@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
 
@@ -18,8 +19,8 @@ from isthmus._errors import NumericalError
 from isthmus._precision import computing_in
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import Data, principal_axes
-from isthmus.core.laws import aligned_law
+from isthmus.core.data import principal_axes
+from isthmus.core.laws import alignment
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Optimizer
 from isthmus.dynamics.host_batches import CHUNK, Learner, Memory, Sampler, Whitening, decoded, encoded
@@ -27,26 +28,22 @@ from isthmus.dynamics.sgd import EXPLOSION
 from isthmus.theory.pca_start import at_pca, with_best_decoder
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks  # pyright: ignore[reportMissingImports]
+    _callback: Any = importlib.import_module("sklearn.callback")
+    _CallbackSupport, _with_callbacks = _callback.CallbackSupportMixin, _callback.with_callbacks
 except ImportError:  # scikit-learn before 1.9
-
-    class CallbackSupportMixin:  # noqa: D101
-        pass
-
-    def with_callbacks(method):  # noqa: D103
-        return method
-
+    _CallbackSupport, _with_callbacks = object, lambda method: method
 
 DOUBLE = np.dtype(np.float64)
+FLOATS = [np.float64, np.float32]
 SAMPLE = 2048
 """Points, at most, on which the start is brought to PCA and the learning curve is measured."""
 ROWS = 4096
 """Rows of a large array that are looked at together."""
-THIN, THICKNESS = 1e-10, 1e-3
-"""A share of the variance that counts as none, and the extent that such directions are given for the initial law."""
+BIAS, NOISE = 0.5, 0.1
+"""Standard deviations of the biases, and of the independent part of outgoing weights, at the start."""
 
 
-class MeanFieldAutoencoder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""A wide autoencoder with a bottleneck, trained by SGD in the mean-field scaling from the PCA reconstruction on.
 
     x̂ = g(f(x)), f: R^d → R^k and g: R^k → R^d two-layer networks of ``width`` neurons each with outputs that carry 1/N.
@@ -125,7 +122,7 @@ class MeanFieldAutoencoder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin
         self.random_state = random_state
         self.verbose = verbose
 
-    @with_callbacks
+    @_with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the network to points, shape (n, d), with weights, shape (n,).
 
@@ -187,13 +184,13 @@ class MeanFieldAutoencoder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Return the latents f(x), shape (n, k)."""
         check_is_fitted(self, "encoder_")
-        points = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        points = self._points(X)
         return encoded(self._network_in(points.dtype), self._whitening.of(points))
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Return the reconstructions g(z) of latents, shape (n, d), in the units of the data."""
         check_is_fitted(self, "encoder_")
-        latents = check_array(X, dtype=[np.float64, np.float32])
+        latents: Any = check_array(X, dtype=FLOATS)  # pyright: ignore[reportArgumentType]
         if latents.shape[1] != self._n_features_out:
             shape = _checks.described(f"of shape {latents.shape}")
             _checks.refuse("X", f"have the {self._n_features_out} columns of latents", shape)
@@ -202,7 +199,7 @@ class MeanFieldAutoencoder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin
     def reconstruction_error(self, X: ArrayLike) -> np.ndarray:
         """Return ‖x − x̂‖² of every point, shape (n,), in the units of the data."""
         check_is_fitted(self, "encoder_")
-        points = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        points = self._points(X)
         network = self._network_in(points.dtype)
         reconstructed = decoded(network, encoded(network, self._whitening.of(points)))
         return ((points - self._whitening.undone(reconstructed)) ** 2).sum(axis=1)
@@ -211,7 +208,7 @@ class MeanFieldAutoencoder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin
         """Return the share of variance about ``mean_`` that is reconstructed, 1 − Σ‖x − x̂‖²/Σ‖x − mean_‖²."""
         del y
         errors = self.reconstruction_error(X)
-        points = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        points = self._points(X)
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64)
         spread = ((points - self.mean_.astype(points.dtype)) ** 2).sum(axis=1)
         return float(1 - weights @ errors / (weights @ spread))
@@ -221,6 +218,11 @@ class MeanFieldAutoencoder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin
         """The network, which acts on (x − mean_)/unit_."""
         check_is_fitted(self, "encoder_")
         return self._autoencoder(self.encoder_, self.decoder_)
+
+    def _points(self, X: ArrayLike, **options: Any) -> np.ndarray:
+        """Return X as an array of float32 or float64, as scikit-learn checks it."""
+        validate: Any = validate_data
+        return validate(self, X, dtype=FLOATS, **({"reset": False} | options))
 
     @property
     def _n_features_out(self) -> int:
@@ -261,7 +263,7 @@ class MeanFieldAutoencoder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin
         _checks.real("validation_fraction", self.validation_fraction, above=0, below=1)
         activation_pair(self.activation)
         self._motion()
-        points = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset, ensure_min_samples=2)
+        points = self._points(X, reset=reset, ensure_min_samples=2)
         if self.n_components > points.shape[1]:
             rule = f"be at most the number of features, n_features = {points.shape[1]}"
             _checks.refuse("n_components", rule, self.n_components)
@@ -288,24 +290,13 @@ class MeanFieldAutoencoder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin
         self.unit_ = float(np.sqrt(np.trace(covariance))) or 1.0
         self.components_ = principal_axes(covariance)[:, : self.n_components].T
         sample = _sample(points, weights, self._whitening)
-        # Directions in which nothing varies are given a little, so that the law has as many as it needs.
-        extent = Data(sample.points.astype(DOUBLE), sample.weights)
-        thin = extent.principal_variances[self.n_components - 1] <= THIN * max(extent.principal_variances.sum(), THIN)
-        about = np.concatenate(
-            [extent.points, -extent.points, *(THICKNESS * np.array([np.eye(extent.dim), -np.eye(extent.dim)]))]
-        )
-        law_data = Data(about, center=True) if thin else Data(extent.points, extent.weights, center=True)
-        law = aligned_law(
-            law_data,
-            self.n_components,
-            activation=activation_pair(self.activation),
-            strength=1.0,
-            preactivation_scale=self.preactivation_scale,
+        pictured, directions = sample.points.astype(DOUBLE), self.components_.T
+        sides = alignment(
+            pictured, sample.weights, directions, activation_pair(self.activation), 1.0, self.preactivation_scale, BIAS
         )
         with computing_in(DOUBLE):
-            keys = jax.random.split(jax.random.key(int(random.integers(2**31))))
-            drawn = self._autoencoder(law.encoder.sample(keys[0], self.width), law.decoder.sample(keys[1], self.width))
-            network = at_pca(drawn, extent.points, extent.weights, self.components_.T)
+            drawn = self._autoencoder(*(side.draw(random, self.width, BIAS, NOISE) for side in sides))
+            network = at_pca(drawn, pictured, sample.weights, directions)
         return jax.tree.map(lambda leaf: np.asarray(leaf, points.dtype), network)
 
     def _mended(self, network: Autoencoder, judge: _Judge) -> Autoencoder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -285,31 +285,70 @@ def aligned_law(
         _checks.refuse("latent_dim", f"be at most the rank of the data {rank}", latent_dim)
 
     directions = data.principal_directions[:, :latent_dim]
-    weights = data.weights.astype(float)
-    points = data.points.astype(float)
-    encoder_variance = preactivation_scale**2 / total
-    decoder_variance = preactivation_scale**2 / float(captured.sum())
+    sides = alignment(
+        data.points.astype(float),
+        data.weights.astype(float),
+        directions,
+        (encoder_activation, decoder_activation),
+        strength,
+        preactivation_scale,
+        bias_scale,
+    )
+    encoder, decoder = (_aligned_neurons(side, bias_scale, outgoing_noise) for side in sides)
+    return Law(encoder, decoder, (encoder_activation.name, decoder_activation.name))
+
+
+class AlignedSide(NamedTuple):
+    """How the outgoing weights of one side follow from the incoming ones, v = slope w + noise.
+
+    Attributes:
+        slope: shape (outputs, inputs).
+        variance: of each incoming weight.
+
+    """
+
+    slope: np.ndarray
+    variance: float
+
+    def draw(self, random: np.random.Generator, count: int, bias_scale: float, noise: float) -> NeuronMeasure:
+        """Return the uniform measure on independent neurons of the law."""
+        outputs, inputs = self.slope.shape
+        w = np.sqrt(self.variance) * random.standard_normal((count, inputs))
+        v = w @ self.slope.T + noise * random.standard_normal((count, outputs))
+        return NeuronMeasure.of(v, w, bias_scale * random.standard_normal(count))
+
+
+def alignment(
+    points: np.ndarray,
+    weights: np.ndarray,
+    directions: np.ndarray,
+    activations: tuple[Activation, Activation],
+    strength: float,
+    preactivation_scale: float,
+    bias_scale: float,
+) -> tuple[AlignedSide, AlignedSide]:
+    """Return encoder and decoder of `aligned_law` for centred points, shape (n, d), and directions V, shape (d, k)."""
+    encoder_activation, decoder_activation = activations
     components = points @ directions
     square_norms = (points**2).sum(axis=1)
+    encoder_variance = preactivation_scale**2 / float(weights @ square_norms)
+    decoder_variance = preactivation_scale**2 / float(weights @ (components**2).sum(axis=1))
     shape = components * encoder_activation.mean_slope(encoder_variance * square_norms + bias_scale**2)[:, None]
     encoder_gain = np.sqrt(strength) * _coefficient(components, shape, weights)
     latents = encoder_gain * shape
     square_norms = (latents**2).sum(axis=1)
     shape = latents * decoder_activation.mean_slope(decoder_variance * square_norms + bias_scale**2)[:, None]
     decoder_gain = strength * _coefficient(components, shape, weights) if strength > 0 else 0.0
-    return Law(
-        _aligned_neurons(encoder_gain, directions.T, encoder_variance, bias_scale, outgoing_noise),
-        _aligned_neurons(decoder_gain, directions, decoder_variance, bias_scale, outgoing_noise),
-        (encoder_activation.name, decoder_activation.name),
+    return (
+        AlignedSide(encoder_gain / encoder_variance * directions.T, encoder_variance),
+        AlignedSide(decoder_gain / decoder_variance * directions, decoder_variance),
     )
 
 
-def _aligned_neurons(
-    gain: float, directions: np.ndarray, variance: float, bias_scale: float, noise: float
-) -> GaussianNeurons:
-    """Return the law of (v, w, b) with v = (gain/variance) D w + noise, for which Stein's factor is ``gain``."""
-    outputs, inputs = directions.shape
-    slope = gain / variance * directions
+def _aligned_neurons(side: AlignedSide, bias_scale: float, noise: float) -> GaussianNeurons:
+    """Return the Gaussian law of (v, w, b), for which Stein's factor is the gain."""
+    slope, variance = side
+    outputs, inputs = slope.shape
     covariance = np.zeros((outputs + inputs + 1,) * 2)
     covariance[:outputs, :outputs] = variance * slope @ slope.T + noise**2 * np.eye(outputs)
     covariance[:outputs, outputs:-1] = variance * slope

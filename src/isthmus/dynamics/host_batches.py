@@ -38,9 +38,9 @@ class Whitening(NamedTuple):
 class Sampler:
     """Draws rows of an array with replacement, with probabilities in proportion to weights.
 
-    Rows are drawn by their place in an order that depends on their content alone (that of their projections on a fixed
-    direction), so that the points drawn depend neither on the order of the rows nor on whether a row stands twice or has
-    twice the weight.
+    Rows are drawn by their place in an order that depends on their content alone (that of their projections on a
+    fixed direction), so that the points drawn depend neither on the order of the rows nor on whether a row stands twice
+    or has twice the weight.
     """
 
     def __init__(self, points: np.ndarray, weights: np.ndarray) -> None:

@@ -24,13 +24,13 @@ def sgd_step(
 
     Sizes are ε, εξ_E and εξ_D. A step of size 0 changes nothing.
     """
-    size, *both = sizes
+    size, encoder_size, decoder_size = sizes
     if isinstance(motion.optimizer, GradientDescent):  # sizes enter early, where they cost nothing
-        move = network.velocity(*batch, *both)
+        move = network.velocity(*batch, encoder_size, decoder_size)
     else:
         move, averages = motion.optimizer.step(size, averages, network.velocity(*batch))
-        move = move.times(*both)
+        move = move.times(encoder_size, decoder_size)
     if motion.temperature > 0:
-        kick = noise(network, noise_key, [jnp.sqrt(2 * motion.temperature * size) for size in both])
+        kick = noise(network, noise_key, [jnp.sqrt(2 * motion.temperature * size) for size in sizes[1:]])
         move = jax.tree.map(jnp.add, move, kick)
     return jax.tree.map(jnp.add, network, move), averages
