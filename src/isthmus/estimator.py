@@ -29,7 +29,8 @@ from isthmus.theory.pca_start import at_pca, with_best_decoder
 
 try:
     _callback: Any = importlib.import_module("sklearn.callback")
-    _CallbackSupport, _with_callbacks = _callback.CallbackSupportMixin, _callback.with_callbacks
+    _CallbackSupport: Any = _callback.CallbackSupportMixin
+    _with_callbacks: Any = _callback.with_callbacks
 except ImportError:  # scikit-learn before 1.9
     _CallbackSupport, _with_callbacks = object, lambda method: method
 

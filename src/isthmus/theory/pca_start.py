@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 
 from isthmus.core.activations import Activation
@@ -33,19 +34,22 @@ def with_best_decoder(network: Autoencoder, points: np.ndarray, weights: np.ndar
 
 
 def _outputs(measure: NeuronMeasure, phi: Activation, inputs: np.ndarray) -> np.ndarray:
-    features = np.asarray(phi.value(inputs @ np.asarray(measure.incoming).T + np.asarray(measure.bias)))
-    return features @ (np.asarray(measure.outgoing) * np.asarray(measure.masses)[:, None])
+    return _features(measure, phi, inputs) @ (np.asarray(measure.outgoing) * np.asarray(measure.masses)[:, None])
 
 
 def _corrected(
     measure: NeuronMeasure, phi: Activation, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray
 ) -> NeuronMeasure:
     """Return the measure with ∫ v φ(s) dμ brought to the targets by the smallest change of v."""
-    features = np.asarray(phi.value(inputs @ np.asarray(measure.incoming).T + np.asarray(measure.bias)))
-    features = features * np.asarray(measure.masses)
+    features = _features(measure, phi, inputs) * np.asarray(measure.masses)
     missing = targets - features @ np.asarray(measure.outgoing)
     moments = (features * weights[:, None]).T @ features
     values, vectors = np.linalg.eigh(moments)
     inverse = np.where(values > RIDGE * values[-1], 1 / np.maximum(values, 1e-300), 0.0)
     change = vectors @ (inverse[:, None] * (vectors.T @ ((features * weights[:, None]).T @ missing)))
     return NeuronMeasure(measure.masses, measure.outgoing + change, measure.incoming, measure.bias)
+
+
+def _features(measure: NeuronMeasure, phi: Activation, inputs: np.ndarray) -> np.ndarray:
+    """Return φ(⟨w, x⟩ + b), shape (n, N)."""
+    return np.asarray(phi.value(jnp.asarray(inputs @ np.asarray(measure.incoming).T + np.asarray(measure.bias))))
