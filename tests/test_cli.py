@@ -1,23 +1,19 @@
 """The command line: what it prints where, what it writes, and what it refuses in one line."""
 
 import contextlib
-import io
 import json
 import statistics
 import subprocess
 import sys
 import time
 import tomllib
-import warnings
 from pathlib import Path
-from typing import NamedTuple
-from unittest import mock
 
 import pytest
 import xarray as xr
+from commands import Outcome, contents, refused, run
 
 import isthmus as im
-from isthmus import cli
 from isthmus.cli import tracking
 
 # The sizes of the docstring example of `track`, so that in one session they are compiled once.
@@ -35,45 +31,6 @@ source = "wine"
 """
 TINY = ("--widths", "16,64", "--step-sizes", "0.25", "--runs", "4", "--quiet")
 FIGURES = ("influence", "latents", "reconstructions", "risk_curves", "sources", "step_gap", "sup_gap")
-
-
-class Outcome(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-def run(*arguments: object, folder: Path) -> Outcome:
-    """Run the command line in ``folder``, in this process; warnings are shown as a user sees them."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(folder),
-        mock.patch.object(sys, "argv", ["isthmus", *map(str, arguments)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("default")
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-    return Outcome(code, out.getvalue(), err.getvalue())
-
-
-def refused(*arguments: object, folder: Path) -> str:
-    """Return the one line with which a command is refused, with nothing on standard output."""
-    code, out, err = run(*arguments, folder=folder)
-    assert (code, out) == (2, "")
-    assert err.startswith("Error: ") and err.endswith(".\n") and err.count("\n") == 1
-    return err
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")

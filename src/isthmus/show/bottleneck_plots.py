@@ -5,101 +5,110 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
 from isthmus.show.canvas import DARK, FLOW, GREY, finished, new_figure, styled
 from isthmus.studies.bottleneck_result import BottleneckResult
 
-BAND = "#e08214"
-DECADES = 20
+TRAINED, DIMENSION = "#6baed6", "#e08214"
+APART = 0.024
+"""Share of the axis by which marks of one k stand apart, so that they don't hide one another."""
+DECADE = 20
 """From this ratio of the largest to the smallest risk on, the axis of risks is logarithmic."""
+MOST_TICKS = 16
 
 
 def bottleneck_figures(result: BottleneckResult) -> dict[str, Figure]:
     """Draw every figure of the study, by name."""
-    return {"bottleneck": bottleneck(result)}
+    return {draw.__name__: draw(result) for draw in (risk_against_k,)}
 
 
 @styled
-def bottleneck(result: BottleneckResult) -> Figure:
+def risk_against_k(result: BottleneckResult) -> Figure:
     """Draw the risk of network and PCA against k, in training and held out, with the suggested k."""
     study = result.study
     network = f"mean field at t = {study.horizon:g}" if study.method == "horizon" else "optimum over measures"
     dims = np.array(study.latent_dims)
+    limits = (0.6, float(dims[-1]) + 0.4)
+    apart = APART * (limits[1] - limits[0])
     figure = new_figure(7.6, 5.0)
     axes = figure.subplots()
     series = (
-        ("held_out_risk", f"{network}, held out", FLOW, "o", "-", FLOW, 0.05),
-        ("training_risk", f"{network}, in training", FLOW, "o", "-", "white", -0.05),
-        ("pca_held_out_risk", "PCA, held out", GREY, "s", ":", GREY, 0.05),
-        ("pca_training_risk", "PCA, in training", GREY, "s", ":", "white", -0.05),
+        ("held_out_risk", f"{network}, held out", FLOW, "o-", FLOW, 0.5),
+        ("training_risk", f"{network}, in training", TRAINED, "o-", "white", -0.5),
+        ("pca_held_out_risk", "PCA, held out", GREY, "s:", GREY, 1.5),
+        ("pca_training_risk", "PCA, in training", GREY, "s:", "white", -1.5),
     )
-    lowest, highest = np.inf, 0.0
-    for name, label, color, marker, line, face, shift in series:
+    means, ends = [], []
+    for order, (name, label, color, form, face, place) in enumerate(series):
         estimates = [result.estimate(name, int(k)) for k in dims]
-        middle, low, high = np.array([(e.value, e.lower, e.upper) for e in estimates]).T
+        middle, low, high = np.array([(one.value, one.lower, one.upper) for one in estimates]).T
+        marks = {"color": color, "markerfacecolor": face, "markersize": 4.5, "linewidth": 1.2}
+        bars = {"elinewidth": 1, "capsize": 2.5, "zorder": 3 - order / 10}
         axes.errorbar(
-            *(dims + shift, middle, (middle - low, high - middle)),
-            fmt=marker, linestyle=line, color=color, markerfacecolor=face, markersize=5, linewidth=1.2,
-            elinewidth=1.0, capsize=2.5, label=label, zorder=3 if color == FLOW else 2,
-        )  # fmt: skip
-        lowest, highest = min(lowest, middle.min()), max(highest, high.max())
-    logarithmic = lowest > 0 and highest > DECADES * lowest
-    if logarithmic:
-        axes.set(yscale="log", ylim=(lowest / 2, 2 * highest))
-        axes.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
-        axes.yaxis.set_major_formatter(LogFormatter(minor_thresholds=(np.inf, np.inf)))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    else:
-        axes.set_ylim(0, 1.12 * highest)
-    axes.set(xlabel="dimension k of the bottleneck", ylabel="risk ½E‖x − x̂‖²", xlim=(0.6, dims[-1] + 0.4))
-    axes.xaxis.set(major_locator=MaxNLocator(integer=True, nbins=12))
-    _mark_dimension(axes, result)
-    _mark_suggested(axes, result)
-    figure.legend(loc="outside lower center", ncols=2)
+            dims + place * apart, middle, (middle - low, high - middle), fmt=form, label=label, **marks, **bars
+        )
+        means.append(middle)
+        ends.append(high)
+    _mark_dimension(axes, result, limits)
+    k = result.suggested
+    ring = {"markersize": 14, "markerfacecolor": "none", "markeredgecolor": DARK, "markeredgewidth": 1.3, "zorder": 4}
+    axes.plot(k + apart / 2, result.estimate("held_out_risk", k).value, "o", label=f"suggested: k = {k}", **ring)
+    _scale(axes, np.array(means), np.array(ends))
+    axes.set(xlabel="dimension k of the bottleneck", ylabel="risk ½E‖x − x̂‖²", xlim=limits)
+    axes.xaxis.set(major_locator=FixedLocator(dims[:: -(-len(dims) // MOST_TICKS)].tolist()))
+    handles, labels = axes.get_legend_handles_labels()
+    order = [labels.index(name) for name in labels if "suggested" not in name and "intrinsic" not in name]
+    order += [place for place in range(len(labels)) if place not in order]
+    figure.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="outside lower center",
+        ncols=3 if len(labels[0]) < 40 else 2,
+        markerscale=0.9,
+    )
     return finished(figure, _title(result))
 
 
-def _mark_suggested(axes: Axes, result: BottleneckResult) -> None:
-    k = result.suggested
-    place = (k + 0.05, result.estimate("held_out_risk", k).value)
-    axes.plot(*place, "o", markersize=14, markerfacecolor="none", markeredgecolor=DARK, markeredgewidth=1.3, zorder=4)
-    late = k > (1 + result.study.max_latent_dim) / 2
-    axes.annotate(
-        f"suggested: k = {k}", place, (-14 if late else 14, 26), textcoords="offset points",
-        ha="right" if late else "left", va="bottom", color=DARK, fontweight="bold",
-        arrowprops={"arrowstyle": "-", "color": DARK, "linewidth": 0.8, "shrinkB": 7},
-    )  # fmt: skip
+def _scale(axes: Axes, means: np.ndarray, ends: np.ndarray) -> None:
+    """Set the axis of risks: all means are on it, and of intervals as much as leaves the means apart."""
+    lowest, highest = float(means.min()), float(means.max())
+    top = min(float(ends.max()), 2 * highest)
+    if lowest > 0 and highest > DECADE * lowest:
+        axes.set(yscale="log", ylim=(lowest / 2, 1.5 * top))
+        axes.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5) if highest < 1e3 * lowest else (1,)))
+        axes.yaxis.set(minor_locator=NullLocator(), major_formatter=StrMethodFormatter("{x:g}"))
+    else:
+        axes.set_ylim(0, 1.1 * top)
 
 
-def _mark_dimension(axes: Axes, result: BottleneckResult) -> None:
-    """Show the intrinsic dimension as a band where it is on the axis, and as an arrow beyond it otherwise."""
+def _mark_dimension(axes: Axes, result: BottleneckResult, limits: tuple[float, float]) -> None:
+    """Show the intrinsic dimension as a line in a band where it is on the axis, and as an arrow where it isn't."""
     dimension = result.dimension
     if dimension is None:
         return
-    low, high = axes.get_xlim()
-    text = f"intrinsic dimension {dimension.value:.2g}"
-    across = axes.get_xaxis_transform()
-    if low <= dimension.value <= high:
-        axes.axvspan(max(low, dimension.lower), min(high, dimension.upper), color=BAND, alpha=0.15, linewidth=0)
-        axes.axvline(dimension.value, color=BAND, linewidth=1, zorder=1)
-        late = dimension.value > (low + high) / 2
-        axes.annotate(
-            text, (dimension.value, 1), (-5 if late else 5, -2), xycoords=across, textcoords="offset points",
-            ha="right" if late else "left", va="top", color=BAND,
-        )  # fmt: skip
-    else:
-        beyond, arrow = dimension.value > high, "{} →" if dimension.value > high else "← {}"
-        axes.annotate(
-            arrow.format(text), (1 if beyond else 0, 1), (0, -2), xycoords="axes fraction",
-            textcoords="offset points", ha="right" if beyond else "left", va="top", color=BAND,
-        )  # fmt: skip
+    if limits[0] <= dimension.value <= limits[1]:
+        axes.axvspan(dimension.lower, dimension.upper, color=DIMENSION, alpha=0.13, linewidth=0, zorder=0)
+        label = f"intrinsic dimension {dimension.value:.2g}"
+        axes.axvline(dimension.value, color=DIMENSION, linewidth=1, zorder=1, label=label)
+        return
+    beyond = dimension.value > limits[1]
+    axes.annotate(
+        f"intrinsic dimension {dimension.value:.2g} →" if beyond else f"← intrinsic dimension {dimension.value:.2g}",
+        (1.0 if beyond else 0.01, 1.0),
+        xycoords="axes fraction",
+        ha="right" if beyond else "left",
+        va="top",
+        color=DIMENSION,
+    )
 
 
 def _title(result: BottleneckResult) -> str:
     k, best = result.suggested, result.best
     if k < best:
-        return f"k = {k} is the smallest bottleneck within one standard error of the lowest held-out risk, at k = {best}"
+        return (
+            f"k = {k} is the smallest bottleneck within one standard error of the lowest held-out risk, at k = {best}"
+        )
     if best == result.study.max_latent_dim > 1:
         return f"The risk on held-out points still falls at k = {k}, the largest bottleneck that was tried"
     return f"k = {k} has the lowest risk on held-out points"

@@ -8,10 +8,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from isthmus.show.report import Page, Table, plate, write_page
-from isthmus.studies.bottleneck_result import CURVES, BottleneckResult
+from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.statistics import CONFIDENCE
 
-HEADINGS = {"bottleneck": "The risk against the dimension of the bottleneck"}
+HEADINGS = {"risk_against_k": "The risk against the dimension of the bottleneck"}
 EQUATIONS = """network      x̂ = g(f(x)),    f: R^d → R^k,    g: R^k → R^d,    R = ½ E‖x − x̂‖²
 PCA          R = ½ Σ_{i>k} λ_i on points in training; held out, with the same mean and directions
 suggested    the smallest k with mean_s D_s ≤ sd_s(D_s)/√S,    D_s = R_s(k) − R_s(best k) on points held out of split s
@@ -32,9 +32,7 @@ def bottleneck_page(result: BottleneckResult, drawn: Mapping[str, Figure]) -> Pa
     """Return what the report of a bottleneck study says."""
     study, values = result.study, result.dataset.attrs
     interval = f"{100 * CONFIDENCE:g} % interval (Student’s, over {study.splits} splits)"
-    network = (
-        f"the mean field at t = {study.horizon:g}" if study.method == "horizon" else "the optimum over measures"
-    )
+    network = f"the mean field at t = {study.horizon:g}" if study.method == "horizon" else "the optimum over measures"
     caption = (
         f"Blue: {network}; grey: PCA of the same points. Full marks are points held out ({values['held_out_points']} "
         f"a split), open marks points in training ({values['training_points']}). Bars are the {interval} of the mean. "
@@ -52,11 +50,8 @@ def bottleneck_page(result: BottleneckResult, drawn: Mapping[str, Figure]) -> Pa
         title=f"bottleneck study, {study.data.source}, k = 1 to {study.max_latent_dim}",
         heading="How wide should the bottleneck be?",
         question=(
-            f"How does the risk of an infinitely wide autoencoder on {study.data.source}, trained to {network}, "
-            f"fall with the dimension k of its bottleneck, on points that it never saw too, and which k is enough?"
-            if study.method == "horizon"
-            else f"How does the risk at {network} on {study.data.source} fall with the dimension k of the bottleneck, "
-            "on points that it never saw too, and which k is enough?"
+            f"How does the risk of an infinitely wide autoencoder on {study.data.source} ({network}) fall with the "
+            "dimension k of its bottleneck, on points that it never saw too, and which k is enough?"
         ),
         verdicts=result.verdicts(),
         tables=[table],

@@ -169,7 +169,9 @@ class BottleneckStudy(Study):
         return self.model_copy(update={"law": law}).on(split.training)
 
 
-def solve_bottlenecks(study: BottleneckStudy, workers: int | None, progress: StageProgress | None) -> list[list[Solved]]:
+def solve_bottlenecks(
+    study: BottleneckStudy, workers: int | None, progress: StageProgress | None
+) -> list[list[Solved]]:
     """Solve every k on every split; the outer list is over splits."""
     solve = _at_horizon if study.method == "horizon" else _at_optimum
     problems, count = study.problems, study.max_latent_dim

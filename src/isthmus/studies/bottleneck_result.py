@@ -23,6 +23,8 @@ from isthmus.studies.statistics import CONFIDENCE, Estimate, mean_estimate, stan
 from isthmus.studies.study import StageProgress, named, provenance
 
 CURVES = ("training_risk", "held_out_risk", "pca_training_risk", "pca_held_out_risk")
+LEVEL = 0.05
+"""Risks that differ by a smaller share count as level, and a smaller numerical error as of no account."""
 
 
 class Excess(NamedTuple):
@@ -115,6 +117,7 @@ class BottleneckResult:
             self._dimension_verdict(),
             self._pca_verdict(),
             self._training_verdict(),
+            *self._early(),
             self._numerical_verdict(),
             f"Intervals are over {self.study.splits} random splits, which share points: they say how far the answer "
             "depends on which points are held out.",
@@ -157,13 +160,25 @@ class BottleneckResult:
         relation = f"{abs(more):.0f} % {'above' if more >= 0 else 'below'}"
         return f"At k={k} the risk on held-out points is {held_out:.3g}, {relation} that on points in training."
 
+    def _early(self) -> list[str]:
+        """Warn of a horizon at which the network is not yet as good as PCA, or of a penalty that keeps it from it."""
+        k = self.suggested
+        risk, pca = (self.estimate(name, k).value for name in ("training_risk", "pca_training_risk"))
+        if risk <= pca * (1 + LEVEL):
+            return []
+        above = f"Its risk in training, {risk:.3g}, is still above that of PCA, {pca:.3g}"
+        if self.study.method == "horizon":
+            return [f"{above}: t={self.study.horizon:g} is early, so raise horizon or law.strength."]
+        return [f"{above}, for the penalty keeps it there: lower weight_decay."]
+
     def _numerical_verdict(self) -> str:
         data, largest = self.dataset, float(self.dataset.error.max())
         if self.study.method == "horizon":
             share = 100 * float((data.error / data.training_risk).max())
+            more = ", so raise particles" if share > 100 * LEVEL else ""
             return (
-                f"The numerical error of a training risk is at most {largest:.2g} (95 %), {share:.2g} % of it, at "
-                f"t={self.study.horizon:g}."
+                f"The numerical error of a training risk is at most {largest:.2g} (95 %), and at most {share:.2g} % of "
+                f"it{more}."
             )
         met, count = int(data.certified.sum()), data.certified.size
         return (
