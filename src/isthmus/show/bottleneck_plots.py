@@ -11,8 +11,8 @@ from isthmus.show.canvas import DARK, FLOW, GREY, finished, new_figure, styled
 from isthmus.studies.bottleneck_result import BottleneckResult
 
 TRAINED, DIMENSION = "#6baed6", "#e08214"
-APART = 0.024
-"""Share of the axis by which marks of one k stand apart, so that they don't hide one another."""
+APART, FARTHEST = 0.015, 0.1
+"""By which share of the axis, and by how much at most, marks of one k stand apart, not to hide one another."""
 DECADE = 20
 """From this ratio of the largest to the smallest risk on, the axis of risks is logarithmic."""
 MOST_TICKS = 16
@@ -30,7 +30,7 @@ def risk_against_k(result: BottleneckResult) -> Figure:
     network = f"mean field at t = {study.horizon:g}" if study.method == "horizon" else "optimum over measures"
     dims = np.array(study.latent_dims)
     limits = (0.6, float(dims[-1]) + 0.4)
-    apart = APART * (limits[1] - limits[0])
+    apart = min(APART * (limits[1] - limits[0]), FARTHEST)
     figure = new_figure(7.6, 5.0)
     axes = figure.subplots()
     series = (

@@ -161,15 +161,16 @@ class BottleneckResult:
         return f"At k={k} the risk on held-out points is {held_out:.3g}, {relation} that on points in training."
 
     def _early(self) -> list[str]:
-        """Warn of a horizon at which the network is not yet as good as PCA, or of a penalty that keeps it from it."""
+        """Warn of a network that is not as good as PCA: it is early, or a penalty keeps it from it."""
         k = self.suggested
         risk, pca = (self.estimate(name, k).value for name in ("training_risk", "pca_training_risk"))
         if risk <= pca * (1 + LEVEL):
             return []
-        above = f"Its risk in training, {risk:.3g}, is still above that of PCA, {pca:.3g}"
-        if self.study.method == "horizon":
-            return [f"{above}: t={self.study.horizon:g} is early, so raise horizon or law.strength."]
-        return [f"{above}, for the penalty keeps it there: lower weight_decay."]
+        above = f"The risk in training, {risk:.3g}, is still above that of PCA, {pca:.3g}"
+        remedies = ["raise horizon or law.strength"] if self.study.method == "horizon" else []
+        if np.any(self.study.weight_decay):
+            remedies.append("lower weight_decay")
+        return [f"{above}: to change that, {' or '.join(remedies or ['raise radius, atoms or rounds'])}."]
 
     def _numerical_verdict(self) -> str:
         data, largest = self.dataset, float(self.dataset.error.max())
@@ -231,7 +232,7 @@ def bottleneck_curve(
         >>> study = im.BottleneckStudy(
         ...     data={"source": "wine", "max_points": 40}, max_latent_dim=1, splits=2, horizon=1.0, particles=16,
         ... )
-        >>> result = im.bottleneck_curve(study)
+        >>> result = im.bottleneck_curve(study, workers=1)
         >>> dict(result.dataset.held_out_risk.sizes), result.suggested
         ({'split': 2, 'latent_dim': 1}, 1)
 
