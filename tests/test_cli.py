@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from command_line import Outcome, contents, refused, run
+from commands import Outcome, contents, refused, run
 
 import isthmus as im
 from isthmus.cli import tracking

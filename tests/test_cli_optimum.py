@@ -5,7 +5,7 @@ import re
 import tomllib
 
 import pytest
-from command_line import Outcome, contents, refused, run
+from commands import Outcome, contents, refused, run
 
 import isthmus as im
 

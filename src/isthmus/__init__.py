@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
     from isthmus.dynamics.sgd import train
     from isthmus.estimator import MeanFieldAutoencoder
+    from isthmus.studies.bottleneck import BottleneckStudy
+    from isthmus.studies.bottleneck_result import BottleneckResult, bottleneck_curve
     from isthmus.studies.expressivity import ExpressivityResult, ExpressivityStudy, expressivity_curve
+    from isthmus.studies.intrinsic_dimension import intrinsic_dimension
     from isthmus.studies.prediction import PredictionResult, predict
     from isthmus.studies.store import load_result
     from isthmus.studies.tracking import TrackingStudy
@@ -73,7 +76,10 @@ _HOMES = {
     "dynamics.results": ("MeanFieldPath", "TrainingRuns"),
     "dynamics.sgd": ("train",),
     "estimator": ("MeanFieldAutoencoder",),
+    "studies.bottleneck": ("BottleneckStudy",),
+    "studies.bottleneck_result": ("BottleneckResult", "bottleneck_curve"),
     "studies.expressivity": ("ExpressivityResult", "ExpressivityStudy", "expressivity_curve"),
+    "studies.intrinsic_dimension": ("intrinsic_dimension",),
     "studies.prediction": ("PredictionResult", "predict"),
     "studies.store": ("load_result",),
     "studies.tracking": ("TrackingStudy",),

@@ -1,7 +1,8 @@
-"""What commands show: progress on standard error, tables and sentences on standard output."""
+"""What commands show and leave: progress on standard error, tables and sentences on standard output, and a folder."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,3 +55,48 @@ def print_lines(verdicts: list[str], places: dict[str, Path]) -> None:
     console.print()
     for name, place in places.items():
         console.print(f"{name}: {place}", highlight=False, markup=False, soft_wrap=True)
+
+
+def run_study(
+    study: Any,
+    run: Callable[..., Any],
+    draw: Callable[[Any], Any],
+    report: Callable[[Any, Any, Path], object],
+    folder: Path,
+    *,
+    as_json: bool,
+    workers: int | None,
+    quiet: bool,
+    tell: Callable[[Any], None] | None = None,
+) -> None:
+    """Run a study, leave its results, figures and report in a folder, and print what was found.
+
+    Args:
+        study: what to run.
+        run: called as ``run(study, workers=workers, progress=progress)``.
+        draw: returns the figures of a result by name.
+        report: called as ``report(result, figures, path)``.
+        folder: claimed first, and refused where something else lives there.
+        as_json: print the summary as one line of JSON instead of sentences.
+        workers: threads, None for one for each processor.
+        quiet: no progress bars.
+        tell: prints what comes before the sentences.
+
+    """
+    from isthmus.dynamics.parallel import number_of_workers
+    from isthmus.show.plots import save_figures
+    from isthmus.studies.store import claim_folder, save_result
+
+    workers = number_of_workers(workers)
+    claim_folder(folder, study)
+    result = with_progress(lambda progress: run(study, workers=workers, progress=progress), quiet)
+    save_result(folder, result)
+    drawn = draw(result)
+    save_figures(drawn, folder / "figures")
+    report(result, drawn, folder / "report.html")
+    if as_json:
+        print(json.dumps(result.summary() | {"folder": str(folder)}, allow_nan=False))
+        return
+    if tell is not None:
+        tell(result)
+    print_lines(result.verdicts(), {"Report": folder / "report.html", "Numbers": folder / "results.nc"})

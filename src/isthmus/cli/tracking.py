@@ -33,11 +33,10 @@ from isthmus.cli.options import (
     Widths,
     Workers,
 )
-from isthmus.cli.output import print_lines, print_table, with_progress
+from isthmus.cli.output import print_lines, print_table, run_study, with_progress
 from isthmus.cli.values import study_values
 
 if TYPE_CHECKING:
-    from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult
 
 DEMO: dict[str, Any] = {
@@ -137,29 +136,29 @@ def predict(
 
 
 def _run_study(values: dict[str, Any], folder: Path, as_json: bool, workers: int | None, quiet: bool) -> None:
-    from isthmus.dynamics.parallel import number_of_workers
-    from isthmus.show.plots import figures, save_figures
+    from isthmus.show.plots import figures
     from isthmus.show.tracking_report import write_report
-    from isthmus.studies.store import claim_folder, save_result
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import track as run
 
     study = TrackingStudy(**values)
     _ = study.problem  # so that what is wrong with the data or the law is said before a folder is made
-    workers = number_of_workers(workers)
-    claim_folder(folder, study)
-    result = with_progress(lambda progress: run(study, workers=workers, progress=progress), quiet)
-    save_result(folder, result)
-    drawn = figures(result)
-    save_figures(drawn, folder / "figures")
-    write_report(result, drawn, folder / "report.html")
-    if as_json:
-        print(json.dumps(result.summary() | {"folder": str(folder)}, allow_nan=False))
-    else:
-        _print_result(study, result, folder)
+    run_study(
+        study,
+        run,
+        figures,
+        write_report,
+        folder,
+        as_json=as_json,
+        workers=workers,
+        quiet=quiet,
+        tell=_print_gaps,
+    )
 
 
-def _print_result(study: TrackingStudy, result: TrackingResult, folder: Path) -> None:
+def _print_gaps(result: TrackingResult) -> None:
+    study = result.study
+
     def cell(width: int, step_size: float) -> str:
         where = {"level": study.confidence, "width": width}
         if step_size == 0:
@@ -168,7 +167,6 @@ def _print_result(study: TrackingStudy, result: TrackingResult, folder: Path) ->
 
     title = f"{100 * study.confidence:g} % quantile of the sup-gap max |R_N(t) − R(t)|, with 95 % interval"
     print_table(study, title, cell)
-    print_lines(result.verdicts(), {"Report": folder / "report.html", "Numbers": folder / "results.nc"})
 
 
 def _run_prediction(

@@ -61,11 +61,16 @@ class DataSpecification(Strict):
             _checks.refuse("data.variances", "be given for source='gaussian'", list(self.variances))
         return self
 
+    @property
+    def scaling(self) -> Scale:
+        """The scaling that is used: the one that is set, or else what suits the source."""
+        return self.scale or (SOURCES[self.source][1] if self.source in SOURCES else "none")
+
     def build(self) -> Data | Stream:
         """Return the data, or the stream."""
         if self.source in SOURCES:
             return load_data(
-                self.source, max_points=self.max_points, seed=self.seed, center=self.center, scale=self.scale
+                self.source, max_points=self.max_points, seed=self.seed, center=self.center, scale=self.scaling
             )
         if self.source in GENERATORS:
             stream = self._generator()
@@ -76,7 +81,7 @@ class DataSpecification(Strict):
             points, name = _read_table(Path(self.source)), Path(self.source).name
             if self.max_points is not None and self.max_points < len(points):
                 points = points[np.random.default_rng(self.seed).permutation(len(points))[: self.max_points]]
-        return Data(points, center=self.center, scale=self.scale or "none", name=name)
+        return Data(points, center=self.center, scale=self.scaling, name=name)
 
     def _generator(self) -> Stream:
         if self.source == "gaussian":
@@ -180,7 +185,10 @@ class ProblemSpecification(Strict):
 
     def build(self, batch_size: int | None = None) -> Problem:
         """Return the problem: load or draw the data, calibrate the law; the batch size is that of Adam's limit."""
-        data = self.data.build()
+        return self.on(self.data.build(), batch_size)
+
+    def on(self, data: Data | Stream, batch_size: int | None = None) -> Problem:
+        """Return the problem on other data than those of its own description."""
         sample = data if isinstance(data, Data) else data.quadrature(self.population_points, seed=0)
         return Problem(
             data,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import platform
 from dataclasses import dataclass
 
 import jax
@@ -20,7 +19,7 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.core.specification import Count, DataSpecification, NonNegative, Positive, Seed
 from isthmus.studies.statistics import CONFIDENCE, Estimate
-from isthmus.studies.study import FORMAT, StageProgress, Study, named, stage
+from isthmus.studies.study import StageProgress, Study, named, provenance, stage
 from isthmus.theory.best_network import best_networks
 from isthmus.theory.landscape import DOUBLE, check_bounded
 from isthmus.theory.optimum import Optimum, solve_optimum
@@ -286,12 +285,7 @@ def _dataset(study: ExpressivityStudy, optimum: Optimum, objectives: np.ndarray,
             named("length of an atom's outgoing weight"),
         )
     return xr.Dataset(variables, coords={"width": widths, "kind": list(KINDS)}).assign_attrs(
-        title="isthmus expressivity study",
-        format=FORMAT,
-        isthmus=__version__,
-        study=study.to_toml(),
-        data=repr(study.problem.data),
-        machine=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        provenance("isthmus expressivity study", study, study.problem.data),
         pca_risk=study.problem.population.pca_risk(study.problem.latent_dim),
         risk=optimum.risk,
         objective=optimum.objective,

@@ -1,4 +1,4 @@
-"""Statistics of independent runs: quantiles, rates on log axes, and their bootstrap intervals."""
+"""Statistics of independent runs: means, quantiles, rates on log axes, and their intervals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -14,7 +15,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the two ends of its bootstrap interval."""
+    """A number with the two ends of its interval."""
 
     value: float
     lower: float
@@ -26,6 +27,18 @@ class Estimate:
     def contains(self, value: float) -> bool:
         """Whether the interval contains ``value``."""
         return self.lower <= value <= self.upper
+
+
+def mean_estimate(samples: np.ndarray) -> Estimate:
+    """Return the mean of at least two samples, shape (runs,), with Student's interval."""
+    middle, error = float(samples.mean()), standard_error(samples)
+    half = float(student.ppf((1 + CONFIDENCE) / 2, len(samples) - 1)) * error
+    return Estimate(middle, middle - half, middle + half)
+
+
+def standard_error(samples: np.ndarray) -> float:
+    """Return the standard error of the mean of at least two samples, shape (runs,)."""
+    return float(samples.std(ddof=1) / np.sqrt(len(samples)))
 
 
 def bootstrap_quantiles(samples: np.ndarray, level: float, seed: int) -> tuple[Estimate, np.ndarray]:

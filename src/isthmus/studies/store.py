@@ -12,6 +12,8 @@ import numpy as np
 import xarray as xr
 
 from isthmus._errors import ArgumentError, StudyFileError
+from isthmus.studies.bottleneck import BottleneckStudy
+from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.expressivity import ExpressivityResult, ExpressivityStudy
 from isthmus.studies.study import FORMAT, Study
 from isthmus.studies.tracking import TrackingStudy
@@ -37,6 +39,7 @@ class Result(Protocol):
 
 
 KINDS: dict[str, tuple[type[Study], Callable[[Any, xr.Dataset], Any]]] = {
+    "isthmus bottleneck study": (BottleneckStudy, BottleneckResult),
     "isthmus expressivity study": (ExpressivityStudy, ExpressivityResult),
     "isthmus tracking study": (TrackingStudy, TrackingResult),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import platform
 import tomllib
 from collections.abc import Callable
 from typing import Any, Self
@@ -11,6 +12,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from isthmus._errors import ArgumentError
+from isthmus._version import __version__
 from isthmus.core.specification import ProblemSpecification, commented_toml, translated
 
 StageProgress = Callable[[str, int, int], None]
@@ -60,3 +62,15 @@ def stage(progress: StageProgress | None, name: str) -> Callable[[int, int], Non
 def named(long_name: str) -> dict[str, str]:
     """Return the attributes of a variable."""
     return {"long_name": long_name}
+
+
+def provenance(title: str, study: Study, data: object) -> dict[str, object]:
+    """Return the attributes of every result: what it is, and of which study, data, version and machine."""
+    return {
+        "title": title,
+        "format": FORMAT,
+        "isthmus": __version__,
+        "study": study.to_toml(),
+        "data": repr(data),
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ from isthmus.studies.prediction import (
     why_not,
 )
 from isthmus.studies.statistics import CONFIDENCE, Estimate, bootstrap_quantiles, fitted_rate
-from isthmus.studies.study import FORMAT, StageProgress, named
+from isthmus.studies.study import StageProgress, named, provenance
 from isthmus.studies.tracking import TrackingRuns, TrackingStudy
 from isthmus.theory.finite_width import FiniteWidthLaw
 
@@ -151,14 +150,9 @@ def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
         },
     )
     return dataset.assign_attrs(
-        title="isthmus tracking study",
-        format=FORMAT,
-        isthmus=__version__,
-        study=study.to_toml(),
-        data=repr(computed.problem.data),
+        provenance("isthmus tracking study", study, computed.problem.data),
         pca_risk=computed.problem.population.pca_risk(computed.problem.latent_dim),
         image_shape=list(computed.problem.population.image_shape or ()),
-        machine=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     )
 
 

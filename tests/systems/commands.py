@@ -1,4 +1,4 @@
-"""The command line, run in this process as a person would run it."""
+"""The command line run in this process, and what it leaves behind."""
 
 import contextlib
 import io

@@ -1,0 +1,90 @@
+"""The command about how wide the bottleneck should be: bottleneck."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isthmus.cli.app import app
+from isthmus.cli.options import (
+    ActivationOption,
+    DataOption,
+    Example,
+    Horizon,
+    Json,
+    MaxPoints,
+    Out,
+    Quiet,
+    SeedOption,
+    Settings,
+    StudyArgument,
+    WeightDecay,
+    Workers,
+)
+from isthmus.cli.output import run_study
+from isthmus.cli.values import study_values
+
+if TYPE_CHECKING:
+    from isthmus.studies.bottleneck_result import BottleneckResult
+
+
+@app.command()
+def bottleneck(
+    context: typer.Context,
+    study: StudyArgument = None,
+    example: Example = False,
+    data: DataOption = None,
+    max_points: MaxPoints = None,
+    max_latent_dim: Annotated[int | None, typer.Option(help="The largest dimension k of the bottleneck.")] = None,
+    activation: ActivationOption = None,
+    method: Annotated[
+        str | None, typer.Option(help="horizon (the mean field at a time) or optimum (over measures).")
+    ] = None,
+    horizon: Horizon = None,
+    weight_decay: WeightDecay = None,
+    splits: Annotated[int | None, typer.Option(help="Random splits into points to train on and held out.")] = None,
+    settings: Settings = None,
+    out: Out = None,
+    as_json: Json = False,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    seed: SeedOption = None,
+) -> None:
+    """Solve bottlenecks of every dimension on random splits of the data, and suggest one of them."""
+    from isthmus.show.bottleneck_plots import bottleneck_figures
+    from isthmus.show.bottleneck_report import write_report
+    from isthmus.studies.bottleneck import BottleneckStudy
+    from isthmus.studies.bottleneck_result import bottleneck_curve
+
+    if example:
+        print(BottleneckStudy.example_toml(), end="")
+        return
+    question = BottleneckStudy(**study_values(context))
+    _ = question.problems  # so that what is wrong with data or law is said before a folder is made
+    run_study(
+        question,
+        bottleneck_curve,
+        bottleneck_figures,
+        write_report,
+        out or Path("isthmus-bottleneck"),
+        as_json=as_json,
+        workers=workers,
+        quiet=quiet,
+        tell=_print_curve,
+    )
+
+
+def _print_curve(result: BottleneckResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Mean risk ½E‖x − x̂‖² over splits; held out with its 95 % interval")
+    for name in ("k", "held out", "in training", "PCA, held out", "PCA, in training"):
+        table.add_column(name, justify="right")
+    for k in result.study.latent_dims:
+        others = ("training_risk", "pca_held_out_risk", "pca_training_risk")
+        cells = (f"{result.estimate(name, k).value:.3g}" for name in others)
+        table.add_row(str(k), str(result.estimate("held_out_risk", k)), *cells)
+    Console().print(table)
