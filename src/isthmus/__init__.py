@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from isthmus.studies.store import load_result
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult, track
+    from isthmus.studies.width import WidthRecommendation, WidthStudy, recommend_width
     from isthmus.theory.best_network import best_networks
     from isthmus.theory.certificates import Certificate
     from isthmus.theory.coupling import Coupling, couple
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
     from isthmus.theory.optimum import Optimum, solve_optimum
     from isthmus.theory.prediction import Prediction
+    from isthmus.theory.resizing import Resized, resize
     from isthmus.theory.saddle import Saddle, saddle
 
 _HOMES = {
@@ -86,11 +88,13 @@ _HOMES = {
     "studies.tracking_result": ("TrackingResult", "track"),
     "theory.coupling": ("Coupling", "couple"),
     "theory.finite_width": ("FiniteWidthLaw", "predict_finite_width"),
+    "studies.width": ("WidthRecommendation", "WidthStudy", "recommend_width"),
     "theory.best_network": ("best_networks",),
     "theory.certificates": ("Certificate",),
     "theory.expressivity": ("Expressivity", "expressivity"),
     "theory.optimum": ("Optimum", "solve_optimum"),
     "theory.prediction": ("Prediction",),
+    "theory.resizing": ("Resized", "resize"),
     "theory.saddle": ("Saddle", "saddle"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -53,7 +53,7 @@ def _one_or_pair(name: str, text: str) -> float | list[float]:
 
 SAME_KEYS = (
     "activation", "batch_size", "confidence", "flow_runs", "horizon", "max_latent_dim", "method", "particles", "radius",
-    "records", "runs", "sampling", "seed", "splits", "step_sizes", "weight_decay", "widths",
+    "records", "runs", "sampling", "seed", "splits", "step_size", "step_sizes", "weight_decay", "widths",
 )  # fmt: skip
 STUDY_KEYS = {
     "data": "data.source",

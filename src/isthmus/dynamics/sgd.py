@@ -38,6 +38,7 @@ def train(
     sampling: Sampling | None = None,
     runs: int = 1,
     seed: int = 0,
+    start: Autoencoder | None = None,
     snapshot_times: ArrayLike | None = None,
     dtype: Precision | Any = "float32",
     workers: int | None = None,
@@ -66,6 +67,7 @@ def train(
         runs: independent runs.
         seed: of initial neurons and batches. Run r of a width starts from the same neurons whatever the number
             of runs, the step size, the batch size and the precision.
+        start: the network that every run starts from, in place of draws from the law.
         snapshot_times: those of ``times`` at which to keep the networks; the last one if left out, none if ().
         dtype: 'float32' or 'float64', whatever the type of the data.
         workers: threads; runs go side by side. The result doesn't depend on it.
@@ -96,13 +98,16 @@ def train(
     seed = _checks.integer("seed", seed, minimum=0)
     precision = floating("dtype", dtype)
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
+    if start is not None and (start.encoder.width, start.decoder.width) != widths:
+        shape = _checks.described(f"of widths {(start.encoder.width, start.decoder.width)}")
+        _checks.refuse("start", f"be of the width {widths}", shape)
     slots = np.full(len(grid), -1, np.int32)
     slots[kept] = np.arange(len(kept))
 
     with computing_in(precision):
         batches = Batches.of(problem, batch_size, chosen, precision)
         steps = plan.in_precision(precision)
-    job = partial(_one_run, problem, widths, steps, slots, batches, seed, precision)
+    job = partial(_one_run, problem, widths, start, steps, slots, batches, seed, precision)
     results = run_jobs(job, runs, workers, progress)
     risk = np.stack([risk for risk, _ in results])
     diverged_at = _divergence(problem, grid, risk)
@@ -146,6 +151,7 @@ def run_keys(seed: int, run: int) -> tuple[jax.Array, jax.Array]:
 def _one_run(
     problem: Problem,
     widths: tuple[int, int],
+    given: Autoencoder | None,
     plan: StepPlan,
     slots: np.ndarray,
     batches: Batches,
@@ -154,7 +160,11 @@ def _one_run(
     run: int,
 ) -> tuple[np.ndarray, Autoencoder | None]:
     initial_key, batch_key = run_keys(seed, run)
-    start = problem.draw(initial_key, widths, dtype)
+    if given is None:
+        start = problem.draw(initial_key, widths, dtype)
+    else:
+        given = problem.autoencoder(given.encoder, given.decoder)
+        start = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), given)
     with computing_in(dtype):
         risk, snapshots = _train(start, batch_key, batches, plan, slots, int(slots.max()) + 1, problem.motion)
         return np.asarray(risk, np.float64), jax.tree.map(np.asarray, snapshots)

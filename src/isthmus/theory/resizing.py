@@ -1,0 +1,154 @@
+"""Carry a trained network to another width: wider without changing what it computes, narrower at the least cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import qr
+
+from isthmus import _checks
+from isthmus._precision import computing_in
+from isthmus.core.activations import Activation
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.data import Data
+from isthmus.core.neurons import NeuronMeasure
+from isthmus.dynamics.sgd import check_width
+from isthmus.theory.expressivity import expressivity
+
+DOUBLE = np.dtype(np.float64)
+RIDGE = 1e-9
+"""Of the regression on chosen neurons, relative to the mean square of their outputs."""
+
+
+@dataclass(frozen=True)
+class Resized:
+    """A network of another width, with the risks on the points before and after.
+
+    Attributes:
+        autoencoder: the network, with mass 1/N for each neuron.
+        risk_before, risk_after: R = ½ E‖x − x̂‖² of the old and of the new network.
+        drawn_risk: what a network of this width costs whose neurons are drawn at random from the old ones' law, on
+            average and to leading order.
+
+    """
+
+    autoencoder: Autoencoder
+    risk_before: float
+    risk_after: float
+    drawn_risk: float
+
+
+def resize(
+    network: Autoencoder,
+    width: int | tuple[int, int],
+    data: Data | ArrayLike,
+    *,
+    spread: float = 0.1,
+    seed: int = 0,
+) -> Resized:
+    r"""Return a network of width N, or (N_E, N_D), that computes the same as another one, as nearly as it can.
+
+    **Wider**: neurons are split, and outgoing weights scaled, Σ over the copies of v/N being what it was, so that the
+    function is the same to rounding. Copies differ by zero-sum changes of their outgoing weights, of relative size
+    ``spread``, without which they would never part in training.
+
+    **Narrower**: neurons are chosen by a QR factorisation with pivoting of their outputs over the data, and given the
+    outgoing weights that reproduce the old latents, and then the old reconstructions, best in the least-squares sense.
+
+    Args:
+        network: with any masses.
+        width: of the new network.
+        data: points in the units of the network, shape (n, d), or `Data`.
+        spread: of the copies of a split neuron.
+        seed: of that spread.
+
+    Raises:
+        ArgumentError: where an argument breaks its rule.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=64)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
+        >>> runs = im.train(problem, [4.0], width=64, step_size=0.1)
+        >>> wide = im.resize(runs.at(4.0), 150, data)
+        >>> wide.autoencoder.encoder.width, abs(wide.risk_after - wide.risk_before) < 1e-6
+        (150, True)
+
+    """
+    _checks.instance("network", network, Autoencoder)
+    widths = check_width(width)
+    spread = _checks.real("spread", spread, minimum=0)
+    random = np.random.default_rng(_checks.integer("seed", seed, minimum=0))
+    data = data if isinstance(data, Data) else Data(_checks.array("data", data, ("n", network.dim)))
+    if data.dim != network.dim:
+        _checks.refuse("data", f"have the dimension {network.dim} of the network", data.dim)
+    points, weights = data.points.astype(DOUBLE), data.weights.astype(DOUBLE)
+    with computing_in(DOUBLE):
+        old = network.with_measures(_doubled(network.encoder), _doubled(network.decoder))
+        latents, outputs = (np.asarray(part) for part in (old.encode(points), old.reconstruct(points)))
+        encoder = _resized(old.encoder, old.encoder_activation, widths[0], points, latents, weights, spread, random)
+        reached = np.asarray(old.with_measures(encoder, old.decoder).encode(points))
+        decoder = _resized(old.decoder, old.decoder_activation, widths[1], reached, outputs, weights, spread, random)
+        new = old.with_measures(encoder, decoder)
+        before, after = (float(state.risk(points, weights)) for state in (old, new))
+    dtype = np.asarray(network.encoder.bias).dtype
+    single = [
+        NeuronMeasure(*(np.asarray(part, dtype) for part in (side.masses, side.outgoing, side.incoming, side.bias)))  # pyright: ignore[reportArgumentType]
+        for side in (encoder, decoder)
+    ]
+    return Resized(new.with_measures(*single), before, after, expressivity(old, data).expected_risk(widths))
+
+
+def _doubled(measure: NeuronMeasure) -> NeuronMeasure:
+    parts = (measure.masses, measure.outgoing, measure.incoming, measure.bias)
+    return NeuronMeasure(*(np.asarray(part, DOUBLE) for part in parts))  # pyright: ignore[reportArgumentType]
+
+
+def _resized(
+    measure: NeuronMeasure,
+    phi: Activation,
+    width: int,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    spread: float,
+    random: np.random.Generator,
+) -> NeuronMeasure:
+    if width >= measure.width:
+        return _split(measure, width, spread, random)
+    return _chosen(measure, phi, width, inputs, targets, weights)
+
+
+def _split(measure: NeuronMeasure, width: int, spread: float, random: np.random.Generator) -> NeuronMeasure:
+    """Return a uniform measure on more neurons with the same integral of everything linear in the outgoing weight."""
+    masses, outgoing = np.asarray(measure.masses), np.asarray(measure.outgoing)
+    shares = width * masses
+    counts = np.maximum(1, np.floor(shares)).astype(int)
+    while counts.sum() > width:  # light atoms took more than their share: the heaviest give it back
+        counts[np.argmax(counts - shares)] -= 1
+    counts[np.argsort(counts - shares)[: width - counts.sum()]] += 1
+    source = np.repeat(np.arange(len(masses)), counts)
+    whole = outgoing[source] * (width * masses / counts)[source, None]
+    noise = spread * np.abs(whole) * random.standard_normal(whole.shape)
+    noise -= np.stack([np.bincount(source, column) for column in noise.T], axis=1)[source] / counts[source, None]
+    parts = (np.asarray(part)[source] for part in (measure.incoming, measure.bias))
+    return NeuronMeasure(np.full(width, 1 / width), whole + noise, *parts)  # pyright: ignore[reportArgumentType]
+
+
+def _chosen(
+    measure: NeuronMeasure, phi: Activation, width: int, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray
+) -> NeuronMeasure:
+    """Return a uniform measure on some of the neurons, with the outgoing weights that meet the targets best."""
+    incoming, bias = np.asarray(measure.incoming), np.asarray(measure.bias)
+    features = np.asarray(phi.value(jnp.asarray(inputs @ incoming.T + bias))) * np.sqrt(weights)[:, None]
+    sizes = np.asarray(measure.masses) * np.linalg.norm(np.asarray(measure.outgoing), axis=1)
+    order = np.asarray(qr(features * sizes, mode="r", pivoting=True)[1])
+    chosen = np.sort(order[:width])
+    design = features[:, chosen]
+    moments = design.T @ design
+    moments += RIDGE * np.trace(moments) / width * np.eye(width)
+    outgoing = width * np.linalg.solve(moments, design.T @ (targets * np.sqrt(weights)[:, None]))
+    return NeuronMeasure(np.full(width, 1 / width), outgoing, incoming[chosen], bias[chosen])  # pyright: ignore[reportArgumentType]
