@@ -1,8 +1,6 @@
 """Strict numerics for every test: no silent change of type, no silent broadcast."""
 
-import os
-
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # most of the suite is compilation
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,6 +10,19 @@ from isthmus._precision import computing_in
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+MAPS = Path("/proc/self/maps")
+MANY_MAPS = 30_000
+"""Every compiled program holds memory maps, of which a process may have 65,530 under Linux before it crashes."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Forget compiled programs after a file of tests where they have become very many."""
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture

@@ -46,7 +46,9 @@ def tables():
 
 
 @pytest.mark.parametrize("X", list(tables()))
-@pytest.mark.parametrize("horizon", [0.1, 200.0], ids=["no time to learn", "long"])
+@pytest.mark.parametrize(
+    "horizon", [0.1, pytest.param(200.0, marks=pytest.mark.slow)], ids=["no time to learn", "long"]
+)
 def test_it_is_never_worse_than_pca_on_its_training_data(X, horizon):
     model = im.MeanFieldAutoencoder(2, horizon=horizon, width=256, random_state=1).fit(X)
     pca = PCA(2).fit(X.astype(float))

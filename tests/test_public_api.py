@@ -171,7 +171,20 @@ def test_docstring_has_an_example(name):
     assert separator and ">>> " in example
 
 
-@pytest.mark.parametrize("module", _modules_with_examples())
+def _heavy_ones_apart(modules):
+    """Examples that compile a lot run with the slow tests: what they show is tested elsewhere too."""
+    heavy = (
+        "studies.bottleneck_result",
+        "studies.expressivity",
+        "studies.prediction",
+        "studies.width",
+        "theory.best_network",
+    )
+    marks = lambda module: [pytest.mark.slow] if module.removeprefix("isthmus.") in heavy else []
+    return [pytest.param(module, marks=marks(module)) for module in modules]
+
+
+@pytest.mark.parametrize("module", _heavy_ones_apart(_modules_with_examples()))
 def test_docstring_examples_run(module):
     failed, attempted = doctest.testmod(importlib.import_module(module))
     assert attempted > 0 and failed == 0

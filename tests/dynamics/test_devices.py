@@ -74,6 +74,7 @@ def test_two_processes_agree_with_one_to_rounding(alone):
                 np.testing.assert_allclose(numbers, expected, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_lost_peer_ends_in_an_error_and_not_in_silence():
     code = JOIN + SOLVE + "solve(2)\nprint('ready', flush=True)\nwhile True: solve(2)"
     with two_processes(code) as (left, lost):

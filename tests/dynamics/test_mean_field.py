@@ -39,6 +39,7 @@ def test_the_nonlinear_path_is_that_of_a_spectral_rule():
     assert np.all(tensor.risk_error < 1e-9)
 
 
+@pytest.mark.slow
 def test_a_tensor_rule_converges_exponentially():
     system, errors = Scalar(), []
     exact = system.risk(np.array([0.0, 2.0]), nodes=32)
@@ -51,7 +52,10 @@ def test_a_tensor_rule_converges_exponentially():
     assert errors[1] < errors[0] / 20 and errors[2] < errors[1] / 20
 
 
-@pytest.mark.parametrize(("quadrature", "slowest", "fastest"), [("iid", -0.3, -0.7), ("sobol", -0.8, -2.5)])
+@pytest.mark.parametrize(
+    ("quadrature", "slowest", "fastest"),
+    [pytest.param("iid", -0.3, -0.7, marks=pytest.mark.slow), ("sobol", -0.8, -2.5)],
+)
 def test_error_of_particles_falls_at_its_rate(quadrature, slowest, fastest):
     """I.i.d. particles as N^(−1/2), Sobol' points at least as N^(−0.8), by regression over sizes."""
     system = Scalar()

@@ -55,7 +55,7 @@ def test_noise_agrees_with_the_closed_system_within_its_error():
 
 
 @pytest.mark.filterwarnings("ignore::isthmus.TrivialLimitWarning")
-@pytest.mark.parametrize("train_biases", [True, False])
+@pytest.mark.parametrize("train_biases", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_noisy_steps_make_an_ornstein_uhlenbeck_process_of_what_is_trained(train_biases):
     """Where data pull at nothing, variances are known: σ² e^{−2λt} + (τ/λ)(1 − e^{−2λt}), λ and τ times the rate."""
     data = im.Data(1e-9 * np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
@@ -162,6 +162,7 @@ def noisy_adam(wine):
     return problem, times, im.solve_mean_field(problem, times, particles=512, replicates=2)
 
 
+@pytest.mark.slow
 def test_the_noise_of_batches_enters_the_limit_of_adam(noisy_adam):
     """Twice the limit at half a step less the one at a whole step, at large width, is the limit within noise."""
     problem, times, path = noisy_adam
@@ -178,6 +179,7 @@ def test_the_noise_of_batches_enters_the_limit_of_adam(noisy_adam):
     assert np.abs(path.risk - without.risk).max() > 20 * error.max()  # and it matters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [im.Momentum(0.5), im.Adam(0.5, 1.0, epsilon=0.1)], ids=["momentum", "adam"])
 def test_width_4n_lies_on_width_n_as_the_limit_predicts(wine, optimizer):
     """Mean risks at N and 4N differ from the limit as 1/N: their extrapolation is the limit, within standard errors."""
@@ -194,6 +196,7 @@ def test_width_4n_lies_on_width_n_as_the_limit_predicts(wine, optimizer):
     assert 1.5 < spread[0] / spread[1] < 2.7  # fluctuations as N^(−1/2)
 
 
+@pytest.mark.slow
 def test_weight_decay_is_predicted_at_every_width(wine):
     problem = dataclasses.replace(wine, weight_decay=0.1)
     times = np.array([0.0, 1.0, 3.0])
@@ -253,6 +256,7 @@ def test_what_has_no_limit_here_is_refused(wine):
             dataclasses.replace(wine, weight_decay=bad)
 
 
+@pytest.mark.slow
 def test_it_works_in_single_precision(wine):
     problem = dataclasses.replace(wine, optimizer=im.Adam(0.5, 1.0, epsilon=0.1, batch_size=2), weight_decay=0.1)
     single, double = (

@@ -16,6 +16,7 @@ def rates(problem, limit, times, widths, runs):
     return slope(shifts), slope(fluctuations), shifts, fluctuations
 
 
+@pytest.mark.slow
 def test_fluctuation_falls_as_the_root_of_the_width():
     problem, times = Example.problem(), np.array([0.0, 0.1])
     _, fluctuation, _, _ = rates(problem, im.linear_closure(problem, times), times, (64, 256, 1024), 96)

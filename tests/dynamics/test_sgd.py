@@ -61,6 +61,7 @@ def test_sgd_at_small_steps_follows_the_exact_flow_within_standard_errors():
     assert fine.std(0)[1:].max() < 0.05
 
 
+@pytest.mark.slow
 def test_the_effect_of_steps_falls_with_their_size(digits):
     times = [0.0, 8.0, 16.0]
     flow = im.gradient_flow(digits, times, 32, runs=24, rtol=1e-5).risk
@@ -161,6 +162,7 @@ def test_a_rate_in_time_scales_the_steps():
     assert not plan.decoder_steps.any()
 
 
+@pytest.mark.slow
 def test_one_pass_from_a_stream_measures_the_population_risk():
     stream = im.manifold_stream(dim=5, seed=2)
     law = im.aligned_law(im.Data(stream.draw(4096, seed=0).points, center=True), 1)

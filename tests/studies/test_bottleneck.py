@@ -122,6 +122,7 @@ def test_it_is_the_same_when_redone_and_when_loaded(result, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_on_a_curve_one_coordinate_is_suggested_or_it_is_said_why_not():
     data = {"source": "manifold", "dim": 4, "points": 200, "curvature": 0.6, "noise": 1e-4, "scale": "total"}
     study = im.BottleneckStudy(data=data, max_latent_dim=2, splits=2, horizon=20.0, particles=32, replicates=2)

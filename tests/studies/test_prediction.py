@@ -41,6 +41,7 @@ def test_numbers_are_those_of_the_law(study, predicted):
     assert float(here.shift_ratio) == network.shift_ratio
 
 
+@pytest.mark.slow
 def test_a_study_holds_the_same_prediction_beside_its_runs(study, predicted):
     result = im.track(study)
     for name in ("predicted_std", "predicted_gap_quantile", "encoder_influence", "point_influence"):

@@ -27,6 +27,7 @@ def test_an_ideal_particle_that_starts_at_one_of_the_limit_stays_with_it(problem
     np.testing.assert_allclose(coupling.ideal.decoder.outgoing[0], coupling.limit.decoder.outgoing, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_distances_begin_at_0_and_fall_as_one_over_the_width(problem):
     times = np.linspace(0, 8, 5)
     widths, means = (32, 256), []
@@ -39,6 +40,7 @@ def test_distances_begin_at_0_and_fall_as_one_over_the_width(problem):
         assert slope == pytest.approx(-1, abs=0.25)
 
 
+@pytest.mark.slow
 def test_sgd_is_coupled_to_the_same_ideal_particles(problem):
     times = [0.0, 2.0]
     flow = im.couple(problem, times, 64, runs=2, particles=256)

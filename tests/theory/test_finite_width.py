@@ -56,13 +56,19 @@ def test_gradient_flows_have_the_predicted_law(problem, times, law):
     agrees(law, runs, law.at(400))
 
 
+@pytest.mark.slow
 def test_unequal_widths_have_the_predicted_law(problem, times, law):
     runs = im.gradient_flow(problem, times, (200, 1000), runs=RUNS, rtol=1e-4, snapshot_times=())
     agrees(law, runs, law.at((200, 1000)))
 
 
 @pytest.mark.parametrize(
-    ("sampling", "size"), [("with_replacement", 4), ("without_replacement", 2), ("without_replacement", 32)]
+    ("sampling", "size"),
+    [
+        ("with_replacement", 4),
+        ("without_replacement", 2),
+        pytest.param("without_replacement", 32, marks=pytest.mark.slow),
+    ],
 )
 def test_sgd_has_the_predicted_law(problem, times, law, sampling, size):
     step_size = 0.02
@@ -83,6 +89,7 @@ def test_one_pass_over_the_data_has_the_predicted_law(problem, times):
     assert predicted.std[-1] < 0.9 * fresh.std[-1]
 
 
+@pytest.mark.slow
 def test_step_noise_alone_has_the_predicted_law(problem, times, law):
     """With the width at infinity only batches and steps are left: simulated by steps on the particles themselves."""
     predicted = law.at(math.inf, 0.02, 2)
@@ -112,6 +119,7 @@ def test_at_time_0_kernels_and_decoder_shift_are_the_exact_ones(problem, law):
     assert noise.shift[0] == pytest.approx(trace / 2, abs=4 * noise.shift_error[0] + 0.01 * trace)
 
 
+@pytest.mark.slow
 def test_hidden_directions_add_their_variance():
     """Data in a plane of R^5: what the decoder holds outside the plane shifts the risk, exactly known at time 0."""
     flat = im.manifold_stream(2, 1, seed=3).draw(24, 0).points
@@ -126,6 +134,7 @@ def test_hidden_directions_add_their_variance():
     assert (np.abs(runs.risk.mean(axis=0) - law.mean(500)) < 4 * np.sqrt(error**2 + shift**2)).all()
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_population_has_the_predicted_law(problem, times, law):
     """Independent samples of n points, followed by the limit of the same law: what the choice of data does alone."""
     n, random, population = 400, np.random.default_rng(0), problem.population
@@ -176,6 +185,7 @@ def test_small_networks_are_warned_of(law):
     assert law.at(4).shift_ratio > law.at(100_000).shift_ratio
 
 
+@pytest.mark.slow
 def test_single_precision_agrees(problem, times, law):
     single = im.predict_finite_width(problem, times, path=law.path, particles=512, dtype="float32", samples=4)
     for name, noise in single.noises.items():

@@ -50,6 +50,7 @@ def test_with_penalty_the_linear_optimum_is_that_of_the_singular_values():
     assert found.risk < found.objective < 0.5
 
 
+@pytest.mark.slow
 def test_a_teacher_in_the_ball_is_as_good_as_found():
     """Points that a network in the ball reconstructs exactly: the optimum is 0."""
     random = np.random.default_rng(4)

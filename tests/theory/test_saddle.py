@@ -98,6 +98,7 @@ def test_a_law_that_is_nearly_dead_grows_at_the_rate(name):
     assert slope == pytest.approx(2 * saddle.growth_rate, rel=0.03)
 
 
+@pytest.mark.slow
 def test_escape_grows_with_the_logarithm_of_the_width_as_predicted(surface):
     problem = dead(surface, im.independent_law(4, 1))
     saddle = im.saddle(problem)
