@@ -200,6 +200,7 @@ def test_the_trivial_limit_stands_still():
     np.testing.assert_allclose(path.risk, 0.5, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_single_precision_agrees_to_its_rounding(digits):
     times = [0.0, 5.0, 20.0]
     double, single = (

@@ -126,6 +126,7 @@ def test_a_batch_estimates_the_velocity_without_bias(weighted, sampling, double)
     assert np.abs((samples.mean(0) - exact) / errors).max() < STANDARD_ERRORS
 
 
+@pytest.mark.slow
 def test_without_replacement_each_point_comes_once_an_epoch(digits):
     batches = Batches.of(digits, 5, "without_replacement", np.dtype(np.float32))
     order, key, seen = batches.first_order(), jax.random.key(3), []

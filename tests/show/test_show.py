@@ -164,6 +164,7 @@ def test_images_are_drawn_as_images_and_tables_as_lines(images, table):
     assert all(len(panel.get_lines()) == 4 and not panel.get_images() for panel in panels)
 
 
+@pytest.mark.slow
 def test_settings_of_others_are_neither_changed_nor_used(table, tmp_path):
     before = dict(matplotlib.rcParams)
     plain = plots.save_figures(plots.figures(table), tmp_path / "plain")

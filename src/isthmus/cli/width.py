@@ -58,8 +58,10 @@ def width(
     if example:
         print(WidthStudy.example_toml(), end="")
         return
-    own = {} if tolerance is None else {"tolerance": tolerance}
-    question = WidthStudy(**(study_values(context) | own))
+    values = study_values(context)
+    if tolerance is not None:
+        values["tolerance"] = tolerance
+    question = WidthStudy(**values)
     names = ("tolerance", "confidence", "horizon", "step_size", "batch_size", "records", "runs", "particles", "seed")
     options = {name: getattr(question, name) for name in names}
     problem, workers = question.build(), number_of_workers(workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -145,8 +146,8 @@ def _chosen(
     incoming, bias = np.asarray(measure.incoming), np.asarray(measure.bias)
     features = np.asarray(phi.value(jnp.asarray(inputs @ incoming.T + bias))) * np.sqrt(weights)[:, None]
     sizes = np.asarray(measure.masses) * np.linalg.norm(np.asarray(measure.outgoing), axis=1)
-    order = np.asarray(qr(features * sizes, mode="r", pivoting=True)[1])
-    chosen = np.sort(order[:width])
+    factored: Any = qr(features * sizes, mode="r", pivoting=True)
+    chosen = np.sort(factored[1][:width])
     design = features[:, chosen]
     moments = design.T @ design
     moments += RIDGE * np.trace(moments) / width * np.eye(width)
