@@ -36,7 +36,7 @@ def test_it_is_the_smallest_width_of_the_law_and_runs_agree(found):
 
 @pytest.mark.slow
 def test_steps_and_batches_enter(wine, found):
-    noisy = im.recommend_width(wine, 0.02, step_size=0.1, batch_size=4, **OPTIONS)
+    noisy = im.recommend_width(wine, 0.02, step_size=0.125, batch_size=2, **OPTIONS)
     assert noisy.width > found.width and noisy.confirmed
     with pytest.raises(im.NumericalError, match="no width brings the sup-gap within 0.001"):
         im.recommend_width(wine, 0.001, step_size=0.2, batch_size=1, **OPTIONS)

@@ -144,6 +144,26 @@ def test_no_random_neuron_lies_below_the_minimum_of_the_first_variation(curve, o
         assert values.min() >= getattr(optimum.certificate, f"{name}_minimum") - 1e-12
 
 
+def test_without_its_heaviest_decoder_atom_the_missing_neuron_is_found(curve, optimum):
+    """The minimum of the first variation then lies far below its values at the atoms that are left."""
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(curve, None)
+        best = landscape.inside(optimum.autoencoder)
+        left = np.delete(np.arange(best.decoder.width), np.argmax(best.decoder.masses))
+        parts = [np.asarray(part)[left] for part in (best.decoder.outgoing, best.decoder.incoming, best.decoder.bias)]
+        masses = np.asarray(best.decoder.masses)[left]
+        lame = best.with_measures(best.encoder, NeuronMeasure.of(*parts, masses / masses.sum()))
+        certificate, (_, found) = certified(lame, landscape, 256, 0)
+        psi = np.asarray(lame.first_variations(*landscape.arrays)[1])
+        at_atoms = psi + curve.decays[1] / 2 * sum((part.reshape(len(left), -1) ** 2).sum(axis=1) for part in parts)
+        at_found = lame.first_variations(*landscape.arrays, at=lame.with_measures(lame.encoder, found))[1][0]
+        gained = landscape.objective(lame) - optimum.objective
+    square = sum((np.asarray(part)[0] ** 2).sum() for part in (found.outgoing, found.incoming, found.bias))
+    assert certificate.decoder_minimum == pytest.approx(float(at_found) + curve.decays[1] / 2 * square, rel=1e-8)
+    assert certificate.decoder_minimum < at_atoms.min() - 0.01 * optimum.objective
+    assert 0 < gained <= certificate.decoder_gap
+
+
 def test_the_optimum_beats_long_descent_and_is_a_fixed_point(curve, optimum):
     from isthmus.theory.optimum import number_of_atoms
 
