@@ -7,7 +7,6 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -234,7 +233,7 @@ class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tr
         return Whitening(self.mean_, self.unit_)
 
     def _network_in(self, dtype: np.dtype) -> Autoencoder:
-        return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), self.autoencoder_)
+        return self.autoencoder_.in_precision(dtype)
 
     def _autoencoder(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
         decay = float(self.weight_decay)
@@ -298,14 +297,14 @@ class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tr
         with computing_in(DOUBLE):
             drawn = self._autoencoder(*(side.draw(random, self.width, BIAS, NOISE) for side in sides))
             network = at_pca(drawn, pictured, sample.weights, directions)
-        return jax.tree.map(lambda leaf: np.asarray(leaf, points.dtype), network)
+        return network.in_precision(points.dtype)
 
     def _mended(self, network: Autoencoder, judge: _Judge) -> Autoencoder:
         """Return the network with its decoder fitted to its latents: where a run was too short to pass PCA."""
         with computing_in(DOUBLE):
-            doubled = jax.tree.map(lambda leaf: np.asarray(leaf, DOUBLE), network)
+            doubled = network.in_precision(DOUBLE)
             mended = with_best_decoder(doubled, judge.points.astype(DOUBLE), judge.weights)
-        return jax.tree.map(lambda leaf, like: np.asarray(leaf, like.dtype), mended, network)
+        return mended.in_precision(judge.points.dtype)
 
     def _learn(
         self, learner: Learner, points: np.ndarray, sampler: Sampler, steps: int, random: np.random.Generator

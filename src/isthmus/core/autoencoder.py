@@ -26,6 +26,7 @@ import functools
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus.core.activations import Activation
@@ -164,6 +165,10 @@ class Autoencoder(eqx.Module):
     def with_measures(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
         """Return the same autoencoder with other measures in it."""
         return dataclasses.replace(self, encoder=encoder, decoder=decoder)
+
+    def in_precision(self, dtype: np.dtype) -> Autoencoder:
+        """Return the same autoencoder in NumPy arrays of a type."""
+        return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), self)
 
     def times(self, encoder: jax.Array | float, decoder: jax.Array | float) -> Autoencoder:
         """Return a velocity with that of each side multiplied by a number."""

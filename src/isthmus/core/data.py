@@ -113,6 +113,11 @@ class Data:
         return self._principal[1]
 
     @property
+    def rank(self) -> int:
+        """In how many directions the points vary."""
+        return int((self.principal_variances > 1e-12 * self.principal_variances.sum()).sum())
+
+    @property
     def is_centred(self) -> bool:
         """Whether |E x| is below a thousandth of the root mean square distance from the mean."""
         return float(np.linalg.norm(self.mean)) <= 1e-3 * float(np.sqrt(self.principal_variances.sum()))

@@ -281,8 +281,7 @@ def aligned_law(
         _checks.refuse("data", "be centred for an aligned law", size, "use Data(points, center=True)")
     captured = data.principal_variances[:latent_dim]
     if captured[-1] <= 1e-12 * total:
-        rank = int((data.principal_variances > 1e-12 * total).sum())
-        _checks.refuse("latent_dim", f"be at most the rank of the data {rank}", latent_dim)
+        _checks.refuse("latent_dim", f"be at most the rank of the data {data.rank}", latent_dim)
 
     directions = data.principal_directions[:, :latent_dim]
     sides = alignment(

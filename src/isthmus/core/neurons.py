@@ -87,6 +87,11 @@ class NeuronMeasure(eqx.Module):
         """The dimension of the incoming weights."""
         return self.incoming.shape[-1]
 
+    def chosen(self, rows: np.ndarray) -> NeuronMeasure:
+        """Return the uniform measure on the neurons in these rows, each as often as it stands there."""
+        parts = (np.asarray(part)[rows] for part in (self.outgoing, self.incoming, self.bias))
+        return NeuronMeasure(np.full(len(rows), 1 / len(rows)), *parts)  # pyright: ignore[reportArgumentType]
+
     def second_moments(self) -> jax.Array:
         """Return ∫ (v, w)(v, w)ᵀ dμ of the joint vector (outgoing, incoming), shape (outputs + inputs,) twice."""
         joint = jnp.concatenate([self.outgoing, self.incoming], axis=-1)

@@ -232,8 +232,7 @@ class Problem:
             keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, widths[0]), widths[1]))
             encoder = self.law.encoder.sample(keys[0], widths[0])
             decoder = self.law.decoder.sample(keys[1], widths[1])
-            drawn = self.autoencoder(encoder, decoder)
-            return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), drawn)
+            return self.autoencoder(encoder, decoder).in_precision(dtype)
 
 
 def _check_decay(value: float | tuple[float, float]) -> None:

@@ -100,18 +100,17 @@ class Learner:
             return jax.tree.map(np.asarray, self._network)
 
     def learn(self, batches: np.ndarray, step_size: float) -> None:
-        """Take a step on each of the batches, shape (steps, B, d), in the units of the computation."""
-        for first in range(0, len(batches), CHUNK):
-            chunk = batches[first : first + CHUNK]
-            sizes = np.zeros(CHUNK, self._dtype)
-            sizes[: len(chunk)] = step_size
-            if len(chunk) < CHUNK:  # steps of size 0 fill up the last chunk, which then is compiled like the others
-                chunk = np.concatenate([chunk, np.broadcast_to(chunk[:1], (CHUNK - len(chunk), *chunk.shape[1:]))])
-            with computing_in(self._dtype):
-                self._network, self._averages = _learn(
-                    self._network, self._averages, chunk, sizes, self._key, np.uint32(self._steps), self._motion
-                )
-            self._steps += int((sizes > 0).sum())
+        """Take a step on each of at most `CHUNK` batches, shape (steps, B, d), in the units of the computation."""
+        steps = len(batches)
+        sizes = np.where(np.arange(CHUNK) < steps, step_size, 0).astype(self._dtype)
+        if steps < CHUNK:  # steps of size 0 fill up the last chunk, which then is compiled like the others
+            filling = np.broadcast_to(batches[:1], (CHUNK - steps, *batches.shape[1:]))
+            batches = np.concatenate([batches, filling])
+        with computing_in(self._dtype):
+            self._network, self._averages = _learn(
+                self._network, self._averages, batches, sizes, self._key, np.uint32(self._steps), self._motion
+            )
+        self._steps += steps
 
 
 @partial(jax.jit, static_argnames="motion")

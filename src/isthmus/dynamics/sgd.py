@@ -163,8 +163,7 @@ def _one_run(
     if given is None:
         start = problem.draw(initial_key, widths, dtype)
     else:
-        given = problem.autoencoder(given.encoder, given.decoder)
-        start = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), given)
+        start = problem.autoencoder(given.encoder, given.decoder).in_precision(dtype)
     with computing_in(dtype):
         risk, snapshots = _train(start, batch_key, batches, plan, slots, int(slots.max()) + 1, problem.motion)
         return np.asarray(risk, np.float64), jax.tree.map(np.asarray, snapshots)

@@ -20,7 +20,7 @@ from isthmus.core.specification import Count, DataSpecification, Positive, Seed
 from isthmus.dynamics.mean_field import solve_mean_field
 from isthmus.dynamics.parallel import run_jobs
 from isthmus.studies.intrinsic_dimension import FEWEST_POINTS, intrinsic_dimension
-from isthmus.studies.study import StageProgress, Study, stage
+from isthmus.studies.study import StageProgress, Study, optimum_settings, stage
 from isthmus.theory.landscape import DOUBLE, check_bounded
 from isthmus.theory.optimum import solve_optimum
 
@@ -158,7 +158,7 @@ class BottleneckStudy(Study):
 
     def _check_latent_dim(self) -> None:
         if self.law.kind == "aligned":
-            name, most = "the rank of the training data", min(rank(split.training) for split in self.parts)
+            name, most = "the rank of the training data", min(split.training.rank for split in self.parts)
         else:
             name, most = "the data dimension", self.parts[0].training.dim
         if self.max_latent_dim > most:
@@ -207,12 +207,7 @@ def _at_horizon(study: BottleneckStudy, problem: Problem, held_out: Data, seed: 
 def _at_optimum(study: BottleneckStudy, problem: Problem, held_out: Data, seed: int) -> Solved:
     found = solve_optimum(
         problem,
-        radius=study.radius,
-        atoms=study.atoms,
-        restarts=study.restarts,
-        tolerance=study.tolerance,
-        rounds=study.rounds,
-        starts=study.starts,
+        **optimum_settings(study),
         seed=seed,
         workers=1,
         throw=False,
@@ -224,11 +219,6 @@ def _at_optimum(study: BottleneckStudy, problem: Problem, held_out: Data, seed: 
 def _risk(network: Autoencoder, data: Data) -> float:
     with computing_in(DOUBLE):
         return float(network.risk(data.points.astype(float), data.weights.astype(float)))
-
-
-def rank(data: Data) -> int:
-    """Return in how many directions the points vary."""
-    return int((data.principal_variances > 1e-12 * data.principal_variances.sum()).sum())
 
 
 def pca_risks(training: Data, points: np.ndarray, components: int) -> np.ndarray:

@@ -15,7 +15,6 @@ from isthmus.studies.bottleneck import (
     BottleneckStudy,
     Solved,
     pca_risks,
-    rank,
     solve_bottlenecks,
     training_dimension,
 )
@@ -242,7 +241,7 @@ def bottleneck_curve(
 
 
 def _dataset(study: BottleneckStudy, solved: list[list[Solved]]) -> xr.Dataset:
-    components = min(rank(split.training) for split in study.parts)
+    components = min(split.training.rank for split in study.parts)
     pca = {
         part: np.stack([pca_risks(split.training, getattr(split, part).points, components) for split in study.parts])
         for part in ("training", "held_out")

@@ -19,7 +19,7 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.core.specification import Count, DataSpecification, NonNegative, Positive, Seed
 from isthmus.studies.statistics import CONFIDENCE, Estimate
-from isthmus.studies.study import StageProgress, Study, named, provenance, stage
+from isthmus.studies.study import StageProgress, Study, named, optimum_settings, provenance, stage
 from isthmus.theory.best_network import best_networks
 from isthmus.theory.landscape import DOUBLE, check_bounded
 from isthmus.theory.optimum import Optimum, solve_optimum
@@ -217,12 +217,7 @@ def expressivity_curve(
     problem = study.problem
     optimum = solve_optimum(
         problem,
-        radius=study.radius,
-        atoms=study.atoms,
-        restarts=study.restarts,
-        tolerance=study.tolerance,
-        rounds=study.rounds,
-        starts=study.starts,
+        **optimum_settings(study),
         seed=study.seed,
         workers=workers,
         progress=stage(progress, "optimum"),
@@ -241,15 +236,15 @@ def expressivity_curve(
             workers=workers,
         )
         objectives.append(found)
-        risks.append(problem.objective(network) - float(_penalty(network)))
+        risks.append(_risk(problem, network))
         if done:
             done(index + 1, len(study.widths))
     return ExpressivityResult(study, _dataset(study, optimum, np.array(objectives), np.array(risks)))
 
 
-def _penalty(network: Autoencoder) -> jax.Array:
+def _risk(problem: Problem, network: Autoencoder) -> float:
     with computing_in(DOUBLE):
-        return network.penalty()
+        return float(network.risk(problem.population.points, problem.population.weights))
 
 
 def _dataset(study: ExpressivityStudy, optimum: Optimum, objectives: np.ndarray, risks: np.ndarray) -> xr.Dataset:

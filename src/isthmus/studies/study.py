@@ -64,6 +64,12 @@ def named(long_name: str) -> dict[str, str]:
     return {"long_name": long_name}
 
 
+def optimum_settings(study: Study) -> dict[str, Any]:
+    """Return the keys of a study that say how `solve_optimum` searches, as its arguments."""
+    keys = ("radius", "atoms", "restarts", "tolerance", "rounds", "starts")
+    return {key: getattr(study, key) for key in keys}
+
+
 def provenance(title: str, study: Study, data: object) -> dict[str, object]:
     """Return the attributes of every result: what it is, and of which study, data, version and machine."""
     return {

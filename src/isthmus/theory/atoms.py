@@ -48,6 +48,16 @@ def without_room(network: Autoencoder) -> Autoencoder:
     return network.with_measures(_kept(network.encoder), _kept(network.decoder))
 
 
+def apportioned(masses: np.ndarray, width: int, least: int = 0) -> np.ndarray:
+    """Return how many of N neurons each atom gets, at least so many, by the method of largest remainders."""
+    shares = width * masses
+    counts = np.maximum(least, np.floor(shares)).astype(int)
+    while counts.sum() > width:  # light atoms took more than their share: the heaviest give it back
+        counts[np.argmax(counts - shares)] -= 1
+    counts[np.argsort(counts - shares)[: width - counts.sum()]] += 1
+    return counts
+
+
 def born(network: Autoencoder, side: int, candidates: NeuronMeasure, births: int, landscape: Landscape) -> Autoencoder:
     """Return the network with some of the candidates in the places of atoms without mass, as heavy as lowers F most."""
     for index in range(min(births, candidates.width)):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-import jax
 import numpy as np
 
 from isthmus import _checks
@@ -13,8 +10,9 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import run_jobs
+from isthmus.theory.atoms import apportioned
 from isthmus.theory.landscape import DOUBLE, Landscape
-from isthmus.theory.optimum import Optimum, laws_of_starts
+from isthmus.theory.optimum import Optimum, laws_of_starts, start_from
 
 
 def best_networks(
@@ -67,9 +65,7 @@ def best_networks(
         if index % 2:
             starts.append(optimum.draw(width, seed + index))
         else:
-            with computing_in(DOUBLE):
-                key = jax.random.fold_in(jax.random.key(seed), index)
-                starts.append(dataclasses.replace(problem, law=next(laws)).draw(key, (width, width), DOUBLE))
+            starts.append(start_from(problem, next(laws), seed, index, width))
 
     def descend(index: int) -> tuple[float, Autoencoder]:
         with computing_in(DOUBLE):
@@ -83,23 +79,16 @@ def best_networks(
 
 
 def _apportioned(network: Autoencoder, width: int) -> Autoencoder:
-    """Return a network of N neurons in which every atom has its share, by the method of largest remainders."""
+    """Return a network of N neurons in which every atom has its share."""
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
-        shares = width * np.asarray(measure.masses, float)
-        counts = np.floor(shares).astype(int)
-        counts[np.argsort(counts - shares)[: width - counts.sum()]] += 1
-        return _uniform(measure, np.repeat(np.arange(measure.width), counts))
+        counts = apportioned(np.asarray(measure.masses, float), width)
+        return measure.chosen(np.repeat(np.arange(measure.width), counts))
 
     return network.with_measures(side(network.encoder), side(network.decoder))
 
 
 def _repeated(network: Autoencoder, times: int) -> Autoencoder:
     """Return the network in which each neuron stands several times: the same measure."""
-    side = lambda measure: _uniform(measure, np.tile(np.arange(measure.width), times))  # noqa: E731
+    side = lambda measure: measure.chosen(np.tile(np.arange(measure.width), times))  # noqa: E731
     return network.with_measures(side(network.encoder), side(network.decoder))
-
-
-def _uniform(measure: NeuronMeasure, chosen: np.ndarray) -> NeuronMeasure:
-    parts = (np.asarray(part)[chosen] for part in (measure.outgoing, measure.incoming, measure.bias))
-    return NeuronMeasure(np.full(len(chosen), 1 / len(chosen)), *parts)  # pyright: ignore[reportArgumentType]

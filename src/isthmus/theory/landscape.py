@@ -38,14 +38,12 @@ class Landscape(NamedTuple):
     Attributes:
         population: the points in these coordinates, shape (n, r).
         basis: orthonormal, shape (d, r).
-        like: an autoencoder of the problem (activations, trained parameters, weight decay), in whatever state.
         radius: of the balls in which neurons are held, None for none.
 
     """
 
     population: Data
     basis: np.ndarray
-    like: Autoencoder
     radius: float | None
 
     @classmethod
@@ -53,9 +51,8 @@ class Landscape(NamedTuple):
         """Return the landscape of a problem."""
         population = problem.population
         basis = population.span
-        atom = problem.draw(jax.random.key(0), (1, 1), DOUBLE)
         inside = Data(population.points.astype(float) @ basis, population.weights.astype(float), name=population.name)
-        return cls(inside, basis, atom, radius)
+        return cls(inside, basis, radius)
 
     def inside(self, network: Autoencoder) -> Autoencoder:
         """Return a network in the coordinates of the span, without what lies outside."""

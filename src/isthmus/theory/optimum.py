@@ -86,8 +86,7 @@ class Optimum:
             count = _checks.integer("width", one, minimum=1)
             masses = np.asarray(measure.masses, float)
             chosen = random.choice(len(masses), count, p=masses / masses.sum())
-            parts = (np.asarray(part)[chosen] for part in (measure.outgoing, measure.incoming, measure.bias))
-            sides.append(NeuronMeasure(np.full(count, 1 / count), *parts))  # pyright: ignore[reportArgumentType]
+            sides.append(measure.chosen(chosen))
         return self.autoencoder.with_measures(*sides)
 
 
@@ -156,8 +155,7 @@ def solve_optimum(
 
     def restart(index: int) -> tuple[Autoencoder, Certificate]:
         with computing_in(DOUBLE):
-            key = jax.random.fold_in(jax.random.key(seed), index)
-            start = dataclasses.replace(problem, law=laws[index]).draw(key, (atoms, atoms), DOUBLE)
+            start = start_from(problem, laws[index], seed, index, atoms)
             network = landscape.descended(landscape.inside(start), free_masses=False, iterations=1000)
             return _refined(network, landscape, tolerance, rounds, starts, seed + index)
 
@@ -238,6 +236,12 @@ def laws_of_starts(problem: Problem) -> Iterator[Law]:
                 )
             except ArgumentError:  # not centred, or of too small a rank
                 yield independent_law(problem.dim, k, incoming_scale=scale / unit, bias_scale=bias)
+
+
+def start_from(problem: Problem, law: Law, seed: int, index: int, width: int) -> Autoencoder:
+    """Return a network of neurons drawn from a law, in double precision."""
+    key = jax.random.fold_in(jax.random.key(seed), index)
+    return dataclasses.replace(problem, law=law).draw(key, (width, width), DOUBLE)
 
 
 def _known_optimum(problem: Problem, radius: float | None) -> float | None:

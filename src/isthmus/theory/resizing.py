@@ -17,6 +17,7 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.sgd import check_width
+from isthmus.theory.atoms import apportioned
 from isthmus.theory.expressivity import expressivity
 
 DOUBLE = np.dtype(np.float64)
@@ -88,24 +89,15 @@ def resize(
         _checks.refuse("data", f"have the dimension {network.dim} of the network", data.dim)
     points, weights = data.points.astype(DOUBLE), data.weights.astype(DOUBLE)
     with computing_in(DOUBLE):
-        old = network.with_measures(_doubled(network.encoder), _doubled(network.decoder))
+        old = network.in_precision(DOUBLE)
         latents, outputs = (np.asarray(part) for part in (old.encode(points), old.reconstruct(points)))
         encoder = _resized(old.encoder, old.encoder_activation, widths[0], points, latents, weights, spread, random)
         reached = np.asarray(old.with_measures(encoder, old.decoder).encode(points))
         decoder = _resized(old.decoder, old.decoder_activation, widths[1], reached, outputs, weights, spread, random)
         new = old.with_measures(encoder, decoder)
         before, after = (float(state.risk(points, weights)) for state in (old, new))
-    dtype = np.asarray(network.encoder.bias).dtype
-    single = [
-        NeuronMeasure(*(np.asarray(part, dtype) for part in (side.masses, side.outgoing, side.incoming, side.bias)))  # pyright: ignore[reportArgumentType]
-        for side in (encoder, decoder)
-    ]
-    return Resized(new.with_measures(*single), before, after, expressivity(old, data).expected_risk(widths))
-
-
-def _doubled(measure: NeuronMeasure) -> NeuronMeasure:
-    parts = (measure.masses, measure.outgoing, measure.incoming, measure.bias)
-    return NeuronMeasure(*(np.asarray(part, DOUBLE) for part in parts))  # pyright: ignore[reportArgumentType]
+    resized = new.in_precision(np.asarray(network.encoder.bias).dtype)
+    return Resized(resized, before, after, expressivity(old, data).expected_risk(widths))
 
 
 def _resized(
@@ -126,11 +118,7 @@ def _resized(
 def _split(measure: NeuronMeasure, width: int, spread: float, random: np.random.Generator) -> NeuronMeasure:
     """Return a uniform measure on more neurons with the same integral of everything linear in the outgoing weight."""
     masses, outgoing = np.asarray(measure.masses), np.asarray(measure.outgoing)
-    shares = width * masses
-    counts = np.maximum(1, np.floor(shares)).astype(int)
-    while counts.sum() > width:  # light atoms took more than their share: the heaviest give it back
-        counts[np.argmax(counts - shares)] -= 1
-    counts[np.argsort(counts - shares)[: width - counts.sum()]] += 1
+    counts = apportioned(masses, width, least=1)
     source = np.repeat(np.arange(len(masses)), counts)
     whole = outgoing[source] * (width * masses / counts)[source, None]
     noise = spread * np.abs(whole) * random.standard_normal(whole.shape)
