@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from isthmus.dynamics.network_flow import gradient_flow
     from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
     from isthmus.dynamics.sgd import train
-    from isthmus.estimator import MeanFieldAutoencoder
+    from isthmus.estimator.autoencoder import MeanFieldAutoencoder
     from isthmus.studies.bottleneck import BottleneckStudy
     from isthmus.studies.bottleneck_result import BottleneckResult, bottleneck_curve
     from isthmus.studies.expressivity import ExpressivityResult, ExpressivityStudy, expressivity_curve
@@ -77,7 +77,7 @@ _HOMES = {
     "dynamics.network_flow": ("gradient_flow",),
     "dynamics.results": ("MeanFieldPath", "TrainingRuns"),
     "dynamics.sgd": ("train",),
-    "estimator": ("MeanFieldAutoencoder",),
+    "estimator.autoencoder": ("MeanFieldAutoencoder",),
     "studies.bottleneck": ("BottleneckStudy",),
     "studies.bottleneck_result": ("BottleneckResult", "bottleneck_curve"),
     "studies.expressivity": ("ExpressivityResult", "ExpressivityStudy", "expressivity_curve"),

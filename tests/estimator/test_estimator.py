@@ -199,4 +199,4 @@ def test_a_step_size_that_diverges_is_said(wine):
 
 
 def test_the_readme_uses_it():
-    assert "MeanFieldAutoencoder" in Path(__file__).parents[1].joinpath("README.md").read_text()
+    assert "MeanFieldAutoencoder" in Path(__file__).parents[2].joinpath("README.md").read_text()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,26 +21,16 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Optimizer
 from isthmus.dynamics.host_batches import CHUNK, Learner, Memory, Sampler, Whitening, decoded, encoded
 from isthmus.dynamics.sgd import EXPLOSION
+from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
+from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance
 from isthmus.theory.pca_start import at_pca, with_best_decoder
 
-try:
-    _callback: Any = importlib.import_module("sklearn.callback")
-    _CallbackSupport: Any = _callback.CallbackSupportMixin
-    _with_callbacks: Any = _callback.with_callbacks
-except ImportError:  # scikit-learn before 1.9
-    _CallbackSupport, _with_callbacks = object, lambda method: method
-
-DOUBLE = np.dtype(np.float64)
 FLOATS = [np.float64, np.float32]
-SAMPLE = 2048
-"""Points, at most, on which the start is brought to PCA and the learning curve is measured."""
-ROWS = 4096
-"""Rows of a large array that are looked at together."""
 BIAS, NOISE = 0.5, 0.1
 """Standard deviations of the biases, and of the independent part of outgoing weights, at the start."""
 
 
-class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""A wide autoencoder with a bottleneck, trained by SGD in the mean-field scaling from the PCA reconstruction on.
 
     x̂ = g(f(x)), f: R^d → R^k and g: R^k → R^d two-layer networks of ``width`` neurons each with outputs that carry 1/N.
@@ -122,7 +109,7 @@ class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tr
         self.random_state = random_state
         self.verbose = verbose
 
-    @_with_callbacks
+    @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the network to points, shape (n, d), with weights, shape (n,).
 
@@ -137,16 +124,16 @@ class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tr
         held_out = self._held_out(points, weights, random)
         learning = np.where(held_out, 0.0, weights)
         learner = Learner(self._start(points, learning, random), self._motion(), int(random.integers(2**31)))
-        judges = [_sample(points, learning, self._whitening)]
+        judges = [Judge.of(points, learning, self._whitening)]
         if held_out.any():
-            judges.append(_sample(points, np.where(held_out, weights, 0.0), self._whitening))
+            judges.append(Judge.of(points, np.where(held_out, weights, 0.0), self._whitening))
         steps = max(1, round(self.horizon / self.step_size))
         marks = np.unique(np.rint(np.linspace(0, steps, min(self.records, steps) + 1)).astype(int))
         sampler, best, idle, curve = Sampler(points, learning), learner.network, 0, []
-        with _reported(self, X, len(marks)) as reported:
+        with reporting(self, X, len(marks)) as reported:
             for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
                 self._learn(learner, points, sampler, mark - before, random)
-                curve.append([_risk(learner.network, judge) for judge in judges])
+                curve.append([judge.risk(learner.network) for judge in judges])
                 self._check_curve(curve, mark)
                 better = curve[-1][-1] < min([np.inf, *(risks[-1] for risks in curve[:-1])])
                 best, idle = (learner.network, 0) if better else (best, idle + 1)
@@ -156,10 +143,10 @@ class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tr
         self.training_curve_ = np.array([risks[0] for risks in curve])
         self.validation_curve_ = np.array([risks[1] for risks in curve]) if len(judges) > 1 else None
         self.n_iter_ = int(marks[len(curve) - 1])
-        self.pca_risk_ = _pca_risk(judges[0], self.components_)
-        if _risk(best, judges[0]) > self.pca_risk_:
+        self.pca_risk_ = judges[0].pca_risk(self.components_)
+        if judges[0].risk(best) > self.pca_risk_:
             best = self._mended(best, judges[0])
-        self.risk_ = _risk(best, judges[0])
+        self.risk_ = judges[0].risk(best)
         self._keep(best, Learner(best, self._motion(), 0).memory)
         return self
 
@@ -286,10 +273,10 @@ class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tr
 
     def _start(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> Autoencoder:
         """Set mean, unit and principal directions, and return a network at the PCA reconstruction."""
-        self.mean_, covariance = _moments(points, weights)
+        self.mean_, covariance = mean_and_covariance(points, weights)
         self.unit_ = float(np.sqrt(np.trace(covariance))) or 1.0
         self.components_ = principal_axes(covariance)[:, : self.n_components].T
-        sample = _sample(points, weights, self._whitening)
+        sample = Judge.of(points, weights, self._whitening)
         pictured, directions = sample.points.astype(DOUBLE), self.components_.T
         sides = alignment(
             pictured, sample.weights, directions, activation_pair(self.activation), 1.0, self.preactivation_scale, BIAS
@@ -299,7 +286,7 @@ class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tr
             network = at_pca(drawn, pictured, sample.weights, directions)
         return network.in_precision(points.dtype)
 
-    def _mended(self, network: Autoencoder, judge: _Judge) -> Autoencoder:
+    def _mended(self, network: Autoencoder, judge: Judge) -> Autoencoder:
         """Return the network with its decoder fitted to its latents: where a run was too short to pass PCA."""
         with computing_in(DOUBLE):
             doubled = network.in_precision(DOUBLE)
@@ -325,58 +312,3 @@ class MeanFieldAutoencoder(_CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tr
                 f"the step size {self.step_size:g} made the network diverge at t={mark * self.step_size:g}; try at "
                 f"most {self.step_size / 4:g}, or larger batches"
             )
-
-
-class _Judge(NamedTuple):
-    """Points in the units of the computation, with weights, on which a risk is measured."""
-
-    points: np.ndarray
-    weights: np.ndarray
-
-
-def _sample(points: np.ndarray, weights: np.ndarray, whitening: Whitening) -> _Judge:
-    """Return all points of positive weight, or where they are many some at evenly spaced quantiles of the weights."""
-    present = np.flatnonzero(weights > 0)
-    if len(present) <= SAMPLE:
-        return _Judge(whitening.of(points[present]), weights[present] / weights[present].sum())
-    rows = Sampler(points, weights).evenly(SAMPLE)
-    return _Judge(whitening.of(points[rows]), np.full(SAMPLE, 1 / SAMPLE))
-
-
-def _risk(network: Autoencoder, judge: _Judge) -> float:
-    errors = ((decoded(network, encoded(network, judge.points)) - judge.points).astype(DOUBLE) ** 2).sum(axis=1)
-    return float(judge.weights @ errors / 2)
-
-
-def _pca_risk(judge: _Judge, components: np.ndarray) -> float:
-    points = judge.points.astype(DOUBLE)
-    return float(judge.weights @ ((points - points @ components.T @ components) ** 2).sum(axis=1) / 2)
-
-
-def _moments(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and covariance, a block of rows at a time, so that no second copy of the points is made."""
-    blocks = [slice(first, first + ROWS) for first in range(0, len(points), ROWS)]
-    mean = sum(weights[block] @ points[block].astype(DOUBLE) for block in blocks)
-    covariance = np.zeros((points.shape[1],) * 2)
-    for block in blocks:
-        centred = points[block].astype(DOUBLE) - mean
-        covariance += (centred * weights[block, None]).T @ centred
-    return np.asarray(mean), covariance
-
-
-@contextlib.contextmanager
-def _reported(estimator: Any, X: ArrayLike, records: int) -> Iterator[Callable[[], bool]]:
-    """Yield a function to call after each record, which returns whether a callback wants to stop."""
-    if not hasattr(estimator, "_init_callback_context"):
-        yield lambda: False
-        return
-    context = estimator._init_callback_context(max_subtasks=records)
-    context.call_on_fit_task_begin(estimator=estimator, X=X)
-
-    def report() -> bool:
-        record = context.subcontext(task_name="record")
-        record.call_on_fit_task_begin(estimator=estimator, X=X)
-        return bool(record.call_on_fit_task_end(estimator=estimator, X=X))
-
-    yield report
-    context.call_on_fit_task_end(estimator=estimator, X=X)
