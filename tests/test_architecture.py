@@ -14,10 +14,11 @@ ROOT = Path(isthmus.__file__).parent
 FLOORS = (
     ("_version", "_errors"),
     ("_checks",),
-    ("_precision",),
+    ("_files", "_precision"),
     ("core",),
     ("dynamics",),
     ("theory",),
+    ("exports",),
     ("estimator",),
     ("studies",),
     ("show",),

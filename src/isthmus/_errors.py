@@ -22,7 +22,7 @@ class NumericalError(IsthmusError, ArithmeticError):
 
 
 class StudyFileError(IsthmusError, OSError):
-    """A study file or folder can't be read, or holds something that must not be overwritten."""
+    """A file or folder of a study or a model can't be read, or holds something that must not be overwritten."""
 
 
 class TrivialLimitWarning(UserWarning):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+import warnings
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
 from isthmus import _checks
-from isthmus._errors import NumericalError
+from isthmus._errors import NumericalError, TrivialLimitWarning
 from isthmus._precision import computing_in
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
@@ -23,9 +25,15 @@ from isthmus.dynamics.host_batches import CHUNK, Learner, Memory, Sampler, White
 from isthmus.dynamics.sgd import EXPLOSION
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
 from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance
+from isthmus.estimator.saving import read_model, write_model
+from isthmus.exports.conversion import plain_autoencoder
+from isthmus.exports.onnx_graph import onnx_graph
+from isthmus.exports.plain import PlainAutoencoder
+from isthmus.exports.torch_module import torch_module
 from isthmus.theory.pca_start import at_pca, with_best_decoder
 
 FLOATS = [np.float64, np.float32]
+INITS = ("aligned", "independent")
 BIAS, NOISE = 0.5, 0.1
 """Standard deviations of the biases, and of the independent part of outgoing weights, at the start."""
 
@@ -46,6 +54,8 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         step_size: ε.
         batch_size: points in a minibatch, drawn with replacement.
         optimizer: 'sgd', 'momentum', 'adam', or an `Optimizer`; the names have memories of 1 (Adam: 1 and 10).
+        init: 'aligned' starts at the PCA reconstruction; 'independent' draws all weights as independent Gaussians, the
+            custom elsewhere, which warns: its infinitely wide network never moves.
         weight_decay: λ, per neuron.
         preactivation_scale: root mean square of ⟨w, x⟩ at the start.
         records: how often the learning curve is measured, and the best network updated.
@@ -61,6 +71,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         components_: the k principal directions, shape (k, d).
         times_, training_curve_, validation_curve_: risk ½E‖x − x̂‖² at the recorded times, in units of the variance.
         pca_risk_, risk_: of PCA and of the network, on the training data (a sample of it, if it is large).
+        held_out_: the rows held out by early stopping, None without it.
         n_iter_: steps taken. n_features_in_, feature_names_in_: as usual.
 
     Example:
@@ -84,6 +95,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         step_size: float = 0.1,
         batch_size: int = 32,
         optimizer: str | Optimizer = "sgd",
+        init: str = "aligned",
         weight_decay: float = 0.0,
         preactivation_scale: float = 0.7,
         records: int = 20,
@@ -100,6 +112,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         self.step_size = step_size
         self.batch_size = batch_size
         self.optimizer = optimizer
+        self.init = init
         self.weight_decay = weight_decay
         self.preactivation_scale = preactivation_scale
         self.records = records
@@ -122,6 +135,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         points, weights = self._checked(X, sample_weight, reset=True)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         held_out = self._held_out(points, weights, random)
+        self.held_out_ = np.flatnonzero(held_out) if self.early_stopping else None
         learning = np.where(held_out, 0.0, weights)
         learner = Learner(self._start(points, learning, random), self._motion(), int(random.integers(2**31)))
         judges = [Judge.of(points, learning, self._whitening)]
@@ -200,6 +214,39 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         spread = ((points - self.mean_.astype(points.dtype)) ** 2).sum(axis=1)
         return float(1 - weights @ errors / (weights @ spread))
 
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to a file, without pickle, with a version and a checksum; `load` reads it.
+
+        Raises:
+            StudyFileError: where the file can't be written.
+            ArgumentError: where an activation or optimizer is one that has no name.
+
+        """
+        check_is_fitted(self, "encoder_")
+        write_model(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the fitted estimator in a file, whose training can go on by `partial_fit`; loading runs nothing.
+
+        Raises:
+            StudyFileError: where the file is missing, damaged, of another version or something else.
+
+        """
+        return read_model(cls, Path(path))
+
+    def to_numpy(self) -> PlainAutoencoder:
+        """Return the autoencoder in NumPy arrays, in a class that needs nothing but NumPy."""
+        return plain_autoencoder(self.autoencoder_, self._whitening)
+
+    def to_onnx(self, part: Literal["autoencoder", "encoder", "decoder"] = "autoencoder") -> Any:
+        """Return an ONNX model from 'points' to 'latents' and 'reconstructions', or its encoder or decoder alone."""
+        return onnx_graph(self.to_numpy(), part)
+
+    def to_torch(self) -> Any:
+        """Return a ``torch.nn.Module`` with methods ``encode`` and ``decode``."""
+        return torch_module(self.to_numpy())
+
     @property
     def autoencoder_(self) -> Autoencoder:
         """The network, which acts on (x − mean_)/unit_."""
@@ -246,6 +293,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
             _checks.integer(name, getattr(self, name), minimum=1)
         for name in ("horizon", "step_size", "preactivation_scale"):
             _checks.real(name, getattr(self, name), above=0)
+        _checks.choice("init", self.init, INITS)
         _checks.real("weight_decay", self.weight_decay, minimum=0)
         _checks.real("validation_fraction", self.validation_fraction, above=0, below=1)
         activation_pair(self.activation)
@@ -281,6 +329,15 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         sides = alignment(
             pictured, sample.weights, directions, activation_pair(self.activation), 1.0, self.preactivation_scale, BIAS
         )
+        if self.init == "independent":
+            warnings.warn(
+                "init='independent' is a dead start: the wider the network, the longer it stays at x̂ = 0; "
+                "init='aligned' starts at PCA",
+                TrivialLimitWarning,
+                stacklevel=3,
+            )
+            drawn = (side._replace(slope=0 * side.slope).draw(random, self.width, BIAS, 1.0) for side in sides)
+            return self._autoencoder(*drawn).in_precision(points.dtype)
         with computing_in(DOUBLE):
             drawn = self._autoencoder(*(side.draw(random, self.width, BIAS, NOISE) for side in sides))
             network = at_pca(drawn, pictured, sample.weights, directions)

@@ -13,6 +13,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from isthmus._files import write_atomically
 from isthmus.show.canvas import (
     DARK,
     FLOW,
@@ -29,7 +30,6 @@ from isthmus.show.canvas import (
 )
 from isthmus.show.gap_panel import GapPanel, found
 from isthmus.show.prediction_plots import BAND, PREDICTED, prediction_figures
-from isthmus.studies.store import write_atomically
 from isthmus.studies.tracking_result import TrackingResult
 
 CATEGORIES = ("#332288", "#88CCEE", "#117733", "#DDCC77", "#CC6677", "#44AA99", "#AA4499", "#882255", "#999933", GREY)

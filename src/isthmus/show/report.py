@@ -11,8 +11,8 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from isthmus._files import write_atomically
 from isthmus.show.canvas import rendered
-from isthmus.studies.store import write_atomically
 
 LARGE = 500_000
 """From this many characters on, an SVG gives way to a PNG where that is smaller."""

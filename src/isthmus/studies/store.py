@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from isthmus._errors import ArgumentError, StudyFileError
+from isthmus._files import write_atomically
 from isthmus.studies.bottleneck import BottleneckStudy
 from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.expressivity import ExpressivityResult, ExpressivityStudy
@@ -111,25 +110,6 @@ def load_result(folder: str | Path) -> Any:
         raise StudyFileError(f"Results '{path}' are not a study of format {FORMAT}.")
     study, result = kind
     return result(study.from_toml(dataset.attrs["study"]), dataset)
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file in full beside its place, then move it there, so that it is never seen half written."""
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, StudyFileError):
-            raise StudyFileError(f"File '{path}' can't be written: {error}.") from error
-        raise
 
 
 def _save(folder: Path, result: Result, name: str) -> None:

@@ -1,0 +1,88 @@
+"""A trained autoencoder in plain NumPy. This file needs nothing else, and may be copied to where it is used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def _erf(s: np.ndarray) -> np.ndarray:
+    """Return the error function, which NumPy lacks."""
+    return np.vectorize(math.erf, otypes=[float])(s).astype(s.dtype)
+
+
+PHI: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "tanh": np.tanh,
+    "erf": _erf,
+    "relu": lambda s: np.maximum(s, 0),
+    "softplus": lambda s: np.logaddexp(s, np.zeros_like(s)),
+    "gelu": lambda s: s * (1 + _erf(s / np.sqrt(np.array(2, s.dtype)))) / 2,
+    "sigmoid": lambda s: (1 + np.tanh(s / 2)) / 2,
+    "linear": lambda s: s,
+}
+"""The activations φ by name."""
+WEIGHTS = ("incoming", "bias", "outgoing")
+
+
+class PlainAutoencoder:
+    """An autoencoder x ↦ x̂ in NumPy arrays: z = V φ(W(x − mean)/unit + b) is encoded, and x̂ decoded likewise.
+
+    Attributes:
+        mean: shape (d,). unit: one number.
+        encoder, decoder: 'incoming' W, shape (N, inputs), 'bias' b, shape (N,), and 'outgoing' V, shape (outputs, N),
+            with the factor 1/N in it.
+        activations: their names, of encoder and decoder.
+
+    Example:
+        >>> import isthmus as im
+        >>> from sklearn.datasets import load_wine
+        >>> X = load_wine().data
+        >>> model = im.MeanFieldAutoencoder(2, width=16, horizon=1.0, random_state=0).fit(X)
+        >>> bool(abs(model.to_numpy().transform(X) - model.transform(X)).max() < 1e-9)
+        True
+
+    """
+
+    def __init__(
+        self,
+        mean: np.ndarray,
+        unit: float,
+        encoder: dict[str, np.ndarray],
+        decoder: dict[str, np.ndarray],
+        activations: tuple[str, str],
+    ) -> None:
+        self.mean, self.unit, self.encoder, self.decoder, self.activations = mean, unit, encoder, decoder, activations
+
+    def transform(self, points: Any) -> np.ndarray:
+        """Return the latents z, shape (n, k), of points, shape (n, d)."""
+        centred = (np.asarray(points, self.mean.dtype) - self.mean) / self.mean.dtype.type(self.unit)
+        return _outputs(self.encoder, self.activations[0], centred)
+
+    def inverse_transform(self, latents: Any) -> np.ndarray:
+        """Return the reconstructions x̂, shape (n, d), of latents, shape (n, k)."""
+        dtype = self.mean.dtype
+        return (
+            _outputs(self.decoder, self.activations[1], np.asarray(latents, dtype)) * dtype.type(self.unit) + self.mean
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the arrays to a file of NumPy's (.npz), which `load` reads, here or in a copy of this file."""
+        sides = {f"{side}_{name}": getattr(self, side)[name] for side in ("encoder", "decoder") for name in WEIGHTS}
+        with Path(path).open("wb") as file:
+            np.savez(file, mean=self.mean, unit=self.unit, activations=np.array(self.activations), **sides)
+
+    @classmethod
+    def load(cls, path: str | Path) -> PlainAutoencoder:
+        """Return the autoencoder in a file that `save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            sides = {side: {name: file[f"{side}_{name}"] for name in WEIGHTS} for side in ("encoder", "decoder")}
+            encoder, decoder = (str(name) for name in file["activations"])
+            return cls(file["mean"], float(file["unit"]), sides["encoder"], sides["decoder"], (encoder, decoder))
+
+
+def _outputs(side: dict[str, np.ndarray], activation: str, inputs: np.ndarray) -> np.ndarray:
+    return PHI[activation](inputs @ side["incoming"].T + side["bias"]) @ side["outgoing"].T
