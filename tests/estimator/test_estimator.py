@@ -184,6 +184,7 @@ def test_a_large_array_is_not_copied():
         ({"width": 0}, "'width' must be an integer of at least 1"),
         ({"activation": "tan"}, "did you mean 'tanh'"),
         ({"optimizer": "adm"}, "did you mean 'adam'"),
+        ({"init": "alined"}, "did you mean 'aligned'"),
         ({"step_size": 2.0, "optimizer": "momentum"}, "'step_size' must be at most the optimizer's memory 1"),
         ({"validation_fraction": 1.0}, "'validation_fraction' must"),
     ],
@@ -200,3 +201,38 @@ def test_a_step_size_that_diverges_is_said(wine):
 
 def test_the_readme_uses_it():
     assert "MeanFieldAutoencoder" in Path(__file__).parents[2].joinpath("README.md").read_text()
+
+
+def test_polars_frames_come_out(wine):
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({f"c{i}": column for i, column in enumerate(wine.T)})
+    model = im.MeanFieldAutoencoder(2, **QUICK).set_output(transform="polars")
+    shown = model.fit_transform(frame)
+    assert isinstance(shown, polars.DataFrame)
+    assert shown.columns == list(model.get_feature_names_out()) == ["meanfieldautoencoder0", "meanfieldautoencoder1"]
+    np.testing.assert_array_equal(shown.to_numpy(), model.transform(frame).to_numpy())
+
+
+def test_independent_weights_stand_still_and_say_so(wine):
+    """At twice the width the best a dead start reaches in a short time is nearer to the risk of x̂ = 0."""
+    above = []
+    for width in (64, 256):
+        model = im.MeanFieldAutoencoder(2, init="independent", **QUICK | {"width": width}, random_state=0)
+        with pytest.warns(im.TrivialLimitWarning, match="init='independent' is a dead start"):
+            model.fit(wine)
+        above.append(abs(model.training_curve_[0] - 0.5))
+    assert above[1] < above[0] < 0.2
+
+
+def test_a_resized_estimator_computes_the_same_and_learns_on(fitted, wine):
+    before = fitted.transform(wine)
+    for width, tolerance in ((150, 1e-5), (40, 0.02)):
+        other = fitted.resized(width, wine)
+        assert other.width == other.encoder_.width == width
+        assert other.risk_ == pytest.approx(fitted.risk_, rel=tolerance)
+        assert other.score(wine) == pytest.approx(1 - 2 * other.risk_, rel=1e-6)
+        left = np.abs(other.transform(wine) - before).max()
+        assert left < 20 * tolerance * np.abs(before).max()
+        assert other.partial_fit(wine).n_iter_ == 178 // 32
+    assert fitted.width == 64 and fitted.n_iter_ == 400
+    np.testing.assert_array_equal(fitted.transform(wine), before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,7 +18,7 @@ from isthmus._errors import NumericalError, TrivialLimitWarning
 from isthmus._precision import computing_in
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import principal_axes
+from isthmus.core.data import Data, principal_axes
 from isthmus.core.laws import alignment
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Optimizer
@@ -31,6 +32,7 @@ from isthmus.exports.onnx_graph import onnx_graph
 from isthmus.exports.plain import PlainAutoencoder
 from isthmus.exports.torch_module import torch_module
 from isthmus.theory.pca_start import at_pca, with_best_decoder
+from isthmus.theory.resizing import resize
 
 FLOATS = [np.float64, np.float32]
 INITS = ("aligned", "independent")
@@ -55,7 +57,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         batch_size: points in a minibatch, drawn with replacement.
         optimizer: 'sgd', 'momentum', 'adam', or an `Optimizer`; the names have memories of 1 (Adam: 1 and 10).
         init: 'aligned' starts at the PCA reconstruction; 'independent' draws all weights as independent Gaussians, the
-            custom elsewhere, which warns: its infinitely wide network never moves.
+            custom elsewhere, which warns: its infinitely wide network never moves, and it can end above PCA.
         weight_decay: λ, per neuron.
         preactivation_scale: root mean square of ⟨w, x⟩ at the start.
         records: how often the learning curve is measured, and the best network updated.
@@ -213,6 +215,20 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64)
         spread = ((points - self.mean_.astype(points.dtype)) ** 2).sum(axis=1)
         return float(1 - weights @ errors / (weights @ spread))
+
+    def resized(self, width: int, X: ArrayLike) -> Self:
+        """Return the fitted estimator at another width, as `isthmus.resize` makes it from points, shape (n, d).
+
+        Its training goes on by `partial_fit`, with an optimizer without memories of the past.
+        """
+        check_is_fitted(self, "encoder_")
+        points = self._points(X)
+        judge = Judge.of(points, np.full(len(points), 1 / len(points)), self._whitening)
+        network = resize(self.autoencoder_, width, Data(judge.points, judge.weights)).autoencoder
+        other = copy.copy(self).set_params(width=width)
+        other._keep(network, Learner(network, self._motion(), 0).memory)
+        other.risk_ = judge.risk(network)
+        return other
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a file, without pickle, with a version and a checksum; `load` reads it.
