@@ -139,6 +139,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         held_out = self._held_out(points, weights, random)
         self.held_out_ = np.flatnonzero(held_out) if self.early_stopping else None
         learning = np.where(held_out, 0.0, weights)
+        learning /= learning.sum()
         learner = Learner(self._start(points, learning, random), self._motion(), int(random.integers(2**31)))
         judges = [Judge.of(points, learning, self._whitening)]
         if held_out.any():
