@@ -15,6 +15,7 @@ from commands import Outcome, contents, refused, run
 
 import isthmus as im
 from isthmus.cli import tracking
+from isthmus.cli.output import Running
 
 # The sizes of the docstring example of `track`, so that in one session they are compiled once.
 TINY_FILE = """
@@ -155,13 +156,13 @@ def test_flags_override_the_file_and_set_reaches_every_key(asked, tmp_path):
         *("--max-points", 50, "--latent-dim", 1, "--activation", "erf,relu", "--law", "independent"),
         *("--strength", 0.25, "--widths", "8,9", "--step-sizes", "0.5,1", "--batch-size", 3),
         *("--sampling", "one_pass", "--horizon", 4, "--records", 2, "--runs", 5, "--flow-runs", 3),
-        *("--confidence", 0.5, "--particles", 32, "--seed", 9, "--workers", 2),
+        *("--confidence", 0.5, "--particles", 32, "--seed", 9, "--workers", 2, "--resume"),
         *("--set", "data.center=false", "--set", "law.bias_scale=0", "--set", "precision=float64"),
         *("--set", "schedule.kind=cosine", "--set", "schedule.time=4.0"),
     )
     assert run("track", "study.toml", *flags, folder=tmp_path).code == 0
-    [(values, out, as_json, workers, quiet)] = asked
-    assert (out, as_json, workers, quiet) == (Path("isthmus-track"), False, 2, False)
+    [(values, running)] = asked
+    assert running == Running(Path("isthmus-track"), workers=2, resume=True)
     assert im.TrackingStudy(**values) == im.TrackingStudy(
         activation=("erf", "relu"),
         data={"source": "wine", "max_points": 50, "seed": 5, "center": False},
@@ -188,8 +189,8 @@ def test_what_no_flag_says_is_left_to_the_file_or_the_default(asked, tmp_path):
     (tmp_path / "study.toml").write_text(TINY_FILE)
     run("track", "study.toml", "--out", "here", "--json", "--quiet", folder=tmp_path)
     run("track", "--data", "wine", folder=tmp_path)
-    assert asked[0] == (tomllib.loads(TINY_FILE), Path("here"), True, None, True)
-    assert asked[1] == ({"data": {"source": "wine"}}, Path("isthmus-track"), False, None, False)
+    assert asked[0] == (tomllib.loads(TINY_FILE), Running(Path("here"), as_json=True, quiet=True))
+    assert asked[1] == ({"data": {"source": "wine"}}, Running(Path("isthmus-track")))
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_demo_is_a_valid_study(asked, tmp_path):
     assert not study.problem.is_trivial
     assert run("demo", "--seed", 3, "--quiet", folder=tmp_path).code == 0
     assert run("demo", folder=tmp_path).code == 0
-    assert asked[0] == (tracking.DEMO | {"seed": 3}, Path("isthmus-demo"), False, None, True)
+    assert asked[0] == (tracking.DEMO | {"seed": 3}, Running(Path("isthmus-demo"), quiet=True))
     assert asked[1][0] == tracking.DEMO and "seed" not in tracking.DEMO
 
 

@@ -175,7 +175,7 @@ def _heavy_ones_apart(modules):
     """Examples that compile a lot run with the slow tests: what they show is tested elsewhere too."""
     heavy = (
         "studies.bottleneck_result",
-        "studies.expressivity",
+        "studies.expressivity_result",
         "studies.prediction",
         "studies.width",
         "theory.best_network",

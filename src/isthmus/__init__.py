@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Status,
         StudyFileError,
         TrivialLimitWarning,
+        WorkerError,
     )
     from isthmus.core.activations import ACTIVATIONS, Activation
     from isthmus.core.autoencoder import Autoencoder
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from isthmus.estimator.autoencoder import MeanFieldAutoencoder
     from isthmus.studies.bottleneck import BottleneckStudy
     from isthmus.studies.bottleneck_result import BottleneckResult, bottleneck_curve
-    from isthmus.studies.expressivity import ExpressivityResult, ExpressivityStudy, expressivity_curve
+    from isthmus.studies.expressivity import ExpressivityStudy
+    from isthmus.studies.expressivity_result import ExpressivityResult, expressivity_curve
     from isthmus.studies.intrinsic_dimension import intrinsic_dimension
     from isthmus.studies.prediction import PredictionResult, predict
     from isthmus.studies.store import load_result
@@ -63,6 +65,7 @@ _HOMES = {
         "Status",
         "StudyFileError",
         "TrivialLimitWarning",
+        "WorkerError",
     ),
     "core.activations": ("ACTIVATIONS", "Activation"),
     "core.autoencoder": ("Autoencoder",),
@@ -80,7 +83,8 @@ _HOMES = {
     "estimator.autoencoder": ("MeanFieldAutoencoder",),
     "studies.bottleneck": ("BottleneckStudy",),
     "studies.bottleneck_result": ("BottleneckResult", "bottleneck_curve"),
-    "studies.expressivity": ("ExpressivityResult", "ExpressivityStudy", "expressivity_curve"),
+    "studies.expressivity": ("ExpressivityStudy",),
+    "studies.expressivity_result": ("ExpressivityResult", "expressivity_curve"),
     "studies.intrinsic_dimension": ("intrinsic_dimension",),
     "studies.prediction": ("PredictionResult", "predict"),
     "studies.store": ("load_result",),

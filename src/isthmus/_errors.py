@@ -25,6 +25,10 @@ class StudyFileError(IsthmusError, OSError):
     """A file or folder of a study or a model can't be read, or holds something that must not be overwritten."""
 
 
+class WorkerError(IsthmusError, RuntimeError):
+    """A worker on which a part of a study was computed died, or can't be reached."""
+
+
 class TrivialLimitWarning(UserWarning):
     """The mean-field flow of the problem stands still at its initial law, while finite networks leave it."""
 

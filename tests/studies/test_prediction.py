@@ -6,7 +6,7 @@ import xarray as xr
 
 import isthmus as im
 from isthmus.studies import prediction
-from isthmus.studies.prediction import agreement, agreement_verdicts
+from isthmus.studies.prediction import agreement, agreement_verdicts, law_tables
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,9 @@ def test_runs_from_the_law_agree_and_others_do_not(study, predicted):
     draw = lambda network, count: random.choice(network.gaps, count)
     gap = np.stack([[draw(predicted.law.at(n, 0.25, 8), 64)] for n in study.widths])
     flow_gap = np.stack([draw(predicted.law.at(n), 64) for n in study.widths])
+    tables = law_tables(study, predicted.law)
     for factor, word in ((1.0, "agrees"), (1.5, "does not agree")):
-        found = agreement(study, predicted.law, factor * gap, factor * flow_gap)
+        found = agreement(tables, factor * gap, factor * flow_gap)
         data = predicted.dataset.assign(found)
         quantile = np.quantile(factor * gap, predicted.dataset.level, axis=-1)[..., None]
         data["gap_quantile"] = ("level", "width", "step_size", "bound"), quantile

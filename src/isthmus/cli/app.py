@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import warnings
 from typing import Annotated, Any
 
@@ -12,6 +14,11 @@ from isthmus._errors import IsthmusError
 from isthmus._version import __version__
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # public under no name of Typer's own
+
+
+class Interrupted(Exception):
+    """An interrupt, of which the message says what is left."""
+
 
 app = typer.Typer(
     name="isthmus",
@@ -38,6 +45,8 @@ def main() -> None:
         _stop(f"Error: {message.rstrip('.')}; see --help.", code=2)
     except IsthmusError as error:
         _stop(f"Error: {error}", code=2)
+    except Interrupted as interrupt:
+        _stop(str(interrupt), code=130)
     except (KeyboardInterrupt, typer.Abort):
         _stop("Interrupted; no results were written.", code=130)
     except BrokenPipeError:
@@ -46,7 +55,12 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
+    """End with a message, at once: jobs that still compute on threads can't be stopped, and nobody waits for them."""
     print(message, file=sys.stderr)
+    if any(thread.name.startswith("isthmus-job") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,20 +9,22 @@ import typer
 from isthmus.cli.app import app
 from isthmus.cli.options import (
     ActivationOption,
+    Dask,
     DataOption,
     Example,
     Horizon,
     Json,
     MaxPoints,
     Out,
+    Processes,
     Quiet,
+    Resume,
     SeedOption,
     Settings,
     StudyArgument,
     WeightDecay,
-    Workers,
 )
-from isthmus.cli.output import run_study
+from isthmus.cli.output import Running, run_study
 from isthmus.cli.values import study_values
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def bottleneck(
     settings: Settings = None,
     out: Out = None,
     as_json: Json = False,
-    workers: Workers = None,
+    workers: Processes = None,
+    dask: Dask = None,
+    resume: Resume = False,
     quiet: Quiet = False,
     seed: SeedOption = None,
 ) -> None:
@@ -63,17 +66,7 @@ def bottleneck(
         return
     question = BottleneckStudy(**study_values(context))
     _ = question.problems  # so that what is wrong with data or law is said before a folder is made
-    run_study(
-        question,
-        bottleneck_curve,
-        bottleneck_figures,
-        write_report,
-        out or Path("isthmus-bottleneck"),
-        as_json=as_json,
-        workers=workers,
-        quiet=quiet,
-        tell=_print_curve,
-    )
+    run_study(question, bottleneck_curve, bottleneck_figures, write_report, Running.of(context), tell=_print_curve)
 
 
 def _print_curve(result: BottleneckResult) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,21 +9,23 @@ import typer
 from isthmus.cli.app import app
 from isthmus.cli.options import (
     ActivationOption,
+    Dask,
     DataOption,
     Example,
     Json,
     LatentDim,
     MaxPoints,
     Out,
+    Processes,
     Quiet,
+    Resume,
     SeedOption,
     Settings,
     StudyArgument,
     WeightDecay,
     Widths,
-    Workers,
 )
-from isthmus.cli.output import run_study
+from isthmus.cli.output import Running, run_study
 from isthmus.cli.values import study_values
 
 
@@ -43,27 +44,21 @@ def optimum(
     settings: Settings = None,
     out: Out = None,
     as_json: Json = False,
-    workers: Workers = None,
+    workers: Processes = None,
+    dask: Dask = None,
+    resume: Resume = False,
     quiet: Quiet = False,
     seed: SeedOption = None,
 ) -> None:
     """Find the best infinitely wide autoencoder, certify it, and say how close networks of each width come."""
     from isthmus.show.expressivity_plots import expressivity_figures
     from isthmus.show.expressivity_report import write_report
-    from isthmus.studies.expressivity import ExpressivityStudy, expressivity_curve
+    from isthmus.studies.expressivity import ExpressivityStudy
+    from isthmus.studies.expressivity_result import expressivity_curve
 
     if example:
         print(ExpressivityStudy.example_toml(), end="")
         return
     question = ExpressivityStudy(**study_values(context))
     _ = question.problem  # so that what is wrong with it is said before a folder is made
-    run_study(
-        question,
-        expressivity_curve,
-        expressivity_figures,
-        write_report,
-        out or Path("isthmus-optimum"),
-        as_json=as_json,
-        workers=workers,
-        quiet=quiet,
-    )
+    run_study(question, expressivity_curve, expressivity_figures, write_report, Running.of(context))

@@ -17,6 +17,12 @@ Out = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
 Workers = Annotated[int | None, typer.Option(help="Threads; one for each processor by default.")]
+Processes = Annotated[
+    int | None,
+    typer.Option("--workers", help="Processes to run jobs in; by default threads of one, one for each processor."),
+]
+Dask = Annotated[str | None, typer.Option("--dask", help="Address of a Dask scheduler, on whose workers jobs run.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run in the folder ended.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 StudyArgument = Annotated[
     Path | None, typer.Argument(help="A study file (TOML). A flag overrides what it says.", show_default=False)

@@ -13,6 +13,7 @@ from isthmus.cli.options import (
     ActivationOption,
     BatchSize,
     Confidence,
+    Dask,
     DataOption,
     Example,
     Horizon,
@@ -22,8 +23,10 @@ from isthmus.cli.options import (
     MaxPoints,
     Out,
     Particles,
+    Processes,
     Quiet,
     Records,
+    Resume,
     SamplingOption,
     SeedOption,
     Settings,
@@ -33,7 +36,7 @@ from isthmus.cli.options import (
     Widths,
     Workers,
 )
-from isthmus.cli.output import print_lines, print_table, run_study, with_progress
+from isthmus.cli.output import Running, print_lines, print_table, run_study, with_progress
 from isthmus.cli.values import study_values
 
 if TYPE_CHECKING:
@@ -59,11 +62,18 @@ DEMO: dict[str, Any] = {
 
 @app.command()
 def demo(
-    out: Out = None, as_json: Json = False, workers: Workers = None, quiet: Quiet = False, seed: SeedOption = None
+    context: typer.Context,
+    out: Out = None,
+    as_json: Json = False,
+    workers: Processes = None,
+    dask: Dask = None,
+    resume: Resume = False,
+    quiet: Quiet = False,
+    seed: SeedOption = None,
 ) -> None:
     """Track autoencoders of three widths on scikit-learn's digits: about a minute on two cores."""
     values = DEMO if seed is None else DEMO | {"seed": seed}
-    _run_study(values, out or Path("isthmus-demo"), as_json, workers, quiet)
+    _run_study(values, Running.of(context))
 
 
 @app.command()
@@ -90,7 +100,9 @@ def track(
     settings: Settings = None,
     out: Out = None,
     as_json: Json = False,
-    workers: Workers = None,
+    workers: Processes = None,
+    dask: Dask = None,
+    resume: Resume = False,
     quiet: Quiet = False,
     seed: SeedOption = None,
 ) -> None:
@@ -100,7 +112,7 @@ def track(
 
         print(TrackingStudy.example_toml(), end="")
         return
-    _run_study(study_values(context), out or Path("isthmus-track"), as_json, workers, quiet)
+    _run_study(study_values(context), Running.of(context))
 
 
 @app.command()
@@ -135,7 +147,7 @@ def predict(
     _run_prediction(study_values(context), tolerance, out or Path("isthmus-predict"), as_json, workers, quiet)
 
 
-def _run_study(values: dict[str, Any], folder: Path, as_json: bool, workers: int | None, quiet: bool) -> None:
+def _run_study(values: dict[str, Any], running: Running) -> None:
     from isthmus.show.plots import figures
     from isthmus.show.tracking_report import write_report
     from isthmus.studies.tracking import TrackingStudy
@@ -143,17 +155,7 @@ def _run_study(values: dict[str, Any], folder: Path, as_json: bool, workers: int
 
     study = TrackingStudy(**values)
     _ = study.problem  # so that what is wrong with the data or the law is said before a folder is made
-    run_study(
-        study,
-        run,
-        figures,
-        write_report,
-        folder,
-        as_json=as_json,
-        workers=workers,
-        quiet=quiet,
-        tell=_print_gaps,
-    )
+    run_study(study, run, figures, write_report, running, tell=_print_gaps)
 
 
 def _print_gaps(result: TrackingResult) -> None:

@@ -24,6 +24,7 @@ def gradient_flow(
     width: int | tuple[int, int],
     *,
     runs: int = 1,
+    first_run: int = 0,
     seed: int = 0,
     rtol: float | None = None,
     atol: float | None = None,
@@ -45,7 +46,7 @@ def gradient_flow(
     effect of width alone.
 
     Args:
-        problem, times, width, runs, seed, snapshot_times, dtype, workers, progress, throw: as in `train`.
+        problem, times, width, runs, first_run, seed, snapshot_times, dtype, workers, progress, throw: as in `train`.
         rtol, atol, max_steps: as in `solve_mean_field`.
 
     Raises:
@@ -64,13 +65,14 @@ def gradient_flow(
     grid = _checks.times("times", times)
     widths = check_width(width)
     runs = _checks.integer("runs", runs, minimum=1)
+    first_run = _checks.integer("first_run", first_run, minimum=0)
     seed = _checks.integer("seed", seed, minimum=0)
     precision = floating("dtype", dtype)
     settings = flow_settings(rtol, atol, max_steps, precision)
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
 
-    def follow(run: int) -> Flow:
-        initial_key, noise_key = run_keys(seed, run)
+    def follow(index: int) -> Flow:
+        initial_key, noise_key = run_keys(seed, first_run + index)
         start = problem.draw(initial_key, widths, precision)
         return integrate_flow(
             start, problem.population, problem.motion, grid, kept, settings, precision, noise_key=noise_key

@@ -37,6 +37,7 @@ def train(
     batch_size: int = 1,
     sampling: Sampling | None = None,
     runs: int = 1,
+    first_run: int = 0,
     seed: int = 0,
     start: Autoencoder | None = None,
     snapshot_times: ArrayLike | None = None,
@@ -65,6 +66,7 @@ def train(
             epoch; a last batch that isn't full is dropped), or 'one_pass' (each point at most once; the only
             choice, and the default, for a stream).
         runs: independent runs.
+        first_run: the number of the first of them, so that many runs can be computed in parts.
         seed: of initial neurons and batches. Run r of a width starts from the same neurons whatever the number
             of runs, the step size, the batch size and the precision.
         start: the network that every run starts from, in place of draws from the law.
@@ -95,6 +97,7 @@ def train(
     chosen = check_sampling(problem, sampling, batch_size, plan.number_of_steps)
     _check_noise_batch(problem, batch_size, chosen)
     runs = _checks.integer("runs", runs, minimum=1)
+    first_run = _checks.integer("first_run", first_run, minimum=0)
     seed = _checks.integer("seed", seed, minimum=0)
     precision = floating("dtype", dtype)
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
@@ -108,10 +111,10 @@ def train(
         batches = Batches.of(problem, batch_size, chosen, precision)
         steps = plan.in_precision(precision)
     job = partial(_one_run, problem, widths, start, steps, slots, batches, seed, precision)
-    results = run_jobs(job, runs, workers, progress)
+    results = run_jobs(lambda index: job(first_run + index), runs, workers, progress)
     risk = np.stack([risk for risk, _ in results])
     diverged_at = _divergence(problem, grid, risk)
-    status = _status(diverged_at, step_size)
+    status = _status(diverged_at, step_size, first_run)
     if throw:
         status.raise_if_failed()
     snapshots = jax.tree.map(lambda *leaves: np.stack(leaves), *(kept for _, kept in results))
@@ -231,7 +234,7 @@ def _divergence(problem: Problem, times: np.ndarray, risk: np.ndarray) -> np.nda
     return np.where(bad.any(axis=1), times[bad.argmax(axis=1)], np.nan)
 
 
-def _status(diverged_at: np.ndarray, step_size: StepSize) -> Status:
+def _status(diverged_at: np.ndarray, step_size: StepSize, first_run: int) -> Status:
     diverged = np.flatnonzero(~np.isnan(diverged_at))
     if len(diverged) == 0:
         return Status()
@@ -241,7 +244,7 @@ def _status(diverged_at: np.ndarray, step_size: StepSize) -> Status:
     return Status(
         ok=False,
         message=(
-            f"{named} made run {first} diverge at t={diverged_at[first]:g} ({len(diverged)} of {len(diverged_at)} "
-            f"runs diverged); {remedy}, or larger batches"
+            f"{named} made run {first_run + first} diverge at t={diverged_at[first]:g} ({len(diverged)} of "
+            f"{len(diverged_at)} runs diverged); {remedy}, or larger batches"
         ),
     )

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
 from isthmus.show.canvas import DARK, FLOW, GREY, finished, jitter, new_figure, styled
-from isthmus.studies.expressivity import ExpressivityResult
+from isthmus.studies.expressivity_result import ExpressivityResult
 
 TRAINED, DRAWN = FLOW, "#d95f02"
 LARGEST_DISC = 900.0

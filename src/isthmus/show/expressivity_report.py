@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from isthmus.show.report import Page, Table, plate, write_page
-from isthmus.studies.expressivity import ExpressivityResult
+from isthmus.studies.expressivity_result import ExpressivityResult
 
 HEADINGS = {"gaps": "How close finite networks come", "atoms": "What the optimum is made of"}
 EQUATIONS = """objective    F(ρ, ν) = R + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν,    R = ½ E‖x − x̂‖²

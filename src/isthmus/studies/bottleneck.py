@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -18,9 +20,10 @@ from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
 from isthmus.core.specification import Count, DataSpecification, Positive, Seed
 from isthmus.dynamics.mean_field import solve_mean_field
-from isthmus.dynamics.parallel import run_jobs
+from isthmus.dynamics.parallel import Progress
+from isthmus.studies.engine import Job
 from isthmus.studies.intrinsic_dimension import FEWEST_POINTS, intrinsic_dimension
-from isthmus.studies.study import StageProgress, Study, optimum_settings, stage
+from isthmus.studies.study import Study, optimum_settings
 from isthmus.theory.landscape import DOUBLE, check_bounded
 from isthmus.theory.optimum import solve_optimum
 
@@ -169,22 +172,45 @@ class BottleneckStudy(Study):
         return self.model_copy(update={"law": law}).on(split.training)
 
 
-def solve_bottlenecks(
-    study: BottleneckStudy, workers: int | None, progress: StageProgress | None
-) -> list[list[Solved]]:
-    """Solve every k on every split; the outer list is over splits."""
-    solve = _at_horizon if study.method == "horizon" else _at_optimum
-    problems, count = study.problems, study.max_latent_dim
+@dataclass(frozen=True)
+class BottleneckWork:
+    """What a bottleneck study has computed: every k on every split.
 
-    def job(index: int) -> Solved:  # neighbours in time differ in k, so that no shape is compiled twice
-        split, k = divmod(index, count)
+    Attributes:
+        study: what is asked.
+
+    """
+
+    study: BottleneckStudy
+
+    def jobs(self) -> list[Job]:
+        """Return a job for each k on each split; neighbours differ in k, so that no shape is compiled twice."""
+        stage = f"bottlenecks × {self.study.splits} splits"
+        return [Job(_name(split, k), stage, shape=f"k{k}") for split, k in self._places()]
+
+    def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Solved:
+        """Solve one k on one split."""
+        study = self.study
+        split, k = next(place for place in self._places() if _name(*place) == job.name)
+        solve = _at_horizon if study.method == "horizon" else _at_optimum
         try:
-            return solve(study, problems[split][k], study.parts[split].held_out, study.seed + split)
+            return solve(study, study.problems[split][k - 1], study.parts[split].held_out, study.seed + split)
         except NumericalError as error:
-            raise NumericalError(f"At k={k + 1} on split {split + 1}, {error}.") from error
+            raise NumericalError(f"At k={k} on split {split + 1}, {error}.") from error
 
-    solved = run_jobs(job, study.splits * count, workers, stage(progress, f"bottlenecks × {study.splits} splits"))
-    return [solved[start : start + count] for start in range(0, len(solved), count)]
+    def solved(self, results: Mapping[str, Any]) -> list[list[Solved]]:
+        """Return the results of all jobs; the outer list is over splits."""
+        rows: list[list[Solved]] = [[] for _ in range(self.study.splits)]
+        for split, k in self._places():
+            rows[split].append(Solved(*results[_name(split, k)]))
+        return rows
+
+    def _places(self) -> list[tuple[int, int]]:
+        return [(split, k) for split in range(len(self.study.problems)) for k in self.study.latent_dims]
+
+
+def _name(split: int, k: int) -> str:
+    return f"split-{split}-k-{k}"
 
 
 def _at_horizon(study: BottleneckStudy, problem: Problem, held_out: Data, seed: int) -> Solved:

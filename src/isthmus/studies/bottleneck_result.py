@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +15,12 @@ from isthmus import _checks
 from isthmus._version import __version__
 from isthmus.studies.bottleneck import (
     BottleneckStudy,
+    BottleneckWork,
     Solved,
     pca_risks,
-    solve_bottlenecks,
     training_dimension,
 )
+from isthmus.studies.engine import studied
 from isthmus.studies.statistics import CONFIDENCE, Estimate, mean_estimate, standard_error
 from isthmus.studies.study import StageProgress, named, provenance
 
@@ -209,7 +212,13 @@ class BottleneckResult:
 
 
 def bottleneck_curve(
-    study: BottleneckStudy, *, workers: int | None = None, progress: StageProgress | None = None
+    study: BottleneckStudy,
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    progress: StageProgress | None = None,
 ) -> BottleneckResult:
     r"""Solve bottlenecks of dimension 1, …, K on random splits of the data, and suggest one of them.
 
@@ -219,8 +228,7 @@ def bottleneck_curve(
 
     Args:
         study: what to compute.
-        workers: threads; by default one for each processor.
-        progress: called as ``progress(stage, done, total)``.
+        workers, executor, folder, resume, progress: as in `track`.
 
     Raises:
         ArgumentError: where the data are too few or K too large for them, or the problem has no optimum.
@@ -237,7 +245,17 @@ def bottleneck_curve(
 
     """
     _checks.instance("study", study, BottleneckStudy)
-    return BottleneckResult(study, _dataset(study, solve_bottlenecks(study, workers, progress)))
+    work = BottleneckWork(study)
+    dataset = studied(
+        work,
+        lambda results: _dataset(study, work.solved(results)),
+        workers=workers,
+        executor=executor,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+    )
+    return BottleneckResult(study, dataset)
 
 
 def _dataset(study: BottleneckStudy, solved: list[list[Solved]]) -> xr.Dataset:

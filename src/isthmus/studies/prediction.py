@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,6 +15,7 @@ from isthmus._errors import NumericalError
 from isthmus._version import __version__
 from isthmus.core.laws import GaussianNeurons
 from isthmus.core.problem import Problem
+from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.studies.study import FORMAT, StageProgress, named, stage
 from isthmus.studies.tracking import TrackingStudy
@@ -49,7 +51,7 @@ def refuse_unpredictable(study: TrackingStudy) -> None:
 
 
 def predicted_law(
-    study: TrackingStudy, path: MeanFieldPath, workers: int | None, progress: StageProgress | None
+    study: TrackingStudy, path: MeanFieldPath, workers: int | None, progress: Progress | None
 ) -> FiniteWidthLaw:
     """Return the law of finite networks of a study's problem, beside its mean-field path."""
     return predict_finite_width(
@@ -60,7 +62,7 @@ def predicted_law(
         samples=study.law_samples,
         seed=study.seed,
         workers=workers,
-        progress=stage(progress, "law of finite networks"),
+        progress=progress,
     )
 
 
@@ -112,26 +114,42 @@ def law_variables(study: TrackingStudy, law: FiniteWidthLaw, levels: list[float]
     }
 
 
-def agreement(study: TrackingStudy, law: FiniteWidthLaw, gap: np.ndarray, flow_gap: np.ndarray) -> dict[str, tuple]:
-    """Return the probability that gaps of the predicted law lie so far from it as those of the runs do (KS test)."""
+def law_tables(study: TrackingStudy, law: FiniteWidthLaw) -> dict[str, Any]:
+    """Return what a study keeps of a law: its variables, and draws of the sup-gaps, (widths, step sizes, draws)."""
+    gaps = [
+        [law.at(n, e, study.batch_size, sampling=study.sampling).gaps for e in study.step_sizes] for n in study.widths
+    ]
+    flow_gaps = [law.at(n).gaps for n in study.widths]
+    variables = law_variables(study, law, study.levels)
+    return {"variables": variables, "gaps": np.array(gaps), "flow_gaps": np.array(flow_gaps)}
 
-    def probability(gaps: np.ndarray, network: Prediction) -> float:
-        ordered = network.gaps
+
+def agreement(tables: dict[str, Any], gap: np.ndarray, flow_gap: np.ndarray) -> dict[str, tuple]:
+    """Return the probability that gaps of the predicted law lie so far from it as those of the runs do (KS test).
+
+    Args:
+        tables: of the predicted law, from `law_tables`.
+        gap: of SGD runs, shape (widths, step sizes, runs).
+        flow_gap: of gradient flows, shape (widths, flows).
+
+    """
+
+    def probability(gaps: np.ndarray, ordered: np.ndarray) -> float:
         return float(kstest(gaps, lambda x: np.searchsorted(ordered, x, side="right") / len(ordered)).pvalue)
 
-    at = lambda n, e: law.at(n, e, study.batch_size, sampling=study.sampling)  # noqa: E731
+    def probabilities(gaps: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+        places = np.ndindex(gaps.shape[:-1])
+        return np.array([probability(gaps[place], ordered[place]) for place in places]).reshape(gaps.shape[:-1])
+
     return {
         "agreement": (
             ("width", "step_size"),
-            [
-                [probability(gap[i, j], at(n, e)) for j, e in enumerate(study.step_sizes)]
-                for i, n in enumerate(study.widths)
-            ],
+            probabilities(gap, tables["gaps"]),
             named("p-value of the sup-gaps of SGD under their predicted law"),
         ),
         "flow_agreement": (
             "width",
-            [probability(flow_gap[i], law.at(n)) for i, n in enumerate(study.widths)],
+            probabilities(flow_gap, tables["flow_gaps"]),
             named("p-value of the sup-gaps of gradient flow under their predicted law"),
         ),
     }
@@ -289,8 +307,8 @@ def predict(
     """
     _checks.instance("study", study, TrackingStudy)
     refuse_unpredictable(study)
-    path = study.mean_field_path(workers, progress)
-    law = predicted_law(study, path, workers, progress)
+    path = study.mean_field_path(workers, stage(progress, "mean-field path"))
+    law = predicted_law(study, path, workers, stage(progress, "law of finite networks"))
     levels = study.levels
     dataset = xr.Dataset(
         {

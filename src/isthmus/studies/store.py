@@ -9,17 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
-from isthmus._errors import ArgumentError, StudyFileError
-from isthmus._files import write_atomically
+from isthmus._errors import StudyFileError
 from isthmus.studies.bottleneck import BottleneckStudy
 from isthmus.studies.bottleneck_result import BottleneckResult
-from isthmus.studies.expressivity import ExpressivityResult, ExpressivityStudy
+from isthmus.studies.expressivity import ExpressivityStudy
+from isthmus.studies.expressivity_result import ExpressivityResult
+from isthmus.studies.folder import RESULTS_FILE, claim_folder, read_dataset, write_dataset
 from isthmus.studies.study import FORMAT, Study
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.studies.tracking_result import TrackingResult
 
-STUDY_FILE = "study.toml"
-RESULTS_FILE = "results.nc"
 PREDICTION_FILE = "prediction.nc"
 
 
@@ -43,34 +42,6 @@ KINDS: dict[str, tuple[type[Study], Callable[[Any, xr.Dataset], Any]]] = {
     "isthmus tracking study": (TrackingStudy, TrackingResult),
 }
 """Study and result by the title of a dataset."""
-
-
-def claim_folder(folder: Path, study: Study) -> None:
-    """Make ``folder`` the home of a study, or refuse it where something else lives there.
-
-    Raises:
-        StudyFileError: where the folder holds another study or other files, or can't be written to.
-
-    """
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise StudyFileError(f"Output folder '{folder}' is a file; choose another with --out.")
-        present = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
-        if STUDY_FILE in present:
-            if not _same_study(folder, study):
-                raise StudyFileError(f"Output folder '{folder}' holds another study; choose another with --out.")
-        elif present:
-            raise StudyFileError(
-                f"Output folder '{folder}' isn't empty and holds no study (but '{present[0]}'); choose another "
-                "with --out."
-            )
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / STUDY_FILE, lambda path: path.write_text(study.to_toml(), encoding="utf-8"))
-    except OSError as error:
-        if isinstance(error, StudyFileError):
-            raise
-        raise StudyFileError(f"Output folder '{folder}' can't be used: {error}.") from error
 
 
 def save_result(folder: Path, result: Result) -> None:
@@ -101,10 +72,7 @@ def load_result(folder: str | Path) -> Any:
     path = Path(folder) / RESULTS_FILE
     if not path.is_file():
         raise StudyFileError(f"Folder '{folder}' holds no finished study: there is no {RESULTS_FILE}.")
-    try:
-        dataset = xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
-        raise StudyFileError(f"Results '{path}' can't be read: {error}.") from error
+    dataset = read_dataset(path)
     kind = KINDS.get(str(dataset.attrs.get("title")))
     if kind is None or not np.array_equal(dataset.attrs.get("format", 0), FORMAT) or "study" not in dataset.attrs:
         raise StudyFileError(f"Results '{path}' are not a study of format {FORMAT}.")
@@ -114,12 +82,4 @@ def load_result(folder: str | Path) -> Any:
 
 def _save(folder: Path, result: Result, name: str) -> None:
     claim_folder(folder, result.study)
-    write_atomically(folder / name, lambda path: result.dataset.to_netcdf(path, engine="h5netcdf") and None)
-
-
-def _same_study(folder: Path, study: Study) -> bool:
-    try:
-        text = (folder / STUDY_FILE).read_text(encoding="utf-8")
-        return type(study).from_toml(text) == study
-    except (ArgumentError, UnicodeDecodeError):
-        return False
+    write_dataset(folder / name, result.dataset)

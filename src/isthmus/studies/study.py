@@ -36,6 +36,9 @@ class Study(ProblemSpecification):
 
     __hash__ = ProblemSpecification.__hash__
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (type(self), self.to_toml())
+
     @classmethod
     def from_toml(cls, text: str) -> Self:
         """Return the study that a TOML text describes."""
@@ -52,6 +55,12 @@ class Study(ProblemSpecification):
     def example_toml(cls) -> str:
         """Return a study file in which every key stands with its default and what it means."""
         return commented_toml(cls())
+
+
+@functools.lru_cache(maxsize=4)
+def _received(kind: type[Study], text: str) -> Study:
+    """Return a study that was sent to this process: the same one each time, so that its problem is built once."""
+    return kind.from_toml(text)
 
 
 def stage(progress: StageProgress | None, name: str) -> Callable[[int, int], None] | None:

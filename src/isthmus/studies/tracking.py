@@ -11,17 +11,15 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from isthmus import _checks
-from isthmus._errors import NumericalError
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
 from isthmus.core.specification import Count, Positive, Seed
 from isthmus.dynamics.batches import Sampling, check_sampling
 from isthmus.dynamics.mean_field import solve_mean_field
-from isthmus.dynamics.network_flow import gradient_flow
-from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
-from isthmus.dynamics.sgd import train
+from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.results import MeanFieldPath
 from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
-from isthmus.studies.study import StageProgress, Study, stage
+from isthmus.studies.study import Study
 
 
 class TrackingStudy(Study):
@@ -110,7 +108,7 @@ class TrackingStudy(Study):
         nearest = [np.abs(self.times - part * self.horizon).argmin() for part in (0, 1 / 8, 1 / 2, 1)]
         return self.times[np.unique(nearest)]
 
-    def mean_field_path(self, workers: int | None, progress: StageProgress | None) -> MeanFieldPath:
+    def mean_field_path(self, workers: int | None, progress: Progress | None) -> MeanFieldPath:
         """Solve the mean field of the study."""
         return solve_mean_field(
             self.problem,
@@ -122,72 +120,8 @@ class TrackingStudy(Study):
             rtol=self.rtol,
             snapshot_times=self.snapshot_times,
             workers=workers,
-            progress=stage(progress, "mean-field path"),
+            progress=progress,
         )
-
-
-class TrackingRuns:
-    """What a tracking study computes: the mean-field path, and runs of finite networks beside it.
-
-    Attributes:
-        problem: the problem that the study describes.
-        path: its mean-field path.
-        runs: the SGD runs of each (width, step size).
-        flows: gradient flows of each width, from the initial neurons of the first of those runs.
-        showcase: one more network of each width, at the smallest step size, kept at the snapshot times.
-
-    """
-
-    def __init__(self, study: TrackingStudy, workers: int | None, progress: StageProgress | None) -> None:
-        self.study = study
-        self.problem = study.problem
-        self.path = study.mean_field_path(workers, progress)
-        self.runs: dict[tuple[int, float], TrainingRuns] = {}
-        self.flows: dict[int, TrainingRuns] = {}
-        self.showcase: dict[int, TrainingRuns] = {}
-        for width in study.widths:
-            try:
-                self._train(width, workers, progress)
-            except NumericalError as error:
-                raise NumericalError(f"At width {width}, {error}.") from error
-
-    def _train(self, width: int, workers: int | None, progress: StageProgress | None) -> None:
-        study = self.study
-
-        def sgd(step_size: float, runs: int, seed: int, snapshots: np.ndarray, name: str) -> TrainingRuns:
-            return train(
-                self.problem,
-                study.times,
-                width,
-                step_size,
-                batch_size=study.batch_size,
-                sampling=study.sampling,
-                runs=runs,
-                seed=seed,
-                snapshot_times=snapshots,
-                dtype=study.precision,
-                workers=workers,
-                progress=stage(progress, name),
-            )
-
-        none = np.zeros(0)
-        for step_size in study.step_sizes:
-            name = f"SGD, width {width}, step size {step_size:g}"
-            self.runs[width, step_size] = sgd(step_size, study.runs, study.seed, none, name)
-        self.flows[width] = gradient_flow(
-            self.problem,
-            study.times,
-            width,
-            runs=min(study.flow_runs, study.runs),
-            seed=study.seed,
-            rtol=study.flow_rtol,
-            snapshot_times=(),
-            dtype=study.precision,
-            workers=workers,
-            progress=stage(progress, f"gradient flow, width {width}"),
-        )
-        name = f"example, width {width}"
-        self.showcase[width] = sgd(min(study.step_sizes), 1, study.seed, study.snapshot_times, name)
 
 
 def _fraction(value: float) -> Fraction:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from isthmus import _checks
 from isthmus._version import __version__
-from isthmus.studies.prediction import (
-    agreement,
-    agreement_verdicts,
-    law_variables,
-    predicted_law,
-    predicted_summary,
-    why_not,
-)
+from isthmus.studies.engine import studied
+from isthmus.studies.prediction import agreement, agreement_verdicts, predicted_summary
 from isthmus.studies.statistics import CONFIDENCE, Estimate, bootstrap_quantiles, fitted_rate
 from isthmus.studies.study import StageProgress, named, provenance
-from isthmus.studies.tracking import TrackingRuns, TrackingStudy
-from isthmus.theory.finite_width import FiniteWidthLaw
+from isthmus.studies.tracking import TrackingStudy
+from isthmus.studies.tracking_work import Tracked, TrackingWork
 
 BOUNDS = ("estimate", "lower", "upper")
 EXAMPLES = 8
@@ -76,7 +73,15 @@ class TrackingResult:
         }
 
 
-def track(study: TrackingStudy, *, workers: int | None = None, progress: StageProgress | None = None) -> TrackingResult:
+def track(
+    study: TrackingStudy,
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    progress: StageProgress | None = None,
+) -> TrackingResult:
     r"""Run a tracking study: train networks of several widths and step sizes, and compare with the mean-field path.
 
     For each run the sup-gap is max_t |R_N(t) − R(t)| over the recorded times. Its 1 − δ quantile over runs is
@@ -86,10 +91,16 @@ def track(study: TrackingStudy, *, workers: int | None = None, progress: StagePr
 
     Args:
         study: what to run.
-        workers: threads; by default one for each processor.
+        workers: jobs at once; by default one for each processor.
+        executor: where jobs run, any `concurrent.futures.Executor`; by default on threads of this process. The result
+            is the same to the last bit.
+        folder: new, empty, or of this study: finished jobs are kept there, and at the end its results.
+        resume: go on where an earlier run in this folder ended.
         progress: called as ``progress(stage, done, total)``.
 
     Raises:
+        StudyFileError: where the folder holds something else or can't be written to.
+        WorkerError: where a worker died.
         NumericalError: where a run diverges or a solve fails; the message names width, run, time and a remedy.
 
     Example:
@@ -103,20 +114,22 @@ def track(study: TrackingStudy, *, workers: int | None = None, progress: StagePr
         {'width': 2, 'step_size': 1, 'run': 4, 'time': 5}
 
     """
-    computed = TrackingRuns(study, workers, progress)
-    law = None
-    if study.predict and why_not(study.problem) is None:
-        law = predicted_law(study, computed.path, workers, progress)
-    return TrackingResult(study, _dataset(computed, law))
+    _checks.instance("study", study, TrackingStudy)
+    work = TrackingWork(study)
+    dataset = studied(
+        work,
+        lambda results: _dataset(study, work.computed(results)),
+        workers=workers,
+        executor=executor,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+    )
+    return TrackingResult(study, dataset)
 
 
-def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
-    study, path = computed.study, computed.path
-    levels = study.levels
-    risk = np.stack(
-        [np.stack([computed.runs[n, e].risk for e in study.step_sizes]) for n in study.widths]
-    )  # (width, step_size, run, time)
-    flow_risk = np.stack([computed.flows[n].risk for n in study.widths])  # (width, flow_run, time)
+def _dataset(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
+    path, risk, flow_risk, levels = computed.path, computed.risk, computed.flow_risk, study.levels
     gap = np.abs(risk - path.risk).max(axis=-1)
     flow_gap = np.abs(flow_risk - path.risk).max(axis=-1)
     same_start = risk[:, :, : flow_risk.shape[1]]
@@ -136,8 +149,8 @@ def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
             ),
             **_quantiles(study, levels, gap, flow_gap, step_gap),
             **_rates(study, levels, gap, flow_gap, step_gap),
-            **_pictures(computed),
-            **({} if law is None else law_variables(study, law, levels) | agreement(study, law, gap, flow_gap)),
+            **_pictures(study, computed),
+            **({} if computed.law is None else computed.law["variables"] | agreement(computed.law, gap, flow_gap)),
         },
         coords={
             "time": path.times,
@@ -150,9 +163,9 @@ def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
         },
     )
     return dataset.assign_attrs(
-        provenance("isthmus tracking study", study, computed.problem.data),
-        pca_risk=computed.problem.population.pca_risk(computed.problem.latent_dim),
-        image_shape=list(computed.problem.population.image_shape or ()),
+        provenance("isthmus tracking study", study, study.problem.data),
+        pca_risk=study.problem.population.pca_risk(study.problem.latent_dim),
+        image_shape=list(study.problem.population.image_shape or ()),
     )
 
 
@@ -225,10 +238,10 @@ def _plain(estimate: Estimate | None) -> dict[str, float | None]:
     return dict.fromkeys(BOUNDS) if estimate is None else dict(zip(BOUNDS, _row(estimate), strict=True))
 
 
-def _pictures(computed: TrackingRuns) -> dict[str, tuple]:
+def _pictures(study: TrackingStudy, computed: Tracked) -> dict[str, tuple]:
     """Return latents at the snapshot times and reconstructions at the horizon, in the data's own units."""
-    study, path, data = computed.study, computed.path, computed.problem.population
-    networks = {f"N = {width}": computed.showcase[width] for width in study.widths}
+    path, data = computed.path, study.problem.population
+    networks = {f"N = {width}": computed.examples[width] for width in study.widths}
     shown = data.points[:SHOWN_POINTS]
     examples = data.points[:: max(1, data.size // EXAMPLES)][:EXAMPLES]
     latents = [
@@ -236,7 +249,7 @@ def _pictures(computed: TrackingRuns) -> dict[str, tuple]:
         for source in (*networks.values(), path)
     ]
     last = path.snapshot_times[-1]
-    pca = data.pca_reconstruction(computed.problem.latent_dim)[:: max(1, data.size // EXAMPLES)][:EXAMPLES]
+    pca = data.pca_reconstruction(study.problem.latent_dim)[:: max(1, data.size // EXAMPLES)][:EXAMPLES]
     pictures = [examples, pca, *(source.at(last).reconstruct(examples) for source in (*networks.values(), path))]
     variables: dict[str, tuple] = {
         "latent": (

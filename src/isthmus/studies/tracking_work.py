@@ -1,0 +1,166 @@
+"""The jobs of a tracking study: its mean field, the law of its networks, and blocks of runs beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from isthmus._errors import NumericalError
+from isthmus.dynamics.network_flow import gradient_flow
+from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
+from isthmus.dynamics.sgd import train
+from isthmus.studies.engine import Job
+from isthmus.studies.prediction import law_tables, predicted_law, why_not
+from isthmus.studies.tracking import TrackingStudy
+
+BLOCK = 1.5e9
+"""Work in a block of runs, in steps × width × dimension × points of a step: a second or so on one core."""
+FLOW_STEPS = 200
+"""About as many evaluations of the velocity as a gradient flow takes."""
+
+
+class Block(NamedTuple):
+    """Runs of one width that are computed together.
+
+    Attributes:
+        kind: 'sgd', 'flow' (step size 0) or 'example', which is kept at the snapshot times.
+        width: N.
+        step_size: ε.
+        first, runs: which runs these are.
+
+    """
+
+    kind: str
+    width: int
+    step_size: float
+    first: int
+    runs: int
+
+    @property
+    def name(self) -> str:
+        """Unique in the study."""
+        return f"{self.kind}-{self.width}-{self.step_size:g}-{self.first}"
+
+    @property
+    def job(self) -> Job:
+        """The block as a job."""
+        stages = {
+            "sgd": f"SGD, width {self.width}, step size {self.step_size:g}",
+            "flow": f"gradient flow, width {self.width}",
+            "example": f"example, width {self.width}",
+        }
+        shape = f"{self.kind}-{self.width}-{self.step_size:g}"
+        return Job(self.name, stages[self.kind], units=self.runs, shape=shape)
+
+
+@dataclass(frozen=True)
+class TrackingWork:
+    """What a tracking study has computed.
+
+    Attributes:
+        study: what is asked.
+
+    """
+
+    study: TrackingStudy
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs: what takes longest first."""
+        alone = [Job("path", "mean-field path")]
+        if self.study.predict and why_not(self.study.problem) is None:
+            alone.append(Job("law", "law of finite networks", needs=("path",)))
+        return [*alone, *(block.job for block in self._blocks())]
+
+    def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Any:
+        """Return the path, the tables of the law, or the runs of a block."""
+        if job.name == "path":
+            return self.study.mean_field_path(workers, progress)
+        if job.name == "law":
+            law = predicted_law(self.study, given["path"], workers, progress)
+            return law_tables(self.study, law)
+        block = next(block for block in self._blocks() if block.name == job.name)
+        try:
+            return self._runs(block)
+        except NumericalError as error:
+            raise NumericalError(f"At width {block.width}, {error}.") from error
+
+    def computed(self, results: Mapping[str, Any]) -> Tracked:
+        """Return the results of all jobs, blocks of runs put together."""
+        study = self.study
+
+        def together(kind: str, width: int, step_size: float) -> np.ndarray:
+            blocks = [b for b in self._blocks() if (b.kind, b.width, b.step_size) == (kind, width, step_size)]
+            return np.concatenate([results[block.name].risk for block in blocks])
+
+        return Tracked(
+            results["path"],
+            results.get("law"),
+            np.stack([np.stack([together("sgd", n, e) for e in study.step_sizes]) for n in study.widths]),
+            np.stack([together("flow", n, 0.0) for n in study.widths]),
+            {b.width: results[b.name] for b in self._blocks() if b.kind == "example"},
+        )
+
+    def _blocks(self) -> list[Block]:
+        study = self.study
+        points = study.problem.population.size
+        flow_runs = min(study.flow_runs, study.runs)
+        blocks = []
+        for width in sorted(study.widths, reverse=True):
+            for step_size in study.step_sizes:
+                cost = study.horizon / step_size * width * study.problem.dim * study.batch_size
+                blocks += [Block("sgd", width, step_size, *part) for part in _parts(study.runs, cost)]
+            cost = FLOW_STEPS * width * study.problem.dim * points
+            blocks += [Block("flow", width, 0.0, *part) for part in _parts(flow_runs, cost)]
+            blocks.append(Block("example", width, min(study.step_sizes), 0, 1))
+        return blocks
+
+    def _runs(self, block: Block) -> TrainingRuns:
+        study = self.study
+        common: dict[str, Any] = {
+            "runs": block.runs,
+            "first_run": block.first,
+            "seed": study.seed,
+            "snapshot_times": study.snapshot_times if block.kind == "example" else (),
+            "dtype": study.precision,
+            "workers": 1,
+        }
+        if block.kind == "flow":
+            return gradient_flow(study.problem, study.times, block.width, rtol=study.flow_rtol, **common)
+        return train(
+            study.problem,
+            study.times,
+            block.width,
+            block.step_size,
+            batch_size=study.batch_size,
+            sampling=study.sampling,
+            **common,
+        )
+
+
+class Tracked(NamedTuple):
+    """What the jobs of a tracking study have found.
+
+    Attributes:
+        path: the mean-field path.
+        law: the tables of the law of finite networks, None where it isn't predicted.
+        risk: of SGD runs, shape (widths, step sizes, runs, T).
+        flow_risk: of gradient flows from the initial neurons of the first of those runs, shape (widths, flows, T).
+        examples: by width, one network at the smallest step size, kept at the snapshot times.
+
+    """
+
+    path: MeanFieldPath
+    law: dict[str, Any] | None
+    risk: np.ndarray
+    flow_risk: np.ndarray
+    examples: dict[int, TrainingRuns]
+
+
+def _parts(runs: int, cost: float) -> list[tuple[int, int]]:
+    """Return the first run of each block and how many it has: as many as are worth a job."""
+    size = int(min(max(BLOCK / cost, 1), runs))
+    return [(first, min(size, runs - first)) for first in range(0, runs, size)]
