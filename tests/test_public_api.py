@@ -53,6 +53,7 @@ PUBLIC = [
     "TrivialLimitWarning",
     "WidthRecommendation",
     "WidthStudy",
+    "WorkerError",
     "aligned_law",
     "best_networks",
     "bottleneck_curve",

@@ -17,6 +17,7 @@ import xarray as xr
 from toy import ToyStudy, ToyWork, kept, run_toy
 
 import isthmus as im
+from isthmus.studies import executors
 from isthmus.studies.engine import Job, spread
 from isthmus.studies.executors import dask_cluster, pool_of_processes
 from isthmus.studies.folder import home
@@ -192,6 +193,17 @@ def test_two_processes_do_not_share_a_folder(tmp_path):
     assert (second, after) == ("3", "0")
 
 
+def test_what_a_killed_write_has_left_keeps_nobody_out(tmp_path):
+    place = tmp_path / "out"
+    place.mkdir()
+    (place / ".study-ab_c1234.toml").write_text("half of a st")
+    (place / ".results-ab_c1234.nc").write_bytes(b"")
+    run_toy(ToyStudy(count=1), folder=place)
+    (tmp_path / ".study.toml").write_text("mine")
+    with pytest.raises(im.StudyFileError, match="isn't empty and holds no study"):
+        run_toy(ToyStudy(count=1), folder=tmp_path)
+
+
 def test_progress_counts_each_stage_to_its_end():
     told = []
     run_toy(ToyStudy(), workers=3, progress=lambda *call: told.append(call))
@@ -212,8 +224,9 @@ def test_a_study_arrives_in_another_process_once():
     assert one == study and one is two
 
 
-def test_no_cluster_is_an_error_that_names_the_address():
+def test_no_cluster_is_an_error_that_names_the_address(monkeypatch):
     pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "PATIENCE", 0.5)
     refused = pytest.raises(im.WorkerError, match=r"No Dask scheduler answers at 'tcp://127\.0\.0\.1:1'")
     with refused, dask_cluster("tcp://127.0.0.1:1"):
         pass

@@ -158,7 +158,7 @@ def conducted(
                 done[job.name] = result
                 tally.add(job)
             if failures:
-                raise _explained(failures[0]) from failures[0]
+                raise failures[0]
     return {name: unpacked(done[name]) for name in jobs}
 
 
@@ -192,23 +192,23 @@ def _pool(executor: Executor | None, workers: int, running: Mapping[Future[Packe
     pool = ThreadPoolExecutor(workers, THREADS) if executor is None else executor
     try:
         yield pool
-    except BaseException:
+    except BaseException as error:
         for future in running:
             future.cancel()
+        if _is_death(error):
+            raise WorkerError(
+                "A worker died while it computed: it was killed, or its memory ran out. Finished jobs of a study with "
+                "a folder are kept: go on with resume, or with fewer workers."
+            ) from error
         raise
     finally:
         if executor is None:
             pool.shutdown(wait=False)
 
 
-def _explained(error: Exception) -> Exception:
-    """Return the error of a job, with a remedy where it is that its worker died."""
-    if isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ == "KilledWorker":
-        return WorkerError(
-            "A worker died while it computed: it was killed, or its memory ran out. Finished jobs of a study with a "
-            "folder are kept: go on with resume, or with fewer workers."
-        )
-    return error
+def _is_death(error: BaseException) -> bool:
+    """Whether an error says that a worker died, in the words of `concurrent.futures` or of Dask."""
+    return isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ == "KilledWorker"
 
 
 class _Tally:

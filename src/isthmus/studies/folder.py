@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ except ImportError:  # on Windows, where two processes in one folder are not kep
 STUDY_FILE = "study.toml"
 RESULTS_FILE = "results.nc"
 JOBS_FOLDER = "jobs"
+LEFTOVER = re.compile(r"\.(study-.{8}\.toml|results-.{8}\.nc)")
+"""The names of files that a process of ours was writing when it was killed."""
 KIND, VERSION = "a job of an Isthmus study", 1
 
 
@@ -134,6 +137,7 @@ def claim_folder(folder: Path, study: Study) -> None:
         if folder.exists() and not folder.is_dir():
             raise StudyFileError(f"Output folder '{folder}' is a file; choose another with --out.")
         present = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+        present = [name for name in present if not LEFTOVER.fullmatch(name)]
         if STUDY_FILE in present:
             if not _same_study(folder, study):
                 raise StudyFileError(f"Output folder '{folder}' holds another study; choose another with --out.")
