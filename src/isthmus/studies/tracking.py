@@ -23,6 +23,9 @@ from isthmus.dynamics.sgd import train
 from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
 from isthmus.studies.study import StageProgress, Study, stage
 
+FRAMES = 13
+"""Times of the moving picture, but for those at which there is a snapshot anyway."""
+
 
 class TrackingStudy(Study):
     """Widths × step sizes × seeds of one problem, against its mean-field path.
@@ -110,6 +113,15 @@ class TrackingStudy(Study):
         nearest = [np.abs(self.times - part * self.horizon).argmin() for part in (0, 1 / 8, 1 / 2, 1)]
         return self.times[np.unique(nearest)]
 
+    @functools.cached_property
+    def scene_times(self) -> np.ndarray:
+        """Times of the moving picture: early ones lie closer, and those of the snapshots are among them."""
+        last = len(self.times) - 1
+        frames = np.arange(min(FRAMES, last + 1))
+        spread = np.rint(last * (frames / max(1, len(frames) - 1)) ** 2).astype(int)
+        places = np.minimum(np.maximum(spread, frames), last)
+        return np.union1d(self.times[places], self.snapshot_times)
+
     def mean_field_path(self, workers: int | None, progress: StageProgress | None) -> MeanFieldPath:
         """Solve the mean field of the study."""
         return solve_mean_field(
@@ -120,7 +132,7 @@ class TrackingStudy(Study):
             replicates=self.replicates,
             seed=self.seed,
             rtol=self.rtol,
-            snapshot_times=self.snapshot_times,
+            snapshot_times=self.scene_times,
             workers=workers,
             progress=stage(progress, "mean-field path"),
         )
@@ -134,7 +146,7 @@ class TrackingRuns:
         path: its mean-field path.
         runs: the SGD runs of each (width, step size).
         flows: gradient flows of each width, from the initial neurons of the first of those runs.
-        showcase: one more network of each width, at the smallest step size, kept at the snapshot times.
+        showcase: one more network of each width, at the smallest step size, kept at the times of the moving picture.
 
     """
 
@@ -187,7 +199,7 @@ class TrackingRuns:
             progress=stage(progress, f"gradient flow, width {width}"),
         )
         name = f"example, width {width}"
-        self.showcase[width] = sgd(min(study.step_sizes), 1, study.seed, study.snapshot_times, name)
+        self.showcase[width] = sgd(min(study.step_sizes), 1, study.seed, study.scene_times, name)
 
 
 def _fraction(value: float) -> Fraction:

@@ -16,13 +16,13 @@ from isthmus.studies.prediction import (
     predicted_summary,
     why_not,
 )
+from isthmus.studies.scene import examples, scene_variables
 from isthmus.studies.statistics import CONFIDENCE, Estimate, bootstrap_quantiles, fitted_rate
 from isthmus.studies.study import StageProgress, named, provenance
 from isthmus.studies.tracking import TrackingRuns, TrackingStudy
 from isthmus.theory.finite_width import FiniteWidthLaw
 
 BOUNDS = ("estimate", "lower", "upper")
-EXAMPLES = 8
 SHOWN_POINTS = 500
 
 
@@ -137,6 +137,7 @@ def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
             **_quantiles(study, levels, gap, flow_gap, step_gap),
             **_rates(study, levels, gap, flow_gap, step_gap),
             **_pictures(computed),
+            **scene_variables(computed),
             **({} if law is None else law_variables(study, law, levels) | agreement(study, law, gap, flow_gap)),
         },
         coords={
@@ -145,8 +146,8 @@ def _dataset(computed: TrackingRuns, law: FiniteWidthLaw | None) -> xr.Dataset:
             "step_size": list(study.step_sizes),
             "level": levels,
             "bound": list(BOUNDS),
-            "snapshot_time": path.snapshot_times,
-            "influence_time": path.snapshot_times,
+            "snapshot_time": study.snapshot_times,
+            "influence_time": study.snapshot_times,
         },
     )
     return dataset.assign_attrs(
@@ -230,14 +231,14 @@ def _pictures(computed: TrackingRuns) -> dict[str, tuple]:
     study, path, data = computed.study, computed.path, computed.problem.population
     networks = {f"N = {width}": computed.showcase[width] for width in study.widths}
     shown = data.points[:SHOWN_POINTS]
-    examples = data.points[:: max(1, data.size // EXAMPLES)][:EXAMPLES]
+    pictured = examples(data.points)
     latents = [
-        [np.asarray(source.at(time).encode(shown)) for time in path.snapshot_times]
+        [np.asarray(source.at(time).encode(shown)) for time in study.snapshot_times]
         for source in (*networks.values(), path)
     ]
-    last = path.snapshot_times[-1]
-    pca = data.pca_reconstruction(computed.problem.latent_dim)[:: max(1, data.size // EXAMPLES)][:EXAMPLES]
-    pictures = [examples, pca, *(source.at(last).reconstruct(examples) for source in (*networks.values(), path))]
+    last = study.snapshot_times[-1]
+    pca = examples(data.pca_reconstruction(computed.problem.latent_dim))
+    pictures = [pictured, pca, *(source.at(last).reconstruct(pictured) for source in (*networks.values(), path))]
     variables: dict[str, tuple] = {
         "latent": (
             ("network", "snapshot_time", "point", "axis"),
