@@ -46,10 +46,11 @@ class Stage {
 
   tell() {
     const { risk, frames, networks } = this.scene, { network, step } = this.view, i = frames[this.target];
-    const name = networks[network].name, spread = ([low, middle, high]) => [short(middle[i]), `${short(low[i])} to ${short(high[i])}`];
-    const rows = [["mean field R(t)", short(risk.limit[i], 4), `± ${short(risk.error[i], 1)}`], [`${name}, measured`, ...spread(risk.measured[network][step])]];
+    const name = networks[network].name, four = (value) => short(value, 4);
+    const spread = ([low, middle, high]) => [four(middle[i]), `${four(low[i])} to ${four(high[i])}`];
+    const rows = [[`mean field, t = ${short(this.times[this.target])}`, four(risk.limit[i]), `± ${short(risk.error[i], 1)}`], [`${name}, measured`, ...spread(risk.measured[network][step])]];
     if (risk.predicted) rows.push([`${name}, predicted`, ...spread(risk.predicted[network][step])]);
-    rows.push(["PCA", short(risk.pca, 4), ""], ["time", `t = ${short(this.times[this.target])}`, ""]);
+    rows.push(["PCA", four(risk.pca), ""]);
     this.section.querySelector(".readout").replaceChildren(...rows.map(([label, value, bounds]) => {
       const row = document.createElement("div");
       for (const [tag, text] of [["dt", label], ["dd", value], ["dd", bounds]]) {

@@ -121,7 +121,7 @@ function riskDrawer(difference) {
     const band = (below, above) => [...points(below), ...points(above).reverse()].join(" ");
     const line = (values, attributes) => make(svg, "polyline", { points: points(values).join(" "), fill: "none", ...attributes });
     if (difference) {
-      const error = risk.error;
+      const error = risk.error.map((half) => Math.min(half, most + margin, margin - least));
       make(svg, "polygon", { points: band(error.map((e) => -e), error), fill: INK, opacity: 0.2 });
     }
     if (view.measured) {
@@ -150,20 +150,21 @@ function cloudDrawer(key) {
   return (svg, scene, view, width) => {
     const cloud = scene[key], array = cloud.array, weighted = array.shape[3] > 2, stride = array.shape[3];
     const flat = !weighted && cloud.names[1] === "";
-    const left = flat ? 8 : 30, gap = 10, side = (width - left - gap - 4) / 2, top = 22, height = flat ? 0.7 * side : side;
+    const left = flat ? 8 : 44, gap = 10, side = (width - left - gap - 4) / 2, top = 22, height = flat ? 0.7 * side : side;
     svg.setAttribute("viewBox", `0 0 ${width} ${Math.round(top + height + 36)}`);
     const reach = [0, 0];
     let heaviest = 0, lowest = Infinity;
-    for (let i = 0; i < array.values.length; i += stride) {
-      if (Number.isNaN(array.values[i])) continue;
-      reach[0] = Math.max(reach[0], Math.abs(array.values[i]));
-      reach[1] = Math.max(reach[1], Math.abs(array.values[i + 1]));
-      lowest = Math.min(lowest, array.values[i + 1]);
-      if (weighted) heaviest = Math.max(heaviest, array.values[i + 2]);
-    }
+    const shown = [view.network, scene.networks.length - 1], size = array.values.length / array.shape[0];
+    for (const network of shown)
+      for (let i = network * size; i < (network + 1) * size; i += stride) {
+        if (Number.isNaN(array.values[i])) continue;
+        reach[0] = Math.max(reach[0], Math.abs(array.values[i]));
+        reach[1] = Math.max(reach[1], Math.abs(array.values[i + 1]));
+        lowest = Math.min(lowest, array.values[i + 1]);
+        if (weighted) heaviest = Math.max(heaviest, array.values[i + 2]);
+      }
     const across = 1.06 * (flat ? reach[0] : Math.max(...reach)) || 1;
     const [floor, ceiling] = flat ? [lowest - 0.3, reach[1] + 0.3] : [-across, across];
-    const shown = [view.network, scene.networks.length - 1];
     const panels = shown.map((network, panel) => {
       const start = left + panel * (side + gap), color = networkColor(scene.networks[network]);
       const x = (value) => start + ((value + across) / (2 * across)) * side;
@@ -177,12 +178,13 @@ function cloudDrawer(key) {
         make(axes, "line", { x1: start, x2: start + side, y1: y(tick), y2: y(tick), "stroke-width": tick === 0 ? 1 : 0.4 });
         if (panel === 0) make(words, "text", { x: left - 4, y: y(tick) + 4, "text-anchor": "end" }, short(tick));
       }
-      make(words, "text", { x: start + side / 2, y: top + height + 31, "text-anchor": "middle" },
-        flat ? `${cloud.names[0]} across` : `${cloud.names[0]} across, ${cloud.names[1]} upwards`);
+      make(words, "text", { x: start + side / 2, y: top + height + 31, "text-anchor": "middle" }, cloud.names[0]);
+      if (panel === 0 && !flat)
+        make(words, "text", { transform: `translate(11,${top + height / 2}) rotate(-90)`, "text-anchor": "middle" }, cloud.names[1]);
       const title = make(svg, "text", { x: start, y: 14, fill: color, "font-weight": 600 });
       const dots = [];
       const count = between(array, network, 0).length / stride;
-      const group = make(svg, "g", { class: "dots", "fill-opacity": weighted ? 0.5 : 0.85 });
+      const group = make(svg, "g", { class: "dots", "fill-opacity": weighted ? (dark.matches ? 0.7 : 0.5) : 0.85 });
       for (let i = 0; i < count; i++) {
         const fill = weighted ? color : shade((cloud.colors && cloud.colors[i]) || "#08519c");
         dots.push(make(group, "circle", { r: 2.4, fill }));
