@@ -58,6 +58,7 @@ def test_the_scene_of_a_page_is_that_of_the_dataset(images, latent_dim):
     np.testing.assert_allclose(latents[..., :shown], ordered.scene_latent[..., :shown], atol=1e-3)
     codes = data.label.values[:10]
     assert [scene["latents"]["colors"][i] for i in range(10)] == [plots.CATEGORIES[code].lower() for code in codes]
+    assert scene["latents"]["key"] == [[str(code), plots.CATEGORIES[code].lower()] for code in range(3)]
     if latent_dim == 1:  # spread out by label, and nothing moves upwards
         assert np.all(np.abs(latents[..., 1] - codes) <= 0.36) and np.ptp(latents[..., 1], axis=(0, 1)).max() == 0
 
@@ -106,6 +107,16 @@ def test_results_without_a_predicted_law_have_no_switch_for_it():
     text = render_page(tracking_report.tracking_page(result, {}))
     assert 'name="measured"' in text and 'name="predicted"' not in text
     assert json.loads(SCENES.findall(text)[0])["risk"]["predicted"] is None
+
+
+def test_many_labels_have_the_ends_of_their_scale_for_a_key():
+    result = invented()
+    data = result.dataset.assign(label=("point", np.linspace(2.0, 5.0, 12)))
+    scene = scene_data.tracking_scene(TrackingResult(result.study, data))
+    assert scene["latents"]["key"] == [("2.0", "#440154"), ("5.0", "#fde725")]
+    assert scene["latents"]["colors"][0] == "#440154" and len(set(scene["latents"]["colors"])) == 10
+    bare = scene_data.tracking_scene(TrackingResult(result.study, result.dataset.drop_vars("label")))
+    assert bare["latents"]["key"] == [] and bare["latents"]["colors"] == []
 
 
 def test_a_scene_can_not_end_its_element():

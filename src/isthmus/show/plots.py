@@ -289,6 +289,18 @@ def point_colors(coloring: dict[str, Any] | None, count: int) -> list[str]:
     return [to_hex(color) for color in _mappable(coloring).to_rgba(coloring["c"][:count])]
 
 
+def label_colors(data: xr.Dataset, coloring: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return labels with their colours: all where they are few, the ends of the scale otherwise."""
+    if coloring is None:
+        return []
+    kinds = np.unique(data.label.values)
+    shown, places = kinds, np.arange(len(kinds))
+    if not isinstance(coloring["norm"], BoundaryNorm):
+        shown, places = kinds[[0, -1]], np.array([coloring["norm"].vmin, coloring["norm"].vmax])
+    colors = (to_hex(color) for color in _mappable(coloring).to_rgba(places))
+    return list(zip(map(str, shown), colors, strict=True))
+
+
 def _mappable(coloring: dict[str, Any]) -> ScalarMappable:
     return ScalarMappable(coloring["norm"], coloring["cmap"])
 

@@ -71,7 +71,7 @@ function direct(theatre) {
   let running = 0, playing = 0, started = 0;
 
   const step = (now) => {
-    const share = still.matches ? 1 : Math.min(1, (now - started) / TWEEN);
+    const share = still.matches ? 1 : Math.min(1, Math.max(0, now - started) / TWEEN); // a frame can begin before it is asked for
     for (const stage of stages) {
       if (stage.place === stage.target) continue;
       stage.place = share === 1 ? stage.target : stage.from + (stage.target - stage.from) * share;

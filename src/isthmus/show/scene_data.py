@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from isthmus.show.plots import image_shape, label_coloring, latent_plane, network_colors, point_colors
+from isthmus.show.plots import image_shape, label_coloring, label_colors, latent_plane, network_colors, point_colors
 from isthmus.show.prediction_plots import BAND, decoder_plane, encoder_plane
 from isthmus.studies.scene import has_scene
 from isthmus.studies.tracking_result import TrackingResult
@@ -47,6 +47,7 @@ def tracking_scene(result: TrackingResult) -> dict[str, Any] | None:
         "latents": {
             "places": packed(latent_plane(kept.scene_latent.values, coloring)),
             "colors": point_colors(coloring, kept.sizes["scene_point"]),
+            "key": label_colors(data, coloring),
             "names": ["z₁", "z₂"] if kept.sizes["axis"] > 1 else ["z", ""],
         },
         "encoder": {"places": packed(kept.scene_encoder.values), "names": encoder_plane(kept.sizes["feature"])},

@@ -103,7 +103,7 @@ function riskDrawer(difference) {
     const left = 52, right = width - 10, bottom = 214, top = legend(svg, entries, left, right);
     svg.setAttribute("viewBox", `0 0 ${width} 250`);
     const shown = [limit, low, high, ...(predicted ? [shifted(predicted[0]), shifted(predicted[2])] : [])].flat();
-    if (!difference) shown.push(risk.pca);
+    shown.push(...(difference ? risk.error.flatMap((half) => [-half, half]) : [risk.pca]));
     const least = Math.min(...shown), most = Math.max(...shown), margin = 0.05 * (most - least || 1);
     const scale = timeScale(times), x = (time) => left + scale(time) * (right - left);
     const y = (value) => bottom - ((value - least + margin) / (most - least + 2 * margin)) * (bottom - top);
@@ -121,8 +121,7 @@ function riskDrawer(difference) {
     const band = (below, above) => [...points(below), ...points(above).reverse()].join(" ");
     const line = (values, attributes) => make(svg, "polyline", { points: points(values).join(" "), fill: "none", ...attributes });
     if (difference) {
-      const error = risk.error.map((half) => Math.min(half, most + margin, margin - least));
-      make(svg, "polygon", { points: band(error.map((e) => -e), error), fill: INK, opacity: 0.2 });
+      make(svg, "polygon", { points: band(risk.error.map((half) => -half), risk.error), fill: INK, opacity: 0.2 });
     }
     if (view.measured) {
       make(svg, "polygon", { class: "measured-band", points: band(low, high), fill: color, opacity: 0.35 });
@@ -150,7 +149,8 @@ function cloudDrawer(key) {
   return (svg, scene, view, width) => {
     const cloud = scene[key], array = cloud.array, weighted = array.shape[3] > 2, stride = array.shape[3];
     const flat = !weighted && cloud.names[1] === "";
-    const left = flat ? 8 : 44, gap = 10, side = (width - left - gap - 4) / 2, top = 22, height = flat ? 0.7 * side : side;
+    const left = flat ? 8 : 44, gap = 10, side = (width - left - gap - 4) / 2;
+    const top = 22 + (cloud.key && cloud.key.length ? legend(svg, cloud.key.map(([name, color]) => [name, shade(color), "", 5]), left, width) : 0), height = flat ? 0.7 * side : side;
     svg.setAttribute("viewBox", `0 0 ${width} ${Math.round(top + height + 36)}`);
     const reach = [0, 0];
     let heaviest = 0, lowest = Infinity;
@@ -181,7 +181,7 @@ function cloudDrawer(key) {
       make(words, "text", { x: start + side / 2, y: top + height + 31, "text-anchor": "middle" }, cloud.names[0]);
       if (panel === 0 && !flat)
         make(words, "text", { transform: `translate(11,${top + height / 2}) rotate(-90)`, "text-anchor": "middle" }, cloud.names[1]);
-      const title = make(svg, "text", { x: start, y: 14, fill: color, "font-weight": 600 });
+      const title = make(svg, "text", { x: start, y: top - 8, fill: color, "font-weight": 600 });
       const dots = [];
       const count = between(array, network, 0).length / stride;
       const group = make(svg, "g", { class: "dots", "fill-opacity": weighted ? (dark.matches ? 0.7 : 0.5) : 0.85 });
