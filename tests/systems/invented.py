@@ -18,7 +18,8 @@ def invented(seed: int = 0, *, images: bool = True, latent_dim: int = 2, widths=
     sizes = {
         "width": len(widths), "step_size": 2, "run": 5, "flow_run": 2, "time": len(time), "level": len(study.levels),
         "bound": 3, "network": len(names), "reconstruction": len(names) + 2, "snapshot_time": len(study.snapshot_times),
-        "scene_time": len(study.scene_times), "point": 12, "scene_point": 10, "axis": latent_dim, "example": 3,
+        "scene_time": len(study.scene_times), "point": 12, "scene_point": 10,
+        "axis": latent_dim, "scene_axis": latent_dim, "example": 3,
         "feature": 12 if images else 5, "scene_encoder_neuron": 16, "scene_decoder_neuron": 16, "neuron_coordinate": 3,
     }  # fmt: skip
 
@@ -48,7 +49,7 @@ def invented(seed: int = 0, *, images: bool = True, latent_dim: int = 2, widths=
                 values[place, :, width:] = np.nan
         variables |= clouds | {
             "scene_time": ("scene_time", study.scene_times),
-            "scene_latent": of(*moments, "scene_point", "axis", positive=False),
+            "scene_latent": of(*moments, "scene_point", "scene_axis", positive=False),
             "scene_picture": of(*moments, "example", "feature"),
         }
     dataset = xr.Dataset(

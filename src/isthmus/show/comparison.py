@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from isthmus import _checks
 from isthmus.show.pages import result_page
 from isthmus.show.report import Page, Plate, Table, marked, rendered_template
+from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.tracking_result import TrackingResult
 
 LETTERS = ("A", "B")
@@ -108,7 +109,9 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _said(value: object) -> str:
     if value is None:
         return NOT_SET
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(_said, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _what_differs(rows: list[tuple[str, str, str]]) -> str:
@@ -161,8 +164,8 @@ def _gap_verdicts(first: TrackingResult, second: TrackingResult) -> list[str]:
     return [
         *sentences,
         f"Over the {len(pairs)} kinds of networks that are in both, the {100 * first.study.confidence:g} % quantile of "
-        f"the sup-gap in B is {min(ratios):.2f} to {max(ratios):.2f} times that in A; of {apart} of them the "
-        "95 % intervals do not overlap.",
+        f"the sup-gap in B is {min(ratios):.2f} to {max(ratios):.2f} times that in A; "
+        f"the {100 * CONFIDENCE:g} % intervals of {apart} of them do not overlap.",
     ]
 
 

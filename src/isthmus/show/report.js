@@ -46,7 +46,7 @@ class Stage {
 
   tell() {
     const { risk, frames, networks } = this.scene, { network, step } = this.view, i = frames[this.target];
-    const name = networks[network].name, four = (value) => short(value, 4);
+    const name = networks[network].name, four = (value) => value.toPrecision(4).replace("-", "−");
     const spread = ([low, middle, high]) => [four(middle[i]), `${four(low[i])} to ${four(high[i])}`];
     const rows = [[`mean field, t = ${short(this.times[this.target])}`, four(risk.limit[i]), `± ${short(risk.error[i], 1)}`], [`${name}, measured`, ...spread(risk.measured[network][step])]];
     if (risk.predicted) rows.push([`${name}, predicted`, ...spread(risk.predicted[network][step])]);

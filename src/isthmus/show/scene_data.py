@@ -48,10 +48,10 @@ def tracking_scene(result: TrackingResult) -> dict[str, Any] | None:
             "places": packed(latent_plane(kept.scene_latent.values, coloring)),
             "colors": point_colors(coloring, kept.sizes["scene_point"]),
             "key": label_colors(data, coloring),
-            "names": ["z₁", "z₂"] if kept.sizes["axis"] > 1 else ["z", ""],
+            "names": ["z₁", "z₂"] if kept.sizes["scene_axis"] > 1 else ["z", ""],
         },
         "encoder": {"places": packed(kept.scene_encoder.values), "names": encoder_plane(kept.sizes["feature"])},
-        "decoder": {"places": packed(kept.scene_decoder.values), "names": decoder_plane(kept.sizes["axis"])},
+        "decoder": {"places": packed(kept.scene_decoder.values), "names": decoder_plane(kept.sizes["scene_axis"])},
         "pictures": _pictures(result, kept),
     }
 

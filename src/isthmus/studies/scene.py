@@ -50,7 +50,7 @@ def scene_variables(computed: TrackingRuns) -> dict[str, tuple]:
     return {
         "scene_time": ("scene_time", study.scene_times, named("times of the moving picture")),
         "scene_latent": (
-            (*moments, "scene_point", "axis"),
+            (*moments, "scene_point", "scene_axis"),
             np.array(latents, np.float32),
             named("latents of the first points at the times of the moving picture"),
         ),
