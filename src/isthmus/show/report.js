@@ -31,6 +31,7 @@ class Stage {
       this.moves.push(DRAWERS[figure.dataset.figure](svg, this.scene, this.view, width));
     }
     this.draw();
+    this.tell();
   }
 
   // The latest frame that is not after a time.
@@ -41,7 +42,6 @@ class Stage {
 
   draw() {
     for (const move of this.moves) move(this.place, this.times[Math.round(this.place)]);
-    this.tell();
   }
 
   tell() {

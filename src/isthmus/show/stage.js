@@ -245,8 +245,11 @@ function imageRows(svg, scene, view, width) {
   });
   [0, 1].forEach((row) => made[row].image.setAttribute("href", strip(between({ ...fixed, shape: [1, 2, ...fixed.shape.slice(1)] }, 0, row))));
   made[1].error.textContent = short(pcaError);
+  let seen = -1;
   return (place, time) => {
     const frame = Math.round(place);
+    if (frame === seen) return;
+    seen = frame;
     title.textContent = `t = ${short(time)}`;
     shown.forEach((network, i) => {
       made[2 + i].image.setAttribute("href", strip(between(moving, network, frame)));
