@@ -104,6 +104,15 @@ def test_a_study_leaves_its_files(tracked):
         assert dataset.time.values.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
 
 
+def test_its_report_is_made_again_to_the_byte(tracked):
+    folder, _ = tracked
+    page = folder / "out" / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert run("report", "out", folder=folder) == (0, "Report: out/report.html\n", "")
+    assert page.read_bytes() == before
+
+
 def test_flags_override_the_file_in_what_is_written(tracked):
     folder, _ = tracked
     values = tomllib.loads(TINY_FILE) | {"widths": [16, 64], "step_sizes": [0.25], "runs": 4}

@@ -222,7 +222,8 @@ def test_the_report_is_well_formed_and_needs_nothing_else(kind, texts):
     page = _Page(text)
     assert len(text) < 2_500_000
     assert page.tags[0] == ("html", {"lang": "en"}) and text.startswith("<!DOCTYPE html>")
-    assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
+    assert not {"link", "iframe"} & {tag for tag, _ in page.tags}
+    assert [attrs for tag, attrs in page.tags if tag == "script"] == [{"type": "application/json"}, {}]
     identifiers = page.values("id")
     assert len(set(identifiers)) == len(identifiers) > 100
     links = page.values("href", "src", "xlink:href")
@@ -259,11 +260,13 @@ def test_the_report_says_what_was_found_and_asked(kind, request, texts):
     assert len(page.texts["td"]) == len(result.study.widths) * (1 + len(result.study.step_sizes))
 
 
-def test_the_report_takes_nothing_in_a_study_for_markup(table, monkeypatch):
+def test_the_report_takes_nothing_in_a_study_for_markup(table, texts, monkeypatch):
     hostile = "</li><script>alert('1')</script> 1 < 2 & \"3\""
     monkeypatch.setattr(TrackingResult, "verdicts", lambda self: [hostile])
     data = table.dataset.assign_attrs(machine=hostile, study=hostile)
     page = _Page(_page(TrackingResult(table.study, data)))
     assert page.texts["li"] == [hostile]
     assert hostile in page.texts["pre"]
-    assert not any(tag == "script" for tag, _ in page.tags)
+    plain = _Page(texts["table"])
+    assert [tag for tag, _ in page.tags].count("script") == [tag for tag, _ in plain.tags].count("script")
+    assert page.texts["script"] == plain.texts["script"]

@@ -54,6 +54,30 @@ def test_reconstructions_come_back_in_the_units_of_the_data(result):
     assert np.abs(mean_field - original).max() < np.ptp(raw, axis=0).max()
 
 
+def test_the_moving_picture_agrees_with_the_snapshots_and_the_solvers(result):
+    data, study = result.dataset, result.study
+    points = data.sizes["scene_point"]
+    at_snapshots = data.scene_latent.sel(scene_time=data.snapshot_time.values)
+    np.testing.assert_allclose(at_snapshots, data.latent[:, :, :points], rtol=1e-4, atol=1e-5)
+    last = data.scene_picture.sel(scene_time=study.horizon)
+    np.testing.assert_allclose(last, data.picture.sel(reconstruction=data.network.values), rtol=1e-4, atol=1e-3)
+    options = {"batch_size": 8, "runs": 1, "snapshot_times": study.scene_times}
+    trained = im.train(study.problem, study.times, 16, 0.25, **options)
+    path = im.solve_mean_field(
+        study.problem, study.times, particles=128, replicates=4, rtol=study.rtol, snapshot_times=study.scene_times
+    )
+    directions = study.problem.population.principal_directions[:, :2]
+    for name, source, count in (("N = 16", trained, 16), ("mean field", path, 128)):
+        for time in study.scene_times:
+            network, shown = source.at(time), data.sel(network=name, scene_time=time)
+            encoder, decoder = (np.asarray(shown[f"scene_{side}"]) for side in ("encoder", "decoder"))
+            assert np.isnan(encoder[count:]).all() and np.isnan(decoder[count:]).all()
+            np.testing.assert_allclose(encoder[:count, :2], network.encoder.incoming @ directions, rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(decoder[:count, :2], network.decoder.incoming, rtol=1e-5, atol=1e-5)
+            lengths = np.sqrt(np.square(network.decoder.outgoing).sum(axis=-1))
+            np.testing.assert_allclose(decoder[:count, 2], lengths, rtol=1e-5)
+
+
 def test_verdicts_say_what_the_numbers_say(result):
     text = " ".join(result.verdicts())
     rate = result.estimate("flow_width_rate", level=0.8)

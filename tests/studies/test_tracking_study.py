@@ -79,6 +79,17 @@ def test_snapshot_times_are_recorded_times(multiple, records):
         assert np.abs(snapshots - part * study.horizon).min() == away
 
 
+@thorough
+@given(multiple=st.integers(1, 500), records=st.integers(1, 60))
+def test_the_moving_picture_has_the_snapshots_and_more_of_the_beginning(multiple, records):
+    study = im.TrackingStudy(step_sizes=[0.25], horizon=multiple / 4, records=records)
+    scene = study.scene_times
+    assert set(study.snapshot_times) <= set(scene) <= set(study.times)
+    assert min(len(study.times), 13) <= len(scene) <= 15 and np.all(np.diff(scene) > 0)
+    if len(study.times) > 30:
+        assert (scene <= study.horizon / 2).sum() > len(scene) / 2
+
+
 def test_snapshots_stand_near_an_eighth_and_a_half():
     study = im.TrackingStudy(step_sizes=[0.5], horizon=80.0, records=40)
     assert study.snapshot_times.tolist() == [0.0, 10.0, 40.0, 80.0]

@@ -3,7 +3,7 @@
 Heavy imports wait inside the commands, so that ``--version`` and ``--help`` answer at once.
 """
 
-from isthmus.cli import bottleneck, optimum, tracking, width
+from isthmus.cli import bottleneck, optimum, report, tracking, width
 from isthmus.cli.app import app, main
 
-__all__ = ["app", "bottleneck", "main", "optimum", "tracking", "width"]
+__all__ = ["app", "bottleneck", "main", "optimum", "report", "tracking", "width"]

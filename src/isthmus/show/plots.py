@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -150,13 +150,11 @@ def step_gap(result: TrackingResult) -> Figure:
 def latents(result: TrackingResult) -> Figure:
     """Draw the latents of every network and of the mean field at the snapshot times, coloured by label."""
     data = result.dataset
-    names, times = _networks(result), data.snapshot_time.values
+    names, times = network_colors(result), data.snapshot_time.values
     values = data.latent.sel(network=list(names)).values
     dim = values.shape[-1]
-    coloring = _label_coloring(data)
-    if dim == 1:
-        heights = jitter(values.shape[2]) if coloring is None else coloring["c"] + 0.7 * jitter(values.shape[2])
-        values = np.stack([values[..., 0], np.broadcast_to(heights, values.shape[:3])], axis=-1)
+    coloring = label_coloring(data)
+    values = latent_plane(values, coloring)
     figure = new_figure(1.75 * len(times) + 1.3, (1.0 if dim == 1 else 1.75) * len(names) + 1.1)
     grid = figure.subplots(len(names), len(times), sharex=True, sharey=True, squeeze=False)
     for row, (name, color), clouds in zip(grid, names.items(), values, strict=True):
@@ -187,7 +185,7 @@ def latents(result: TrackingResult) -> Figure:
 def reconstructions(result: TrackingResult) -> Figure:
     """Draw points of the data, and what PCA, every network and the mean field make of them at the horizon."""
     data = result.dataset
-    methods = {"original": DARK, "PCA": GREY, **_networks(result)}
+    methods = {"original": DARK, "PCA": GREY, **network_colors(result)}
     pictures = data.picture.sel(reconstruction=list(methods)).values
     shape = image_shape(result)
     if not shape:
@@ -203,6 +201,15 @@ def reconstructions(result: TrackingResult) -> Figure:
         f"At t = {result.study.horizon:g} the mean square error on these {pictures.shape[1]} points is "
         f"{errors[-1]:.3g} for the mean field, {errors[1]:.3g} for PCA",
     )
+
+
+def latent_plane(values: np.ndarray, coloring: dict[str, Any] | None) -> np.ndarray:
+    """Return latents, (..., points, k), as places in a plane: a single axis is spread out by label."""
+    if values.shape[-1] > 1:
+        return values[..., :2]
+    count = values.shape[-2]
+    heights = jitter(count) if coloring is None else coloring["c"][:count] + 0.7 * jitter(count)
+    return np.stack([values[..., 0], np.broadcast_to(heights, values.shape[:-1])], axis=-1)
 
 
 def image_shape(result: TrackingResult) -> tuple[int, ...]:
@@ -258,12 +265,12 @@ def _feature_panels(pictures: np.ndarray, colors: dict[str, str]) -> Figure:
     return figure
 
 
-def _networks(result: TrackingResult) -> dict[str, str]:
+def network_colors(result: TrackingResult) -> dict[str, str]:
     """Return the names of the networks in the dataset, narrowest first and the mean field last, with colours."""
     return {f"N = {width}": color for width, color in width_colors(result.study.widths).items()} | {"mean field": DARK}
 
 
-def _label_coloring(data: xr.Dataset) -> dict[str, Any] | None:
+def label_coloring(data: xr.Dataset) -> dict[str, Any] | None:
     """Return colours of the points as arguments of `scatter`: categories where labels are few, a scale otherwise."""
     if "label" not in data:
         return None
@@ -275,9 +282,31 @@ def _label_coloring(data: xr.Dataset) -> dict[str, Any] | None:
     return {"c": scale, "cmap": "viridis", "norm": Normalize(scale.min(), scale.max())}
 
 
+def point_colors(coloring: dict[str, Any] | None, count: int) -> list[str]:
+    """Return the colours of the first points, none where they have no labels."""
+    if coloring is None:
+        return []
+    return [to_hex(color) for color in _mappable(coloring).to_rgba(coloring["c"][:count])]
+
+
+def label_colors(data: xr.Dataset, coloring: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return labels with their colours: all where they are few, the ends of the scale otherwise."""
+    if coloring is None:
+        return []
+    kinds = np.unique(data.label.values)
+    shown, places = kinds, np.arange(len(kinds))
+    if not isinstance(coloring["norm"], BoundaryNorm):
+        shown, places = kinds[[0, -1]], np.array([coloring["norm"].vmin, coloring["norm"].vmax])
+    colors = (to_hex(color) for color in _mappable(coloring).to_rgba(places))
+    return list(zip(map(str, shown), colors, strict=True))
+
+
+def _mappable(coloring: dict[str, Any]) -> ScalarMappable:
+    return ScalarMappable(coloring["norm"], coloring["cmap"])
+
+
 def _label_key(figure: Figure, grid: np.ndarray, coloring: dict[str, Any], data: xr.Dataset) -> None:
-    mappable = ScalarMappable(coloring["norm"], coloring["cmap"])
-    bar = figure.colorbar(mappable, ax=grid, label="label", aspect=35, pad=0.02)
+    bar = figure.colorbar(_mappable(coloring), ax=grid, label="label", aspect=35, pad=0.02)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     if isinstance(coloring["norm"], BoundaryNorm):
         kinds = np.unique(data.label.values)

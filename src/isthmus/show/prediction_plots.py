@@ -100,10 +100,10 @@ def influence(result: Predicted) -> Figure:
     """Draw neurons and points in the plane of their leading coordinates, coloured by their influence on R(t)."""
     data = result.dataset
     times = data.influence_time.values
-    dim, latent_dim = result.study.problem.dim, result.study.problem.latent_dim
+    dim, latent_dim = _dimensions(result)
     rows = (
-        ("encoder", "encoder neurons", "⟨w, v₁⟩", "⟨w, v₂⟩" if dim > 1 else "b"),
-        ("decoder", "decoder neurons", "u₁", "u₂" if latent_dim > 1 else "e"),
+        ("encoder", "encoder neurons", *encoder_plane(dim)),
+        ("decoder", "decoder neurons", *decoder_plane(latent_dim)),
         ("point", "points", "⟨x, v₁⟩", "⟨x, v₂⟩"),
     )
     figure = new_figure(1.9 * len(times) + 1.4, 5.4)
@@ -135,6 +135,24 @@ def influence(result: Predicted) -> Figure:
         f"Half of the variance of the influence on R({times[-1]:g}) lies with {100 * shares[0]:.0f} % of the encoder "
         f"neurons, {100 * shares[1]:.0f} % of the decoder neurons and {100 * shares[2]:.0f} % of the points",
     )
+
+
+def encoder_plane(dim: int) -> tuple[str, str]:
+    """Return the names of the two coordinates by which an encoder neuron on data of dimension d is shown."""
+    return "⟨w, v₁⟩", "⟨w, v₂⟩" if dim > 1 else "b"
+
+
+def decoder_plane(latent_dim: int) -> tuple[str, str]:
+    """Return the names of the two coordinates by which a decoder neuron on k latents is shown."""
+    return "u₁", "u₂" if latent_dim > 1 else "e"
+
+
+def _dimensions(result: Predicted) -> tuple[int, int]:
+    """Return d and k, from the numbers where they tell, so that a report is drawn again without the data."""
+    sizes = result.dataset.sizes
+    if "feature" in sizes and "axis" in sizes:
+        return sizes["feature"], sizes["axis"]
+    return result.study.problem.dim, result.study.problem.latent_dim
 
 
 def _share(values: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Reports: one HTML page for a finished study, which needs nothing beside itself."""
+"""Reports: one HTML page for a finished study, which needs nothing beside itself and asks for nothing."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from isthmus._files import write_atomically
 from isthmus.show.canvas import rendered
+from isthmus.show.stage import Stage
 
 LARGE = 500_000
 """From this many characters on, an SVG gives way to a PNG where that is smaller."""
 
 
 class Plate(NamedTuple):
-    """A figure on a page: an SVG element, or else a PNG in base 64."""
+    """A figure on a page: an SVG element, or else a PNG in base 64; it is saved under its name."""
 
+    name: str
     heading: str
     alt: str
     caption: str
@@ -52,18 +55,35 @@ class Page(NamedTuple):
     toml: str
     version: str
     machine: str
+    stage: Stage | None = None
+
+    @property
+    def command_line(self) -> str:
+        """What makes the numbers of this page."""
+        return f"isthmus {self.command} study.toml --out FOLDER"
 
 
 def write_page(page: Page, path: Path) -> None:
     """Write a report to a file."""
-    text = render_page(page)
-    write_atomically(path, lambda place: place.write_text(text, encoding="utf-8"))
+    write_text(render_page(page), path)
 
 
 def render_page(page: Page) -> str:
-    """Return a report as HTML, without scripts and without links to anything outside it."""
-    environment = Environment(loader=PackageLoader("isthmus.show", "."), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("report.html.j2").render(page=page)
+    """Return a report as HTML, with its own scripts inside it and without links to anything outside it."""
+    return rendered_template("report.html.j2", page=page)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a page to a file."""
+    write_atomically(path, lambda place: place.write_text(text, encoding="utf-8"))
+
+
+def rendered_template(name: str, **values: object) -> str:
+    """Return a template of this package, filled in."""
+    loader = PackageLoader("isthmus.show", ".")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.globals["asset"] = lambda asset: Markup(loader.get_source(environment, asset)[0])
+    return environment.get_template(name).render(**values)
 
 
 def plate(name: str, heading: str, figure: Figure, caption: str) -> Plate:
@@ -73,11 +93,20 @@ def plate(name: str, heading: str, figure: Figure, caption: str) -> Plate:
     if png and len(png) < len(svg):
         svg = ""
     alt, caption = figure.get_suptitle().replace("\n", " "), caption.replace(" %", "\u00a0%")
-    return Plate(heading, alt, caption, svg, "" if svg else png)
+    return Plate(name, heading, alt, caption, svg, "" if svg else png)
 
 
 def _inlined(svg: str, name: str) -> str:
     """Return the element of an SVG file, with identifiers that no other figure of the page has."""
-    element = svg[svg.index("<svg") :]
+    return _renamed(svg[svg.index("<svg") :], name)
+
+
+def marked(plate: Plate, mark: str) -> Plate:
+    """Return a plate with a mark in its name and identifiers, that stands beside its like from another study."""
+    return plate._replace(name=f"{mark}-{plate.name}", svg=_renamed(plate.svg, mark))
+
+
+def _renamed(element: str, name: str) -> str:
+    """Return an SVG element whose identifiers begin with a name."""
     element = re.sub(r'\bid="', f'id="{name}-', element)
     return re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", element)

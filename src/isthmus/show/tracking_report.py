@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from isthmus.show.plots import image_shape
 from isthmus.show.report import Page, Table, plate, write_page
+from isthmus.show.stage import tracking_stage
 from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.tracking_result import TrackingResult
 
@@ -64,6 +65,7 @@ def tracking_page(result: TrackingResult, drawn: Mapping[str, Figure]) -> Page:
         toml=data.attrs["study"],
         version=data.attrs["isthmus"],
         machine=data.attrs["machine"],
+        stage=tracking_stage(result),
     )
 
 

@@ -341,10 +341,10 @@ def _influence(study: TrackingStudy, law: FiniteWidthLaw) -> dict[str, tuple]:
     directions = population.principal_directions[:, :2]
     encoder, decoder = influence.neurons.encoder, influence.neurons.decoder
     planes = {
-        "encoder": _plane(np.asarray(encoder.incoming) @ directions, encoder.bias)[:SHOWN_NEURONS],
-        "decoder": _plane(np.asarray(decoder.incoming), decoder.bias)[:SHOWN_NEURONS],
+        "encoder": in_plane(np.asarray(encoder.incoming) @ directions, encoder.bias)[:SHOWN_NEURONS],
+        "decoder": in_plane(np.asarray(decoder.incoming), decoder.bias)[:SHOWN_NEURONS],
     }
-    points = _plane(population.points @ directions, np.zeros(population.size))[:SHOWN_POINTS]
+    points = in_plane(population.points @ directions, np.zeros(population.size))[:SHOWN_POINTS]
     variables: dict[str, tuple] = {}
     for side, plane in planes.items():
         values = getattr(influence, side)[places][:, : len(plane)]
@@ -367,6 +367,6 @@ def _influence(study: TrackingStudy, law: FiniteWidthLaw) -> dict[str, tuple]:
     return variables
 
 
-def _plane(coordinates: np.ndarray, instead: object) -> np.ndarray:
+def in_plane(coordinates: np.ndarray, instead: object) -> np.ndarray:
     """Return the first two coordinates, or the only one and what stands for the second."""
     return np.column_stack([coordinates, np.asarray(instead)])[:, :2]

@@ -21,6 +21,9 @@ from isthmus.dynamics.results import MeanFieldPath
 from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
 from isthmus.studies.study import Study
 
+FRAMES = 13
+"""Times of the moving picture, but for those at which there is a snapshot anyway."""
+
 
 class TrackingStudy(Study):
     """Widths × step sizes × seeds of one problem, against its mean-field path.
@@ -108,6 +111,15 @@ class TrackingStudy(Study):
         nearest = [np.abs(self.times - part * self.horizon).argmin() for part in (0, 1 / 8, 1 / 2, 1)]
         return self.times[np.unique(nearest)]
 
+    @functools.cached_property
+    def scene_times(self) -> np.ndarray:
+        """Times of the moving picture: early ones lie closer, and those of the snapshots are among them."""
+        last = len(self.times) - 1
+        frames = np.arange(min(FRAMES, last + 1))
+        spread = np.rint(last * (frames / max(1, len(frames) - 1)) ** 2).astype(int)
+        places = np.minimum(np.maximum(spread, frames), last)
+        return np.union1d(self.times[places], self.snapshot_times)
+
     def mean_field_path(self, workers: int | None, progress: Progress | None) -> MeanFieldPath:
         """Solve the mean field of the study."""
         return solve_mean_field(
@@ -118,7 +130,7 @@ class TrackingStudy(Study):
             replicates=self.replicates,
             seed=self.seed,
             rtol=self.rtol,
-            snapshot_times=self.snapshot_times,
+            snapshot_times=self.scene_times,
             workers=workers,
             progress=progress,
         )

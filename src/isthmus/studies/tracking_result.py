@@ -13,13 +13,13 @@ from isthmus import _checks
 from isthmus._version import __version__
 from isthmus.studies.engine import studied
 from isthmus.studies.prediction import agreement, agreement_verdicts, predicted_summary
+from isthmus.studies.scene import examples, scene_variables
 from isthmus.studies.statistics import CONFIDENCE, Estimate, bootstrap_quantiles, fitted_rate
 from isthmus.studies.study import StageProgress, named, provenance
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.studies.tracking_work import Tracked, TrackingWork
 
 BOUNDS = ("estimate", "lower", "upper")
-EXAMPLES = 8
 SHOWN_POINTS = 500
 
 
@@ -150,6 +150,7 @@ def _dataset(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
             **_quantiles(study, levels, gap, flow_gap, step_gap),
             **_rates(study, levels, gap, flow_gap, step_gap),
             **_pictures(study, computed),
+            **scene_variables(study, computed),
             **({} if computed.law is None else computed.law["variables"] | agreement(computed.law, gap, flow_gap)),
         },
         coords={
@@ -158,8 +159,8 @@ def _dataset(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
             "step_size": list(study.step_sizes),
             "level": levels,
             "bound": list(BOUNDS),
-            "snapshot_time": path.snapshot_times,
-            "influence_time": path.snapshot_times,
+            "snapshot_time": study.snapshot_times,
+            "influence_time": study.snapshot_times,
         },
     )
     return dataset.assign_attrs(
@@ -243,14 +244,14 @@ def _pictures(study: TrackingStudy, computed: Tracked) -> dict[str, tuple]:
     path, data = computed.path, study.problem.population
     networks = {f"N = {width}": computed.examples[width] for width in study.widths}
     shown = data.points[:SHOWN_POINTS]
-    examples = data.points[:: max(1, data.size // EXAMPLES)][:EXAMPLES]
+    pictured = examples(data.points)
     latents = [
-        [np.asarray(source.at(time).encode(shown)) for time in path.snapshot_times]
+        [np.asarray(source.at(time).encode(shown)) for time in study.snapshot_times]
         for source in (*networks.values(), path)
     ]
-    last = path.snapshot_times[-1]
-    pca = data.pca_reconstruction(study.problem.latent_dim)[:: max(1, data.size // EXAMPLES)][:EXAMPLES]
-    pictures = [examples, pca, *(source.at(last).reconstruct(examples) for source in (*networks.values(), path))]
+    last = study.snapshot_times[-1]
+    pca = examples(data.pca_reconstruction(study.problem.latent_dim))
+    pictures = [pictured, pca, *(source.at(last).reconstruct(pictured) for source in (*networks.values(), path))]
     variables: dict[str, tuple] = {
         "latent": (
             ("network", "snapshot_time", "point", "axis"),

@@ -27,7 +27,7 @@ class Block(NamedTuple):
     """Runs of one width that are computed together.
 
     Attributes:
-        kind: 'sgd', 'flow' (step size 0) or 'example', which is kept at the snapshot times.
+        kind: 'sgd', 'flow' (step size 0) or 'example', which is kept at the times of the moving picture.
         width: N.
         step_size: ε.
         first, runs: which runs these are.
@@ -124,7 +124,7 @@ class TrackingWork:
             "runs": block.runs,
             "first_run": block.first,
             "seed": study.seed,
-            "snapshot_times": study.snapshot_times if block.kind == "example" else (),
+            "snapshot_times": study.scene_times if block.kind == "example" else (),
             "dtype": study.precision,
             "workers": 1,
         }
@@ -149,7 +149,7 @@ class Tracked(NamedTuple):
         law: the tables of the law of finite networks, None where it isn't predicted.
         risk: of SGD runs, shape (widths, step sizes, runs, T).
         flow_risk: of gradient flows from the initial neurons of the first of those runs, shape (widths, flows, T).
-        examples: by width, one network at the smallest step size, kept at the snapshot times.
+        examples: by width, one network at the smallest step size, kept at the times of the moving picture.
 
     """
 

@@ -1,0 +1,34 @@
+"""Which figures and which page belong to which kind of result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from isthmus.show.bottleneck_plots import bottleneck_figures
+from isthmus.show.bottleneck_report import bottleneck_page
+from isthmus.show.expressivity_plots import expressivity_figures
+from isthmus.show.expressivity_report import expressivity_page
+from isthmus.show.plots import figures
+from isthmus.show.report import Page
+from isthmus.show.tracking_report import tracking_page
+from isthmus.studies.bottleneck_result import BottleneckResult
+from isthmus.studies.expressivity_result import ExpressivityResult
+from isthmus.studies.tracking_result import TrackingResult
+
+Draw = Callable[[Any], dict[str, Figure]]
+Say = Callable[[Any, Mapping[str, Figure]], Page]
+
+PAGES: dict[type, tuple[Draw, Say]] = {
+    BottleneckResult: (bottleneck_figures, bottleneck_page),
+    ExpressivityResult: (expressivity_figures, expressivity_page),
+    TrackingResult: (figures, tracking_page),
+}
+
+
+def result_page(result: Any) -> Page:
+    """Return the page of a finished study of any kind, with its figures drawn anew."""
+    draw, say = PAGES[type(result)]
+    return say(result, draw(result))
