@@ -5,7 +5,6 @@ It needs ``pip install -e '.[docs]'`` and no network.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -17,9 +16,9 @@ DOCS = Path(__file__).resolve().parent
 
 def main(folder: Path) -> int:
     """Build, look for what pages would load from elsewhere, and return the exit code."""
-    os.environ.setdefault("PYTHONHASHSEED", "0")
-    doctrees = str(DOCS / "_build" / "doctrees")
-    code = build_main(["-b", "html", "-W", "--keep-going", "-q", "-d", doctrees, str(DOCS), str(folder)])
+    # All pages anew: a page that is kept from an earlier build would keep its warnings to itself.
+    options = ["-b", "html", "-E", "-a", "-W", "--keep-going", "-q", "-d", str(DOCS / "_build" / "doctrees")]
+    code = build_main([*options, str(DOCS), str(folder)])
     if code:
         return code
     loads = loads_from_outside(folder)

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import isthmus
 
+ALIASES = ("ArrayLike", "Elementwise", "Precision", "Progress", "Rate", "StageProgress", "StepSize")
+"""Types that signatures name, and don't spell out."""
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 project = "Isthmus"
@@ -22,18 +25,18 @@ highlight_language = "none"
 default_role = "literal"
 
 myst_heading_anchors = 3
-suppress_warnings = []
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ALIASES}
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 90
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

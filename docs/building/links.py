@@ -23,9 +23,9 @@ def add_links(app: Any, doctree: nodes.document) -> None:
     for signature in list(doctree.findall(addnodes.desc_signature)):
         if signature.get("module") == "isthmus":
             add_source_link(signature)
-        for guess in list(signature.findall(addnodes.pending_xref)):  # words of an annotation, as in Literal['encoder']
-            if guess["reftarget"] not in isthmus.__all__:
-                guess.replace_self(guess.children)
+    for guess in list(doctree.findall(addnodes.pending_xref)):  # Sphinx takes every attribute and annotation for a name
+        if guess.get("refdomain") == "py" and guess["reftarget"] not in isthmus.__all__:
+            guess.replace_self(guess.children)
     for literal in list(doctree.findall(nodes.literal)):
         if not isinstance(literal.parent, nodes.reference | nodes.title | addnodes.pending_xref):
             link = _link(literal, literal.astext(), document)
