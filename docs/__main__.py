@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from building.outside import loads_from_outside
 from sphinx.cmd.build import build_main
+
+from building.outside import loads_from_outside
 
 DOCS = Path(__file__).resolve().parent
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from building import facts, gallery, generated, links, shelf, sources
 from sphinx.errors import ExtensionError
+
+from building import facts, gallery, generated, links, shelf, sources
 
 
 def setup(app: Any) -> dict[str, Any]:
@@ -16,6 +17,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", refuse_gaps)
     app.connect("source-read", fill_in)
     app.connect("autodoc-process-docstring", shelf.process_docstring, priority=100)
+    app.connect("autodoc-process-signature", shelf.plain_signature)
     app.connect("autodoc-skip-member", shelf.skip_member)
     app.connect("doctree-read", links.add_links)
     app.connect("html-collect-pages", sources.source_pages)

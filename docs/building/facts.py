@@ -45,7 +45,10 @@ def place(name: str) -> Place:
     """
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
-        for path in (PACKAGE.joinpath(*parts[:length]).with_suffix(".py"), PACKAGE.joinpath(*parts[:length], "__init__.py")):
+        for path in (
+            PACKAGE.joinpath(*parts[:length]).with_suffix(".py"),
+            PACKAGE.joinpath(*parts[:length], "__init__.py"),
+        ):
             if path.is_file():
                 return _within(path, parts[length:], name)
     raise LookupError(f"isthmus has no module for the name {name!r}")
@@ -57,7 +60,9 @@ def _within(path: Path, parts: list[str], name: str) -> Place:
     for part in parts:
         found = _defined(path, found.node, part)
         if found is None:
-            raise LookupError(f"{path.relative_to(PACKAGE.parent)} has no definition of {part!r}, for the name {name!r}")
+            raise LookupError(
+                f"{path.relative_to(PACKAGE.parent)} has no definition of {part!r}, for the name {name!r}"
+            )
     return found
 
 

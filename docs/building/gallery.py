@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from building.facts import DOCS, PACKAGE, PROJECT
 from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+from building.facts import DOCS, PACKAGE, PROJECT
 
 RUNS = DOCS / "_build" / "examples"
 LONGEST = 900

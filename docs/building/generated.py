@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -21,12 +22,20 @@ def filled(text: str) -> str:
 
 
 def commands() -> str:
-    """Return a section for each command, with its help and the study file that it explains, if it has one."""
+    """Return a list of the commands, and a section for each with its help and the study file that it explains."""
     from isthmus.cli import app
 
-    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-    parts = [_command(name) for name in names]
-    return "\n\n".join([f"```text\n{said('--help')}```", *parts])
+    callbacks = {
+        command.name or command.callback.__name__: command.callback
+        for command in app.registered_commands
+        if command.callback
+    }
+    links = [f"- [isthmus {name}](#isthmus-{name}): {_first_line(callbacks[name])}" for name in callbacks]
+    return "\n\n".join(["\n".join(links), *(_command(name) for name in callbacks)])
+
+
+def _first_line(value: object) -> str:
+    return (inspect.getdoc(value) or "").partition("\n")[0]
 
 
 def _command(name: str) -> str:

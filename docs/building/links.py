@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from building.facts import DOCS, PACKAGE, place
-from building.sources import add_source_link, address, linked
 from docutils import nodes
 from sphinx import addnodes
 
 import isthmus
+from building.facts import DOCS, PACKAGE, place
+from building.sources import add_source_link, address, linked
 
 NAME = re.compile(r"^(?:isthmus\.|im\.)?([A-Za-z]\w*)((?:\.[a-z]\w*)*)(?:\(.*\))?$", re.DOTALL)
 ELSEWHERE = {"CHANGELOG.md": "changelog", "CONTRIBUTING.md": "inside", "examples/": "gallery", "README.md": "index"}

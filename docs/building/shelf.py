@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from typing import Any
 
-from building.docstrings import as_restructured_text
-from building.facts import public_place
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 import isthmus
+from building.docstrings import as_restructured_text
+from building.facts import public_place
+
+ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 
 
 class Shelf(SphinxDirective):
@@ -47,6 +50,14 @@ def process_docstring(app: Any, what: str, name: str, value: Any, options: Any, 
         head, mark, tail = text.partition("\nRaises:")
         text = "\n".join([head, "", "Attributes:", *keys, "", mark + tail])
     lines[:] = as_restructured_text(text).splitlines()
+
+
+def plain_signature(
+    app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Name aliases of types as the code does; Sphinx shows those in a union as references to come."""
+    named = [part and ALIAS.sub(r"\1", part) for part in (signature, returned)]
+    return named[0], named[1]
 
 
 def skip_member(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:

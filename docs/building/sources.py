@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from building.facts import PACKAGE, Place, module_name, place, public_place
 from docutils import nodes
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from sphinx.util.docutils import SphinxRole
+
+from building.facts import PACKAGE, Place, module_name, place, public_place
 
 
 def address(found: Place) -> str:
