@@ -33,6 +33,7 @@ autodoc_typehints_format = "short"
 autodoc_type_aliases = {name: name for name in ALIASES}
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
 napoleon_use_rtype = False
 python_maximum_signature_line_length = 90
 add_module_names = False

@@ -6,7 +6,7 @@ from typing import Any
 
 from sphinx.errors import ExtensionError
 
-from building import facts, gallery, generated, links, shelf, sources
+from building import facts, gallery, generated, links, shelf, signatures, sources
 
 
 def setup(app: Any) -> dict[str, Any]:
@@ -17,8 +17,9 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", refuse_gaps)
     app.connect("source-read", fill_in)
     app.connect("autodoc-process-docstring", shelf.process_docstring, priority=100)
-    app.connect("autodoc-process-signature", shelf.plain_signature)
+    app.connect("autodoc-process-signature", signatures.plain_signature)
     app.connect("autodoc-skip-member", shelf.skip_member)
+    app.connect("doctree-read", signatures.tidy, priority=400)
     app.connect("doctree-read", links.add_links)
     app.connect("html-collect-pages", sources.source_pages)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -10,7 +10,7 @@ from sphinx import addnodes
 
 import isthmus
 from building.facts import DOCS, PACKAGE, place
-from building.sources import add_source_link, address, linked
+from building.sources import address, linked
 
 NAME = re.compile(r"^(?:isthmus\.|im\.)?([A-Za-z]\w*)((?:\.[a-z]\w*)*)(?:\(.*\))?$", re.DOTALL)
 ELSEWHERE = {"CHANGELOG.md": "changelog", "CONTRIBUTING.md": "inside", "examples/": "gallery", "README.md": "index"}
@@ -18,14 +18,8 @@ ELSEWHERE = {"CHANGELOG.md": "changelog", "CONTRIBUTING.md": "inside", "examples
 
 
 def add_links(app: Any, doctree: nodes.document) -> None:
-    """Turn literals that name something into links to it, except on its own page's signatures and in links."""
+    """Turn literals that name something into links to it, except in titles and links."""
     document = app.env.docname
-    for signature in list(doctree.findall(addnodes.desc_signature)):
-        if signature.get("module") == "isthmus":
-            add_source_link(signature)
-    for guess in list(doctree.findall(addnodes.pending_xref)):  # Sphinx takes every attribute and annotation for a name
-        if guess.get("refdomain") == "py" and guess["reftarget"] not in isthmus.__all__:
-            guess.replace_self(guess.children)
     for literal in list(doctree.findall(nodes.literal)):
         if not isinstance(literal.parent, nodes.reference | nodes.title | addnodes.pending_xref):
             link = _link(literal, literal.astext(), document)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import textwrap
 from typing import Any
 
@@ -13,8 +12,6 @@ from sphinx.util.docutils import SphinxDirective
 import isthmus
 from building.docstrings import as_restructured_text
 from building.facts import public_place
-
-ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 
 
 class Shelf(SphinxDirective):
@@ -49,15 +46,8 @@ def process_docstring(app: Any, what: str, name: str, value: Any, options: Any, 
         keys = [f"    {key}: {field.description or ''}" for key, field in value.model_fields.items()]
         head, mark, tail = text.partition("\nRaises:")
         text = "\n".join([head, "", "Attributes:", *keys, "", mark + tail])
-    lines[:] = as_restructured_text(text).splitlines()
-
-
-def plain_signature(
-    app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
-) -> tuple[str | None, str | None]:
-    """Name aliases of types as the code does; Sphinx shows those in a union as references to come."""
-    named = [part and ALIAS.sub(r"\1", part) for part in (signature, returned)]
-    return named[0], named[1]
+    # Napoleon takes what stands before a colon in the first line of a property for its type: an empty one goes first.
+    lines[:] = ["\\"] * (what in ("attribute", "property")) + as_restructured_text(text).splitlines()
 
 
 def skip_member(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
