@@ -18,9 +18,17 @@ ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 def plain_signature(
     app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Name aliases of types as the code does."""
+    """Name aliases of types as the code does; of a study show keys and defaults, whose types the study file shows."""
+    if what == "class" and hasattr(value, "model_fields"):
+        return f"(*, {', '.join(_key(*item) for item in value.model_fields.items())})", returned
     named = [part and ALIAS.sub(r"\1", part) for part in (signature, returned)]
     return named[0], named[1]
+
+
+def _key(name: str, field: Any) -> str:
+    default = field.get_default(call_default_factory=True)
+    plain = default is None or isinstance(default, bool | int | float | str | list | tuple)
+    return f"{name}={default!r}" if plain and not field.is_required() else f"{name}=..."
 
 
 def tidy(app: Any, doctree: nodes.document) -> None:
