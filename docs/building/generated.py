@@ -1,0 +1,69 @@
+"""Parts of pages that are made from the code: what commands say of themselves, and what each file is for."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+
+from building.facts import PACKAGE, module_name, place
+
+PROGRAM = "import sys; sys.argv[0] = 'isthmus'; from isthmus.cli import main; main()"
+MARKS = ("<!-- commands -->", "<!-- house -->")
+
+
+def filled(text: str) -> str:
+    """Return the text of a page with its marks replaced."""
+    for mark, make in zip(MARKS, (commands, house), strict=True):
+        if mark in text:
+            text = text.replace(mark, make())
+    return text
+
+
+def commands() -> str:
+    """Return a list of the commands, and a section for each with its help and the study file that it explains."""
+    from isthmus.cli import app
+
+    callbacks = {
+        command.name or command.callback.__name__: command.callback
+        for command in app.registered_commands
+        if command.callback
+    }
+    links = [f"- [isthmus {name}](#isthmus-{name}): {_first_line(callbacks[name])}" for name in callbacks]
+    return "\n\n".join(["\n".join(links), *(_command(name) for name in callbacks)])
+
+
+def _first_line(value: object) -> str:
+    return (inspect.getdoc(value) or "").partition("\n")[0]
+
+
+def _command(name: str) -> str:
+    said_of_itself = said(name, "--help")
+    text = f"## isthmus {name}\n\n```text\n{said_of_itself}```"
+    if "--example" in said_of_itself:
+        text += f"\n\n`isthmus {name} --example` prints\n\n```toml\n{said(name, '--example')}```"
+    return text
+
+
+def said(*arguments: str) -> str:
+    """Return what the command line prints, in plain text."""
+    environment = os.environ | {"TYPER_USE_RICH": "0", "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def house() -> str:
+    """Return a list of the files of each floor with the first lines of their docstrings, from the top floor down."""
+    floors: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = module_name(path)
+        doc = place(name).docstring or "" if name else ""
+        if doc and (path.name != "__init__.py" or "." not in name):
+            first = " ".join(doc.split("\n\n")[0].split())
+            file = path.relative_to(PACKAGE).as_posix()
+            floors.setdefault(file.partition("/")[0] if "/" in file else "", []).append(f"- `{file}`: {first}")
+    order = ["cli", "show", "studies", "estimator", "exports", "theory", "dynamics", "core"]
+    titles = [name for name in order if name in floors] + sorted(set(floors) - set(order) - {""})
+    parts = [f"### {title}/\n\n" + "\n".join(floors[title]) for title in titles]
+    return "\n\n".join([*parts, "### Below all\n\n" + "\n".join(floors[""])])

@@ -1,0 +1,268 @@
+"""What the pages say is so: names, commands, tests and links are there; and the build fails on what isn't."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import isthmus as im
+from building import docstrings, facts, outside
+
+ROOT = Path(__file__).parent.parent
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+EVERYWHERE = PAGES | {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in ("README", "CONTRIBUTING")}
+
+
+def test_groups_cover_the_shelf_and_everything_on_it_has_a_docstring():
+    assert facts.complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("core/data.py", "Stream.draw"), ("dynamics/sgd.py", "train"), ("_version.py", "__version__")]
+)
+def test_a_docstring_that_is_taken_away_is_missed(file, name, tmp_path, monkeypatch):
+    place = facts.public_place(name.split(".")[0])
+    node = facts.place(f"{place.module}.{name}")
+    shutil.copytree(facts.PACKAGE, tmp_path / "isthmus", ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "isthmus" / file
+    text = path.read_text(encoding="utf-8")
+    first = node.docstring.splitlines()[0]
+    path.write_text(re.sub(r'r?"""' + re.escape(first) + r'.*?"""', "pass", text, flags=re.DOTALL), encoding="utf-8")
+    monkeypatch.setattr(facts, "PACKAGE", tmp_path / "isthmus")
+    assert facts.complaints() == [f"{name} stands on the shelf without a docstring"]
+
+
+def test_a_name_that_is_left_out_or_invented_is_found(monkeypatch):
+    monkeypatch.setattr(im, "__all__", [*(name for name in im.__all__ if name != "train"), "Status"])
+    found = facts.complaints()
+    assert "docs/api.md names train, which isn't there" in found
+    monkeypatch.setattr(facts, "fences", lambda page, directive: [])
+    assert {"docs/api.md lacks Data", "docs/gallery.md lacks digits"} <= set(facts.complaints())
+
+
+def test_every_name_beside_an_equation_is_defined():
+    names = [name for text in PAGES.values() for name in re.findall(r"\{at\}`([^`]+)`", text)]
+    assert len(names) > 50
+    assert all(facts.place(name).line >= 1 for name in names)
+    node = facts.place("core.autoencoder.Autoencoder.risk")
+    line = node.path.read_text(encoding="utf-8").splitlines()[node.line - 1]
+    assert line.strip().startswith("def risk(") and node.docstring.startswith("Return R = ½ E")
+
+
+@pytest.mark.parametrize("name", ["core.autoencoder.Autoencoder.rsk", "core.autoencodr", "cre.neurons.NeuronMeasure"])
+def test_a_name_that_is_not_defined_is_refused(name):
+    with pytest.raises(LookupError, match="name 'c"):
+        facts.place(name)
+
+
+def commands(program: str) -> list[list[str]]:
+    """Return the commands of a program that stand in backticks or on lines of their own, split into words."""
+    found = []
+    for text in EVERYWHERE.values():
+        for piece in [*re.findall(r"`([^`]+)`", text), *text.splitlines()]:
+            words = piece.strip().removeprefix(".venv/bin/").partition("   #")[0]
+            if words == program or words.startswith(f"{program} "):
+                found.append(shlex.split(words.partition(" # ")[0].replace(" …", "")))
+    return found
+
+
+def selected(expression: str, path: Path) -> list[str]:
+    """Return the tests of a file that a -k expression selects."""
+    tests = re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    words = re.sub(r"\b(?!and\b|or\b|not\b)(\w+)", r"('\1' in full)", expression)
+    return [name for name in tests if eval(words, {"full": f"{path.name} {name}"})]
+
+
+def test_every_test_that_a_page_names_is_there():
+    seen = 0
+    for words in commands("pytest"):
+        targets = [ROOT / word for word in words[1:] if word.startswith("tests")]
+        assert all(target.exists() for target in targets), words
+        files = [file for target in targets for file in (target.rglob("test_*.py") if target.is_dir() else [target])]
+        if "-k" in words:
+            files = files or list((ROOT / "tests").rglob("test_*.py"))
+            expression = words[words.index("-k") + 1]
+            picked = [name for file in files for name in selected(expression, file)]
+            assert picked, words
+            if "slow" in words:  # -m slow
+                assert any("pytest.mark.slow" in file.read_text(encoding="utf-8") for file in files)
+        seen += len(targets)
+    assert seen > 30
+    assert selected("covers and not population", ROOT / "tests/dynamics/test_mean_field.py") == [
+        "test_the_error_estimate_covers_the_error_and_is_not_much_too_large",
+        "test_the_error_estimate_of_time_steps_covers_their_error",
+    ]
+    assert selected("nowhere", ROOT / "tests/dynamics/test_mean_field.py") == []
+
+
+def test_every_claim_to_be_trusted_has_a_command():
+    rows = [
+        line for line in PAGES["trust"].splitlines() if line.startswith("|") and not line.startswith(("| claim", "|--"))
+    ]
+    assert len(rows) > 25
+    for row in rows:
+        claim, judges, command, agreement = re.split(r"(?<!\\)\|", row)[1:5]
+        assert claim.strip() and judges.strip() and agreement.strip()
+        assert re.search(r"`(pytest|python -m benchmarks) ", command), row
+
+
+def test_commands_and_their_flags_are_known():
+    from typer.main import get_command
+
+    from isthmus.cli import app
+
+    known = get_command(app).commands
+    mentioned = set()
+    for words in commands("isthmus"):
+        name, *rest = [word for word in words[1:] if word not in ("[OPTIONS]",)] or ["--help"]
+        if name.startswith("-") or not name.islower():
+            continue
+        assert name in known, words
+        mentioned.add(name)
+        options = {option for parameter in known[name].params for option in parameter.opts} | {"--help", "-h"}
+        assert {word for word in rest if word.startswith("--")} <= options, words
+    assert {"demo", "track", "predict", "width", "optimum", "bottleneck"} <= mentioned
+
+
+def test_what_pages_call_im_is_public():
+    names = {name for text in EVERYWHERE.values() for name in re.findall(r"\bim\.([A-Za-z_]\w*)", text)}
+    assert len(names) > 10
+    assert names <= set(im.__all__)
+
+
+def test_links_lead_somewhere():
+    count = 0
+    for name, text in PAGES.items():
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+            assert (ROOT / "docs" / target).is_file(), (name, target)
+            count += 1
+    for name, text in EVERYWHERE.items():
+        for target in re.findall(r"`(docs/\w+\.md)`", text):
+            assert (ROOT / target).is_file(), (name, target)
+            count += 1
+    assert count > 20
+
+
+def test_every_page_is_in_one_list():
+    listed = [line for _, content in facts.fences("index", "toctree") for line in content.splitlines()]
+    pages = [line for line in listed if line and not line.startswith(":")]
+    assert sorted(pages) == sorted(set(PAGES) - {"index"})
+
+
+def test_docstrings_keep_their_equations_and_signs():
+    text = """Return |θ|² of `train`, with λ_ and ``a_b|c``, **boldly**.
+
+    ∂_t ρ = ∇·(ρ∇Ψ),    R = ½|r|²
+
+R_N ≈ R + ζ,  Cov ζ = K/N,
+β = b/N .
+
+A sentence with x = 1 in it.
+
+Args:
+    network: |θ| * 2.
+
+Example:
+    >>> a | b
+    c_
+"""
+    made = docstrings.as_restructured_text(text)
+    assert r"Return \|θ\|² of `train`, with λ\_ and ``a_b|c``, **boldly**." in made
+    assert "::\n\n    ∂_t ρ = ∇·(ρ∇Ψ),    R = ½|r|²" in made
+    assert "::\n\n    R_N ≈ R + ζ,  Cov ζ = K/N,\n    β = b/N ." in made
+    assert made.count("::\n\n") == 2
+    assert r"    network: \|θ\| \* 2." in made
+    assert "    >>> a | b\n    c_" in made
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "load"),
+    [
+        ("a.html", '<script src="https://x.org/a.js"></script>', "https://x.org/a.js"),
+        ("a.html", '<img alt="" src="//x.org/a.png">', "//x.org/a.png"),
+        ("a.html", '<link rel="stylesheet" href="http://x.org/a.css">', "http://x.org/a.css"),
+        ("a.html", '<p style="background: url(https://x.org/b.png)">', "https://x.org/b.png"),
+        ("a.css", "@import 'https://x.org/f.css';", "https://x.org/f.css"),
+    ],
+)
+def test_what_a_page_loads_from_elsewhere_is_found(name, text, load, tmp_path):
+    (tmp_path / name).write_text(text + '<a href="https://arxiv.org">only a link</a><img src="_images/own.png">')
+    assert outside.loads_from_outside(tmp_path) == [f"{name} loads {load}"]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of what the site is built from, with examples that take no time."""
+    for name in ("docs", "src"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("_build", "__pycache__"))
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "examples").mkdir()
+    for path in (ROOT / "examples").glob("*.py"):
+        (tmp_path / "examples" / path.name).write_text('"""An example."""\n\nprint("it", "ran")\n')
+    return tmp_path
+
+
+def build(folder: Path) -> subprocess.CompletedProcess:
+    pytest.importorskip("sphinx")
+    path = os.pathsep.join([str(folder / "src"), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "docs"], cwd=folder, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
+    )
+
+
+@pytest.mark.slow
+def test_the_site_is_built_and_loads_nothing_from_elsewhere(copy):
+    done = build(copy)
+    assert (done.returncode, done.stderr) == (0, "")
+    html = copy / "docs" / "_build" / "html"
+    page = lambda name: (html / f"{name}.html").read_text(encoding="utf-8")
+    assert {path.stem for path in html.glob("*.html")} >= set(PAGES)
+    assert outside.loads_from_outside(html) == []
+    assert all(f'id="isthmus.{name}"' in page("api") for name in im.__all__)
+    place = facts.place("core.autoencoder.Autoencoder.velocity")
+    assert f'href="code/core/autoencoder.html#L-{place.line}"' in page("theory")
+    assert f'id="L-{place.line}"' in page("code/core/autoencoder")
+    assert page("gallery").count("it ran") == len(list((copy / "examples").glob("*.py")))
+    said = re.sub(r"<[^>]+>", "", page("command_line"))
+    assert "isthmus bottleneck --example" in said and "--max-latent-dim" in said and "max_latent_dim = " in said
+    for target in {link for name in PAGES for link in re.findall(r'href="([\w./]+\.html)', page(name))}:
+        assert (html / target).is_file(), target
+
+
+@pytest.mark.slow
+def test_the_build_fails_on_a_name_without_docstring(copy):
+    path = copy / "src" / "isthmus" / "theory" / "saddle.py"
+    text = path.read_text(encoding="utf-8")
+    assert text.count('"""Return the mean escape time of networks of a width."""') == 1
+    path.write_text(text.replace('"""Return the mean escape time of networks of a width."""\n', ""), encoding="utf-8")
+    done = build(copy)
+    assert done.returncode != 0
+    assert "Saddle.escape_time stands on the shelf without a docstring" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_build_fails_on_pages_nobody_lists_names_nobody_defines_and_examples_that_fail(copy):
+    (copy / "docs" / "lonely.md").write_text("# Lonely\n\nSee {at}`core.autoencoder.Autoencoder.rsk`.\n")
+    (copy / "examples" / "table.py").write_text("raise SystemExit('no table')\n")
+    done = build(copy)
+    assert done.returncode != 0
+    assert re.search(r"lonely\.md.*isn't included in any toctree", done.stderr)
+    assert re.search(r"lonely\.md.*has no definition of 'rsk'", done.stderr)
+    assert re.search(r"gallery\.md.*examples/table\.py failed:\s+no table", done.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # those of other packages' exporters
+@pytest.mark.parametrize("name", [name for name, text in PAGES.items() if "```python" in text])
+def test_the_python_of_a_page_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", PAGES[name], re.DOTALL):
+        exec(compile(code, f"{name}.md", "exec"), names)
+    assert names
