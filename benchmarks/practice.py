@@ -59,6 +59,20 @@ def by_kernel_pca(training, held_out, k, seed, settings):
     return tuple(model.inverse_transform(model.transform(points)) for points in (training, held_out))
 
 
+def by_tuned_kernel_pca(training, held_out, k, seed, settings):
+    """KernelPCA with the γ and the penalty of nine that are best on the points held out, which favours it."""
+    found = []
+    for gamma in (0.25, 1.0, 4.0):
+        for penalty in (1.0, 0.1, 0.01):
+            gamma_here = gamma / training.shape[1]
+            model = KernelPCA(
+                k, kernel="rbf", gamma=gamma_here, alpha=penalty, fit_inverse_transform=True, random_state=seed
+            ).fit(training)
+            both = tuple(model.inverse_transform(model.transform(points)) for points in (training, held_out))
+            found.append((risk(held_out, both[1]), both))
+    return min(found, key=lambda pair: pair[0])[1]
+
+
 def by_regressor(training, held_out, k, seed, settings):
     """MLPRegressor of x on x, whose bottleneck has a tanh of its own; as many passes as make the number of steps."""
     passes = max(1, round(settings.steps * settings.batch_size / len(training)))
@@ -100,6 +114,7 @@ def by_isthmus(training, held_out, k, seed, settings):
 METHODS: dict[str, Method] = {
     "PCA": by_pca,
     "KernelPCA (rbf)": by_kernel_pca,
+    "KernelPCA, best of 9 held out": by_tuned_kernel_pca,
     "MLPRegressor(X, X)": by_regressor,
     "torch autoencoder": by_torch,
     "MeanFieldAutoencoder": by_isthmus,

@@ -37,6 +37,8 @@ NARROW = 4
 """Up to this inner dimension a matrix product costs less as a few fused multiplications."""
 FEW_COLUMNS = 3
 """Up to so many columns a matrix product costs less as one product with a vector after the other."""
+FEW_WEIGHTS = 1 << 15
+"""Up to so many weights of a layer the rate of a small batch's velocity multiplies factors rather than products."""
 FEW_POINTS = 16
 """Up to so many points masses multiply values rather than weights, which then are read once and not copied."""
 MANY_POINTS = 64
@@ -55,12 +57,13 @@ def _product(left: jax.Array, right: jax.Array) -> jax.Array:
 
 
 def _rated_product(left: jax.Array, right: jax.Array, rate: jax.Array | float) -> jax.Array:
-    """Return rate × the matrix product; over few terms the rate goes to the factors, which are then the smaller ones.
+    """Return rate × the matrix product; of small weights and batches the rate multiplies the left factor, of few entries.
 
-    For batches of two to four points this is what lets the compiler make of it, and of the addition to the weights, one
-    multiplication and addition for each term.
+    Then the compiler keeps that factor rather than compute it again for every weight.
     """
-    return _product(rate * left, right) if left.shape[1] <= NARROW else rate * _product(left, right)
+    if left.shape[1] <= NARROW and left.shape[0] * right.shape[1] <= FEW_WEIGHTS:
+        return _product(rate * left, right)
+    return rate * _product(left, right)
 
 
 def _preactivations(measure: NeuronMeasure, inputs: jax.Array) -> jax.Array:
@@ -123,7 +126,7 @@ def network_response(
             affine = rate * (slope_pull @ _with_ones(inputs))
             incoming, bias = affine[:, :-1], affine[:, -1]
         else:
-            incoming, bias = _rated_product(slope_pull, inputs, rate), (rate * slope_pull).sum(axis=1)
+            incoming, bias = _rated_product(slope_pull, inputs, rate), rate * slope_pull.sum(axis=1)
         outgoing = _rated_product(phi.value(s), pull, rate)
         moved = bias if train_biases else jnp.zeros_like(bias)
         velocity = NeuronMeasure(jnp.zeros_like(neurons.masses), outgoing, incoming, moved)
