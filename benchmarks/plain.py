@@ -64,7 +64,11 @@ def risk(points: np.ndarray, reconstructions: np.ndarray, unit: float = 1.0) -> 
     return value if np.isfinite(value) else np.inf
 
 
+def markdown_row(cells: list[str]) -> str:
+    """Return one line of a table."""
+    return "| " + " | ".join(cells) + " |"
+
+
 def markdown(head: list[str], rows: list[list[str]]) -> str:
     """Return a table as the documentation has it; all columns but the first are numbers, set to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(map(markdown_row, [head, ["---", *["---:"] * (len(head) - 1)], *rows]))

@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPRegressor
 
 import isthmus as im
-from benchmarks.plain import markdown, optimizers, plain_autoencoder, reconstructed, risk, train_plain
+from benchmarks.plain import markdown, markdown_row, optimizers, plain_autoencoder, reconstructed, risk, train_plain
 
 HELD_OUT = 0.25
 
@@ -152,14 +152,13 @@ def report(quick: bool = False) -> None:
     """Print one table."""
     settings = QUICK if quick else Settings()
     by_torch(*split("wine", None, 0), 1, 0, QUICK)  # what loads on a first call
-    rows = []
-    for name, max_points, k in settings.data:
-        for title, method in METHODS.items():
-            held_out, training, spent = measured(method, name, max_points, k, settings)
-            risks = [f"{part.mean():.4f} ± {part.std(ddof=1):.4f}" for part in (held_out, training)]
-            rows.append([f"{name}, k={k}", title, *risks, f"{np.median(spent):.2f}"])
     print(
         f"Risk ½E‖x − x̂‖² in units of the training variance, mean ± standard deviation over {settings.seeds} splits "
         f"and starts;\n{settings.steps:,d} steps of {settings.batch_size} points at width {settings.width}\n"
     )
-    print(markdown(["data", "method", "held out", "training", "seconds"], rows))
+    print(markdown(["data", "method", "held out", "training", "seconds"], []), flush=True)
+    for name, max_points, k in settings.data:
+        for title, method in METHODS.items():
+            held_out, training, spent = measured(method, name, max_points, k, settings)
+            risks = [f"{part.mean():.4f} ± {part.std(ddof=1):.4f}" for part in (held_out, training)]
+            print(markdown_row([f"{name}, k={k}", title, *risks, f"{np.median(spent):.2f}"]), flush=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 import isthmus as im
-from benchmarks.plain import markdown, optimizers, plain_autoencoder, reconstructed, risk, train_plain
+from benchmarks.plain import markdown, markdown_row, optimizers, plain_autoencoder, reconstructed, risk, train_plain
 
 LATENT_DIM = 2
 
@@ -143,7 +143,13 @@ def report(quick: bool = False) -> None:
     """Print the best step size at each width, and what they say."""
     settings = QUICK if quick else Settings()
     data = im.load_data("digits")
-    rows, found = [], []
+    print(
+        f"The best step size on digits after {settings.steps} steps of {settings.batch_size} points, and its training "
+        f"risk ({settings.seeds} seeds)\n"
+    )
+    widths = [f"width {width:,d}" for width in settings.widths]
+    print(markdown(["", *widths, "moves by", "the first at the last width"], []), flush=True)
+    found = []
     for title, grids, risk_of in (
         ("Isthmus", settings.ours, mean_field_risk),
         ("standard (torch)", settings.plain, plain_risk),
@@ -155,12 +161,6 @@ def report(quick: bool = False) -> None:
             cells = [f"{shown(one.best, one.on_edge)}, {one.risks.min():.4f}" for one in optima[name]]
             excess = carried(optima[name])
             cost = f"{100 * excess:+.0f} %" if np.isfinite(excess) else "diverges"
-            rows.append([f"{title}, {name}", *cells, f"{moved(optima[name]):g}", cost])
+            print(markdown_row([f"{title}, {name}", *cells, f"{moved(optima[name]):g}", cost]), flush=True)
         found.append(optima)
-    print(
-        f"The best step size on digits after {settings.steps} steps of {settings.batch_size} points, and its training "
-        f"risk ({settings.seeds} seeds)\n"
-    )
-    widths = [f"width {width:,d}" for width in settings.widths]
-    print(markdown(["", *widths, "moves by", "the first at the last width"], rows))
     print(f"\n{verdict(found[0], found[1], settings.widths)}")
