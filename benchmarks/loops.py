@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 import isthmus as im
-from benchmarks.plain import markdown, the_torch
+from benchmarks.plain import markdown, markdown_row, the_torch
 from benchmarks.rival_loops import Loop, batch_rows, first_network, isthmus_loop, jax_loop, torch_loop
 
 STEP_SIZE = 0.01
@@ -93,17 +93,18 @@ def race(problem: im.Problem, width: int, batch_size: int, settings: Settings) -
 def print_race(problem: im.Problem, settings: Settings) -> None:
     """Print the table of loops, and what compiling them took."""
     names = [EAGER, *([COMPILED] if settings.compile_torch else []), BY_HAND, OURS]
-    rows, compiling = [], []
+    print("Steps per second, median of repetitions in turn, and how many times the others' Isthmus takes\n")
+    print(markdown(["width", "batch", *names, *(f"× {name}" for name in names[:-1])], []), flush=True)
+    compiling = []
     for width in settings.widths:
         for batch_size in settings.batch_sizes:
             rates, first = race(problem, width, batch_size, settings)
             steps = [f"{rates[name]:,.0f}" if name in rates else "—" for name in names]
             times = [f"{rates[OURS] / rates[name]:.1f}" if name in rates else "—" for name in names[:-2]]
-            rows.append([f"{width:,d}", str(batch_size), *steps, *times, f"{rates[OURS] / rates[BY_HAND]:.2f}"])
+            times.append(f"{rates[OURS] / rates[BY_HAND]:.2f}")
+            print(markdown_row([f"{width:,d}", str(batch_size), *steps, *times]), flush=True)
             seconds = [f"{first[name]:.1f}" if name in first else "—" for name in names[1:]]
             compiling.append([f"{width:,d}", str(batch_size), *seconds])
-    print("Steps per second, median of repetitions in turn, and how many times the others' Isthmus takes\n")
-    print(markdown(["width", "batch", *names, *(f"× {name}" for name in names[:-1])], rows))
     print("\nSeconds that the first call took longer: compilation\n")
     print(markdown(["width", "batch", *names[1:]], compiling))
 
