@@ -20,7 +20,7 @@ class Settings(NamedTuple):
     steps: int = 300
     batch_size: int = 32
     seeds: int = 2
-    ours: tuple[tuple[str, int, int], ...] = (("SGD", -4, 4), ("momentum", -6, 0), ("Adam", -9, -2))
+    ours: tuple[tuple[str, int, int], ...] = (("SGD", -2, 4), ("momentum", -2, 3), ("Adam", -7, -1))
     plain: tuple[tuple[str, int, int], ...] = (("SGD", -6, 3), ("momentum", -8, 0), ("Adam", -14, -5))
 
 
@@ -34,7 +34,7 @@ def mean_field_risk(name: str, data: im.Data, settings: Settings) -> Risk:
     """Return the risk of Isthmus; memories are times, as everywhere in it."""
     optimizer = {
         "SGD": im.GradientDescent(),
-        "momentum": im.Momentum(memory=1.0),
+        "momentum": im.Momentum(memory=8.0),
         "Adam": im.Adam(mean_memory=1.0, square_memory=10.0, batch_size=settings.batch_size),
     }[name]
     problem = im.Problem(data, im.aligned_law(data, LATENT_DIM), optimizer=optimizer)
