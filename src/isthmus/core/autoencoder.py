@@ -35,6 +35,10 @@ from isthmus.core.neurons import NeuronMeasure
 
 NARROW = 4
 """Up to this inner dimension a matrix product costs less as a few fused multiplications."""
+FEW_COLUMNS = 3
+"""Up to so many columns a matrix product costs less as one product with a vector after the other."""
+FEW_WEIGHTS = 1 << 15
+"""Up to so many weights of a layer the rate of a small batch's velocity multiplies factors rather than products."""
 FEW_POINTS = 16
 """Up to so many points masses multiply values rather than weights, which then are read once and not copied."""
 MANY_POINTS = 64
@@ -43,11 +47,23 @@ MANY_POINTS = 64
 
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:
     """Return the matrix product, fused with what surrounds it where the inner dimension is that of a bottleneck."""
-    inner = left.shape[1]
-    if inner > NARROW:
-        return left @ right
-    terms = (left[:, i : i + 1] * right[i : i + 1] for i in range(inner))
-    return functools.reduce(jnp.add, terms)
+    inner, columns = left.shape[1], right.shape[1]
+    if inner <= NARROW:
+        terms = (left[:, i : i + 1] * right[i : i + 1] for i in range(inner))
+        return functools.reduce(jnp.add, terms)
+    if 1 < columns <= FEW_COLUMNS:
+        return jnp.concatenate([left @ right[:, i : i + 1] for i in range(columns)], axis=1)
+    return left @ right
+
+
+def _rated_product(left: jax.Array, right: jax.Array, rate: jax.Array | float) -> jax.Array:
+    """Return rate × the matrix product; of small weights and batches the rate multiplies the left factor, of few entries.
+
+    Then the compiler keeps that factor rather than compute it again for every weight.
+    """
+    if left.shape[1] <= NARROW and left.shape[0] * right.shape[1] <= FEW_WEIGHTS:
+        return _product(rate * left, right)
+    return rate * _product(left, right)
 
 
 def _preactivations(measure: NeuronMeasure, inputs: jax.Array) -> jax.Array:
@@ -69,7 +85,10 @@ def _integral(values: jax.Array, masses: jax.Array, weights: jax.Array) -> jax.A
     """Return ∫ weight × value dμ, shape (n, i), from values (N, n) and weights (N, i); masses go to the smaller one."""
     if values.shape[1] > FEW_POINTS:
         return ((masses[:, None] * weights).T @ values).T
-    return (masses[:, None] * values).T @ weights
+    weighed = masses[:, None] * values
+    if 1 < values.shape[1] <= FEW_COLUMNS:
+        return jnp.concatenate([weighed[:, i : i + 1].T @ weights for i in range(values.shape[1])])
+    return weighed.T @ weights
 
 
 def network_outputs(
@@ -104,13 +123,13 @@ def network_response(
         s = _preactivations(neurons, inputs)
         slope_pull = _product(neurons.outgoing, pull.T) * phi.first(s)
         if len(inputs) >= MANY_POINTS:
-            affine = slope_pull @ _with_ones(inputs)
+            affine = rate * (slope_pull @ _with_ones(inputs))
             incoming, bias = affine[:, :-1], affine[:, -1]
         else:
-            incoming, bias = _product(slope_pull, inputs), slope_pull.sum(axis=1)
-        outgoing = _product(phi.value(s), pull)
-        moved = rate * bias if train_biases else jnp.zeros_like(bias)
-        velocity = NeuronMeasure(jnp.zeros_like(neurons.masses), rate * outgoing, rate * incoming, moved)
+            incoming, bias = _rated_product(slope_pull, inputs, rate), rate * slope_pull.sum(axis=1)
+        outgoing = _rated_product(phi.value(s), pull, rate)
+        moved = bias if train_biases else jnp.zeros_like(bias)
+        velocity = NeuronMeasure(jnp.zeros_like(neurons.masses), outgoing, incoming, moved)
         return velocity, _integral(slope_pull, neurons.masses, neurons.incoming)
 
     velocity, pull_on_inputs = mapped(part, measure, block)

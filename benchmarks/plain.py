@@ -1,0 +1,74 @@
+"""The rivals' workshop: autoencoders in torch, in the standard parameterisation and its usual start."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Optimizers = dict[str, Callable[[Any, float], Any]]
+
+
+def the_torch() -> Any:
+    """Return the package torch, or say how to come by it."""
+    try:
+        return importlib.import_module("torch")
+    except ImportError:
+        sys.exit("This benchmark needs the package torch: pip install 'isthmus[bench]'.")
+
+
+def optimizers() -> Optimizers:
+    """Return makers of torch's optimizers, each from parameters and a learning rate."""
+    optim = the_torch().optim
+    return {
+        "SGD": lambda parameters, rate: optim.SGD(parameters, lr=rate),
+        "momentum": lambda parameters, rate: optim.SGD(parameters, lr=rate, momentum=0.9),
+        "Adam": lambda parameters, rate: optim.Adam(parameters, lr=rate),
+    }
+
+
+def plain_autoencoder(dim: int, width: int, latent_dim: int, seed: int) -> Any:
+    """Return linear layers about tanh, as torch initialises them: weights uniform within ±1/√(inputs of the layer)."""
+    torch = the_torch()
+    torch.manual_seed(seed)
+    sizes = ((dim, width), (width, latent_dim), (latent_dim, width), (width, dim))
+    into, out, back, last = (torch.nn.Linear(*size) for size in sizes)
+    return torch.nn.Sequential(into, torch.nn.Tanh(), out, back, torch.nn.Tanh(), last)
+
+
+def train_plain(network: Any, optimizer: Any, points: np.ndarray, indices: np.ndarray) -> None:
+    """Take a step on each batch ``points[indices[s]]``, down the mean over the batch of ½‖x − x̂‖²."""
+    torch = the_torch()
+    points, indices = torch.as_tensor(points, dtype=torch.float32), torch.as_tensor(indices)
+    for rows in indices:
+        batch = points[rows]
+        optimizer.zero_grad()
+        loss = (network(batch) - batch).square().sum(dim=1).mean() / 2
+        loss.backward()
+        optimizer.step()
+
+
+def reconstructed(network: Any, points: np.ndarray) -> np.ndarray:
+    """Return x̂ of each point, shape (n, d)."""
+    torch = the_torch()
+    with torch.no_grad():
+        return network(torch.as_tensor(points, dtype=torch.float32)).numpy().astype(float)
+
+
+def risk(points: np.ndarray, reconstructions: np.ndarray, unit: float = 1.0) -> float:
+    """Return ½E‖x − x̂‖² in a unit, infinite where it isn't finite."""
+    value = float(((points - reconstructions) ** 2).sum(axis=1).mean() / 2 / unit)
+    return value if np.isfinite(value) else np.inf
+
+
+def markdown_row(cells: list[str]) -> str:
+    """Return one line of a table."""
+    return "| " + " | ".join(cells) + " |"
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table as the documentation has it; all columns but the first are numbers, set to the right."""
+    return "\n".join(map(markdown_row, [head, ["---", *["---:"] * (len(head) - 1)], *rows]))
