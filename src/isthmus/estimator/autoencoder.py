@@ -19,25 +19,23 @@ from isthmus._precision import computing_in
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data, principal_axes
-from isthmus.core.laws import alignment
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Optimizer
+from isthmus.core.pca_start import with_best_decoder
 from isthmus.dynamics.host_batches import CHUNK, Learner, Memory, Sampler, Whitening, decoded, encoded
 from isthmus.dynamics.sgd import EXPLOSION
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
 from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance
 from isthmus.estimator.saving import read_model, write_model
+from isthmus.estimator.start import Start
 from isthmus.exports.conversion import plain_autoencoder
 from isthmus.exports.onnx_graph import onnx_graph
 from isthmus.exports.plain import PlainAutoencoder
 from isthmus.exports.torch_module import torch_module
-from isthmus.theory.pca_start import at_pca, with_best_decoder
 from isthmus.theory.resizing import resize
 
 FLOATS = [np.float64, np.float32]
 INITS = ("aligned", "independent")
-BIAS, NOISE = 0.5, 0.1
-"""Standard deviations of the biases, and of the independent part of outgoing weights, at the start."""
 
 
 class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -341,11 +339,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         self.mean_, covariance = mean_and_covariance(points, weights)
         self.unit_ = float(np.sqrt(np.trace(covariance))) or 1.0
         self.components_ = principal_axes(covariance)[:, : self.n_components].T
-        sample = Judge.of(points, weights, self._whitening)
-        pictured, directions = sample.points.astype(DOUBLE), self.components_.T
-        sides = alignment(
-            pictured, sample.weights, directions, activation_pair(self.activation), 1.0, self.preactivation_scale, BIAS
-        )
+        start = self._starting(points, weights)
         if self.init == "independent":
             warnings.warn(
                 "init='independent' is a dead start: the wider the network, the longer it stays at x̂ = 0; "
@@ -353,12 +347,14 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
                 TrivialLimitWarning,
                 stacklevel=3,
             )
-            drawn = (side._replace(slope=0 * side.slope).draw(random, self.width, BIAS, 1.0) for side in sides)
-            return self._autoencoder(*drawn).in_precision(points.dtype)
-        with computing_in(DOUBLE):
-            drawn = self._autoencoder(*(side.draw(random, self.width, BIAS, NOISE) for side in sides))
-            network = at_pca(drawn, pictured, sample.weights, directions)
-        return network.in_precision(points.dtype)
+            return self._autoencoder(*start.independent(random, self.width)).in_precision(points.dtype)
+        drawn = self._autoencoder(*start.aligned(random, self.width))
+        return start.correction.of(drawn).in_precision(points.dtype)
+
+    def _starting(self, points: np.ndarray, weights: np.ndarray) -> Start:
+        """Return what the start of training on these points is made from."""
+        sample = Judge.of(points, weights, self._whitening)
+        return Start(sample, self.components_, activation_pair(self.activation), self.preactivation_scale)
 
     def _mended(self, network: Autoencoder, judge: Judge) -> Autoencoder:
         """Return the network with its decoder fitted to its latents: where a run was too short to pass PCA."""
