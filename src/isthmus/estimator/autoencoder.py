@@ -25,7 +25,8 @@ from isthmus.core.pca_start import with_best_decoder
 from isthmus.dynamics.host_batches import CHUNK, Learner, Memory, Sampler, Whitening, decoded, encoded
 from isthmus.dynamics.sgd import EXPLOSION
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
-from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance
+from isthmus.estimator.diagnosis import Diagnosis, Effort, diagnosed
+from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance, set_apart
 from isthmus.estimator.saving import read_model, write_model
 from isthmus.estimator.start import Start
 from isthmus.exports.conversion import plain_autoencoder
@@ -134,7 +135,8 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         del y
         points, weights = self._checked(X, sample_weight, reset=True)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        held_out = self._held_out(points, weights, random)
+        share = self.validation_fraction if self.early_stopping else 0.0
+        held_out = set_apart(points, weights, share, random)
         self.held_out_ = np.flatnonzero(held_out) if self.early_stopping else None
         learning = np.where(held_out, 0.0, weights)
         learning /= learning.sum()
@@ -225,9 +227,38 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         judge = Judge.of(points, np.full(len(points), 1 / len(points)), self._whitening)
         network = resize(self.autoencoder_, width, Data(judge.points, judge.weights)).autoencoder
         other = copy.copy(self).set_params(width=width)
+        for name in ("times_", "training_curve_", "validation_curve_"):  # those of another width
+            other.__dict__.pop(name, None)
         other._keep(network, Learner(network, self._motion(), 0).memory)
         other.risk_ = judge.risk(network)
         return other
+
+    def diagnose(
+        self,
+        X: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        compare: bool = True,
+        particles: int = 256,
+        samples: int = 4,
+        seed: int = 0,
+        workers: int | None = None,
+    ) -> Diagnosis:
+        """Return how healthy the network is on the data of its fit, in numbers and in words that tell what to do.
+
+        The learning curve's distance from the infinitely wide network's beside what is predicted of such networks
+        (left out with ``compare=False``, since it takes longer than the fit), whether steps overshoot, how many neurons
+        and latent dimensions work, and whether the network still moves, or rests in a minimum or at a saddle.
+        ``particles`` (a power of 2) and ``samples`` are those of `isthmus.predict_finite_width`.
+        """
+        check_is_fitted(self, "encoder_")
+        points = self._points(X)
+        weights = np.array(_check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True))
+        held_out = getattr(self, "held_out_", None)
+        if held_out is not None and len(held_out) and held_out[-1] < len(points):
+            weights[held_out] = 0.0
+        effort = Effort(compare, particles, samples, seed, workers)
+        return diagnosed(self, points, weights / weights.sum(), effort)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a file, without pickle, with a version and a checksum; `load` reads it.
@@ -321,18 +352,6 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         if not weights.any():
             _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
         return points, weights / weights.sum()
-
-    def _held_out(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Return which points are held out, shape (n,): different ones, with all copies, of a share of the weight."""
-        chosen = np.zeros(len(points), bool)
-        if self.early_stopping:
-            present = np.flatnonzero(weights > 0)
-            _, group = np.unique(points[present], axis=0, return_inverse=True)
-            masses = np.bincount(group, weights[present])
-            order = random.permutation(len(masses))
-            taken = 1 + int(np.searchsorted(np.cumsum(masses[order]), self.validation_fraction))
-            chosen[present] = np.isin(group, order[: min(taken, len(masses) - 1)])
-        return chosen
 
     def _start(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> Autoencoder:
         """Set mean, unit and principal directions, and return a network at the PCA reconstruction."""

@@ -1,20 +1,91 @@
-"""The mean-field problem that an estimator's training follows: its data, units, law, optimizer and penalty."""
+"""The infinitely wide estimator: the mean-field problem that training follows, and how far a learning curve is from it.
+
+The problem has the data on which the curve is measured, in the units of the computation, the law of neurons at the
+start, brought to PCA, and the estimator's activations, optimizer and penalty: networks that `isthmus.train` trains on
+it have the estimator's law.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from isthmus.core.data import Data
 from isthmus.core.optimizers import Motion
 from isthmus.core.problem import Problem
+from isthmus.dynamics.mean_field import solve_mean_field
+from isthmus.dynamics.results import MeanFieldPath
 from isthmus.estimator.judge import DOUBLE
 from isthmus.estimator.start import Start
+from isthmus.theory.finite_width import predict_finite_width
+from isthmus.theory.prediction import Prediction
+
+CONFIDENCE = 0.95
+REPLICATES, RTOL = 2, 1e-4
+"""Of the mean-field solve: its error is to be well below the fluctuation of a network."""
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A learning curve beside the infinitely wide network's, R(t), and the predicted law of networks like its own.
+
+    Attributes:
+        times: shape (T,).
+        curve, limit: the curve and R(t), shape (T,).
+        limit_error: how far ``limit`` may be from R(t), shape (T,).
+        prediction: the law of networks of this width, step size and batch size, None where there is none.
+        no_prediction: why there is none.
+
+    """
+
+    times: np.ndarray
+    curve: np.ndarray
+    limit: np.ndarray
+    limit_error: np.ndarray
+    prediction: Prediction | None
+    no_prediction: str | None
+
+    @property
+    def gap(self) -> float:
+        """max_t |curve − R(t)|."""
+        return float(np.abs(self.curve - self.limit).max())
+
+    @property
+    def farthest(self) -> float:
+        """The time at which the gap is reached."""
+        return float(self.times[np.abs(self.curve - self.limit).argmax()])
+
+    @property
+    def expected(self) -> float | None:
+        """The gap within which 95 % of such networks stay."""
+        return None if self.prediction is None else self.prediction.gap_quantile(CONFIDENCE)
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the gap is one that such networks have, up to the error of R(t)."""
+        return None if self.expected is None else self.gap <= self.expected + float(self.limit_error.max())
+
+    @property
+    def learned(self) -> float:
+        """By how much R(t) falls."""
+        return float(self.limit[0] - self.limit.min())
+
+    @property
+    def source(self) -> str | None:
+        """What makes most of the expected gap: 'neurons', 'batches' or 'steps'."""
+        if self.prediction is None:
+            return None
+        sizes = {"neurons": 0.0, "batches": 0.0, "steps": 0.0}
+        for name, noise in self.prediction.noises.items():
+            of = "neurons" if name in ("encoder", "decoder") else name
+            sizes[of] += float((noise.shift**2 + np.diagonal(noise.covariance)).max())
+        return max(sizes, key=lambda name: sizes[name])
 
 
 def limit_problem(start: Start, motion: Motion, weight_decay: float) -> Problem:
-    """Return the problem whose path R(t) is the learning curve of an infinitely wide estimator.
-
-    Its points are those on which the curve is measured, in the units of the computation; its law is that of neurons at
-    the start, brought to PCA. Networks that `isthmus.train` trains on it are those of the estimator in law.
-    """
+    """Return the problem whose path R(t) is the learning curve of an infinitely wide estimator."""
     sample = start.sample
     return Problem(
         data=Data(sample.points.astype(DOUBLE), sample.weights),
@@ -25,3 +96,34 @@ def limit_problem(start: Start, motion: Motion, weight_decay: float) -> Problem:
         weight_decay=weight_decay,
         optimizer=motion.optimizer,
     )
+
+
+def distance(
+    problem: Problem,
+    times: np.ndarray,
+    curve: np.ndarray,
+    network: tuple[int, float, int],
+    particles: int,
+    samples: int,
+    seed: int,
+    workers: int | None,
+) -> Distance:
+    """Return how far a curve is from R(t), with the law of networks of some (width, step size, batch size)."""
+    options: dict[str, Any] = {"particles": particles, "seed": seed, "workers": workers}
+    path = solve_mean_field(problem, times, replicates=REPLICATES, snapshot_times=(), rtol=RTOL, **options)
+    prediction, why = _prediction(problem, path, network, options | {"samples": samples})
+    return Distance(times, curve, path.risk, path.risk_error, prediction, why)
+
+
+def _prediction(
+    problem: Problem, path: MeanFieldPath, network: tuple[int, float, int], options: dict[str, Any]
+) -> tuple[Prediction | None, str | None]:
+    """Return the law of networks, or why there is none."""
+    if not problem.motion.is_gradient_flow:
+        return None, f"the law of finite networks knows SGD only, not {problem.optimizer}"
+    rough = next((activation.name for activation in problem.activations if not activation.smooth), None)
+    if rough is not None:
+        return None, f"the law of finite networks needs an activation whose slope is continuous, not {rough!r}"
+    law = predict_finite_width(problem, path.times, path=path, dtype="float32", **options)
+    width, step_size, batch_size = network
+    return law.at(width, step_size, batch_size), None
