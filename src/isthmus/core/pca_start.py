@@ -96,7 +96,7 @@ def _corrected(
     missing = targets - features @ (masses[:, None] * xp.asarray(measure.outgoing))
     pulls = features.T * weights[None, :]
     ridge = RIDGE * ((features**2) @ masses) @ weights
-    ridge = ridge + (ridge == 0)  # without features there is nothing to correct
+    ridge = xp.where(ridge > 0, ridge, 1.0)  # without features there is nothing to correct
     few = min(features.shape)
     if few == measure.width:
         system, given = (pulls @ features) * masses[None, :], pulls @ missing

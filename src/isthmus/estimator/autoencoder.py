@@ -253,12 +253,8 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         """
         check_is_fitted(self, "encoder_")
         points = self._points(X)
-        weights = np.array(_check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True))
-        held_out = getattr(self, "held_out_", None)
-        if held_out is not None and len(held_out) and held_out[-1] < len(points):
-            weights[held_out] = 0.0
-        effort = Effort(compare, particles, samples, seed, workers)
-        return diagnosed(self, points, weights / weights.sum(), effort)
+        weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
+        return diagnosed(self, points, weights, Effort(compare, particles, samples, seed, workers))
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a file, without pickle, with a version and a checksum; `load` reads it.

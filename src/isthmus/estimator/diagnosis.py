@@ -229,16 +229,16 @@ class Effort(NamedTuple):
 
 
 def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effort) -> Diagnosis:
-    """Return what is found of a fitted estimator on points, shape (n, d), with weights of sum 1."""
+    """Return what is found of a fitted estimator on points, shape (n, d), with weights."""
+    weights, same = as_fitted(model, points, weights)
     judge = Judge.of(points, weights, model._whitening)
-    seen, optimizer = judge.points.astype(DOUBLE), model._motion().optimizer
-    network = model.autoencoder_.in_precision(DOUBLE)
+    seen, network = judge.points.astype(DOUBLE), model.autoencoder_.in_precision(DOUBLE)
     bent = curvature(network, seen, judge.weights)
-    calm = settled(network, seen, judge.weights, bent.highest) if bent.highest > 0 else network
+    calm = settled(network, seen, judge.weights, bent)
     with computing_in(DOUBLE):
         objective = float(calm.objective(seen, judge.weights))
         decline = float(calm.dissipation(seen, judge.weights))
-    compared = _compared(model, points, weights, judge, effort)
+    compared = comparison(model, judge, same, effort)
     return Diagnosis(
         width=network.encoder.width,
         distance=None if isinstance(compared, str) else compared,
@@ -246,7 +246,7 @@ def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effor
         activity=activity(network, seen, judge.weights),
         curvature=bent,
         step_size=model.step_size,
-        stability_limit=stability_limit(optimizer, model.step_size),
+        stability_limit=stability_limit(model._motion().optimizer, model.step_size),
         objective=objective,
         decline=decline,
         lowest_curvature=curvature(calm, seen, judge.weights).lowest,
@@ -254,7 +254,25 @@ def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effor
     )
 
 
-def _compared(model: Any, points: np.ndarray, weights: np.ndarray, judge: Judge, effort: Effort) -> Distance | str:
+def as_fitted(model: Any, points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return weights of sum 1, 0 for what the fit held out where the points are those of the fit, and whether they are.
+
+    They are where they have its mean and unit.
+    """
+    candidates, held_out = [weights / weights.sum()], getattr(model, "held_out_", None)
+    if held_out is not None and held_out.max(initial=-1) < len(points):
+        learning = weights.copy()
+        learning[held_out] = 0.0
+        candidates.insert(0, learning / learning.sum())
+    for candidate in candidates:
+        mean, covariance = mean_and_covariance(points, candidate)
+        apart = max(np.abs(mean - model.mean_).max(), abs(np.sqrt(np.trace(covariance)) - model.unit_))
+        if apart <= SAME * model.unit_:
+            return candidate, True
+    return candidates[-1], False
+
+
+def comparison(model: Any, judge: Judge, same: bool, effort: Effort) -> Distance | str:
     """Return the distance of the learning curve from the infinitely wide network's, or why there is none."""
     if not effort.compare:
         return "compare=False"
@@ -265,11 +283,8 @@ def _compared(model: Any, points: np.ndarray, weights: np.ndarray, judge: Judge,
             "init='independent' starts at a dead law, whose infinitely wide network never moves: start with "
             "init='aligned'"
         )
-    mean, covariance = mean_and_covariance(points, weights)
-    if np.abs(mean - model.mean_).max() > SAME * model.unit_ or (
-        abs(np.sqrt(np.trace(covariance)) - model.unit_) > SAME * model.unit_
-    ):
-        return "X and its weights are not those of the fit, whose mean and unit are others: diagnose(X) on those"
+    if not same:
+        return "X and its weights are not those of the fit, whose mean and unit are others: diagnose those"
     start = Start(judge, model.components_, activation_pair(model.activation), model.preactivation_scale)
     return distance(
         limit_problem(start, model._motion(), float(model.weight_decay)),

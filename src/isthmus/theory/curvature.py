@@ -24,6 +24,8 @@ from isthmus.core.optimizers import GradientDescent, Momentum, Optimizer
 DOUBLE = np.dtype(np.float64)
 DEPTH = 64
 """Applications of L, after which the ends of its spectrum are known to a few digits."""
+CALM = 100
+"""Steps in which the noise of batches dies out, along all but the flattest directions."""
 
 
 class Curvature(NamedTuple):
@@ -86,14 +88,18 @@ def stability_limit(optimizer: Optimizer, step_size: float) -> float | None:
     return 4 * optimizer.memory / step_size - 2 if isinstance(optimizer, Momentum) else None
 
 
-def settled(
-    network: Autoencoder, points: np.ndarray, weights: np.ndarray, highest: float, steps: int = 100
-) -> Autoencoder:
-    """Return the network after some steps of size 1/highest on all points, in which the noise of batches dies out."""
+def settled(network: Autoencoder, points: np.ndarray, weights: np.ndarray, bent: Curvature) -> Autoencoder:
+    """Return the network after steps of size 1/highest on all points, in which the noise of batches dies out.
+
+    There are `CALM` of them, or fewer where a deviation along the lowest curvature would grow more than e²-fold.
+    """
+    if bent.highest <= 0:
+        return network
+    most = 2 * bent.highest / -bent.lowest if bent.lowest < 0 else CALM
     with computing_in(DOUBLE):
         start = network.in_precision(DOUBLE)
-        arguments = np.asarray(points, DOUBLE), np.asarray(weights, DOUBLE), np.asarray(1 / highest, DOUBLE)
-        return jax.tree.map(np.asarray, _settled(start, *arguments, np.asarray(steps)))
+        arguments = np.asarray(points, DOUBLE), np.asarray(weights, DOUBLE), np.asarray(1 / bent.highest, DOUBLE)
+        return jax.tree.map(np.asarray, _settled(start, *arguments, np.asarray(int(min(CALM, most)))))
 
 
 @jax.jit
