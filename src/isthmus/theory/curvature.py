@@ -24,6 +24,8 @@ from isthmus.core.optimizers import GradientDescent, Momentum, Optimizer
 DOUBLE = np.dtype(np.float64)
 DEPTH = 64
 """Applications of L, after which the ends of its spectrum are known to a few digits."""
+FLAT = 1e-9
+"""A highest curvature that is nothing but rounding."""
 CALM = 100
 """Steps in which the noise of batches dies out, along all but the flattest directions."""
 
@@ -93,7 +95,7 @@ def settled(network: Autoencoder, points: np.ndarray, weights: np.ndarray, bent:
 
     There are `CALM` of them, or fewer where a deviation along the lowest curvature would grow more than e²-fold.
     """
-    if bent.highest <= 0:
+    if bent.highest <= FLAT:
         return network
     most = 2 * bent.highest / -bent.lowest if bent.lowest < 0 else CALM
     with computing_in(DOUBLE):
