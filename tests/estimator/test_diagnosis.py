@@ -125,14 +125,18 @@ def test_the_words_about_the_curve_name_the_remedy(alone, found, inside, words):
 
 
 def test_steps_that_overshoot_are_told(fitted, alone):
-    assert not alone.overshoots and "the step size 0.1 is fine" in alone.verdicts()[1]
+    fine = dataclasses.replace(alone, step_size=0.9 * 2.0 / alone.start_curvature)
+    assert not fine.overshoots and not fine.overshot and "is fine" in fine.verdicts()[1]
+    assert alone.start_curvature > alone.curvature.highest
+    first = dataclasses.replace(alone, step_size=1.1 * 2.0 / alone.start_curvature)
+    assert first.overshot and not first.overshoots and "only the first steps overshot" in first.verdicts()[1]
     large = fitted.__class__(**fitted.get_params() | {"step_size": 2.5 / alone.curvature.highest})
     large.__dict__.update({name: value for name, value in vars(fitted).items() if name.endswith("_")})
     found = large.diagnose(X, **ALONE)
     assert found.overshoots and found.step_times_curvature == pytest.approx(2.5, rel=1e-6)
     assert "steps overshoot; take a step size of about" in found.verdicts()[1]
     named = float(found.verdicts()[1].split()[-1].rstrip("."))
-    assert 0.5 < named * alone.curvature.highest <= 1.0
+    assert 0.5 < named * alone.start_curvature <= 1.0
     # Steps on all points descend at the step size named, and climb at first at the other one.
     options = {"batch_size": len(X), "sampling": "without_replacement", "start": fitted.autoencoder_, "throw": False}
     climbs = {}

@@ -14,7 +14,7 @@ from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance
 from isthmus.estimator.limit import CONFIDENCE, Distance, distance, limit_problem
 from isthmus.estimator.start import Start
 from isthmus.theory.activity import Activity, activity
-from isthmus.theory.curvature import Curvature, curvature, settled, stability_limit
+from isthmus.theory.curvature import FLAT, Curvature, curvature, settled, stability_limit
 
 State = Literal["moving", "minimum", "saddle"]
 
@@ -41,6 +41,7 @@ class Diagnosis:
         activity: the effective number of neurons and the rank of their features, for encoder and decoder, and the
             change of x̂ without each of the latent dimensions.
         curvature: both ends of the spectrum of the Hessian of the objective, in mean-field scaling, at the network.
+        start_curvature: its upper end at a start of this width, None with init='independent'.
         step_size, stability_limit: ε, and the value of ε × curvature beyond which steps overshoot, None where unknown.
         objective, decline: F and −dF/dt after the noise of batches has died out.
         lowest_curvature: there.
@@ -53,6 +54,7 @@ class Diagnosis:
     not_compared: str | None
     activity: Activity
     curvature: Curvature
+    start_curvature: float | None
     step_size: float
     stability_limit: float | None
     objective: float
@@ -62,13 +64,19 @@ class Diagnosis:
 
     @property
     def step_times_curvature(self) -> float:
-        """ε × the highest curvature."""
+        """ε × the highest curvature at the network."""
         return self.step_size * self.curvature.highest
 
     @property
     def overshoots(self) -> bool:
-        """Whether steps are beyond what is stable."""
+        """Whether steps are beyond what is stable at the network."""
         return self.stability_limit is not None and self.step_times_curvature > self.stability_limit
+
+    @property
+    def overshot(self) -> bool:
+        """Whether steps were beyond what is stable at the start, which networks leave for flatter ground."""
+        begun = self.step_size * (self.start_curvature or 0.0)
+        return self.stability_limit is not None and begun > self.stability_limit
 
     @property
     def used_latents(self) -> int:
@@ -119,6 +127,8 @@ class Diagnosis:
             "step_times_curvature": self.step_times_curvature,
             "stability_limit": self.stability_limit,
             "overshoots": self.overshoots,
+            "overshot": self.overshot,
+            "start_curvature": self.start_curvature,
             "curvature": self.curvature._asdict(),
             "effective_neurons": list(active.neurons),
             "feature_ranks": list(active.ranks),
@@ -166,7 +176,7 @@ class Diagnosis:
         )
 
     def _outside_words(self, distance: Distance) -> str:
-        if self.overshoots:
+        if self.overshoots or self.overshot:
             return "its steps overshoot, so take a smaller step size"
         assert distance.prediction is not None
         if distance.prediction.warning is not None:
@@ -181,10 +191,13 @@ class Diagnosis:
                 f"The highest curvature of the objective is {self.curvature.highest:.2g}; what that means for the step "
                 "size of this optimizer is not known."
             )
-        found = f"Step size × curvature is {product:.2g}, where {limit:.2g} is the most that is stable"
+        begun = "" if self.start_curvature is None else f" and {self.step_size * self.start_curvature:.2g} at the start"
+        found = f"Step size × curvature is {product:.2g}{begun}, where {limit:.2g} is the most that is stable"
+        calm = _rounded(limit / max(self.curvature.highest, self.start_curvature or 0.0, FLAT) / 2)
         if self.overshoots:
-            good = self.step_size * limit / product / 2
-            return f"{found}: steps overshoot; take a step size of about {_rounded(good):g}."
+            return f"{found}: steps overshoot; take a step size of about {calm:g}."
+        if self.overshot:
+            return f"{found}: only the first steps overshot; to follow the flow from the start, take about {calm:g}."
         return f"{found}: the step size {self.step_size:g} is fine."
 
     def _neuron_words(self) -> str:
@@ -238,6 +251,10 @@ def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effor
     with computing_in(DOUBLE):
         objective = float(calm.objective(seen, judge.weights))
         decline = float(calm.dissipation(seen, judge.weights))
+    start = None
+    if model.init == "aligned":
+        begun = starting(model, judge)
+        start = begun.correction.of(network.with_measures(*begun.aligned(np.random.default_rng(0), model.width)))
     compared = comparison(model, judge, same, effort)
     return Diagnosis(
         width=network.encoder.width,
@@ -245,6 +262,7 @@ def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effor
         not_compared=compared if isinstance(compared, str) else None,
         activity=activity(network, seen, judge.weights),
         curvature=bent,
+        start_curvature=None if start is None else curvature(start, seen, judge.weights).highest,
         step_size=model.step_size,
         stability_limit=stability_limit(model._motion().optimizer, model.step_size),
         objective=objective,
@@ -272,6 +290,11 @@ def as_fitted(model: Any, points: np.ndarray, weights: np.ndarray) -> tuple[np.n
     return candidates[-1], False
 
 
+def starting(model: Any, judge: Judge) -> Start:
+    """Return what the start of a fitted estimator was made from."""
+    return Start(judge, model.components_, activation_pair(model.activation), model.preactivation_scale)
+
+
 def comparison(model: Any, judge: Judge, same: bool, effort: Effort) -> Distance | str:
     """Return the distance of the learning curve from the infinitely wide network's, or why there is none."""
     if not effort.compare:
@@ -285,9 +308,8 @@ def comparison(model: Any, judge: Judge, same: bool, effort: Effort) -> Distance
         )
     if not same:
         return "X and its weights are not those of the fit, whose mean and unit are others: diagnose those"
-    start = Start(judge, model.components_, activation_pair(model.activation), model.preactivation_scale)
     return distance(
-        limit_problem(start, model._motion(), float(model.weight_decay)),
+        limit_problem(starting(model, judge), model._motion(), float(model.weight_decay)),
         model.times_,
         model.training_curve_,
         (model.encoder_.width, model.step_size, model.batch_size),

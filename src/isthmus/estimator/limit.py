@@ -130,6 +130,6 @@ def _prediction(
     rough = next((activation.name for activation in problem.activations if not activation.smooth), None)
     if rough is not None:
         return None, f"the law of finite networks needs an activation whose slope is continuous, not {rough!r}"
-    law = predict_finite_width(problem, path.times, path=path, dtype="float32", **options)
+    law = predict_finite_width(problem, path.times, path=path, **options)
     width, step_size, batch_size = network
     return law.at(width, step_size, batch_size), None
