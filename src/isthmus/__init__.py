@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
     from isthmus.dynamics.sgd import train
     from isthmus.estimator.autoencoder import MeanFieldAutoencoder
+    from isthmus.estimator.diagnosis import Diagnosis
     from isthmus.studies.bottleneck import BottleneckStudy
     from isthmus.studies.bottleneck_result import BottleneckResult, bottleneck_curve
     from isthmus.studies.expressivity import ExpressivityStudy
@@ -81,6 +82,7 @@ _HOMES = {
     "dynamics.results": ("MeanFieldPath", "TrainingRuns"),
     "dynamics.sgd": ("train",),
     "estimator.autoencoder": ("MeanFieldAutoencoder",),
+    "estimator.diagnosis": ("Diagnosis",),
     "studies.bottleneck": ("BottleneckStudy",),
     "studies.bottleneck_result": ("BottleneckResult", "bottleneck_curve"),
     "studies.expressivity": ("ExpressivityStudy",),

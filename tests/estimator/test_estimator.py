@@ -108,6 +108,18 @@ def test_early_stopping_looks_at_held_out_points_and_stops(wine):
     assert curve.argmin() == len(curve) - 1 - 3
 
 
+def test_with_points_held_out_mean_and_unit_are_those_of_the_points_in_training(wine):
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, len(wine))
+    model = im.MeanFieldAutoencoder(1, early_stopping=True, validation_fraction=0.3, random_state=0, **QUICK)
+    model.fit(wine + 5.0, sample_weight=weights)
+    learning = np.delete(np.arange(len(wine)), model.held_out_)
+    assert 0 < len(model.held_out_) < len(wine) / 2
+    mean = np.average(wine[learning] + 5.0, axis=0, weights=weights[learning])
+    spread = np.average(((wine[learning] + 5.0 - mean) ** 2).sum(axis=1), weights=weights[learning])
+    np.testing.assert_allclose(model.mean_, mean, rtol=1e-12)
+    assert model.unit_ == pytest.approx(np.sqrt(spread), rel=1e-12)
+
+
 def test_partial_fit_goes_on_where_it_was(wine):
     for optimizer in ("sgd", "momentum", "adam"):
         model = im.MeanFieldAutoencoder(2, width=32, optimizer=optimizer, step_size=0.1, batch_size=8, random_state=0)

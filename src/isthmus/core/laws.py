@@ -15,6 +15,7 @@ from scipy.linalg import block_diag
 
 from isthmus import _checks
 from isthmus.core.activations import Activation, activation_pair
+from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.covariance import covariance_factor
 from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
@@ -156,11 +157,32 @@ class SampledNeurons(NeuronLaw):
         return NeuronMeasure(jnp.full(count, 1 / count), outgoing, incoming, bias)
 
 
+class Correction(ABC):
+    """What is done to drawn networks before they start: a function of their measures alone, so that it has a limit.
+
+    It must not depend on the order of neurons or on their number but through the measures, and be differentiable in
+    the masses, so that its limit is what it does to the law itself.
+    """
+
+    @abstractmethod
+    def of(self, network: Autoencoder) -> Autoencoder:
+        """Return a network of NumPy arrays, in double precision, with its measures corrected."""
+
+    @abstractmethod
+    def pulled_back(self, network: Autoencoder, cotangents: Autoencoder) -> Autoencoder:
+        """Return cotangents at a network from those at its correction, with leading axes, in double precision."""
+
+    @abstractmethod
+    def in_axes(self, basis: np.ndarray) -> Correction:
+        """Return the same in the coordinates along orthonormal axes, in the columns of a (d, r) array."""
+
+
 @dataclass(frozen=True)
 class Law:
     """The pair of initial laws ρ_0 of the encoder's neurons and ν_0 of the decoder's.
 
     ``activations`` names the activations for which an aligned law was calibrated, None where any will do.
+    ``correction`` is done to drawn neurons of any number, None for nothing.
 
     Example:
         >>> import isthmus as im
@@ -173,6 +195,7 @@ class Law:
     encoder: NeuronLaw
     decoder: NeuronLaw
     activations: tuple[str, str] | None = None
+    correction: Correction | None = None
 
     def __post_init__(self) -> None:
         _checks.instance("encoder", self.encoder, NeuronLaw)
@@ -293,7 +316,7 @@ def aligned_law(
         preactivation_scale,
         bias_scale,
     )
-    encoder, decoder = (_aligned_neurons(side, bias_scale, outgoing_noise) for side in sides)
+    encoder, decoder = (side.law(bias_scale, outgoing_noise) for side in sides)
     return Law(encoder, decoder, (encoder_activation.name, decoder_activation.name))
 
 
@@ -315,6 +338,17 @@ class AlignedSide(NamedTuple):
         w = np.sqrt(self.variance) * random.standard_normal((count, inputs))
         v = w @ self.slope.T + noise * random.standard_normal((count, outputs))
         return NeuronMeasure.of(v, w, bias_scale * random.standard_normal(count))
+
+    def law(self, bias_scale: float, noise: float) -> GaussianNeurons:
+        """Return the Gaussian law of (v, w, b), for which Stein's factor is the gain."""
+        outputs, inputs = self.slope.shape
+        covariance = np.zeros((outputs + inputs + 1,) * 2)
+        covariance[:outputs, :outputs] = self.variance * self.slope @ self.slope.T + noise**2 * np.eye(outputs)
+        covariance[:outputs, outputs:-1] = self.variance * self.slope
+        covariance[outputs:-1, :outputs] = self.variance * self.slope.T
+        covariance[outputs:-1, outputs:-1] = self.variance * np.eye(inputs)
+        covariance[-1, -1] = bias_scale**2
+        return GaussianNeurons(outputs, inputs, covariance=covariance)
 
 
 def alignment(
@@ -342,19 +376,6 @@ def alignment(
         AlignedSide(encoder_gain / encoder_variance * directions.T, encoder_variance),
         AlignedSide(decoder_gain / decoder_variance * directions, decoder_variance),
     )
-
-
-def _aligned_neurons(side: AlignedSide, bias_scale: float, noise: float) -> GaussianNeurons:
-    """Return the Gaussian law of (v, w, b), for which Stein's factor is the gain."""
-    slope, variance = side
-    outputs, inputs = slope.shape
-    covariance = np.zeros((outputs + inputs + 1,) * 2)
-    covariance[:outputs, :outputs] = variance * slope @ slope.T + noise**2 * np.eye(outputs)
-    covariance[:outputs, outputs:-1] = variance * slope
-    covariance[outputs:-1, :outputs] = variance * slope.T
-    covariance[outputs:-1, outputs:-1] = variance * np.eye(inputs)
-    covariance[-1, -1] = bias_scale**2
-    return GaussianNeurons(outputs, inputs, covariance=covariance)
 
 
 def _coefficient(target: np.ndarray, shape: np.ndarray, weights: np.ndarray) -> float:

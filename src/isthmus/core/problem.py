@@ -211,6 +211,17 @@ class Problem:
         """Return the autoencoder made of these measures with the problem's activations and trained parameters."""
         return Autoencoder(encoder, decoder, *self.activations, self.train_biases, self.decays)
 
+    def started(self, network: Autoencoder, basis: np.ndarray | None = None) -> Autoencoder:
+        """Return where a network of drawn neurons starts: the law's correction of it, in the network's precision.
+
+        With ``basis`` the network is in the coordinates along its columns.
+        """
+        correction = self.law.correction
+        if correction is None:
+            return network
+        turned = correction if basis is None else correction.in_axes(basis)
+        return turned.of(network).in_precision(np.dtype(network.encoder.bias.dtype))
+
     def objective(self, network: Autoencoder) -> float:
         """Return the risk on the population plus the penalty of weight decay (without an entropy)."""
         with computing_in(np.dtype(np.float64)):
@@ -232,7 +243,7 @@ class Problem:
             keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, widths[0]), widths[1]))
             encoder = self.law.encoder.sample(keys[0], widths[0])
             decoder = self.law.decoder.sample(keys[1], widths[1])
-            return self.autoencoder(encoder, decoder).in_precision(dtype)
+            return self.started(self.autoencoder(encoder, decoder)).in_precision(dtype)
 
 
 def _check_decay(value: float | tuple[float, float]) -> None:

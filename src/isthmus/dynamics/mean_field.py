@@ -250,7 +250,7 @@ class _Solver:
             measures = sobol_particles(frame, particles, self._seed, replicate, self._dtype)
         else:
             measures = gauss_hermite_particles(frame, particles, self._dtype)
-        start = self._problem.autoencoder(*measures)
+        start = self._problem.started(self._problem.autoencoder(*measures), frame.basis)
         if not self._problem.optimizer.turns_along:
             network = frame.lifted(start, start, self._seed)
             return _Setting(network, self._problem.population_sample(sample), lambda network: network)

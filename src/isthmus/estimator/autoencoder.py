@@ -19,25 +19,24 @@ from isthmus._precision import computing_in
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data, principal_axes
-from isthmus.core.laws import alignment
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Optimizer
+from isthmus.core.pca_start import with_best_decoder
 from isthmus.dynamics.host_batches import CHUNK, Learner, Memory, Sampler, Whitening, decoded, encoded
 from isthmus.dynamics.sgd import EXPLOSION
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
-from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance
+from isthmus.estimator.diagnosis import Diagnosis, Effort, diagnosed
+from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance, set_apart
 from isthmus.estimator.saving import read_model, write_model
+from isthmus.estimator.start import Start
 from isthmus.exports.conversion import plain_autoencoder
 from isthmus.exports.onnx_graph import onnx_graph
 from isthmus.exports.plain import PlainAutoencoder
 from isthmus.exports.torch_module import torch_module
-from isthmus.theory.pca_start import at_pca, with_best_decoder
 from isthmus.theory.resizing import resize
 
 FLOATS = [np.float64, np.float32]
 INITS = ("aligned", "independent")
-BIAS, NOISE = 0.5, 0.1
-"""Standard deviations of the biases, and of the independent part of outgoing weights, at the start."""
 
 
 class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -136,7 +135,8 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         del y
         points, weights = self._checked(X, sample_weight, reset=True)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        held_out = self._held_out(points, weights, random)
+        share = self.validation_fraction if self.early_stopping else 0.0
+        held_out = set_apart(points, weights, share, random)
         self.held_out_ = np.flatnonzero(held_out) if self.early_stopping else None
         learning = np.where(held_out, 0.0, weights)
         learning /= learning.sum()
@@ -227,9 +227,34 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         judge = Judge.of(points, np.full(len(points), 1 / len(points)), self._whitening)
         network = resize(self.autoencoder_, width, Data(judge.points, judge.weights)).autoencoder
         other = copy.copy(self).set_params(width=width)
+        for name in ("times_", "training_curve_", "validation_curve_"):  # those of another width
+            other.__dict__.pop(name, None)
         other._keep(network, Learner(network, self._motion(), 0).memory)
         other.risk_ = judge.risk(network)
         return other
+
+    def diagnose(
+        self,
+        X: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        compare: bool = True,
+        particles: int = 256,
+        samples: int = 4,
+        seed: int = 0,
+        workers: int | None = None,
+    ) -> Diagnosis:
+        """Return how healthy the network is on the data of its fit, in numbers and in words that tell what to do.
+
+        The learning curve's distance from the infinitely wide network's beside what is predicted of such networks
+        (left out with ``compare=False``, since it takes longer than the fit), whether steps overshoot, how many neurons
+        and latent dimensions work, and whether the network still moves, or rests in a minimum or at a saddle.
+        ``particles`` (a power of 2) and ``samples`` are those of `isthmus.predict_finite_width`.
+        """
+        check_is_fitted(self, "encoder_")
+        points = self._points(X)
+        weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
+        return diagnosed(self, points, weights, Effort(compare, particles, samples, seed, workers))
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a file, without pickle, with a version and a checksum; `load` reads it.
@@ -324,28 +349,12 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
             _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
         return points, weights / weights.sum()
 
-    def _held_out(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Return which points are held out, shape (n,): different ones, with all copies, of a share of the weight."""
-        chosen = np.zeros(len(points), bool)
-        if self.early_stopping:
-            present = np.flatnonzero(weights > 0)
-            _, group = np.unique(points[present], axis=0, return_inverse=True)
-            masses = np.bincount(group, weights[present])
-            order = random.permutation(len(masses))
-            taken = 1 + int(np.searchsorted(np.cumsum(masses[order]), self.validation_fraction))
-            chosen[present] = np.isin(group, order[: min(taken, len(masses) - 1)])
-        return chosen
-
     def _start(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> Autoencoder:
         """Set mean, unit and principal directions, and return a network at the PCA reconstruction."""
         self.mean_, covariance = mean_and_covariance(points, weights)
         self.unit_ = float(np.sqrt(np.trace(covariance))) or 1.0
         self.components_ = principal_axes(covariance)[:, : self.n_components].T
-        sample = Judge.of(points, weights, self._whitening)
-        pictured, directions = sample.points.astype(DOUBLE), self.components_.T
-        sides = alignment(
-            pictured, sample.weights, directions, activation_pair(self.activation), 1.0, self.preactivation_scale, BIAS
-        )
+        start = self._starting(points, weights)
         if self.init == "independent":
             warnings.warn(
                 "init='independent' is a dead start: the wider the network, the longer it stays at x̂ = 0; "
@@ -353,12 +362,14 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
                 TrivialLimitWarning,
                 stacklevel=3,
             )
-            drawn = (side._replace(slope=0 * side.slope).draw(random, self.width, BIAS, 1.0) for side in sides)
-            return self._autoencoder(*drawn).in_precision(points.dtype)
-        with computing_in(DOUBLE):
-            drawn = self._autoencoder(*(side.draw(random, self.width, BIAS, NOISE) for side in sides))
-            network = at_pca(drawn, pictured, sample.weights, directions)
-        return network.in_precision(points.dtype)
+            return self._autoencoder(*start.independent(random, self.width)).in_precision(points.dtype)
+        drawn = self._autoencoder(*start.aligned(random, self.width))
+        return start.correction.of(drawn).in_precision(points.dtype)
+
+    def _starting(self, points: np.ndarray, weights: np.ndarray) -> Start:
+        """Return what the start of training on these points is made from."""
+        sample = Judge.of(points, weights, self._whitening)
+        return Start(sample, self.components_, activation_pair(self.activation), self.preactivation_scale)
 
     def _mended(self, network: Autoencoder, judge: Judge) -> Autoencoder:
         """Return the network with its decoder fitted to its latents: where a run was too short to pass PCA."""

@@ -42,6 +42,19 @@ class Judge(NamedTuple):
         return float(self.weights @ ((points - points @ components.T @ components) ** 2).sum(axis=1) / 2)
 
 
+def set_apart(points: np.ndarray, weights: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
+    """Return which points are held out, shape (n,): different ones, with all copies, of a share of the weight."""
+    chosen = np.zeros(len(points), bool)
+    if share > 0:
+        present = np.flatnonzero(weights > 0)
+        _, group = np.unique(points[present], axis=0, return_inverse=True)
+        masses = np.bincount(group, weights[present])
+        order = random.permutation(len(masses))
+        taken = 1 + int(np.searchsorted(np.cumsum(masses[order]), share))
+        chosen[present] = np.isin(group, order[: min(taken, len(masses) - 1)])
+    return chosen
+
+
 def mean_and_covariance(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and covariance, a block of rows at a time, so that no second copy of the points is made."""
     blocks = [slice(first, first + ROWS) for first in range(0, len(points), ROWS)]

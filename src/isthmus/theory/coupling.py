@@ -137,7 +137,7 @@ def couple(
     precision = floating("dtype", dtype)
     settings = flow_settings(rtol, None, max_steps, precision)
     frame = problem.frame
-    start = problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision))
+    start = problem.started(problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision)), frame.basis)
     carriers = frame.lifted(start, start, seed)
     everywhere = np.arange(len(grid))
 

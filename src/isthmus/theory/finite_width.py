@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -296,9 +297,15 @@ def predict_finite_width(
         path = solve_mean_field(problem, grid, snapshot_times=(), seed=seed, workers=workers, progress=stages.next())
     elif not (isinstance(path, MeanFieldPath) and np.array_equal(path.times, grid)):
         _checks.refuse("path", "be a MeanFieldPath at the same times", _checks.described("another"))
-    start = problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision))
+    drawn = problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision))
+    start = problem.started(drawn, frame.basis)
     trajectory = Trajectory(start, System.of(frame.data, problem.rates, precision), grid, rtol, max_steps)
-    linear = linearised(trajectory, seed, workers, stages.next())
+    correction = problem.law.correction
+    if correction is None:
+        linear = linearised(trajectory, seed, workers, stages.next())
+    else:  # the mass of a neuron acts on the risk by way of the correction of all others, too
+        corrected = correction.in_axes(frame.basis)
+        linear = linearised(trajectory, seed, workers, stages.next(), partial(corrected.pulled_back, drawn))
     curved = second_order(
         problem,
         frame,

@@ -11,7 +11,7 @@ costs about two steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -135,17 +135,25 @@ class Linearisation(NamedTuple):
     shuffled_drift: np.ndarray
 
 
-def linearised(trajectory: Trajectory, seed: int, workers: int | None, progress: Progress | None) -> Linearisation:
-    """Pull the risk at all recorded times back to time 0."""
+def linearised(
+    trajectory: Trajectory,
+    seed: int,
+    workers: int | None,
+    progress: Progress | None,
+    further: Callable[[Autoencoder], Autoencoder] = lambda cotangents: cotangents,
+) -> Linearisation:
+    """Pull the risk at all recorded times back to time 0, and by ``further`` to what the start was made from."""
     recorded = trajectory.recorded
     groups = [np.arange(first, min(first + LANES, len(recorded))) for first in range(0, len(recorded), LANES)]
     # The longest way back comes first, so that threads end together.
-    pull = lambda index: _pulled_back(trajectory, groups[-1 - index], seed)  # noqa: E731
+    pull = lambda index: _pulled_back(trajectory, groups[-1 - index], seed, further)  # noqa: E731
     parts = run_jobs(pull, len(groups), workers, progress)[::-1]
     return Linearisation(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def _pulled_back(trajectory: Trajectory, lanes: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
+def _pulled_back(
+    trajectory: Trajectory, lanes: np.ndarray, seed: int, further: Callable[[Autoencoder], Autoencoder]
+) -> tuple[np.ndarray, ...]:
     """Return the fields of `Linearisation` for some of the recorded times."""
     system, nodes = trajectory.system, trajectory.recorded[lanes]
     dtype, count = np.dtype(system.points.dtype), len(system.points)
@@ -170,8 +178,9 @@ def _pulled_back(trajectory: Trajectory, lanes: np.ndarray, seed: int) -> tuple[
             drift += np.asarray(drifts[0], float)[: len(lanes)]
             shuffled += np.asarray(drifts[1], float)[: len(lanes)]
             state = before
-        ends = (cotangents.encoder.masses, cotangents.decoder.masses)
-        encoder, decoder = (np.asarray(end, float)[: len(lanes)] for end in ends)
+    ends = further(jax.tree.map(np.asarray, cotangents))
+    masses = (ends.encoder.masses, ends.decoder.masses)
+    encoder, decoder = (np.asarray(end, float)[: len(lanes)] for end in masses)
     return encoder, decoder, points, direct, drift, shuffled
 
 

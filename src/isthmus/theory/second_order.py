@@ -11,6 +11,7 @@ what relaxes at a rate λ is then right to (λ × step)²/6, where a kick at an 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -69,11 +70,17 @@ def second_order(
             jnp.asarray(np.isin(np.arange(1, len(nodes)), recorded)),
         )
 
+    # A network's correction acts on the hidden axis too, along which the points have no component.
+    bases = frame.basis, np.concatenate([frame.basis, np.zeros((len(frame.basis), 1))], axis=1)
+
+    def started(network: Autoencoder) -> Autoencoder:
+        return problem.started(network, bases[network.dim - frame.data.dim])
+
     def sample(index: int) -> tuple[np.ndarray, ...]:
         random = np.random.default_rng([seed, 2, index])
-        start = problem.autoencoder(*sobol_particles(frame, particles, seed, 1000 + index, dtype))
+        drawn = problem.autoencoder(*sobol_particles(frame, particles, seed, 1000 + index, dtype))
         with computing_in(dtype):
-            return _one_sample(start, system, wide, hidden, plan, recorded, random)
+            return _one_sample(drawn, started, system, wide, hidden, plan, recorded, random)
 
     parts = run_jobs(sample, samples, workers, progress)
     return SecondOrder(*(np.stack(part) for part in zip(*parts, strict=True)))
@@ -86,7 +93,8 @@ class _Plan(NamedTuple):
 
 
 def _one_sample(
-    start: Autoencoder,
+    drawn: Autoencoder,
+    started: Callable[[Autoencoder], Autoencoder],
     system: System,
     wide: System,
     hidden: float,
@@ -100,16 +108,17 @@ def _one_sample(
         values = np.asarray(risks, float)
         return (values[0] + values[1] - 2 * np.asarray(middle, float))[recorded] / (2 * size)
 
-    pair = _pair(start, hidden) if hidden > 0 else start
-    starts = []
+    pair = _pair(drawn, hidden) if hidden > 0 else drawn
+    starts = [started(pair)]
     for side in ("encoder", "decoder"):
         measure = getattr(pair, side)
         signs = random.choice([-1.0, 1.0], measure.width)
         signs -= np.asarray(measure.masses, float) @ signs
         for sign in (1, -1):
-            masses = measure.masses * jnp.asarray(1 + sign * MASS_NOISE * signs, dtype)
-            starts.append(eqx.tree_at(lambda state, side=side: getattr(state, side).masses, pair, masses))
-    stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), pair, *starts)
+            masses = np.asarray(measure.masses * (1 + sign * MASS_NOISE * signs), dtype)
+            noisy = eqx.tree_at(lambda state, side=side: getattr(state, side).masses, pair, masses)
+            starts.append(started(noisy))
+    stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
     masses = _risks_of_starts(stacked, wide, plan)
     b_encoder, b_decoder = (
         shift(masses[1 + 2 * side : 3 + 2 * side], masses[0], MASS_NOISE**2 / width)
@@ -122,6 +131,7 @@ def _one_sample(
         normals = random.standard_normal((*shape, len(weights)))
         return roots * normals - weights * (normals @ roots)[..., None]
 
+    start = started(drawn)
     steps = jnp.asarray(
         POINT_NOISE * noise((len(plan.sizes),)) / np.sqrt(np.asarray(plan.sizes, float))[:, None], dtype
     )

@@ -1,0 +1,326 @@
+"""What can be said of a fitted estimator's health, in numbers and in words that tell what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from isthmus._precision import computing_in
+from isthmus._version import __version__
+from isthmus.core.activations import activation_pair
+from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance
+from isthmus.estimator.limit import CONFIDENCE, Distance, distance, limit_problem
+from isthmus.estimator.start import Start
+from isthmus.theory.activity import Activity, activity
+from isthmus.theory.curvature import FLAT, Curvature, curvature, settled, stability_limit
+
+State = Literal["moving", "minimum", "saddle"]
+
+REST = 0.01
+"""Share of the objective that a further horizon would gain at the present rate, below which a network is at rest."""
+UNUSED = 1e-4
+"""Share of E|x|² by which x̂ changes without a latent dimension, below which it carries nothing."""
+IDLE = 0.1
+"""Share of neurons that carry a side, below which the width isn't in use."""
+SAME = 1e-6
+"""Relative difference of means and units up to which data are the same."""
+LARGE = 0.1
+"""Share of what was learned that the expected gap may have."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `MeanFieldAutoencoder.diagnose` found.
+
+    Attributes:
+        width: N.
+        distance: the learning curve beside the infinitely wide network's, None where it isn't compared.
+        not_compared: why it isn't, None where it is.
+        activity: the effective number of neurons and the rank of their features, for encoder and decoder, and the
+            change of x̂ without each of the latent dimensions.
+        curvature: both ends of the spectrum of the Hessian of the objective, in mean-field scaling, at the network.
+        start_curvature: its upper end at a start of this width, None with init='independent'.
+        step_size, stability_limit: ε, and the value of ε × curvature beyond which steps overshoot, None where unknown.
+        objective, decline: F and −dF/dt after the noise of batches has died out.
+        lowest_curvature: there.
+        horizon: the time of training.
+
+    """
+
+    width: int
+    distance: Distance | None
+    not_compared: str | None
+    activity: Activity
+    curvature: Curvature
+    start_curvature: float | None
+    step_size: float
+    stability_limit: float | None
+    objective: float
+    decline: float
+    lowest_curvature: float
+    horizon: float
+
+    @property
+    def step_times_curvature(self) -> float:
+        """ε × the highest curvature at the network."""
+        return self.step_size * self.curvature.highest
+
+    @property
+    def overshoots(self) -> bool:
+        """Whether steps are beyond what is stable at the network."""
+        return self.stability_limit is not None and self.step_times_curvature > self.stability_limit
+
+    @property
+    def overshot(self) -> bool:
+        """Whether steps were beyond what is stable at the start, which networks leave for flatter ground."""
+        begun = self.step_size * (self.start_curvature or 0.0)
+        return self.stability_limit is not None and begun > self.stability_limit
+
+    @property
+    def used_latents(self) -> int:
+        """How many latent dimensions carry something."""
+        return int((self.activity.latents > UNUSED).sum())
+
+    @property
+    def gain(self) -> float:
+        """The share of the objective that a further horizon would gain at the present rate."""
+        return self.decline * self.horizon / self.objective if self.objective > 0 else 0.0
+
+    @property
+    def state(self) -> State:
+        """Whether the network is still moving, at rest in a minimum, or at rest at a saddle.
+
+        At a saddle a direction of descent would grow e-fold within the horizon, or a latent dimension carries nothing.
+        """
+        if self.gain > REST:
+            return "moving"
+        falls = self.lowest_curvature * self.horizon < -1
+        return "saddle" if falls or self.used_latents < len(self.activity.latents) else "minimum"
+
+    def verdicts(self) -> list[str]:
+        """Return what was found, in sentences that tell what to do."""
+        return [self._curve_words(), self._step_words(), self._neuron_words(), self._rest_words()]
+
+    def summary(self) -> dict[str, Any]:
+        """Return everything as plain numbers, for JSON."""
+        distance, active = self.distance, self.activity
+        compared: dict[str, Any] = {"not_compared": self.not_compared}
+        if distance is not None:
+            law = distance.prediction
+            compared |= {
+                "times": distance.times.tolist(),
+                "curve": distance.curve.tolist(),
+                "limit": distance.limit.tolist(),
+                "limit_error": distance.limit_error.tolist(),
+                "band": None if law is None else [end.tolist() for end in law.band(CONFIDENCE)],
+                "gap": distance.gap,
+                "expected_gap": distance.expected,
+                "inside": distance.inside,
+                "source": distance.source,
+            }
+        return {
+            "isthmus": __version__,
+            "width": self.width,
+            **compared,
+            "step_times_curvature": self.step_times_curvature,
+            "stability_limit": self.stability_limit,
+            "overshoots": self.overshoots,
+            "overshot": self.overshot,
+            "start_curvature": self.start_curvature,
+            "curvature": self.curvature._asdict(),
+            "effective_neurons": list(active.neurons),
+            "feature_ranks": list(active.ranks),
+            "latent_use": active.latents.tolist(),
+            "used_latents": self.used_latents,
+            "objective": self.objective,
+            "decline": self.decline,
+            "gain": self.gain,
+            "lowest_curvature": self.lowest_curvature,
+            "state": self.state,
+            "verdicts": self.verdicts(),
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(self.verdicts())
+
+    def _curve_words(self) -> str:
+        distance = self.distance
+        if distance is None:
+            return f"The learning curve is not compared with an infinitely wide network's: {self.not_compared}."
+        gap = f"{distance.gap:.2g} at most (at t={distance.farthest:g})"
+        if distance.expected is None:
+            return (
+                f"The learning curve differs from the infinitely wide network's by {gap}, after it has fallen by "
+                f"{distance.learned:.2g}; no band is predicted, since {distance.no_prediction}: to see whether it is "
+                "the width, fit twice as wide."
+            )
+        of = f"networks of width {self.width} at this step size and batch size"
+        if not distance.inside:
+            return (
+                f"The learning curve leaves the infinitely wide network's: it differs by {gap}, where 95 % of {of} are "
+                f"predicted to stay within {distance.expected:.2g}; {self._outside_words(distance)}."
+            )
+        share = distance.expected / distance.learned if distance.learned > 0 else 0.0
+        found = (
+            f"The learning curve follows the infinitely wide network's: it differs by {gap}, within the "
+            f"{distance.expected:.2g} predicted for 95 % of {of}"
+        )
+        if share <= LARGE:
+            return f"{found}; wider networks would learn the same."
+        remedy = {"neurons": "a wider network", "batches": "a smaller step size or larger batches"}
+        return (
+            f"{found}. That is {100 * share:.0f} % of what is learned, most of it from {distance.source}: "
+            f"{remedy.get(distance.source or '', 'a smaller step size')} would follow more closely."
+        )
+
+    def _outside_words(self, distance: Distance) -> str:
+        if self.overshoots or self.overshot:
+            return "its steps overshoot, so take a smaller step size"
+        assert distance.prediction is not None
+        if distance.prediction.warning is not None:
+            remedy = "a wider network" if distance.source == "neurons" else "a smaller step size"
+            return f"that prediction is of leading order, which does not reach so far: take {remedy}"
+        return "halve the step size, and see whether the difference halves"
+
+    def _step_words(self) -> str:
+        product, limit = self.step_times_curvature, self.stability_limit
+        if limit is None:
+            return (
+                f"The highest curvature of the objective is {self.curvature.highest:.2g}; what that means for the step "
+                "size of this optimizer is not known."
+            )
+        begun = "" if self.start_curvature is None else f" and {self.step_size * self.start_curvature:.2g} at the start"
+        found = f"Step size × curvature is {product:.2g}{begun}, where {limit:.2g} is the most that is stable"
+        calm = _rounded(limit / max(self.curvature.highest, self.start_curvature or 0.0, FLAT) / 2)
+        if self.overshoots:
+            return f"{found}: steps overshoot; take a step size of about {calm:g}."
+        if self.overshot:
+            return f"{found}: only the first steps overshot; to follow the flow from the start, take about {calm:g}."
+        return f"{found}: the step size {self.step_size:g} is fine."
+
+    def _neuron_words(self) -> str:
+        (encoder, decoder), ranks = self.activity.neurons, self.activity.ranks
+        found = (
+            f"Of {self.width} neurons about {encoder:.0f} carry the encoder and {decoder:.0f} the decoder, with "
+            f"features of {ranks[0]} and {ranks[1]} directions"
+        )
+        if min(encoder, decoder) >= IDLE * self.width:
+            return f"{found}: the width is in use."
+        if max(encoder, decoder) < 1:
+            return f"{found}: the network computes nothing."
+        return f"{found}: most stand idle, and resized({max(1, self.width // 2)}, X) will compute nearly the same."
+
+    def _rest_words(self) -> str:
+        count, used = len(self.activity.latents), self.used_latents
+        latents = f"{used} of {count} latent dimensions {'is' if used == 1 else 'are'} in use, and the network is"
+        if self.state == "moving":
+            unused = "" if used == count else "; one that carries nothing yet is slow to start with init='independent'"
+            return (
+                f"{latents} still learning: at its present rate a further {self.horizon:g} of time would lower the "
+                f"risk by {100 * self.gain:.2g} %; raise the horizon{unused}."
+            )
+        rest = f"at rest (a further {self.horizon:g} of time would gain {100 * self.gain:.2g} %)"
+        if self.state == "minimum":
+            return f"{latents} {rest} in a minimum: longer training gains nothing."
+        if self.lowest_curvature * self.horizon < -1:
+            leaves = f"deviations grow e-fold in t={-1 / self.lowest_curvature:.2g}: raise the horizon"
+        else:
+            leaves = "nothing leads away from it"
+        return f"{latents} {rest} at a saddle; {leaves}, or start with init='aligned'."
+
+
+class Effort(NamedTuple):
+    """What the comparison with the infinitely wide network may cost; ``compare`` is whether it is made at all."""
+
+    compare: bool
+    particles: int
+    samples: int
+    seed: int
+    workers: int | None
+
+
+def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effort) -> Diagnosis:
+    """Return what is found of a fitted estimator on points, shape (n, d), with weights."""
+    weights, same = as_fitted(model, points, weights)
+    judge = Judge.of(points, weights, model._whitening)
+    seen, network = judge.points.astype(DOUBLE), model.autoencoder_.in_precision(DOUBLE)
+    bent = curvature(network, seen, judge.weights)
+    calm = settled(network, seen, judge.weights, bent)
+    with computing_in(DOUBLE):
+        objective = float(calm.objective(seen, judge.weights))
+        decline = float(calm.dissipation(seen, judge.weights))
+    start = None
+    if model.init == "aligned":
+        begun = starting(model, judge)
+        start = begun.correction.of(network.with_measures(*begun.aligned(np.random.default_rng(0), model.width)))
+    compared = comparison(model, judge, same, effort)
+    return Diagnosis(
+        width=network.encoder.width,
+        distance=None if isinstance(compared, str) else compared,
+        not_compared=compared if isinstance(compared, str) else None,
+        activity=activity(network, seen, judge.weights),
+        curvature=bent,
+        start_curvature=None if start is None else curvature(start, seen, judge.weights).highest,
+        step_size=model.step_size,
+        stability_limit=stability_limit(model._motion().optimizer, model.step_size),
+        objective=objective,
+        decline=decline,
+        lowest_curvature=curvature(calm, seen, judge.weights).lowest,
+        horizon=model.horizon,
+    )
+
+
+def as_fitted(model: Any, points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return weights of sum 1, 0 for what the fit held out where the points are those of the fit, and whether they are.
+
+    They are where they have its mean and unit.
+    """
+    candidates, held_out = [weights / weights.sum()], getattr(model, "held_out_", None)
+    if held_out is not None and held_out.max(initial=-1) < len(points):
+        learning = weights.copy()
+        learning[held_out] = 0.0
+        candidates.insert(0, learning / learning.sum())
+    for candidate in candidates:
+        mean, covariance = mean_and_covariance(points, candidate)
+        apart = max(np.abs(mean - model.mean_).max(), abs(np.sqrt(np.trace(covariance)) - model.unit_))
+        if apart <= SAME * model.unit_:
+            return candidate, True
+    return candidates[-1], False
+
+
+def starting(model: Any, judge: Judge) -> Start:
+    """Return what the start of a fitted estimator was made from."""
+    return Start(judge, model.components_, activation_pair(model.activation), model.preactivation_scale)
+
+
+def comparison(model: Any, judge: Judge, same: bool, effort: Effort) -> Distance | str:
+    """Return the distance of the learning curve from the infinitely wide network's, or why there is none."""
+    if not effort.compare:
+        return "compare=False"
+    if getattr(model, "training_curve_", None) is None:
+        return "this network has none, which partial_fit and resized don't leave: fit(X) does"
+    if model.init == "independent":
+        return (
+            "init='independent' starts at a dead law, whose infinitely wide network never moves: start with "
+            "init='aligned'"
+        )
+    if not same:
+        return "X and its weights are not those of the fit, whose mean and unit are others: diagnose those"
+    return distance(
+        limit_problem(starting(model, judge), model._motion(), float(model.weight_decay)),
+        model.times_,
+        model.training_curve_,
+        (model.encoder_.width, model.step_size, model.batch_size),
+        effort.particles,
+        effort.samples,
+        effort.seed,
+        effort.workers,
+    )
+
+
+def _rounded(value: float) -> float:
+    """Return a number to one digit."""
+    digits = int(np.floor(np.log10(value)))
+    return float(np.floor(value / 10.0**digits) * 10.0**digits)

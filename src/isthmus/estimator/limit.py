@@ -1,0 +1,135 @@
+"""The infinitely wide estimator: the mean-field problem that training follows, and how far a learning curve is from it.
+
+The problem has the data on which the curve is measured, in the units of the computation, the law of neurons at the
+start, brought to PCA, and the estimator's activations, optimizer and penalty: networks that `isthmus.train` trains on
+it have the estimator's law.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from isthmus.core.data import Data
+from isthmus.core.optimizers import Motion
+from isthmus.core.problem import Problem
+from isthmus.dynamics.mean_field import solve_mean_field
+from isthmus.dynamics.results import MeanFieldPath
+from isthmus.estimator.judge import DOUBLE
+from isthmus.estimator.start import Start
+from isthmus.theory.finite_width import predict_finite_width
+from isthmus.theory.prediction import Prediction
+
+CONFIDENCE = 0.95
+RECORDS = 8
+"""Recorded times, at most, at which a curve is compared: the cost of the law is in proportion to them."""
+REPLICATES, RTOL = 4, 1e-4
+"""Of the mean-field solve: its error is to be well below the fluctuation of a network."""
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A learning curve beside the infinitely wide network's, R(t), and the predicted law of networks like its own.
+
+    Attributes:
+        times: those recorded times at which they are compared, shape (T,).
+        curve, limit: the curve and R(t), shape (T,).
+        limit_error: how far ``limit`` may be from R(t), shape (T,).
+        prediction: the law of networks of this width, step size and batch size, None where there is none.
+        no_prediction: why there is none.
+
+    """
+
+    times: np.ndarray
+    curve: np.ndarray
+    limit: np.ndarray
+    limit_error: np.ndarray
+    prediction: Prediction | None
+    no_prediction: str | None
+
+    @property
+    def gap(self) -> float:
+        """max_t |curve − R(t)|."""
+        return float(np.abs(self.curve - self.limit).max())
+
+    @property
+    def farthest(self) -> float:
+        """The time at which the gap is reached."""
+        return float(self.times[np.abs(self.curve - self.limit).argmax()])
+
+    @property
+    def expected(self) -> float | None:
+        """The gap within which 95 % of such networks stay."""
+        return None if self.prediction is None else self.prediction.gap_quantile(CONFIDENCE)
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the gap is one that such networks have, up to the error of R(t)."""
+        if self.expected is None:
+            return None
+        return bool((np.abs(self.curve - self.limit) - self.limit_error).max() <= self.expected)
+
+    @property
+    def learned(self) -> float:
+        """By how much R(t) falls."""
+        return float(self.limit[0] - self.limit.min())
+
+    @property
+    def source(self) -> str | None:
+        """What makes most of the expected gap: 'neurons', 'batches' or 'steps'."""
+        if self.prediction is None:
+            return None
+        sizes = {"neurons": 0.0, "batches": 0.0, "steps": 0.0}
+        for name, noise in self.prediction.noises.items():
+            of = "neurons" if name in ("encoder", "decoder") else name
+            sizes[of] += float((noise.shift**2 + np.diagonal(noise.covariance)).max())
+        return max(sizes, key=lambda name: sizes[name])
+
+
+def limit_problem(start: Start, motion: Motion, weight_decay: float) -> Problem:
+    """Return the problem whose path R(t) is the learning curve of an infinitely wide estimator."""
+    sample = start.sample
+    return Problem(
+        data=Data(sample.points.astype(DOUBLE), sample.weights),
+        law=start.law,
+        activation=start.activations,
+        encoder_rate=motion.rates[0],
+        decoder_rate=motion.rates[1],
+        weight_decay=weight_decay,
+        optimizer=motion.optimizer,
+    )
+
+
+def distance(
+    problem: Problem,
+    times: np.ndarray,
+    curve: np.ndarray,
+    network: tuple[int, float, int],
+    particles: int,
+    samples: int,
+    seed: int,
+    workers: int | None,
+) -> Distance:
+    """Return how far a curve is from R(t), with the law of networks of some (width, step size, batch size)."""
+    rows = np.unique(np.rint(np.linspace(0, len(times) - 1, min(RECORDS, len(times)))).astype(int))
+    times, curve = times[rows], curve[rows]
+    options: dict[str, Any] = {"particles": particles, "seed": seed, "workers": workers}
+    path = solve_mean_field(problem, times, replicates=REPLICATES, snapshot_times=(), rtol=RTOL, **options)
+    prediction, why = _prediction(problem, path, network, options | {"samples": samples})
+    return Distance(times, curve, path.risk, path.risk_error, prediction, why)
+
+
+def _prediction(
+    problem: Problem, path: MeanFieldPath, network: tuple[int, float, int], options: dict[str, Any]
+) -> tuple[Prediction | None, str | None]:
+    """Return the law of networks, or why there is none."""
+    if not problem.motion.is_gradient_flow:
+        return None, f"the law of finite networks knows SGD only, not {problem.optimizer}"
+    rough = next((activation.name for activation in problem.activations if not activation.smooth), None)
+    if rough is not None:
+        return None, f"the law of finite networks needs an activation whose slope is continuous, not {rough!r}"
+    law = predict_finite_width(problem, path.times, path=path, **options)
+    width, step_size, batch_size = network
+    return law.at(width, step_size, batch_size), None

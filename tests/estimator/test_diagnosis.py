@@ -1,0 +1,211 @@
+"""The diagnosis of a fitted estimator: its limit against simulation, and networks whose state is known."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+from sklearn.preprocessing import StandardScaler
+
+import isthmus as im
+from isthmus.estimator.diagnosis import Effort, as_fitted, comparison
+from isthmus.estimator.judge import Judge
+from isthmus.estimator.limit import Distance, limit_problem
+from isthmus.theory.prediction import Noise, Prediction
+
+X = StandardScaler().fit_transform(load_wine().data)
+FEW = X[::5, :4]
+ALONE = {"compare": False}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return im.MeanFieldAutoencoder(2, width=64, horizon=20.0, random_state=0).fit(X)
+
+
+@pytest.fixture(scope="module")
+def alone(fitted):
+    return fitted.diagnose(X, **ALONE)
+
+
+def problem_of(model, points):
+    return limit_problem(model._starting(points, np.full(len(points), 1 / len(points))), model._motion(), 0.0)
+
+
+def with_weights(model, **parts):
+    """Return a fitted estimator with all weights of these names multiplied by a number."""
+    other = im.MeanFieldAutoencoder(**model.get_params())
+    other.__dict__.update(model.__dict__)
+    for name in ("encoder_", "decoder_"):
+        measure = getattr(model, name)
+        scaled = {part: factor * getattr(measure, part) for part, factor in parts.items()}
+        setattr(other, name, dataclasses.replace(measure, **scaled))
+    return other
+
+
+@pytest.mark.slow
+def test_the_limit_and_its_law_are_those_of_many_estimators():
+    """At width 1,024 mean and spread of learning curves are those predicted, and as many lie within as are said to."""
+    models = [
+        im.MeanFieldAutoencoder(2, width=1024, horizon=10.0, step_size=0.02, records=5, random_state=seed).fit(X)
+        for seed in range(40)
+    ]
+    curves = np.array([model.training_curve_ for model in models])
+    problem = problem_of(models[0], X)
+    path = im.solve_mean_field(problem, models[0].times_, particles=1024, replicates=4)
+    law = im.predict_finite_width(problem, models[0].times_, path=path, particles=512, samples=8).at(1024, 0.02, 32)
+    errors = np.sqrt(curves.var(axis=0, ddof=1) / len(curves) + law.shift_error**2) + path.risk_error
+    assert np.all(np.abs(curves.mean(axis=0) - law.mean) < 4 * errors)
+    assert np.all(np.abs(curves.mean(axis=0) - path.risk) < 0.02 * (path.risk[0] - path.risk[-1]) + 4 * errors)
+    ratios = curves.std(axis=0, ddof=1)[1:] / law.std[1:]
+    assert np.all(np.abs(ratios - 1) < 4 / np.sqrt(2 * len(curves)))
+    inside = (np.abs(curves - path.risk).max(axis=1) <= law.gap_quantile(0.5)).mean()
+    assert 0.2 < inside < 0.8
+    trained = im.train(problem, models[0].times_, 1024, 0.02, batch_size=32, runs=40, snapshot_times=()).risk
+    between = (curves.mean(axis=0) - trained.mean(axis=0)) / np.sqrt((curves.var(axis=0) + trained.var(axis=0)) / 40)
+    assert np.all(np.abs(between) < 4)
+
+
+@pytest.mark.slow
+def test_a_fit_that_follows_the_limit_is_told_so_and_one_of_other_parameters_not():
+    model = im.MeanFieldAutoencoder(2, width=256, horizon=20.0, step_size=0.05, records=5, random_state=0).fit(X)
+    found = model.diagnose(X)
+    assert found.distance.inside and found.distance.gap < found.distance.expected < 0.5 * found.distance.learned
+    assert "follows the infinitely wide network's" in found.verdicts()[0]
+    assert found.summary() == model.diagnose(X).summary()
+    json.dumps(found.summary(), allow_nan=False)
+    model.training_curve_ = model.training_curve_ - np.linspace(0, 4 * found.distance.expected, 6)
+    lost = model.diagnose(X)
+    assert not lost.distance.inside
+    assert "leaves the infinitely wide network's" in lost.verdicts()[0]
+
+
+@pytest.mark.slow
+def test_a_curve_without_a_law_of_its_networks_is_compared_all_the_same():
+    """Momentum and a slope that jumps: R(t) is solved, and the words say why there is no band."""
+    model = im.MeanFieldAutoencoder(
+        1, width=64, horizon=2.0, records=2, activation="relu", optimizer="momentum", random_state=0
+    ).fit(FEW)
+    found = model.diagnose(FEW, particles=64)
+    assert found.distance.prediction is None and found.distance.inside is None and found.distance.expected is None
+    assert "knows SGD only, not Momentum(memory=1.0)" in found.verdicts()[0]
+    assert found.distance.gap == pytest.approx(np.abs(model.training_curve_ - found.distance.limit).max())
+    assert found.distance.gap < 0.1 * found.distance.limit[0]
+    problem = problem_of(model, FEW)
+    runs = im.train(problem, model.times_, 64, 0.1, batch_size=32, runs=8, snapshot_times=()).risk
+    assert found.distance.gap < 3 * np.abs(runs - found.distance.limit).max()
+    json.dumps(found.summary(), allow_nan=False)
+
+
+def distance(gap, batches=0.0, neurons=1e-4, shift=0.0):
+    """Return a distance at two times with a law of these deviations."""
+    times, limit = np.array([0.0, 1.0]), np.array([0.2, 0.1])
+    noise = lambda size, shift=0.0: Noise(size**2 * np.diag([0.0, 1.0]), np.array([[0.0, shift]]))
+    noises = {"encoder": noise(neurons), "batches": noise(batches), "steps": noise(0.0, shift)}
+    return Distance(times, limit + np.array([0, gap]), limit, np.zeros(2), Prediction(times, limit, noises), None)
+
+
+@pytest.mark.parametrize(
+    ("found", "inside", "words"),
+    [
+        (distance(1e-4), True, "wider networks would learn the same"),
+        (distance(0.01, neurons=0.02), True, "most of it from neurons: a wider network would follow more closely"),
+        (distance(0.01, batches=0.02), True, "most of it from batches: a smaller step size or larger batches"),
+        (distance(0.01, shift=0.02), True, "most of it from steps: a smaller step size would"),
+        (distance(0.01), False, "halve the step size, and see whether the difference halves"),
+        (distance(0.01, shift=1e-3), False, "of leading order, which does not reach so far: take a smaller step size"),
+    ],
+)
+def test_the_words_about_the_curve_name_the_remedy(alone, found, inside, words):
+    told = dataclasses.replace(alone, distance=found, not_compared=None)
+    assert found.inside == inside
+    assert words in told.verdicts()[0]
+    assert found.expected == pytest.approx(found.prediction.gap_quantile(0.95))
+
+
+def test_steps_that_overshoot_are_told(fitted, alone):
+    fine = dataclasses.replace(alone, step_size=0.9 * 2.0 / alone.start_curvature)
+    assert not fine.overshoots and not fine.overshot and "is fine" in fine.verdicts()[1]
+    assert alone.start_curvature > alone.curvature.highest
+    first = dataclasses.replace(alone, step_size=1.1 * 2.0 / alone.start_curvature)
+    assert first.overshot and not first.overshoots and "only the first steps overshot" in first.verdicts()[1]
+    large = fitted.__class__(**fitted.get_params() | {"step_size": 2.5 / alone.curvature.highest})
+    large.__dict__.update({name: value for name, value in vars(fitted).items() if name.endswith("_")})
+    found = large.diagnose(X, **ALONE)
+    assert found.overshoots and found.step_times_curvature == pytest.approx(2.5, rel=1e-6)
+    assert "steps overshoot; take a step size of about" in found.verdicts()[1]
+    named = float(found.verdicts()[1].split()[-1].rstrip("."))
+    assert 0.5 < named * alone.start_curvature <= 1.0
+    # Steps on all points descend at the step size named, and climb at first at the other one.
+    options = {"batch_size": len(X), "sampling": "without_replacement", "start": fitted.autoencoder_, "throw": False}
+    climbs = {}
+    for size in (large.step_size, named):
+        risk = im.train(problem_of(fitted, X), size * np.arange(41), 64, size, **options).risk[0]
+        climbs[size] = np.diff(risk).max()
+    assert climbs[large.step_size] > 1e-4 > 1e-7 > climbs[named]
+
+
+def test_dead_networks_are_at_a_saddle(fitted):
+    """With outgoing weights 0 nothing moves, but both sides growing together descend; not so with all weights 0."""
+    still = with_weights(fitted, outgoing=0.0).diagnose(X, **ALONE)
+    assert still.state == "saddle" and still.used_latents == 0 and still.decline == pytest.approx(0.0, abs=1e-20)
+    assert still.lowest_curvature < -1 / 20
+    assert "at a saddle; deviations grow e-fold in t=" in still.verdicts()[3]
+    assert "the network computes nothing" in still.verdicts()[2]
+    dead = with_weights(fitted, outgoing=0.0, incoming=0.0, bias=0.0).diagnose(X, **ALONE)
+    assert dead.state == "saddle" and abs(dead.curvature.highest) < 1e-12
+    assert "nothing leads away from it, or start with init='aligned'" in dead.verdicts()[3]
+
+
+def test_a_network_at_rest_in_a_minimum_is_told_and_one_that_learns_too(alone):
+    """A linear autoencoder starts at its optimum, PCA."""
+    model = im.MeanFieldAutoencoder(1, width=64, horizon=5.0, activation="linear", batch_size=40, random_state=0)
+    found = model.fit(FEW).diagnose(FEW, **ALONE)
+    assert found.state == "minimum" and found.gain < 0.01 and found.used_latents == 1
+    assert "in a minimum: longer training gains nothing" in found.verdicts()[3]
+    assert alone.state == "moving" and "raise the horizon" in alone.verdicts()[3]
+
+
+def why(model, points, weights=None):
+    """Return why the curve of a model isn't compared on points."""
+    weights, same = as_fitted(model, points, np.ones(len(points)) if weights is None else weights)
+    found = comparison(model, Judge.of(points, weights, model._whitening), same, Effort(True, 64, 2, 0, None))
+    assert isinstance(found, str)
+    return found
+
+
+def test_it_says_why_a_curve_is_not_compared(fitted, alone, tmp_path):
+    fitted.save(tmp_path / "model.npz")
+    loaded = im.MeanFieldAutoencoder.load(tmp_path / "model.npz")
+    assert loaded.diagnose(X, **ALONE).summary() == alone.summary()
+    assert "X and its weights are not those of the fit" in why(loaded, X[:100])
+    assert "not those of the fit" in why(fitted, X, np.r_[np.full(100, 2.0), np.ones(78)])
+    assert "which partial_fit and resized don't leave" in why(fitted.resized(70, X), X)
+    begun = im.MeanFieldAutoencoder(1, width=16).partial_fit(FEW)
+    assert "which partial_fit and resized don't leave" in why(begun, FEW)
+    with pytest.warns(im.TrivialLimitWarning):
+        dead = im.MeanFieldAutoencoder(1, width=16, horizon=1.0, init="independent").fit(FEW)
+    found = dead.diagnose(FEW)
+    assert found.not_compared == why(dead, FEW)
+    assert "The learning curve is not compared" in str(found) and "starts at a dead law" in str(found)
+
+
+def test_points_held_out_by_early_stopping_are_left_out():
+    model = im.MeanFieldAutoencoder(1, width=16, horizon=1.0, early_stopping=True, random_state=0).fit(FEW)
+    learning = np.delete(np.arange(len(FEW)), model.held_out_)
+    weights, same = as_fitted(model, FEW, np.ones(len(FEW)))
+    assert same and not weights[model.held_out_].any()
+    np.testing.assert_allclose(weights[learning], 1 / len(learning))
+    weights, same = as_fitted(model, FEW[learning], np.ones(len(learning)))
+    assert same and np.all(weights > 0)
+    assert not as_fitted(model, FEW + 1.0, np.ones(len(FEW)))[1]
+
+
+def test_what_is_found_is_printed_and_plain(alone, fitted):
+    assert str(alone).splitlines() == alone.verdicts() and len(alone.verdicts()) == 4
+    summary = alone.summary()
+    assert json.loads(json.dumps(summary, allow_nan=False)) == json.loads(
+        json.dumps(fitted.diagnose(X, **ALONE).summary())
+    )
+    assert summary["state"] == "moving" and summary["width"] == 64

@@ -1,0 +1,102 @@
+"""Curvatures against dense Hessians, a case by hand, and the steps of optimizers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import isthmus as im
+from isthmus.theory.curvature import Curvature, curvature, lanczos, settled, stability_limit
+
+LINEAR = im.ACTIVATIONS["linear"]
+
+
+def tiny(masses, activation="tanh", train_biases=True, decay=(0.0, 0.0)):
+    random = np.random.default_rng(0)
+    sides = [
+        im.NeuronMeasure.of(
+            random.standard_normal((3, o)), random.standard_normal((3, i)), random.standard_normal(3), masses
+        )
+        for o, i in ((1, 2), (2, 1))
+    ]
+    phi = im.ACTIVATIONS[activation]
+    return im.Autoencoder(sides[0], sides[1], phi, phi, train_biases, decay)
+
+
+@pytest.mark.parametrize(
+    ("masses", "options"),
+    [
+        ([0.2, 0.3, 0.5], {"decay": (0.1, 0.3)}),
+        ([0.2, 0.3, 0.5], {"activation": "gelu", "train_biases": False}),
+    ],
+)
+def test_both_ends_are_those_of_the_dense_hessian(masses, options, double):
+    network = tiny(masses, **options)
+    points, weights = np.random.default_rng(1).standard_normal((5, 2)), np.full(5, 0.2)
+    flat, unravel = ravel_pytree(network)
+    biases = float(network.train_biases)
+    # ravelled as masses, outgoing, incoming, bias of the encoder, then of the decoder
+    moving = np.tile(np.repeat([0.0, 1.0, biases], [3, 9, 3]), 2) > 0
+    sides = (network.encoder, network.decoder)
+    sizes = np.concatenate(
+        [
+            np.concatenate([m, np.repeat(m, o), np.repeat(m, i), m])
+            for m, o, i in ((side.masses, side.outputs, side.inputs) for side in sides)
+        ]
+    )
+    hessian = np.asarray(jax.hessian(lambda flat: unravel(flat).objective(points, weights))(flat))
+    scaled = (hessian / np.sqrt(np.outer(sizes, sizes)))[np.ix_(moving, moving)]
+    values = np.linalg.eigvalsh(scaled)
+    found = curvature(network, points, weights)
+    assert (found.lowest, found.highest) == pytest.approx((values[0], values[-1]), rel=1e-9)
+    assert max(found.lowest_error, found.highest_error) < 1e-8
+
+
+def test_one_linear_neuron_a_side_by_hand(double):
+    """R = ½λ(1 − acuw)² has the Hessian λ ∇p∇pᵀ at p = acuw = 1, of the eigenvalues 4λ and 0."""
+    one = im.NeuronMeasure.of([[1.0]], [[1.0]])
+    network = im.Autoencoder(one, one, LINEAR, LINEAR, False)
+    points = np.sqrt(3.0) * np.array([[1.0], [-1.0]])
+    found = curvature(network, points, np.full(2, 0.5))
+    assert found.highest == pytest.approx(12.0, rel=1e-12) and found.lowest == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_spectrum_is_found_from_few_products():
+    values = np.concatenate([[-0.3], np.linspace(0, 1, 400), [5.0]])
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((402, 402)))[0]
+    found = lanczos(lambda x: turn @ (values * (turn.T @ x)), np.ones(402), 64)
+    assert found.lowest == pytest.approx(-0.3, abs=1e-3) and found.lowest >= -0.3 - 1e-12
+    assert found.highest == pytest.approx(5.0, rel=1e-12)
+    short = lanczos(lambda x: turn @ (values * (turn.T @ x)), np.ones(402), 8)
+    assert np.abs(values - short.lowest).min() <= short.lowest_error
+
+
+@pytest.mark.parametrize("optimizer", [im.GradientDescent(), im.Momentum(0.4)])
+def test_steps_are_stable_up_to_the_limit(optimizer, double):
+    """On θ ↦ ½λθ², steps just below the limit end at 0, and just above it they explode."""
+    size = 0.1
+    for share, ends in ((0.97, True), (1.03, False)):
+        strength = share * stability_limit(optimizer, size) / size
+        theta = jnp.ones(())
+        averages = () if isinstance(optimizer, im.GradientDescent) else jnp.zeros(())
+        for _ in range(600):
+            moved, averages = optimizer.step(jnp.asarray(size), averages, -strength * theta)
+            theta = theta + size * moved
+        assert (abs(float(theta)) < 1e-2) == ends
+
+
+def test_adam_has_no_known_limit():
+    assert stability_limit(im.Adam(), 0.1) is None
+
+
+def test_noise_dies_out_and_deviations_do_not_grow(double):
+    network = tiny(None, "linear", False)
+    points, weights = np.random.default_rng(1).standard_normal((5, 2)), np.full(5, 0.2)
+    highest = curvature(network, points, weights).highest
+    calm = lambda lowest: float(settled(network, points, weights, Curvature(lowest, highest, 0.0, 0.0)).risk(points))
+    by_hand = network.velocity(points, weights).times(1 / highest, 1 / highest)
+    once = jax.tree.map(lambda a, b: a + b, network, by_hand)
+    assert calm(-1.2 * highest) == pytest.approx(float(once.risk(points)), rel=1e-12)
+    assert calm(-3.0 * highest) == pytest.approx(float(network.risk(points)), rel=1e-12)
+    assert calm(0.0) < calm(-highest / 4) < calm(-1.2 * highest) < float(network.risk(points))
