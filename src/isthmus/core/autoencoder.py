@@ -57,9 +57,9 @@ def _product(left: jax.Array, right: jax.Array) -> jax.Array:
 
 
 def _rated_product(left: jax.Array, right: jax.Array, rate: jax.Array | float) -> jax.Array:
-    """Return rate × the matrix product; of small weights and batches the rate multiplies the left factor, of few entries.
+    """Return rate × the matrix product; of small weights and batches the rate multiplies the left factor.
 
-    Then the compiler keeps that factor rather than compute it again for every weight.
+    It has few entries, and the compiler then keeps it rather than compute it again for every weight.
     """
     if left.shape[1] <= NARROW and left.shape[0] * right.shape[1] <= FEW_WEIGHTS:
         return _product(rate * left, right)
