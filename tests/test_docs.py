@@ -255,3 +255,14 @@ def test_the_build_fails_on_pages_nobody_lists_names_nobody_defines_and_examples
     assert re.search(r"lonely\.md.*isn't included in any toctree", done.stderr)
     assert re.search(r"lonely\.md.*has no definition of 'rsk'", done.stderr)
     assert re.search(r"gallery\.md.*examples/table\.py failed:\s+no table", done.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # those of other packages' exporters
+@pytest.mark.parametrize("name", [name for name, text in PAGES.items() if "```python" in text])
+def test_the_python_of_a_page_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", PAGES[name], re.DOTALL):
+        exec(compile(code, f"{name}.md", "exec"), names)
+    assert names
