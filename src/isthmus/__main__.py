@@ -1,6 +1,6 @@
 """``python -m isthmus`` is ``isthmus``."""
 
-from isthmus.cli import main
+from isthmus.cli import program
 
 if __name__ == "__main__":
-    main()
+    program()

@@ -4,6 +4,6 @@ Heavy imports wait inside the commands, so that ``--version`` and ``--help`` ans
 """
 
 from isthmus.cli import bottleneck, optimum, report, tracking, width
-from isthmus.cli.app import app, main
+from isthmus.cli.app import app, main, program
 
-__all__ = ["app", "bottleneck", "main", "optimum", "report", "tracking", "width"]
+__all__ = ["app", "bottleneck", "main", "optimum", "program", "report", "tracking", "width"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -30,6 +31,19 @@ app = typer.Typer(
 )
 
 
+def program() -> None:
+    """Run the command line as a process of its own, which ends at once: nobody waits for jobs that can't be stopped."""
+    try:
+        main()
+    except SystemExit as stop:
+        if not any(thread.name.startswith("isthmus-job") for thread in threading.enumerate()):
+            raise
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(stop.code if isinstance(stop.code, int) else 0)
+
+
 def main() -> None:
     """Run the command line; an error of ours becomes one line on standard error and exit code 2."""
     warnings.showwarning = _show_warning
@@ -55,12 +69,7 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
-    """End with a message, at once: jobs that still compute on threads can't be stopped, and nobody waits for them."""
     print(message, file=sys.stderr)
-    if any(thread.name.startswith("isthmus-job") for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
     sys.exit(code)
 
 
