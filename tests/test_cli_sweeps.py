@@ -117,7 +117,8 @@ def test_a_killed_worker_is_one_line_and_the_study_goes_on(whole, tmp_path):
 
 
 def test_a_dask_cluster_finds_the_same_bits(whole, tmp_path):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     (tmp_path / "study.toml").write_text(STUDY)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         options = ["out", "--dask", cluster.scheduler_address]

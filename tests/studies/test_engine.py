@@ -225,7 +225,6 @@ def test_a_study_arrives_in_another_process_once():
 
 
 def test_no_cluster_is_an_error_that_names_the_address(monkeypatch):
-    pytest.importorskip("distributed")
     monkeypatch.setattr(executors, "PATIENCE", 0.5)
     refused = pytest.raises(im.WorkerError, match=r"No Dask scheduler answers at 'tcp://127\.0\.0\.1:1'")
     with refused, dask_cluster("tcp://127.0.0.1:1"):
@@ -234,7 +233,8 @@ def test_no_cluster_is_an_error_that_names_the_address(monkeypatch):
 
 @pytest.mark.slow
 def test_a_dask_cluster_finds_the_same_bits_though_a_worker_is_killed():
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     study = ToyStudy(pause=0.2)
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
