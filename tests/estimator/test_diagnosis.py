@@ -118,7 +118,7 @@ def distance(gap, batches=0.0, neurons=1e-4, shift=0.0):
     ],
 )
 def test_the_words_about_the_curve_name_the_remedy(alone, found, inside, words):
-    told = dataclasses.replace(alone, distance=found, not_compared=None)
+    told = dataclasses.replace(alone, distance=found, not_compared=None, start_curvature=None)
     assert found.inside == inside
     assert words in told.verdicts()[0]
     assert found.expected == pytest.approx(found.prediction.gap_quantile(0.95))

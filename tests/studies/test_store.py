@@ -9,7 +9,8 @@ import pytest
 import xarray as xr
 
 import isthmus as im
-from isthmus.studies.store import claim_folder, save_result, write_atomically
+from isthmus._files import write_atomically
+from isthmus.studies.store import claim_folder, save_result
 from isthmus.studies.study import FORMAT
 
 

@@ -30,7 +30,7 @@ def with_progress(task: Any, quiet: bool) -> Any:
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in stages:
                 stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done)
+            bars.update(stages[stage], completed=done, total=total)
 
         return task(progress)
 

@@ -44,6 +44,7 @@ class Job(NamedTuple):
         needs: names of jobs whose results it takes.
         units: how much it adds to the progress of its stage.
         shape: jobs of one shape share their compiled programs.
+        tells: whether it is alone in its stage, and tells its progress from the inside.
 
     """
 
@@ -52,6 +53,7 @@ class Job(NamedTuple):
     needs: tuple[str, ...] = ()
     units: int = 1
     shape: str = ""
+    tells: bool = False
 
 
 class Work(Protocol):
@@ -217,22 +219,20 @@ class _Tally:
     def __init__(self, jobs: Sequence[Job], progress: StageProgress | None) -> None:
         self._progress = progress
         self._totals: dict[str, int] = {}
-        self._jobs: dict[str, int] = {}
         for job in jobs:
             self._totals[job.stage] = self._totals.get(job.stage, 0) + job.units
-            self._jobs[job.stage] = self._jobs.get(job.stage, 0) + 1
         self._done = dict.fromkeys(self._totals, 0)
-        self._counted_inside: set[str] = set()
+        self._told: set[str] = set()
 
     def add(self, job: Job) -> None:
         """Count a finished job, unless it has told its progress from the inside."""
         self._done[job.stage] += job.units
-        if self._progress is not None and job.stage not in self._counted_inside:
+        if self._progress is not None and job.name not in self._told:
             self._progress(job.stage, self._done[job.stage], self._totals[job.stage])
 
     def inside(self, job: Job) -> Progress | None:
-        """Return the progress of a job that is alone in its stage, for it to tell how far it is."""
-        if self._progress is None or self._jobs[job.stage] > 1:
+        """Return the progress of a job that tells how far it is."""
+        if self._progress is None or not job.tells:
             return None
-        self._counted_inside.add(job.stage)
+        self._told.add(job.name)
         return stage(self._progress, job.stage)

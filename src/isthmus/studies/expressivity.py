@@ -101,7 +101,7 @@ class ExpressivityWork:
 
     def jobs(self) -> list[Job]:
         """Return the jobs; the networks of a width start, among others, from those of the width before."""
-        jobs, before = [Job("optimum", "optimum")], "optimum"
+        jobs, before = [Job("optimum", "optimum", tells=True)], "optimum"
         for width in sorted(self.study.widths):
             needs = ("optimum",) if before == "optimum" else ("optimum", before)
             before = f"trained-{width}"

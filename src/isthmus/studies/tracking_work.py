@@ -70,9 +70,9 @@ class TrackingWork:
 
     def jobs(self) -> list[Job]:
         """Return the jobs: what takes longest first."""
-        alone = [Job("path", "mean-field path")]
+        alone = [Job("path", "mean-field path", tells=True)]
         if self.study.predict and why_not(self.study.problem) is None:
-            alone.append(Job("law", "law of finite networks", needs=("path",)))
+            alone.append(Job("law", "law of finite networks", needs=("path",), tells=True))
         return [*alone, *(block.job for block in self._blocks())]
 
     def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Any:
