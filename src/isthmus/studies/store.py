@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
+from isthmus import _checks
 from isthmus._errors import ArgumentError, StudyFileError
 from isthmus._files import write_atomically
 from isthmus.studies.bottleneck import BottleneckStudy
@@ -52,6 +53,7 @@ def claim_folder(folder: Path, study: Study) -> None:
         StudyFileError: where the folder holds another study or other files, or can't be written to.
 
     """
+    _checks.path("folder", folder)
     try:
         if folder.exists() and not folder.is_dir():
             raise StudyFileError(f"Output folder '{folder}' is a file; choose another with --out.")
@@ -98,7 +100,7 @@ def load_result(folder: str | Path) -> Any:
         isthmus._errors.StudyFileError: Folder 'nowhere' holds no finished study: there is no results.nc.
 
     """
-    path = Path(folder) / RESULTS_FILE
+    path = _checks.path("folder", folder) / RESULTS_FILE
     if not path.is_file():
         raise StudyFileError(f"Folder '{folder}' holds no finished study: there is no {RESULTS_FILE}.")
     try:

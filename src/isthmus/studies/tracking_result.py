@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from isthmus import _checks
 from isthmus._version import __version__
 from isthmus.studies.prediction import (
     agreement,
@@ -103,6 +104,7 @@ def track(study: TrackingStudy, *, workers: int | None = None, progress: StagePr
         {'width': 2, 'step_size': 1, 'run': 4, 'time': 5}
 
     """
+    _checks.instance("study", study, TrackingStudy)
     computed = TrackingRuns(study, workers, progress)
     law = None
     if study.predict and why_not(study.problem) is None:
