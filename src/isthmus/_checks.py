@@ -121,7 +121,7 @@ def path(name: str, value: object) -> Path:
 
 def memory(name: str, value: object, size: int) -> None:
     """Refuse a count whose arrays, of ``size`` bytes at the least, are larger than the memory of this machine."""
-    total = _memory_of_the_machine()
+    total = memory_of_the_machine()
     if size > total:
         needed = f"{size / 2**30:,.0f} GiB" if size < 2**70 else "more than any machine has"
         hint = f"its arrays alone would take {needed} of {total / 2**30:,.0f} GiB"
@@ -136,7 +136,8 @@ def finite_squares(name: str, values: np.ndarray) -> None:
         refuse(name, f"be at most {most:.3g}, so that squares are finite", largest, "measure them in another unit")
 
 
-def _memory_of_the_machine() -> int:
+def memory_of_the_machine() -> int:
+    """Return how many bytes of memory this machine has."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # it can't be asked: refuse only what none has

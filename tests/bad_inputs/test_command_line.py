@@ -67,7 +67,8 @@ FILES = {
     "structured.npy": _npy(np.zeros(2, dtype=[("a", float)])),
     "empty.npy": _npy(np.zeros((0, 3))),
     "cut.npy": _npy(np.ones((30, 3)))[:-100],
-    "claims_too_much.npy": _npy(np.ones((3, 2))).replace(b"(3, 2)", b"(3, 2**40)"[:6]),
+    "claims_too_much.npy": _npy(np.ones((10**6, 1))[:, :0]).replace(b"(1000000, 0)", b"(999999999999, 9999)"[:12]),
+    "unclosed_header.npy": _npy(np.ones((3, 2))).replace(b"(3, 2)", b"(3, 2*"),
     "archive.npy": _archive(),
 }
 DATA = [name for name in FILES if name.endswith((".csv", ".npy"))]
@@ -88,7 +89,7 @@ EVERYWHERE: list[list[str]] = [
     *(["--max-points", number] for number in (*NUMBERS, "0", "1.5")),
     *(["--workers", number] for number in ("many", "0", "-1", "1.5", "nan", "")),
     *(["--data", name] for name in ("", "digts", "points.txt", "http://a/b.csv", "a\0b.csv", "\udcff.csv", "a\nb.npy")),
-    *(["--data", f"{'a' * 5000}{kind}"] for kind in ("", ".csv", ".npy")),
+    *(["--data", f"{'a' * 300}{kind}"] for kind in ("", ".csv", ".npy")),
     *(["--data", place] for place in ("/dev/null.csv", "/proc/self/mem.npy", "..csv/.npy")),
     *(["--activation", name] for name in ("", "tahn", "tanh,", ",", "tanh,tanh,tanh", "TANH", "a\nb", "3")),
     *(
@@ -130,7 +131,7 @@ OF_ONE = {
         *(["--law", text] for text in ("dead", "")),
         *(["--strength", text] for text in ("2", "-1", "nan", "inf")),
         *(["--set", f"{key}={value}"] for key in ("flow_rtol", "rtol") for value in ("0", "1", "nan", "true")),
-        *(["--set", f"{key}={value}"] for key in ("law_particles", "law_samples") for value in ("1", "1e3", 2**60)),
+        *(["--set", f"{key}={value}"] for key in ("law_particles", "law_samples") for value in ("1", 2**60)),
         *(["--set", f"predict={value}"] for value in ("maybe", "3", "[]")),
     ],
     "predict": [
@@ -167,11 +168,16 @@ OF_ONE = {
     "demo": [["--seed", "-1"], ["--seed", str(2**64)], ["--seed", "1", "--seed", "1"], ["x"], ["--workers", "0"]],
     "": [["trck"], ["--versoin"], ["track track"], ["\0"], ["-"]],
 }  # fmt: skip
-PLACES = ["a\0b", "sound.toml", "sound.toml/below", "b" * 5000, ".", ""]
+PLACES = ["a\0b", "sound.toml", "sound.toml/below", "b" * 300, ".", ""]
 
 
-def _all() -> list[tuple[str, list[str]]]:
-    found = [(command, arguments) for command in COMMANDS for arguments in EVERYWHERE]
+def _all(*, once: bool) -> list[tuple[str, list[str]]]:
+    """Return commands with their arguments; what any command refuses is tried on one of them, in turn, or on each."""
+    found = [
+        (command, arguments)
+        for number, arguments in enumerate(EVERYWHERE)
+        for command in (COMMANDS[number % len(COMMANDS) :][:1] if once else COMMANDS)
+    ]
     return found + [(command, [str(one) for one in given]) for command, many in OF_ONE.items() for given in many]
 
 
@@ -193,15 +199,22 @@ def complaints(folder: Path, cases: list[tuple[str, list[str]]]) -> dict[str, st
         except BaseException as error:
             found[re.sub(r"(.)\1{30,}", r"\1…", repr(line))] = f"{type(error).__name__} {str(error)[:300]}"
             continue
-        if len(said) > 6000 or "Traceback" in said:
+        if len(said) > 1500 or "Traceback" in said:
             found[repr(line)] = said[:300]
     return found
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "demo", ""])
 def test_each_is_refused_in_one_line_and_nothing_is_written(command, folder):
-    assert complaints(folder, [case for case in _all() if case[0] == command]) == {}
+    assert complaints(folder, [case for case in _all(once=True) if case[0] == command]) == {}
     assert contents(folder) == FILES and sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_is_refused_by_every_command(command, folder):
+    assert complaints(folder, [case for case in _all(once=False) if case[0] == command]) == {}
+    assert contents(folder) == FILES
 
 
 @pytest.mark.parametrize("command", ["track", "predict", "bottleneck", "optimum"])
@@ -212,8 +225,8 @@ def test_places_that_can_not_be_used_are_refused(command, folder):
 
 
 def test_there_are_hundreds_of_them():
-    lines = {(command, *arguments) for command, arguments in _all()}
-    assert len(lines) > 600
+    lines = {(command, *arguments) for command, arguments in _all(once=True)}
+    assert len(lines) > 300
 
 
 def test_a_flag_given_twice_is_named(folder):
@@ -243,9 +256,11 @@ def test_memory_that_does_not_suffice_is_one_line(folder, monkeypatch):
 
 
 words = st.sampled_from(
-    sorted({word for _, arguments in _all() for word in arguments if len(word) < 40 and not word.startswith("--")})
+    sorted(
+        {word for _, arguments in _all(once=True) for word in arguments if len(word) < 40 and not word.startswith("--")}
+    )
 )
-flags = st.sampled_from(sorted({word for _, line in _all() for word in line if word.startswith("--")}))
+flags = st.sampled_from(sorted({word for _, line in _all(once=True) for word in line if word.startswith("--")}))
 command_lines = st.lists(st.tuples(flags, words | st.text(max_size=6)), min_size=1, max_size=3)
 
 

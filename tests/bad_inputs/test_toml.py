@@ -176,9 +176,13 @@ def test_counts_that_do_not_fit_in_memory_are_refused_before_a_folder_is_made(st
     values = SMALL | values | ({"widths": [count]} if key == "widths" else {})
     if key == "population_points":
         values = values | {"data": SMALL["data"] | {"stream": True}}
-    with pytest.raises(im.ArgumentError, match=key.split(".")[-1]) as caught:
+
+    def ask() -> None:
         asked = study(**values)
         _ = asked.problems if study is im.BottleneckStudy else asked.problem
+
+    with pytest.raises(im.ArgumentError, match=key.split(".")[-1]) as caught:
+        ask()
     assert str(caught.value).isprintable()
 
 

@@ -317,10 +317,10 @@ def _read_table(path: Path) -> Any:
         if not rows:
             raise ValueError("it has no rows")
         return np.loadtxt(rows, delimiter=",", ndmin=2)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a stranger's file may make NumPy fail in any way
         if isinstance(error, IsthmusError):
             raise
-        reason = str(error).rstrip(".")
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise StudyFileError(f"Data file '{path}' can't be read as a table of numbers: {reason}.") from error
 
 

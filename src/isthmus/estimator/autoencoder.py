@@ -311,6 +311,20 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
 
     def _checked(self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return points and normalised weights, after all parameters have been checked."""
+        self._check_parameters()
+        points = self._points(X, reset=reset, ensure_min_samples=2)
+        if self.n_components > points.shape[1]:
+            rule = f"be at most the number of features, n_features = {points.shape[1]}"
+            _checks.refuse("n_components", rule, self.n_components)
+        size = points.shape[1] + self.n_components + 2
+        _checks.memory("width", self.width, 2 * self.width * size * points.dtype.itemsize)
+        _checks.memory("batch_size", self.batch_size, self.batch_size * points.shape[1] * points.dtype.itemsize)
+        weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
+        if not weights.any():
+            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
+        return points, weights / weights.sum()
+
+    def _check_parameters(self) -> None:
         for name in ("n_components", "width", "batch_size", "records", "patience"):
             _checks.integer(name, getattr(self, name), minimum=1)
         for name in ("horizon", "step_size"):
@@ -329,17 +343,6 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         if not isinstance(self.verbose, bool | np.bool_):
             _checks.integer("verbose", self.verbose, minimum=0)
         _check_random_state(self.random_state)
-        points = self._points(X, reset=reset, ensure_min_samples=2)
-        if self.n_components > points.shape[1]:
-            rule = f"be at most the number of features, n_features = {points.shape[1]}"
-            _checks.refuse("n_components", rule, self.n_components)
-        size = points.shape[1] + self.n_components + 2
-        _checks.memory("width", self.width, 2 * self.width * size * points.dtype.itemsize)
-        _checks.memory("batch_size", self.batch_size, self.batch_size * points.shape[1] * points.dtype.itemsize)
-        weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
-        if not weights.any():
-            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
-        return points, weights / weights.sum()
 
     def _held_out(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return which points are held out, shape (n,): different ones, with all copies, of a share of the weight."""

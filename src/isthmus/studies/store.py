@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from isthmus import _checks
-from isthmus._errors import ArgumentError, StudyFileError
+from isthmus._errors import ArgumentError, ArgumentTypeError, StudyFileError
 from isthmus._files import write_atomically
 from isthmus.studies.bottleneck import BottleneckStudy
 from isthmus.studies.bottleneck_result import BottleneckResult
@@ -103,15 +103,31 @@ def load_result(folder: str | Path) -> Any:
     path = _checks.path("folder", folder) / RESULTS_FILE
     if not path.is_file():
         raise StudyFileError(f"Folder '{folder}' holds no finished study: there is no {RESULTS_FILE}.")
-    try:
-        dataset = xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
-        raise StudyFileError(f"Results '{path}' can't be read: {error}.") from error
+    dataset = _read(path)
     kind = KINDS.get(str(dataset.attrs.get("title")))
     if kind is None or not np.array_equal(dataset.attrs.get("format", 0), FORMAT) or "study" not in dataset.attrs:
         raise StudyFileError(f"Results '{path}' are not a study of format {FORMAT}.")
     study, result = kind
-    return result(study.from_toml(dataset.attrs["study"]), dataset)
+    try:
+        loaded = result(study.from_toml(dataset.attrs["study"]), dataset)
+        why = loaded.complaint()
+    except ArgumentTypeError as error:
+        raise StudyFileError(f"Results '{path}' hold no study: {error}") from error
+    if why is not None:
+        raise StudyFileError(f"Results '{path}' don't fit their study: {why}.")
+    return loaded
+
+
+def _read(path: Path) -> xr.Dataset:
+    """Return what a file of results holds, which may be anything, and may claim to be of any size."""
+    try:
+        with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as file:
+            if file.nbytes > _checks.memory_of_the_machine():
+                raise ValueError(f"it would unpack to {file.nbytes / 2**30:,.0f} GiB")
+            return file.load()
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StudyFileError(f"Results '{path}' can't be read: {reason}.") from error
 
 
 def _save(folder: Path, result: Result, name: str) -> None:
