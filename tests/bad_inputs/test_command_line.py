@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import contents, refused
+from commands import contents, refused, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -117,7 +117,7 @@ EVERYWHERE: list[list[str]] = [
 OF_ONE = {
     "track": [
         *(["--widths", text] for text in ("", ",", "8,x", "8.5", "8,8", "0", "-8", "8;9", "nan", "1e3", "9" * 30, "²")),
-        *(["--widths", "9" * 5000], ["--widths", "[8]"], ["--widths", "8", "--widths", "9"]),
+        *(["--widths", "9" * 5000], ["--widths", "[8]"], ["--horizon", "8", "--horizon", "9"]),
         *(["--step-sizes", text] for text in ("", "fast", "0", "-0.1", "inf", "nan", "0.1,0.1", "1e-300", "1e400")),
         *(["--horizon", text] for text in ("", "0", "-1", "nan", "inf", "1.05", "1e19", "1e300", "long")),
         *(["--records", text] for text in ("0", "-1", "1.5", "nan")),
@@ -233,18 +233,17 @@ def test_a_flag_given_twice_is_named(folder):
     for arguments, flag in (
         (("--seed", 1, "--seed", 2), "--seed"),
         (("--json", "--json"), "--json"),
-        (("--widths", "8", "--seed", 1, "--widths=9"), "--widths"),
+        (("--horizon", "8", "--seed", 1, "--horizon=9"), "--horizon"),
     ):
         assert f"Error: {flag} is given twice; see --help." in refused("track", *arguments, folder=folder)
 
 
-def test_settings_may_be_given_more_than_once(folder, monkeypatch):
+def test_settings_and_lists_may_be_given_more_than_once(folder, monkeypatch):
     calls = []
     monkeypatch.setattr("isthmus.cli.tracking._run_study", lambda values, *_: calls.append(values))
-    from commands import run
-
-    assert run("track", "--set", "seed=1", "--set", "horizon=2.0", "--set", "seed=3", folder=folder).code == 0
-    assert calls == [{"seed": 3, "horizon": 2.0}]
+    flags = ("--set", "seed=1", "--widths", "8,9", "--set", "horizon=2.0", "--set", "seed=3", "--widths", "16")
+    assert run("track", *flags, folder=folder).code == 0
+    assert calls == [{"widths": [16], "seed": 3, "horizon": 2.0}]
 
 
 def test_memory_that_does_not_suffice_is_one_line(folder, monkeypatch):

@@ -11,18 +11,23 @@ from typer.core import TyperCommand
 
 from isthmus._errors import IsthmusError
 from isthmus._version import __version__
+from isthmus.cli.values import PARSED
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # public under no name of Typer's own
 
 
 class _Once(TyperCommand):
-    """A command that refuses a flag that stands twice, of which one would be lost in silence."""
+    """A command that refuses a flag of one value that stands twice, of which one would be lost in silence.
+
+    Flags of several values are taken whole, the last one of each: it replaces the list before it.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         seen: set[str | None] = set()
         for flag in order:
-            if flag.param_type_name == "option" and not flag.multiple and flag.name in seen:
+            once = flag.param_type_name == "option" and not flag.multiple and flag.name not in PARSED
+            if once and flag.name in seen:
                 raise _UsageError(f"{flag.opts[0]} is given twice", ctx)
             seen.add(flag.name)
         return super().parse_args(ctx, args)

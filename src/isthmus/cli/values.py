@@ -47,8 +47,12 @@ def _numbers(name: str, text: str, kind: type[int] | type[float]) -> list[int] |
     try:
         return [kind(part) for part in text.split(",")]  # pyright: ignore[reportReturnType]
     except ValueError:
+        from isthmus._checks import shown
+
         numbers = "whole numbers" if kind is int else "numbers"
-        raise ArgumentError(f"Argument '{name}' must be {numbers} with commas between, but it is {text!r}.") from None
+        raise ArgumentError(
+            f"Argument '{name}' must be {numbers} with commas between, but it is {shown(text)}."
+        ) from None
 
 
 def _one_or_pair(name: str, text: str) -> float | list[float]:
