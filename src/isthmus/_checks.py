@@ -5,13 +5,22 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable, Sequence, Sized
-from typing import NoReturn
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus._errors import ArgumentError, ArgumentTypeError
+
+LARGEST_SEED = 2**32 - 1
+"""Beyond it JAX in single precision takes a seed modulo 2³², so that two seeds would give the same numbers."""
+LONGEST = 80
+"""Characters of a value, or of a name, that a message shows."""
+SCALES = (1e-100, 1e100)
+"""Between these a number can be squared, and divided by its square, without leaving the range of double precision."""
 
 
 def refuse(name: str, rule: str, value: object, hint: str = "") -> NoReturn:
@@ -25,9 +34,25 @@ def refuse_type(name: str, rule: str, value: object, hint: str = "") -> NoReturn
 
 
 def _message(name: str, rule: str, value: object, hint: str) -> str:
-    text = value if isinstance(value, _Verbatim) else " ".join(repr(value).split())
-    text = text if len(text) <= 80 else text[:77] + "..."
-    return f"Argument '{name}' must {rule}, but it is {text}{'; ' + hint if hint else ''}."
+    return f"Argument '{named(name)}' must {rule}, but it is {shown(value)}{'; ' + hint if hint else ''}."
+
+
+def shown(value: object) -> str:
+    """Return a value on one line, cut where it is long, whatever it is."""
+    try:
+        text = value if isinstance(value, _Verbatim) else " ".join(repr(value).split())
+    except Exception:  # a stranger's __repr__ may do anything, and integers beyond 4,300 digits have none
+        text = f"of type {type(value).__name__}"
+    return _cut(text)
+
+
+def named(name: str) -> str:
+    """Return the name of a key that a stranger chose, on one line."""
+    return _cut("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 class _Verbatim(str):
@@ -50,6 +75,73 @@ def integer(name: str, value: object, minimum: int, maximum: int | None = None, 
     if maximum is not None and number > maximum:
         refuse(name, f"be at most {maximum_is + ' ' if maximum_is else ''}{maximum}", number)
     return number
+
+
+def seed(name: str, value: object) -> int:
+    """Return a seed, an integer from 0 to 2³² − 1."""
+    return integer(name, value, 0, LARGEST_SEED)
+
+
+def flag(name: str, value: object) -> bool:
+    """Return True or False; a number or a word is neither."""
+    if not isinstance(value, bool | np.bool_):
+        refuse_type(name, "be True or False", value)
+    return bool(value)
+
+
+def function(name: str, value: object, *, optional: bool = False) -> None:
+    """Refuse a ``value`` that can't be called, unless it is None and ``optional``."""
+    if not callable(value) and not (optional and value is None):
+        refuse_type(name, "be a function", value)
+
+
+def called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function of the caller's own returns, or refuse the function where it fails."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        what = described(f"one that raises {type(error).__name__}: {' '.join(str(error).split())}")
+        refuse_type(name, "be a function that can be called", what)
+
+
+def path(name: str, value: object) -> Path:
+    """Return a path that the file system can be asked for."""
+    rule = "be the path of a file or folder"
+    if not isinstance(value, str | os.PathLike):
+        refuse_type(name, rule, value)
+    try:
+        result = Path(value)
+        possible = b"\0" not in os.fsencode(result)
+    except (ValueError, TypeError):  # characters that no name can hold, or a path of bytes
+        possible = False
+    if not possible:
+        refuse(name, rule, value)
+    return result  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def memory(name: str, value: object, size: int) -> None:
+    """Refuse a count whose arrays, of ``size`` bytes at the least, are larger than the memory of this machine."""
+    total = memory_of_the_machine()
+    if size > total:
+        needed = f"{size / 2**30:,.0f} GiB" if size < 2**70 else "more than any machine has"
+        hint = f"its arrays alone would take {needed} of {total / 2**30:,.0f} GiB"
+        refuse(name, "fit in memory", value, hint)
+
+
+def finite_squares(name: str, values: np.ndarray) -> None:
+    """Refuse points, shape (n, d), so large that their squares, of which risks are made, leave the precision."""
+    largest = float(np.abs(values).max())
+    most = float(np.sqrt(np.finfo(values.dtype).max / values.shape[1])) / 4
+    if largest > most:
+        refuse(name, f"be at most {most:.3g}, so that squares are finite", largest, "measure them in another unit")
+
+
+def memory_of_the_machine() -> int:
+    """Return how many bytes of memory this machine has."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # it can't be asked: refuse only what none has
+        return 1 << 44
 
 
 def power_of_2(name: str, value: object, minimum: int = 1) -> int:
@@ -97,6 +189,15 @@ def real(
     return number
 
 
+def scale(name: str, value: object, *, above: float | None = None, minimum: float | None = None) -> float:
+    """Return a number as `real` does, which can also be squared and divided by its square."""
+    number = real(name, value, above=above, minimum=minimum)
+    smallest, largest = SCALES
+    if number != 0 and not smallest <= abs(number) <= largest:
+        refuse(name, f"be {'0, or ' if above is None else ''}between {smallest:g} and {largest:g}", number)
+    return number
+
+
 def choice(name: str, value: object, options: Iterable[str]) -> str:
     """Return a string that is one of ``options``, or suggest the nearest one."""
     names = list(options)
@@ -117,8 +218,10 @@ def array(name: str, value: object, shape: Sequence[int | str], dtype: np.dtype 
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     try:
         result = np.asarray(value)
-    except (ValueError, TypeError, OverflowError):
+    except Exception:  # asking a stranger's object for its array may raise anything
         refuse_type(name, f"be an array of shape {wanted}", described("ragged or not an array"))
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        refuse(name, "have no masked entries", described("a masked array"), "remove or impute them")
     if result.dtype.kind not in "fiub":
         refuse_type(name, f"be a real array of shape {wanted}", described(f"of type {result.dtype}"))
     if dtype is None:
@@ -153,7 +256,9 @@ def times(name: str, value: object) -> np.ndarray:
 
 def subset_of_times(name: str, value: ArrayLike, times: np.ndarray) -> np.ndarray:
     """Return the indices in ``times`` of the times asked for; each must be one of them."""
-    if isinstance(value, Sized) and len(value) == 0:
+    if isinstance(value, bool):
+        refuse_type(name, "be a time, or several", value)
+    if _is_empty(value):
         return np.zeros(0, dtype=int)
     wanted = array(name, [value] if isinstance(value, numbers.Real) else value, ("S",), np.dtype(np.float64))
     nearest = np.abs(times[None, :] - wanted[:, None]).argmin(axis=1)
@@ -161,6 +266,20 @@ def subset_of_times(name: str, value: ArrayLike, times: np.ndarray) -> np.ndarra
     if missing.any():
         refuse(name, "contain only recorded times", float(wanted[missing][0]), "add it to 'times'")
     return np.unique(nearest)
+
+
+def index_of_time(name: str, value: float, times: np.ndarray) -> int:
+    """Return the index of one of the recorded times."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    return int(subset_of_times(name, [real(name, value)], times)[0])
+
+
+def _is_empty(value: object) -> bool:
+    try:
+        return len(value) == 0 and not isinstance(value, str | bytes | Mapping)  # pyright: ignore[reportArgumentType]
+    except TypeError:  # a single number
+        return False
 
 
 def instance(name: str, value: object, kinds: type | tuple[type, ...]) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import tempfile
+import tokenize
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,8 +20,8 @@ from isthmus._errors import StudyFileError
 HEADER = "header"
 """The entry of a file of arrays that says what it is; no array may have its name."""
 BROKEN = (
-    *(KeyError, TypeError, ValueError, AttributeError, EOFError, MemoryError, RuntimeError),
-    *(struct.error, zipfile.BadZipFile),
+    *(KeyError, TypeError, ValueError, AttributeError, EOFError, MemoryError, RuntimeError, ArithmeticError),
+    *(struct.error, zipfile.BadZipFile, tokenize.TokenError),
 )
 """What reading a damaged or foreign archive raises."""
 

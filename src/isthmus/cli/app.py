@@ -10,9 +10,11 @@ import warnings
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from isthmus._errors import IsthmusError
 from isthmus._version import __version__
+from isthmus.cli.values import PARSED
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # public under no name of Typer's own
 
@@ -21,7 +23,31 @@ class Interrupted(Exception):
     """An interrupt, of which the message says what is left."""
 
 
-app = typer.Typer(
+class _Once(TyperCommand):
+    """A command that refuses a flag of one value that stands twice, of which one would be lost in silence.
+
+    Flags of several values are taken whole, the last one of each: it replaces the list before it.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        seen: set[str | None] = set()
+        for flag in order:
+            once = flag.param_type_name == "option" and not flag.multiple and flag.name not in PARSED
+            if once and flag.name in seen:
+                raise _UsageError(f"{flag.opts[0]} is given twice", ctx)
+            seen.add(flag.name)
+        return super().parse_args(ctx, args)
+
+
+class _Program(typer.Typer):
+    """The program: each of its commands is a `_Once`."""
+
+    def command(self, *arguments: Any, **options: Any) -> Any:
+        return super().command(*arguments, **({"cls": _Once} | options))
+
+
+app = _Program(
     name="isthmus",
     help="Mean-field learning dynamics of wide bottleneck autoencoders.",
     no_args_is_help=True,
@@ -58,9 +84,11 @@ def main() -> None:
             sys.exit(error.exit_code)
         _stop(f"Error: {message.rstrip('.')}; see --help.", code=2)
     except IsthmusError as error:
-        _stop(f"Error: {error}", code=2)
+        _stop(f"Error: {' '.join(str(error).split())}", code=2)
     except Interrupted as interrupt:
         _stop(str(interrupt), code=130)
+    except MemoryError:
+        _stop("Error: The memory of this machine does not suffice; take fewer points, runs, or neurons.", code=2)
     except (KeyboardInterrupt, typer.Abort):
         _stop("Interrupted; no results were written.", code=130)
     except BrokenPipeError:

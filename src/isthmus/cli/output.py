@@ -24,15 +24,21 @@ def with_progress(task: Any, quiet: bool) -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description:<38}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        stages: dict[str, Any] = {}
+    bars = Progress(*columns, console=Console(stderr=True))
+    stages: dict[str, Any] = {}
 
-        def progress(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done, total=total)
+    def progress(stage: str, done: int, total: int) -> None:
+        if not stages:  # and not before, so that what is refused leaves one line alone
+            bars.start()
+        if stage not in stages:
+            stages[stage] = bars.add_task(stage, total=total)
+        bars.update(stages[stage], completed=done, total=total)
 
+    try:
         return task(progress)
+    finally:
+        if stages:
+            bars.stop()
 
 
 def print_table(study: TrackingStudy, title: str, cell: Callable[[int, float], str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,17 @@ def study_values(context: typer.Context) -> dict[str, Any]:
 
 
 def _read_study(path: Path) -> dict[str, Any]:
+    from isthmus import _checks
+    from isthmus.core.specification import parsed_toml
+
+    _checks.path("study", path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StudyFileError(f"Study file '{path}' can't be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
+    try:
+        return parsed_toml(text)
+    except ValueError as error:
         raise StudyFileError(f"Study file '{path}' is not TOML: {error}.") from error
 
 
@@ -42,8 +47,12 @@ def _numbers(name: str, text: str, kind: type[int] | type[float]) -> list[int] |
     try:
         return [kind(part) for part in text.split(",")]  # pyright: ignore[reportReturnType]
     except ValueError:
+        from isthmus._checks import shown
+
         numbers = "whole numbers" if kind is int else "numbers"
-        raise ArgumentError(f"Argument '{name}' must be {numbers} with commas between, but it is {text!r}.") from None
+        raise ArgumentError(
+            f"Argument '{name}' must be {numbers} with commas between, but it is {shown(text)}."
+        ) from None
 
 
 def _one_or_pair(name: str, text: str) -> float | list[float]:
@@ -75,14 +84,17 @@ PARSED: dict[str, Callable[[str], Any]] = {
 
 def _assignments(settings: list[str]) -> dict[str, Any]:
     """Return the keys and TOML values of ``--set`` flags; what is no TOML value is taken as a string."""
+    from isthmus.core.specification import parsed_toml
+
     values: dict[str, Any] = {}
     for setting in settings:
         key, separator, text = setting.partition("=")
         if not separator or not key:
             raise ArgumentError(f"Argument '--set' must be KEY=VALUE, but it is {setting!r}.")
         try:
-            values[key] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+            parsed = parsed_toml(f"value = {text}")
+            values[key] = parsed["value"] if len(parsed) == 1 else text
+        except ValueError:
             values[key] = text
     return values
 

@@ -45,6 +45,13 @@ class Activation:
     homogeneous: bool = False
     smooth: bool = True
 
+    def __post_init__(self) -> None:
+        _checks.instance("name", self.name, str)
+        for name in ("value", "first", "second"):
+            _checks.function(name, getattr(self, name))
+        for name in ("odd", "homogeneous", "smooth"):
+            _checks.flag(name, getattr(self, name))
+
     def mean_slope(self, variance: np.ndarray | float) -> np.ndarray:
         """Return E φ′(s) for s ~ N(0, ``variance``), elementwise, by quadrature of the Gaussian.
 

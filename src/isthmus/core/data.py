@@ -56,12 +56,14 @@ class Data:
         name: str = "data",
     ) -> None:
         raw = _checks.array("points", points, ("n", "d"))
+        _checks.finite_squares("points", raw)
         self.weights = _normalised_weights(weights, len(raw), raw.dtype)
         self.name = name
         self.labels = None if labels is None else _matching_labels(labels, len(raw))
         self.image_shape = image_shape
         if image_shape is not None:
             _check_image_shape(image_shape, raw.shape[1])
+        center = _checks.flag("center", center)
         mean = self.weights @ raw
         self.shift = mean if center else np.zeros_like(mean)
         self.unit = _unit(raw, self.weights, _checks.choice("scale", scale, ("none", "total", "features")))
@@ -124,10 +126,12 @@ class Data:
 
     def pca_risk(self, latent_dim: int) -> float:
         """Return ½ Σ_{i>k} λ_i, the risk of reconstruction by k principal components."""
+        latent_dim = _checks.integer("latent_dim", latent_dim, minimum=0)
         return float(self.principal_variances[latent_dim:].sum() / 2)
 
     def pca_reconstruction(self, latent_dim: int) -> np.ndarray:
         """Return the projection of the points on the mean and k principal directions, shape (n, d)."""
+        latent_dim = _checks.integer("latent_dim", latent_dim, minimum=0)
         directions = self.principal_directions[:, :latent_dim]
         return self.mean + (self.points - self.mean) @ directions @ directions.T
 
@@ -163,6 +167,12 @@ class Stream:
     transform: Callable[[jax.Array], jax.Array] | None = None
     normals: int = 0
 
+    def __post_init__(self) -> None:
+        _checks.function("sample", self.sample)
+        _checks.integer("dim", self.dim, minimum=1)
+        _checks.function("transform", self.transform, optional=True)
+        _checks.integer("normals", self.normals, minimum=0 if self.transform is None else 1)
+
     @classmethod
     def of_normals(cls, transform: Callable[[jax.Array], jax.Array], normals: int, dim: int, name: str) -> Stream:
         """Return the population of the images of standard normals."""
@@ -172,7 +182,8 @@ class Stream:
 
     def draw(self, count: int, seed: int) -> Data:
         """Return ``count`` independent points as `Data`, drawn in double precision."""
-        count, seed = _checks.integer("count", count, minimum=1), _checks.integer("seed", seed, minimum=0)
+        count, seed = _checks.integer("count", count, minimum=1), _checks.seed("seed", seed)
+        _checks.memory("count", count, 8 * count * self.dim)
         return self._checked(count, lambda: self.sample(jax.random.key(seed), count))
 
     def quadrature(self, count: int, seed: int) -> Data:
@@ -181,6 +192,8 @@ class Stream:
         That needs a power of 2; with another number, or without a transform, it is a random sample.
         """
         transform = self.transform
+        count, seed = _checks.integer("count", count, minimum=1), _checks.integer("seed", seed, minimum=0)
+        _checks.memory("count", count, 8 * count * max(self.normals, self.dim))
         if transform is None or count & (count - 1):
             return self.draw(count, seed)
         normals = matched(sobol_normals(self.normals, count, np.random.default_rng(seed)))
@@ -192,7 +205,7 @@ class Stream:
         if points.shape != (count, self.dim):
             shape = _checks.described(f"of shape {points.shape}")
             _checks.refuse("sample", f"return an array of shape ({count}, {self.dim})", shape)
-        return Data(points.astype(np.float64), name=self.name)
+        return Data(_checks.array("sample", points, (count, self.dim), np.dtype(np.float64)), name=self.name)
 
 
 def principal_axes(covariance: np.ndarray) -> np.ndarray:
@@ -213,16 +226,20 @@ def _normalised_weights(weights: ArrayLike | None, count: int, dtype: np.dtype) 
     if weights is None:
         return np.full(count, 1 / count, dtype)
     checked = _checks.array("weights", weights, (count,), np.dtype(np.float64))
-    if checked.min() < 0 or checked.sum() <= 0:
-        described = _checks.described(f"of minimum {checked.min():g} and sum {checked.sum():g}")
+    with np.errstate(over="ignore"):
+        total = checked.sum()
+    if checked.min() < 0 or total <= 0:
+        described = _checks.described(f"of minimum {checked.min():g} and sum {total:g}")
         _checks.refuse("weights", "be non-negative and not all 0", described)
-    return (checked / checked.sum()).astype(dtype)
+    if not np.isfinite(total):
+        _checks.refuse("weights", "have a finite sum", _checks.described(f"of maximum {checked.max():g}"))
+    return (checked / total).astype(dtype)
 
 
 def _matching_labels(labels: ArrayLike, count: int) -> np.ndarray:
     try:
         result = np.asarray(labels)
-    except ValueError:
+    except Exception:  # asking a stranger's object for its array may raise anything
         _checks.refuse("labels", f"have shape ({count},)", _checks.described("ragged"))
     if result.shape != (count,):
         _checks.refuse("labels", f"have shape ({count},)", _checks.described(f"of shape {result.shape}"))

@@ -55,6 +55,8 @@ class GaussianNeurons(NeuronLaw):
         self.outputs = _checks.integer("outputs", outputs, minimum=1)
         self.inputs = _checks.integer("inputs", inputs, minimum=1)
         size = self.outputs + self.inputs + 1
+        larger = "outputs" if self.outputs > self.inputs else "inputs"
+        _checks.memory(larger, getattr(self, larger), 8 * size**2)
         double = np.dtype(np.float64)
         self.mean = np.zeros(size) if mean is None else _checks.array("mean", mean, (size,), double)
         self.covariance = (
@@ -147,9 +149,18 @@ class SampledNeurons(NeuronLaw):
     outputs: int
     inputs: int
 
+    def __post_init__(self) -> None:
+        _checks.function("sampler", self.sampler)
+        _checks.integer("outputs", self.outputs, minimum=1)
+        _checks.integer("inputs", self.inputs, minimum=1)
+
     def sample(self, key: jax.Array, count: int) -> NeuronMeasure:
         """Return the uniform measure on ``count`` independent neurons, in JAX's precision of the moment."""
-        outgoing, incoming, bias = (jnp.asarray(part, float) for part in self.sampler(key, count))
+        drawn = _checks.called("sampler", lambda: [jnp.asarray(part, float) for part in self.sampler(key, count)])
+        if len(drawn) != 3:
+            what = _checks.described(f"one that returns {len(drawn)}")
+            _checks.refuse("sampler", "return three arrays (outgoing, incoming, bias)", what)
+        outgoing, incoming, bias = drawn
         shapes = (outgoing.shape, incoming.shape, bias.shape)
         wanted = ((count, self.outputs), (count, self.inputs), (count,))
         if shapes != wanted:
@@ -200,6 +211,8 @@ class Law:
     def __post_init__(self) -> None:
         _checks.instance("encoder", self.encoder, NeuronLaw)
         _checks.instance("decoder", self.decoder, NeuronLaw)
+        if self.correction is not None:
+            _checks.instance("correction", self.correction, Correction)
         for ours, theirs, what in (
             (self.decoder.inputs, self.encoder.outputs, "inputs equal to the encoder's outputs"),
             (self.decoder.outputs, self.encoder.inputs, "outputs equal to the encoder's inputs"),
@@ -243,7 +256,8 @@ def independent_law(
         "incoming_scale": incoming_scale,
         "bias_scale": bias_scale,
     }
-    variances = [_checks.real(name, value, minimum=0) ** 2 for name, value in scales.items()]
+    variances = [_checks.scale(name, value, minimum=0) ** 2 for name, value in scales.items()]
+    _checks.memory("data_dim", data_dim, 8 * (latent_dim + data_dim + 1) ** 2)
     return Law(
         GaussianNeurons(latent_dim, data_dim, covariance=np.diag(np.repeat(variances, (latent_dim, data_dim, 1)))),
         GaussianNeurons(data_dim, latent_dim, covariance=np.diag(np.repeat(variances, (data_dim, latent_dim, 1)))),
@@ -294,9 +308,9 @@ def aligned_law(
     _checks.instance("data", data, Data)
     latent_dim, _ = _dimensions(latent_dim, data.dim)
     strength = _checks.real("strength", strength, minimum=0, maximum=1)
-    preactivation_scale = _checks.real("preactivation_scale", preactivation_scale, above=0)
-    bias_scale = _checks.real("bias_scale", bias_scale, minimum=0)
-    outgoing_noise = _checks.real("outgoing_noise", outgoing_noise, minimum=0)
+    preactivation_scale = _checks.scale("preactivation_scale", preactivation_scale, above=0)
+    bias_scale = _checks.scale("bias_scale", bias_scale, minimum=0)
+    outgoing_noise = _checks.scale("outgoing_noise", outgoing_noise, minimum=0)
     encoder_activation, decoder_activation = activation_pair(activation)
     total = float(data.principal_variances.sum())
     if not data.is_centred:

@@ -85,7 +85,9 @@ class Problem:
         _checks.instance("data", self.data, (Data, Stream))
         _checks.instance("law", self.law, Law)
         _checks.integer("population_points", self.population_points, minimum=1)
-        _checks.integer("population_seed", self.population_seed, minimum=0)
+        _checks.seed("population_seed", self.population_seed)
+        if isinstance(self.data, Stream):
+            _checks.memory("population_points", self.population_points, 8 * self.population_points * self.data.dim)
         _checks.instance("train_biases", self.train_biases, bool)
         rates.check("encoder_rate", self.encoder_rate)
         rates.check("decoder_rate", self.decoder_rate)
@@ -248,7 +250,7 @@ class Problem:
 
 def _check_decay(value: float | tuple[float, float]) -> None:
     pair = value if isinstance(value, tuple | list) else (value,)
-    if len(pair) > 2:
+    if pair is value and len(pair) != 2:
         _checks.refuse("weight_decay", "be one number or a pair (encoder, decoder)", value)
     for one in pair:
         _checks.real("weight_decay", one, minimum=0)

@@ -18,6 +18,7 @@ Quadrature = Literal["sobol", "iid", "gauss_hermite"]
 QUADRATURES: tuple[Quadrature, ...] = ("sobol", "iid", "gauss_hermite")
 
 ROWS = 1 << 15
+LARGEST_SOBOL_SET = 1 << 30
 LARGEST_TENSOR_RULE = 1 << 20
 """The largest number of nodes of a tensor rule on one side."""
 
@@ -25,6 +26,8 @@ LARGEST_TENSOR_RULE = 1 << 20
 def check_quadrature(quadrature: Quadrature, particles: int) -> None:
     """Refuse an unknown rule, and a number of Sobol' points that isn't a power of 2."""
     _checks.choice("quadrature", quadrature, QUADRATURES)
+    if quadrature == "sobol" and particles > LARGEST_SOBOL_SET:
+        _checks.refuse("particles", f"be at most {LARGEST_SOBOL_SET:,} for quadrature='sobol'", particles)
     if quadrature == "sobol" and particles & (particles - 1):
         lower = 1 << (particles.bit_length() - 1)
         hint = f"try {lower} or {2 * lower}"

@@ -19,10 +19,10 @@ def check(name: str, rate: Rate) -> Rate:
     """Return the rate, refused where it is not a non-negative number or a function that can be asked at 0."""
     if not callable(rate):
         return _checks.real(name, rate, minimum=0)
-    _value(name, rate, 0.0)
+    value_at(name, rate, 0.0)
     try:
         jax.eval_shape(rate, jax.ShapeDtypeStruct((), np.float32))
-    except jax.errors.JAXTypeError:
+    except Exception:
         hint = "use jax.numpy, as in jnp.where(t < 5, 1.0, 0.1), or an optax schedule"
         _checks.refuse(name, "be a function that JAX can trace", _checks.described("not"), hint)
     return rate
@@ -38,11 +38,13 @@ def values(name: str, rate: Rate, times: np.ndarray) -> np.ndarray:
     """Return ξ at each of the times, shape (S,), asking a function once a time."""
     if not callable(rate):
         return np.full(len(times), rate)
-    return np.array([_value(name, rate, float(t)) for t in times])
+    return np.array([value_at(name, rate, float(t)) for t in times])
 
 
-def _value(name: str, rate: Callable[[Any], Any], time: float) -> float:
-    value = rate(time)
+def value_at(name: str, rate: Callable[[Any], Any], time: float, *, above: float | None = None) -> float:
+    """Return the value of a function of time, a number of at least 0."""
+    value = _checks.called(name, rate, time)
     if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0:
         value = value.item()
-    return _checks.real(f"{name}({time:g})", value, minimum=0)
+    minimum = 0 if above is None else None
+    return _checks.real(f"{name}({time:g})", value, above=above, minimum=minimum)

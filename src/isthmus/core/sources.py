@@ -75,10 +75,10 @@ def load_data(
 
     """
     read, usual_scale = SOURCES[_checks.choice("name", name, SOURCES)]
-    seed = _checks.integer("seed", seed, minimum=0)
+    seed = _checks.seed("seed", seed)
+    count = None if max_points is None else _checks.integer("max_points", max_points, minimum=1)
     source = read()
-    if max_points is not None:
-        count = _checks.integer("max_points", max_points, minimum=1)
+    if count is not None:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(source["points"]))[:count])
         source = source | {key: source[key][chosen] for key in ("points", "labels")}
     return Data(**source, center=center, scale=usual_scale if scale is None else scale, name=name)
@@ -97,8 +97,11 @@ def gaussian_stream(covariance: ArrayLike) -> Stream:
     """
     try:
         axes = np.ndim(covariance)
-    except ValueError:
-        axes = 2  # ragged: refused as the matrix that it is not
+    except Exception:
+        axes = 2  # ragged, or no array at all: refused as the matrix that it is not
+    if axes == 1:
+        size = np.size(covariance)  # pyright: ignore[reportArgumentType]
+        _checks.memory("covariance", _checks.described(f"of shape ({size},)"), 8 * size**2)
     factor = covariance_factor(
         "covariance", np.diag(_checks.array("covariance", covariance, ("d",))) if axes == 1 else covariance
     )
@@ -125,9 +128,10 @@ def manifold_stream(
     """
     dim = _checks.integer("dim", dim, minimum=1)
     manifold_dim = _checks.integer("manifold_dim", manifold_dim, 1, dim, "the dimension")
-    curvature = _checks.real("curvature", curvature, above=0)
-    noise = _checks.real("noise", noise, minimum=0)
-    random = np.random.default_rng(_checks.integer("seed", seed, minimum=0))
+    curvature = _checks.scale("curvature", curvature, above=0)
+    noise = _checks.scale("noise", noise, minimum=0)
+    _checks.memory("dim", dim, 8 * dim * manifold_dim)
+    random = np.random.default_rng(_checks.seed("seed", seed))
     frequencies = curvature * random.standard_normal((manifold_dim, dim))
     phases = random.uniform(0, 2 * np.pi, dim)
     mean = np.exp(-(frequencies**2).sum(axis=0) / 2) * np.cos(phases)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import numpy as np
 import optax
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from isthmus import _checks
 from isthmus._errors import ArgumentError, IsthmusError, StudyFileError
@@ -24,15 +25,36 @@ from isthmus.core.sources import SOURCES, gaussian_stream, load_data, manifold_s
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, le=_checks.LARGEST_SEED)]
 GENERATORS = ("gaussian", "manifold")
 UNIONS = {"activation": "one name or a pair", "weight_decay": "one number of at least 0 or a pair"}
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the types of which the values of a field are made."""
+    if get_origin(annotation) is Literal:
+        return {str}
+    inner = [one for one in get_args(annotation) if one is not ...]
+    if get_origin(annotation) is Annotated:
+        del inner[1:]
+    return set().union(*map(_kinds, inner)) if inner else {annotation}
 
 
 class Strict(BaseModel):
     """A description that knows all its keys, and refuses others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_other_type(cls, value: Any, about: ValidationInfo) -> Any:
+        """Refuse truth values and words where there are numbers, whose type TOML tells."""
+        kinds = _kinds(cls.model_fields[about.field_name or ""].annotation)
+        if kinds <= {int, float, type(None)}:
+            for one in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(one, bool | np.bool_ | str | bytes):
+                    raise ValueError("a valid number" if float in kinds else "a valid integer")
+        return value
 
 
 class DataSpecification(Strict):
@@ -76,9 +98,11 @@ class DataSpecification(Strict):
             stream = self._generator()
             if self.stream:
                 return stream
+            _checks.memory("data.points", self.points, 8 * self.points * stream.dim)
             points, name = stream.draw(self.points, self.seed).points, stream.name
         else:
-            points, name = _read_table(Path(self.source)), Path(self.source).name
+            path = _checks.path("data.source", self.source)
+            points, name = _read_table(path), path.name
             if self.max_points is not None and self.max_points < len(points):
                 points = points[np.random.default_rng(self.seed).permutation(len(points))[: self.max_points]]
         return Data(points, center=self.center, scale=self.scaling, name=name)
@@ -189,6 +213,8 @@ class ProblemSpecification(Strict):
 
     def on(self, data: Data | Stream, batch_size: int | None = None) -> Problem:
         """Return the problem on other data than those of its own description."""
+        if isinstance(data, Stream):
+            _checks.memory("population_points", self.population_points, 8 * self.population_points * data.dim)
         sample = data if isinstance(data, Data) else data.quadrature(self.population_points, seed=0)
         return Problem(
             data,
@@ -207,23 +233,40 @@ class ProblemSpecification(Strict):
 def translated(error: ValidationError, model: type[BaseModel]) -> IsthmusError:
     """Return the first complaint of a validation as an exception in the grammar of all arguments."""
     first = error.errors()[0]
+    value = _checks.shown(first["input"])
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, IsthmusError):
         return cause
     path = [str(part) for part in first["loc"]]
     if path[0] in UNIONS:  # one of a union, whose members stand in the path
         rule = UNIONS[path[0]]
-        return ArgumentError(f"Argument '{path[0]}' must be {rule} [encoder, decoder], but it is {first['input']!r}.")
-    name = ".".join(path)
+        return ArgumentError(f"Argument '{path[0]}' must be {rule} [encoder, decoder], but it is {value}.")
+    name = _checks.named(".".join(path))
     if first["type"] == "extra_forbidden":
         known = _keys(model, path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "the known ones are " + ", ".join(sorted(known))
         return ArgumentError(f"Argument '{name}' must be a known key, but it is not; {hint}.")
     if first["type"] == "too_short":
-        return ArgumentError(f"Argument '{name}' must hold at least 1 value, but it is {first['input']!r}.")
+        return ArgumentError(f"Argument '{name}' must hold at least 1 value, but it is {value}.")
     rule = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return ArgumentError(f"Argument '{name}' must be {rule}, but it is {first['input']!r}.")
+    rule = "a valid integer" if first["type"] == "int_parsing_size" else rule
+    return ArgumentError(f"Argument '{name}' must be {rule}, but it is {value}.")
+
+
+def parsed_toml(text: str) -> dict[str, Any]:
+    """Return what a TOML text says.
+
+    Raises:
+        ValueError: with a message of one line, where it is not TOML, or nested too deeply, or a number too long.
+
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(" ".join(str(error).split(";")[0].split())) from None
 
 
 def commented_toml(values: BaseModel, path: str = "") -> str:
@@ -274,10 +317,10 @@ def _read_table(path: Path) -> Any:
         if not rows:
             raise ValueError("it has no rows")
         return np.loadtxt(rows, delimiter=",", ndmin=2)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a stranger's file may make NumPy fail in any way
         if isinstance(error, IsthmusError):
             raise
-        reason = str(error).rstrip(".")
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise StudyFileError(f"Data file '{path}' can't be read as a table of numbers: {reason}.") from error
 
 

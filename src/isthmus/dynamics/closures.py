@@ -52,7 +52,9 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         True
 
     """
+    _checks.instance("problem", problem, Problem)
     grid = _checks.times("times", times)
+    rtol = _checks.real("rtol", rtol, minimum=1e-13, maximum=0.1)
     if any(activation.name != "linear" for activation in problem.activations):
         _checks.refuse("activation", "be 'linear' for the closed system", problem.activation)
     if not problem.optimizer.turns_along:

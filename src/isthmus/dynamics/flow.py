@@ -22,6 +22,8 @@ from isthmus.dynamics.low_memory import System, low_memory_path
 from isthmus.dynamics.placement import Placement
 
 ONE_DEVICE = Placement(None)
+MOST_STEPS = 2**31 - 1
+"""They are counted in 32 bits."""
 LEAST_NOISY_RTOL = 1e-4
 """Below it the error of time steps is lost in the noise of any affordable number of particles."""
 
@@ -56,7 +58,7 @@ def flow_settings(rtol: float | None, atol: float | None, max_steps: int, dtype:
     return FlowSettings(
         rtol,
         rtol / 100 if atol is None else _checks.real("atol", atol, above=0),
-        _checks.integer("max_steps", max_steps, minimum=1),
+        _checks.integer("max_steps", max_steps, 1, MOST_STEPS),
     )
 
 

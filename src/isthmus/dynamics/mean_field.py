@@ -23,7 +23,7 @@ from isthmus.core.laws import GaussianNeurons
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import Quadrature, check_quadrature, gauss_hermite_particles, sobol_particles
 from isthmus.dynamics.flow import Flow, FlowSettings, flow_settings, integrate_flow
-from isthmus.dynamics.parallel import Progress, run_jobs
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.placement import Placement
 from isthmus.dynamics.results import MeanFieldPath
 
@@ -118,12 +118,16 @@ def solve_mean_field(
         if replicates == 1 and quadrature != "gauss_hermite":
             _checks.refuse("replicates", "be at least 2 for a tolerance", replicates)
     max_particles = _checks.integer("max_particles", max_particles, minimum=1)
-    seed = _checks.integer("seed", seed, minimum=0)
+    seed = _checks.seed("seed", seed)
     precision = floating("dtype", dtype)
     settings = flow_settings(rtol, atol, max_steps, precision)
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
     _checks.choice("integrator", integrator, ("auto", "adaptive", "low_memory"))
     placement = Placement(devices)
+    _checks.flag("throw", throw)
+    check_number_of_jobs("replicates", replicates, 8 * len(grid))
+    if quadrature != "gauss_hermite":  # whose nodes are a bounded number
+        check_memory_of_particles(problem, "particles", particles, precision)
 
     solver = _Solver(
         problem, grid, kept, quadrature, replicates, seed, precision, integrator, placement, workers, progress
@@ -138,6 +142,12 @@ def solve_mean_field(
     if throw:
         path.status.raise_if_failed()
     return path
+
+
+def check_memory_of_particles(problem: Problem, name: str, particles: int, dtype: np.dtype) -> None:
+    """Refuse a number of particles, in the coordinates of the span of the points, that can't fit in memory."""
+    size = 2 * (problem.population.span.shape[1] + problem.latent_dim + 2) * dtype.itemsize
+    _checks.memory(name, particles, particles * size)
 
 
 class _Setting(NamedTuple):

@@ -13,9 +13,9 @@ from isthmus._errors import Status
 from isthmus._precision import Precision, floating
 from isthmus.core.problem import Problem
 from isthmus.dynamics.flow import Flow, flow_settings, integrate_flow
-from isthmus.dynamics.parallel import Progress, run_jobs
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.results import TrainingRuns
-from isthmus.dynamics.sgd import check_width, run_keys
+from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys
 
 
 def gradient_flow(
@@ -65,11 +65,14 @@ def gradient_flow(
     grid = _checks.times("times", times)
     widths = check_width(width)
     runs = _checks.integer("runs", runs, minimum=1)
-    first_run = _checks.integer("first_run", first_run, minimum=0)
-    seed = _checks.integer("seed", seed, minimum=0)
+    first_run = _checks.integer("first_run", first_run, 0, 2**31 - 1)
+    seed = _checks.seed("seed", seed)
     precision = floating("dtype", dtype)
     settings = flow_settings(rtol, atol, max_steps, precision)
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
+    _checks.flag("throw", throw)
+    check_memory_of_networks(problem, "width", width, widths, precision)
+    check_number_of_jobs("runs", runs, 8 * len(grid))
 
     def follow(index: int) -> Flow:
         initial_key, noise_key = run_keys(seed, first_run + index)

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from isthmus import _checks
 
+SIZE_OF_A_JOB = 512
+"""Bytes, at the least, of a job that waits."""
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)`` each time a job is done, in the calling thread."""
@@ -21,8 +23,14 @@ def number_of_workers(workers: int | None) -> int:
     return _checks.integer("workers", workers, minimum=1)
 
 
+def check_number_of_jobs(name: str, count: int, size: int) -> None:
+    """Refuse so many jobs that they, or results of ``size`` bytes each, don't fit in memory."""
+    _checks.memory(name, count, count * (size + SIZE_OF_A_JOB))
+
+
 def run_jobs(job: Callable[[int], Result], count: int, workers: int | None, progress: Progress | None) -> list[Result]:
     """Return [job(0), …, job(count − 1)], computed on ``workers`` threads; an interrupt drops what hasn't begun."""
+    _checks.function("progress", progress, optional=True)
     results: dict[int, Result] = {}
     with ThreadPoolExecutor(min(number_of_workers(workers), count)) as pool:
         futures = {pool.submit(job, index): index for index in range(count)}

@@ -47,8 +47,7 @@ class MeanFieldPath:
 
     def at(self, time: float) -> Autoencoder:
         """Return the autoencoder at one of ``snapshot_times``."""
-        index = _checks.subset_of_times("time", time, self.snapshot_times)
-        return self.snapshots[int(index[0])]
+        return self.snapshots[_checks.index_of_time("time", time, self.snapshot_times)]
 
     @property
     def encoder(self) -> NeuronMeasure:
@@ -89,7 +88,7 @@ class TrainingRuns:
         run = _checks.integer("run", run, 0, len(self.risk) - 1, "the last run")
         if self.snapshots is None:
             _checks.refuse("time", "be one of the snapshot times", time, "no network was kept")
-        index = int(_checks.subset_of_times("time", time, self.snapshot_times)[0])
+        index = _checks.index_of_time("time", time, self.snapshot_times)
         return jax.tree.map(lambda leaf: leaf[run, index], self.snapshots)
 
     @property

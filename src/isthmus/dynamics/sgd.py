@@ -17,7 +17,7 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.optimizers import Motion
 from isthmus.core.problem import Problem
 from isthmus.dynamics.batches import Batches, Sampling, check_sampling
-from isthmus.dynamics.parallel import Progress, run_jobs
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.results import TrainingRuns
 from isthmus.dynamics.sgd_step import sgd_step
 from isthmus.dynamics.step_plan import StepPlan, StepSize, plan_steps
@@ -97,10 +97,19 @@ def train(
     chosen = check_sampling(problem, sampling, batch_size, plan.number_of_steps)
     _check_noise_batch(problem, batch_size, chosen)
     runs = _checks.integer("runs", runs, minimum=1)
-    first_run = _checks.integer("first_run", first_run, minimum=0)
-    seed = _checks.integer("seed", seed, minimum=0)
+    first_run = _checks.integer("first_run", first_run, 0, 2**31 - 1)
+    seed = _checks.seed("seed", seed)
     precision = floating("dtype", dtype)
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
+    _checks.flag("throw", throw)
+    check_memory_of_networks(problem, "width", width, widths, precision)
+    check_number_of_jobs("runs", runs, 8 * len(grid))
+    _checks.memory("batch_size", batch_size, batch_size * problem.dim * precision.itemsize)
+    if start is not None:
+        _checks.instance("start", start, Autoencoder)
+        if (start.dim, start.latent_dim) != (problem.dim, problem.latent_dim):
+            shape = _checks.described(f"of dimensions {(start.dim, start.latent_dim)}")
+            _checks.refuse("start", f"have the problem's dimensions {(problem.dim, problem.latent_dim)}", shape)
     if start is not None and (start.encoder.width, start.decoder.width) != widths:
         shape = _checks.described(f"of widths {(start.encoder.width, start.decoder.width)}")
         _checks.refuse("start", f"be of the width {widths}", shape)
@@ -143,6 +152,13 @@ def check_width(width: int | tuple[int, int]) -> tuple[int, int]:
     if len(pair) != 2:
         _checks.refuse("width", "be one width or a pair (encoder, decoder)", width)
     return _checks.integer("width", pair[0], minimum=1), _checks.integer("width", pair[1], minimum=1)
+
+
+def check_memory_of_networks(
+    problem: Problem, name: str, value: object, widths: tuple[int, int], dtype: np.dtype
+) -> None:
+    """Refuse widths, given as the ``value`` of an argument, of which not one network fits in memory."""
+    _checks.memory(name, value, sum(widths) * (problem.dim + problem.latent_dim + 2) * dtype.itemsize)
 
 
 def run_keys(seed: int, run: int) -> tuple[jax.Array, jax.Array]:

@@ -98,7 +98,7 @@ def _varying_steps(step_size: Callable[[float], float], times: np.ndarray) -> tu
     for time in times:
         before = len(sizes)
         while now < time:
-            size = _checks.real(f"step_size({now:g})", float(step_size(now)), above=0)
+            size = rates.value_at("step_size", step_size, now, above=0)
             _limit_steps(size, (times[-1] - now) / size)
             # A remainder below a thousandth of a step is rounding: it joins this step.
             last = now + 1.001 * size >= time

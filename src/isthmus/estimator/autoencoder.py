@@ -24,6 +24,7 @@ from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Opt
 from isthmus.core.pca_start import with_best_decoder
 from isthmus.dynamics.host_batches import CHUNK, Learner, Memory, Sampler, Whitening, decoded, encoded
 from isthmus.dynamics.sgd import EXPLOSION
+from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
 from isthmus.estimator.diagnosis import Diagnosis, Effort, diagnosed
 from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance, set_apart
@@ -214,6 +215,8 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         errors = self.reconstruction_error(X)
         points = self._points(X)
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64)
+        if not weights.any():
+            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
         spread = ((points - self.mean_.astype(points.dtype)) ** 2).sum(axis=1)
         return float(1 - weights @ errors / (weights @ spread))
 
@@ -265,7 +268,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
 
         """
         check_is_fitted(self, "encoder_")
-        write_model(self, Path(path))
+        write_model(self, _checks.path("path", path))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -275,7 +278,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
             StudyFileError: where the file is missing, damaged, of another version or something else.
 
         """
-        return read_model(cls, Path(path))
+        return read_model(cls, _checks.path("path", path))
 
     def to_numpy(self) -> PlainAutoencoder:
         """Return the autoencoder in NumPy arrays, in a class that needs nothing but NumPy."""
@@ -298,7 +301,9 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
     def _points(self, X: ArrayLike, **options: Any) -> np.ndarray:
         """Return X as an array of float32 or float64, as scikit-learn checks it."""
         validate: Any = validate_data
-        return validate(self, X, dtype=FLOATS, **({"reset": False} | options))
+        points = validate(self, X, dtype=FLOATS, **({"reset": False} | options))
+        _checks.finite_squares("X", points)
+        return points
 
     @property
     def _n_features_out(self) -> int:
@@ -331,23 +336,38 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
 
     def _checked(self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return points and normalised weights, after all parameters have been checked."""
+        self._check_parameters()
+        points = self._points(X, reset=reset, ensure_min_samples=2)
+        if self.n_components > points.shape[1]:
+            rule = f"be at most the number of features, n_features = {points.shape[1]}"
+            _checks.refuse("n_components", rule, self.n_components)
+        size = points.shape[1] + self.n_components + 2
+        _checks.memory("width", self.width, 2 * self.width * size * points.dtype.itemsize)
+        _checks.memory("batch_size", self.batch_size, self.batch_size * points.shape[1] * points.dtype.itemsize)
+        weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
+        if not weights.any():
+            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
+        return points, weights / weights.sum()
+
+    def _check_parameters(self) -> None:
         for name in ("n_components", "width", "batch_size", "records", "patience"):
             _checks.integer(name, getattr(self, name), minimum=1)
-        for name in ("horizon", "step_size", "preactivation_scale"):
+        for name in ("horizon", "step_size"):
             _checks.real(name, getattr(self, name), above=0)
+        _checks.scale("preactivation_scale", self.preactivation_scale, above=0)
+        steps = float(self.horizon) / float(self.step_size)
+        if steps > LARGEST_NUMBER_OF_STEPS:
+            rule = f"be within {LARGEST_NUMBER_OF_STEPS:,} steps of step_size {self.step_size:g}"
+            _checks.refuse("horizon", rule, self.horizon)
         _checks.choice("init", self.init, INITS)
         _checks.real("weight_decay", self.weight_decay, minimum=0)
         _checks.real("validation_fraction", self.validation_fraction, above=0, below=1)
         activation_pair(self.activation)
         self._motion()
-        points = self._points(X, reset=reset, ensure_min_samples=2)
-        if self.n_components > points.shape[1]:
-            rule = f"be at most the number of features, n_features = {points.shape[1]}"
-            _checks.refuse("n_components", rule, self.n_components)
-        weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
-        if not weights.any():
-            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
-        return points, weights / weights.sum()
+        _checks.flag("early_stopping", self.early_stopping)
+        if not isinstance(self.verbose, bool | np.bool_):
+            _checks.integer("verbose", self.verbose, minimum=0)
+        _check_random_state(self.random_state)
 
     def _start(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> Autoencoder:
         """Set mean, unit and principal directions, and return a network at the PCA reconstruction."""
@@ -397,3 +417,10 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
                 f"the step size {self.step_size:g} made the network diverge at t={mark * self.step_size:g}; try at "
                 f"most {self.step_size / 4:g}, or larger batches"
             )
+
+
+def _check_random_state(value: object) -> None:
+    try:
+        check_random_state(value)
+    except Exception:  # its own message shows the value, which may be anything
+        _checks.refuse("random_state", "be a seed, a NumPy random state, or None", value)

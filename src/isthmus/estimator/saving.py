@@ -15,7 +15,7 @@ from isthmus._version import __version__
 from isthmus.core.activations import ACTIVATIONS, Activation
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Optimizer
-from isthmus.dynamics.host_batches import Memory
+from isthmus.dynamics.host_batches import Learner, Memory
 
 KIND, VERSION = "an Isthmus autoencoder", 1
 OPTIMIZERS = {kind.__name__: kind for kind in (Adam, GradientDescent, Momentum)}
@@ -50,7 +50,8 @@ def read_model(kind: Any, path: Path) -> Any:
     try:
         model = kind(**{name: _decoded(value) for name, value in values["parameters"].items()})
         for side in SIDES:
-            setattr(model, side, NeuronMeasure(*(arrays[f"{side}{part}"] for part in PARTS)))  # pyright: ignore[reportArgumentType]
+            masses, *weights = (arrays[f"{side}{part}"] for part in PARTS)
+            setattr(model, side, NeuronMeasure.of(*weights, masses=masses))
         state: dict[str, Any] = {name: arrays[name] for name in ARRAYS if name in arrays}
         state |= {name: None for name in ARRAYS if name in values["nothing"]}
         state |= {name: values["numbers"][name] for name in NUMBERS if name in values["numbers"]}
@@ -59,9 +60,40 @@ def read_model(kind: Any, path: Path) -> Any:
         if "feature_names_in_" in values:
             state["feature_names_in_"] = np.array(values["feature_names_in_"], dtype=object)
         vars(model).update(state)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StudyFileError(f"File '{path}' holds no autoencoder of this release: {error}.") from error
+        _check(model)
+    except Exception as error:  # a stranger's values may fail in any way
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise StudyFileError(f"File '{path}' holds no autoencoder of this release: {reason}.") from error
     return model
+
+
+def _check(model: Any) -> None:
+    """Refuse values that are not those of a fitted estimator."""
+    model._check_parameters()
+    encoder, decoder = model.encoder_, model.decoder_
+    inputs = _checks.integer("n_features_in_", model.n_features_in_, minimum=1)
+    shapes = (encoder.outputs, encoder.inputs, decoder.outputs, decoder.inputs)
+    if shapes != (model.n_components, inputs, inputs, model.n_components):
+        _checks.refuse("encoder_", "fit the decoder and the number of features", _checks.described(f"of {shapes}"))
+    _checks.array("mean_", model.mean_, (inputs,))
+    _checks.array("components_", model.components_, (model.n_components, inputs))
+    _checks.real("unit_", model.unit_, above=0)
+    for name in ("pca_risk_", "risk_"):
+        if hasattr(model, name):
+            _checks.real(name, getattr(model, name), minimum=0)
+    for name in ("times_", "training_curve_", "validation_curve_", "held_out_"):
+        if getattr(model, name, None) is not None:
+            _checks.array(name, getattr(model, name), ("T",))
+    _checks.integer("n_iter_", model.n_iter_, minimum=0)
+    _checks.integer("steps", model._memory.steps, minimum=0)
+    fresh = Learner(model.autoencoder_, model._motion(), 0).memory.averages
+    if [np.shape(one) for one in model._memory.averages] != [one.shape for one in fresh]:
+        _checks.refuse("average", "be those of the optimizer", _checks.described("others"))
+    for average in model._memory.averages:
+        if average.dtype.kind != "f" or not np.isfinite(average).all():
+            _checks.refuse("average", "be finite", _checks.described("not"))
+    if "feature_names_in_" in vars(model) and len(model.feature_names_in_) != inputs:
+        _checks.refuse("feature_names_in_", f"be {inputs} names", list(model.feature_names_in_))
 
 
 def _coded(name: str, value: object) -> Any:

@@ -19,13 +19,13 @@ from isthmus.core.data import Data
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
 from isthmus.core.specification import Count, DataSpecification, Positive, Seed
-from isthmus.dynamics.mean_field import solve_mean_field
-from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.studies.engine import Job
 from isthmus.studies.intrinsic_dimension import FEWEST_POINTS, intrinsic_dimension
 from isthmus.studies.study import Study, optimum_settings
 from isthmus.theory.landscape import DOUBLE, check_bounded
-from isthmus.theory.optimum import solve_optimum
+from isthmus.theory.optimum import check_memory_of_search, solve_optimum
 
 
 class Split(NamedTuple):
@@ -120,6 +120,7 @@ class BottleneckStudy(Study):
         if held < 1 or raw.size - held < FEWEST_POINTS:
             rule = f"leave at least {FEWEST_POINTS} of the {raw.size} points to train on and 1 to test on"
             _checks.refuse("held_out", rule, self.held_out)
+        check_number_of_jobs("splits", self.splits, raw.points.nbytes)
         return tuple(self._split(raw, held, number) for number in range(self.splits))
 
     def _split(self, raw: Data, held: int, number: int) -> Split:
@@ -149,9 +150,13 @@ class BottleneckStudy(Study):
         first = problems[0][0]
         if self.method == "optimum":
             check_bounded(first, self.radius)
+            check_memory_of_search(problems[0][-1], self.atoms, self.restarts, self.starts)
         elif first.is_trivial:
             described = _checks.described(f"{self.law.kind}, whose limit never moves")
             _checks.refuse("law", "have a limit that moves for method='horizon'", described, "use an aligned law")
+        else:
+            check_memory_of_particles(problems[0][-1], "particles", self.particles, DOUBLE)
+            check_number_of_jobs("replicates", self.replicates, 8)
         return problems
 
     @property

@@ -20,6 +20,7 @@ from isthmus.studies.bottleneck import (
     pca_risks,
     training_dimension,
 )
+from isthmus.studies.contents import complaint
 from isthmus.studies.engine import studied
 from isthmus.studies.statistics import CONFIDENCE, Estimate, mean_estimate, standard_error
 from isthmus.studies.study import StageProgress, named, provenance
@@ -60,6 +61,23 @@ class BottleneckResult:
 
     study: BottleneckStudy
     dataset: xr.Dataset
+
+    def complaint(self) -> str | None:
+        """Return in what the numbers can't be those of the study, None where they can."""
+        study, each = self.study, ("split", "latent_dim")
+        required = dict.fromkeys(("training_risk", "held_out_risk", "error"), each)
+        if study.method == "optimum":
+            required |= dict.fromkeys(("objective", "certified"), each)
+        pca = dict.fromkeys(("pca_training_risk", "pca_held_out_risk"), ("split", "component"))
+        return complaint(
+            self.dataset,
+            required=required | pca | {"intrinsic_dimension": ("split",)},
+            known={},
+            may_be_nan=frozenset({"intrinsic_dimension"}),
+            sizes={"split": study.splits, "latent_dim": study.max_latent_dim},
+            coordinates={"latent_dim": study.latent_dims},
+            attributes=(),
+        )
 
     def estimate(self, name: str, latent_dim: int) -> Estimate:
         """Return one of the curves at one k: its mean over splits with Student's 95 % interval."""

@@ -93,6 +93,11 @@ def studied(
         resume: go on where an earlier run in this folder ended.
 
     """
+    number_of_workers(workers)
+    if executor is not None:
+        _checks.instance("executor", executor, Executor)
+    _checks.flag("resume", resume)
+    _checks.function("progress", progress, optional=True)
     if folder is None:
         return assembled(conducted(work, executor=executor, workers=workers, progress=progress))
     with home(folder, work.study, resume=resume) as place:
@@ -189,8 +194,6 @@ def _done_elsewhere(work: Work, job: Job, given: Mapping[str, Packed]) -> Packed
 @contextlib.contextmanager
 def _pool(executor: Executor | None, workers: int, running: Mapping[Future[Packed], Job]) -> Iterator[Executor]:
     """Yield the executor, or threads; on an error, an interrupt too, what hasn't begun is dropped at once."""
-    if executor is not None:
-        _checks.instance("executor", executor, Executor)
     pool = ThreadPoolExecutor(workers, THREADS) if executor is None else executor
     try:
         yield pool

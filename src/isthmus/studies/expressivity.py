@@ -17,12 +17,13 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.core.specification import Count, DataSpecification, NonNegative, Positive, Seed
-from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs
+from isthmus.dynamics.sgd import check_memory_of_networks
 from isthmus.studies.engine import Job
 from isthmus.studies.study import Study, optimum_settings
 from isthmus.theory.best_network import best_networks
 from isthmus.theory.landscape import DOUBLE, check_bounded
-from isthmus.theory.optimum import Optimum, solve_optimum
+from isthmus.theory.optimum import Optimum, check_memory_of_search, solve_optimum
 
 KINDS = ("encoder", "decoder", "both")
 
@@ -70,6 +71,11 @@ class ExpressivityStudy(Study):
         """The problem that the study describes, built once."""
         problem = self.build()
         check_bounded(problem, self.radius)
+        check_memory_of_search(problem, self.atoms, self.restarts, self.starts)
+        for width in self.widths:
+            check_memory_of_networks(problem, "widths", width, (width, width), DOUBLE)
+        for name in ("draws", "trainings"):
+            check_number_of_jobs(name, getattr(self, name), 8 * len(self.widths))
         return problem
 
 

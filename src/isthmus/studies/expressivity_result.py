@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from isthmus import _checks
 from isthmus._version import __version__
+from isthmus.studies.contents import complaint
 from isthmus.studies.engine import studied
 from isthmus.studies.expressivity import KINDS, ExpressivityStudy, ExpressivityWork, TrainedNetworks
 from isthmus.studies.statistics import CONFIDENCE, Estimate
@@ -34,6 +35,31 @@ class ExpressivityResult:
 
     study: ExpressivityStudy
     dataset: xr.Dataset
+
+    def complaint(self) -> str | None:
+        """Return in what the numbers can't be those of the study, None where they can."""
+        study = self.study
+        return complaint(
+            self.dataset,
+            required={
+                "restart_objective": ("width", "training"),
+                "best_objective": ("width",),
+                "best_risk": ("width",),
+                "drawn_risk": ("kind", "width", "draw"),
+            },
+            known={
+                "optimum_restart": ("restart",),
+                "encoder_mass": ("encoder_atom",),
+                "decoder_mass": ("decoder_atom",),
+            },
+            may_be_nan=frozenset(),
+            sizes={"width": len(study.widths), "kind": len(KINDS), "draw": study.draws},
+            coordinates={"width": sorted(study.widths), "kind": KINDS},
+            attributes=(
+                *("risk", "objective", "pca_risk", "encoder_atoms", "decoder_atoms", "agreement", "decoder_gap"),
+                *("encoder_descent", "starts", "known_optimum", "certified", "encoder_constant", "decoder_constant"),
+            ),
+        )
 
     @property
     def gap(self) -> np.ndarray:

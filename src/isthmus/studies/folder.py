@@ -12,6 +12,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from isthmus import _checks
 from isthmus._errors import ArgumentError, StudyFileError
 from isthmus._files import read_arrays, write_arrays, write_atomically
 from isthmus._version import __version__
@@ -107,7 +108,7 @@ def home(folder: str | Path, study: Study, *, resume: bool) -> Iterator[Home]:
             of this study that are not to be resumed.
 
     """
-    place = Path(folder)
+    place = _checks.path("folder", folder)
     claim_folder(place, study)
     with _locked(place):
         ours, kept = Home(place, study), finished_jobs(place)
@@ -161,16 +162,20 @@ def write_dataset(path: Path, dataset: xr.Dataset) -> None:
 
 
 def read_dataset(path: Path) -> xr.Dataset:
-    """Return the dataset in a netCDF file; reading runs nothing.
+    """Return what a file of results holds, which may be anything and claim any size; reading runs nothing.
 
     Raises:
         StudyFileError: naming the file, where it can't be read.
 
     """
     try:
-        return xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
-        raise StudyFileError(f"Results '{path}' can't be read: {error}.") from error
+        with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as file:
+            if file.nbytes > _checks.memory_of_the_machine():
+                raise ValueError(f"it would unpack to {file.nbytes / 2**30:,.0f} GiB")
+            return file.load()
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StudyFileError(f"Results '{path}' can't be read: {reason}.") from error
 
 
 def _same_study(folder: Path, study: Study) -> bool:

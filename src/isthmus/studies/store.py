@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
-from isthmus._errors import StudyFileError
+from isthmus import _checks
+from isthmus._errors import ArgumentTypeError, StudyFileError
 from isthmus.studies.bottleneck import BottleneckStudy
 from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.expressivity import ExpressivityStudy
@@ -69,7 +70,7 @@ def load_result(folder: str | Path) -> Any:
         isthmus._errors.StudyFileError: Folder 'nowhere' holds no finished study: there is no results.nc.
 
     """
-    path = Path(folder) / RESULTS_FILE
+    path = _checks.path("folder", folder) / RESULTS_FILE
     if not path.is_file():
         raise StudyFileError(f"Folder '{folder}' holds no finished study: there is no {RESULTS_FILE}.")
     dataset = read_dataset(path)
@@ -77,7 +78,14 @@ def load_result(folder: str | Path) -> Any:
     if kind is None or not np.array_equal(dataset.attrs.get("format", 0), FORMAT) or "study" not in dataset.attrs:
         raise StudyFileError(f"Results '{path}' are not a study of format {FORMAT}.")
     study, result = kind
-    return result(study.from_toml(dataset.attrs["study"]), dataset)
+    try:
+        loaded = result(study.from_toml(dataset.attrs["study"]), dataset)
+        why = loaded.complaint()
+    except ArgumentTypeError as error:
+        raise StudyFileError(f"Results '{path}' hold no study: {error}") from error
+    if why is not None:
+        raise StudyFileError(f"Results '{path}' don't fit their study: {why}.")
+    return loaded
 
 
 def _save(folder: Path, result: Result, name: str) -> None:

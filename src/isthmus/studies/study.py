@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import platform
-import tomllib
 from collections.abc import Callable
 from typing import Any, Self
 
 import tomli_w
 from pydantic import ValidationError
 
+from isthmus import _checks
 from isthmus._errors import ArgumentError
 from isthmus._version import __version__
-from isthmus.core.specification import ProblemSpecification, commented_toml, translated
+from isthmus.core.specification import ProblemSpecification, commented_toml, parsed_toml, translated
 
 StageProgress = Callable[[str, int, int], None]
 """Called as ``progress(stage, done, total)``."""
@@ -42,10 +42,13 @@ class Study(ProblemSpecification):
     @classmethod
     def from_toml(cls, text: str) -> Self:
         """Return the study that a TOML text describes."""
+        if not isinstance(text, str):
+            _checks.refuse_type("study", "be the text of a study file", text)
         try:
-            return cls(**tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
+            values = parsed_toml(text)
+        except ValueError as error:
             raise ArgumentError(f"Argument 'study' must be TOML, but it is not: {error}.") from None
+        return cls(**values)
 
     def to_toml(self) -> str:
         """Return the study as TOML, every key written out."""
@@ -65,6 +68,7 @@ def _received(kind: type[Study], text: str) -> Study:
 
 def stage(progress: StageProgress | None, name: str) -> Callable[[int, int], None] | None:
     """Return the progress of one stage by its name."""
+    _checks.function("progress", progress, optional=True)
     return None if progress is None else functools.partial(progress, name)
 
 

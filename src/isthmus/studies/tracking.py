@@ -15,9 +15,10 @@ from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
 from isthmus.core.specification import Count, Positive, Seed
 from isthmus.dynamics.batches import Sampling, check_sampling
-from isthmus.dynamics.mean_field import solve_mean_field
-from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
+from isthmus.dynamics.sgd import check_memory_of_networks
 from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
 from isthmus.studies.study import Study
 
@@ -78,7 +79,18 @@ class TrackingStudy(Study):
         problem = self.build(self.batch_size)
         for step_size in self.step_sizes:
             check_sampling(problem, self.sampling, self.batch_size, round(self.horizon / step_size))
+        self._check_memory(problem)
         return problem
+
+    def _check_memory(self, problem: Problem) -> None:
+        precision, records = np.dtype(self.precision), len(self.times)
+        for width in self.widths:
+            check_memory_of_networks(problem, "widths", width, (width, width), precision)
+        _checks.memory("batch_size", self.batch_size, self.batch_size * problem.dim * precision.itemsize)
+        for name in ("particles", "law_particles"):
+            check_memory_of_particles(problem, name, getattr(self, name), np.dtype(np.float64))
+        for name in ("runs", "flow_runs", "replicates", "law_samples"):
+            check_number_of_jobs(name, getattr(self, name), 8 * records)
 
     @functools.cached_property
     def times(self) -> np.ndarray:
@@ -97,7 +109,8 @@ class TrackingStudy(Study):
                 self.horizon,
                 f"the nearest are {float(below):g} and {float(below + unit):g}",
             )
-        marks = np.unique(np.rint(np.linspace(0, int(units), self.records + 1)).astype(int))
+        records = min(self.records, int(units))  # there are no more multiples of all step sizes
+        marks = np.unique(np.rint(np.linspace(0, int(units), records + 1)).astype(int))
         return np.array([float(int(mark) * unit) for mark in marks])
 
     @property

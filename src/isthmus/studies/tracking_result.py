@@ -11,6 +11,7 @@ import xarray as xr
 
 from isthmus import _checks
 from isthmus._version import __version__
+from isthmus.studies.contents import complaint
 from isthmus.studies.engine import studied
 from isthmus.studies.prediction import agreement, agreement_verdicts, predicted_summary
 from isthmus.studies.scene import examples, scene_variables
@@ -20,6 +21,22 @@ from isthmus.studies.tracking import TrackingStudy
 from isthmus.studies.tracking_work import Tracked, TrackingWork
 
 BOUNDS = ("estimate", "lower", "upper")
+NETWORKS = ("width", "step_size")
+KNOWN = {
+    "mean_field_risk_error": ("time",),
+    "flow_risk": ("width", "flow_run", "time"),
+    "gap": (*NETWORKS, "run"),
+    "flow_gap": ("width", "flow_run"),
+    "step_gap": (*NETWORKS, "flow_run"),
+    "gap_quantile": ("level", *NETWORKS, "bound"),
+    "flow_gap_quantile": ("level", "width", "bound"),
+    "step_gap_quantile": ("level", *NETWORKS, "bound"),
+    "flow_width_rate": ("level", "bound"),
+    "step_rate": ("level", "width", "bound"),
+}
+"""Variables that a result may have, with their dimensions."""
+MAY_BE_NAN = frozenset({"width_rate", "flow_width_rate", "step_rate"})
+"""Rates, which need several widths or step sizes."""
 SHOWN_POINTS = 500
 
 
@@ -40,6 +57,25 @@ class TrackingResult:
         """Return an entry of a variable with its interval, None where it could not be fitted."""
         value, lower, upper = self.dataset[name].sel(where).values
         return Estimate(float(value), float(lower), float(upper)) if np.isfinite(value) else None
+
+    def complaint(self) -> str | None:
+        """Return in what the numbers can't be those of the study, None where they can."""
+        study = self.study
+        sizes = {"run": study.runs, "bound": len(BOUNDS), "time": len(study.times), "width": len(study.widths)}
+        return complaint(
+            self.dataset,
+            required={"risk": (*NETWORKS, "run", "time"), "mean_field_risk": ("time",)},
+            known=KNOWN,
+            may_be_nan=MAY_BE_NAN,
+            sizes=sizes | {"step_size": len(study.step_sizes)},
+            coordinates={
+                "time": study.times,
+                "width": study.widths,
+                "step_size": study.step_sizes,
+                "bound": BOUNDS,
+            },
+            attributes=("pca_risk",),
+        )
 
     def verdicts(self) -> list[str]:
         """Return what the study found, in sentences."""

@@ -18,7 +18,9 @@ from isthmus.core.problem import Problem
 from isthmus.core.specification import Count, DataSpecification, NonNegative, Positive, Seed
 from isthmus.dynamics.mean_field import solve_mean_field
 from isthmus.dynamics.network_flow import gradient_flow
+from isthmus.dynamics.parallel import check_number_of_jobs
 from isthmus.dynamics.sgd import train
+from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
 from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.study import StageProgress, Study, stage
 from isthmus.theory.finite_width import predict_finite_width
@@ -173,13 +175,21 @@ def recommend_width(
 
     """
     if not isinstance(problem, Problem):
-        data = Data(_checks.array("problem", problem, ("n", "d")), center=True, scale="total")
+        points = _checks.array("problem", problem, ("n", "d"))
+        _checks.finite_squares("problem", points)
+        data = Data(points, center=True, scale="total")
         problem = Problem(data, aligned_law(data, latent_dim))
     tolerance = _checks.real("tolerance", tolerance, above=0)
     confidence = _checks.real("confidence", confidence, above=0, below=1)
     horizon = _checks.real("horizon", horizon, above=0)
     step_size = _checks.real("step_size", step_size, minimum=0)
     records, runs = _checks.integer("records", records, minimum=1), _checks.integer("runs", runs, minimum=2)
+    _checks.integer("batch_size", batch_size, minimum=1)
+    _checks.memory("batch_size", batch_size, 4 * batch_size * problem.dim)
+    _checks.memory("records", records, 8 * records)
+    check_number_of_jobs("runs", runs, 8 * records)
+    if step_size > 0 and horizon / step_size > LARGEST_NUMBER_OF_STEPS:
+        _checks.refuse("horizon", f"be within {LARGEST_NUMBER_OF_STEPS:,} steps", horizon)
     times = np.linspace(0, horizon, records + 1)
     if step_size > 0:
         times = np.unique(np.rint(times / step_size)) * step_size

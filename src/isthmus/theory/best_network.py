@@ -9,7 +9,7 @@ from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
-from isthmus.dynamics.parallel import run_jobs
+from isthmus.dynamics.parallel import check_number_of_jobs, number_of_workers, run_jobs
 from isthmus.theory.atoms import apportioned
 from isthmus.theory.landscape import DOUBLE, Landscape
 from isthmus.theory.optimum import Optimum, laws_of_starts, start_from
@@ -52,9 +52,18 @@ def best_networks(
         True
 
     """
+    _checks.instance("problem", problem, Problem)
     _checks.instance("optimum", optimum, Optimum)
     width = _checks.integer("width", width, minimum=1)
     restarts = _checks.integer("restarts", restarts, minimum=1)
+    if beside is not None:
+        _checks.instance("beside", beside, Autoencoder)
+    iterations = _checks.integer("iterations", iterations, minimum=1)
+    seed = _checks.seed("seed", seed)
+    workers = number_of_workers(workers)
+    size = 16 * width * (problem.dim + problem.latent_dim + 2)
+    _checks.memory("width", width, size)
+    check_number_of_jobs("restarts", restarts, size)
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, optimum.radius)
     starts = [_apportioned(optimum.autoencoder, width)]

@@ -22,11 +22,12 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature, sobol_particles
-from isthmus.dynamics.batches import Sampling
+from isthmus.dynamics.batches import SAMPLINGS, Sampling
 from isthmus.dynamics.flow import flow_settings, integrate_flow
+from isthmus.dynamics.mean_field import check_memory_of_particles
 from isthmus.dynamics.network_flow import gradient_flow
-from isthmus.dynamics.parallel import Progress, run_jobs
-from isthmus.dynamics.sgd import check_width, run_keys, train
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
+from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys, train
 
 LARGEST_ASSIGNMENT = 4096
 PROJECTIONS = 200
@@ -69,13 +70,14 @@ class Coupling:
         the assignment (at most 4,096 neurons).
 
         """
-        index = int(_checks.subset_of_times("time", time, self.times)[0])
+        index = _checks.index_of_time("time", time, self.times)
+        exact = _checks.flag("exact", exact)
         ours, ideal = (_parameters(getattr(state, _side(side)))[:, index] for state in (self.networks, self.ideal))
         if exact:
             if ours.shape[1] > LARGEST_ASSIGNMENT:
                 _checks.refuse("exact", f"be False beyond {LARGEST_ASSIGNMENT} neurons", exact)
             return np.array([_assigned(a, b) for a, b in zip(ours, ideal, strict=True)])
-        directions = np.random.default_rng(seed).standard_normal((ours.shape[2], PROJECTIONS))
+        directions = np.random.default_rng(_checks.seed("seed", seed)).standard_normal((ours.shape[2], PROJECTIONS))
         directions /= np.linalg.norm(directions, axis=0)
         difference = np.sort(ours @ directions, axis=1) - np.sort(ideal @ directions, axis=1)
         return np.sqrt(ours.shape[2] * (difference**2).mean(axis=(1, 2)))
@@ -133,9 +135,16 @@ def couple(
     step_size = _checks.real("step_size", step_size, minimum=0)
     runs = _checks.integer("runs", runs, minimum=1)
     check_quadrature("sobol", _checks.integer("particles", particles, minimum=1))
-    seed = _checks.integer("seed", seed, minimum=0)
+    seed = _checks.seed("seed", seed)
     precision = floating("dtype", dtype)
     settings = flow_settings(rtol, None, max_steps, precision)
+    _checks.integer("batch_size", batch_size, minimum=1)
+    if sampling is not None:
+        _checks.choice("sampling", sampling, SAMPLINGS)
+    _checks.function("progress", progress, optional=True)
+    check_memory_of_networks(problem, "width", width, widths, precision)
+    check_number_of_jobs("runs", runs, 8 * len(grid))
+    check_memory_of_particles(problem, "particles", particles, precision)
     frame = problem.frame
     start = problem.started(problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision)), frame.basis)
     carriers = frame.lifted(start, start, seed)

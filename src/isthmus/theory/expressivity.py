@@ -16,9 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from isthmus import _checks
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
+from isthmus.dynamics.sgd import check_width
 
 DOUBLE = np.dtype(np.float64)
 
@@ -39,7 +41,7 @@ class Expressivity:
 
     def expected_risk(self, width: int | tuple[int, int]) -> float:
         """Return R + C_E/N_E + C_D/N_D."""
-        wide, deep = width if isinstance(width, tuple) else (width, width)
+        wide, deep = (_checks.real("width", one) for one in check_width(width))
         return self.risk + self.encoder / wide + self.decoder / deep
 
 
@@ -55,6 +57,10 @@ def expressivity(network: Autoencoder, population: Data) -> Expressivity:
         True
 
     """
+    _checks.instance("network", network, Autoencoder)
+    _checks.instance("population", population, Data)
+    if population.dim != network.dim:
+        _checks.refuse("population", f"have the dimension {network.dim} of the network", population.dim)
     with computing_in(DOUBLE):
         doubled = jax.tree.map(lambda leaf: jnp.asarray(leaf, DOUBLE), network)
         points, weights = (jnp.asarray(part, DOUBLE) for part in (population.points, population.weights))

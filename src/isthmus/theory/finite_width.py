@@ -30,8 +30,8 @@ from isthmus.core.data import Stream
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature, sobol_particles
 from isthmus.dynamics.batches import SAMPLINGS, Sampling
-from isthmus.dynamics.mean_field import solve_mean_field
-from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.theory.batch_noise import noise_without_replacement
 from isthmus.theory.linearisation import Linearisation, System, Trajectory, linearised
@@ -206,7 +206,7 @@ class FiniteWidthLaw:
 
     def _batches(self, step_size: float, size: int, sampling: Sampling | None) -> Noise:
         """Return what the noise of batches makes."""
-        chosen = _checks.choice("sampling", sampling or "with_replacement", SAMPLINGS)
+        chosen = _checks.choice("sampling", "with_replacement" if sampling is None else sampling, SAMPLINGS)
         if chosen == "with_replacement" or self.one_pass_is_fresh:
             return self.noises["batches"].scaled(step_size / size)
         horizon, count = float(self.times[-1]), len(self.weights)
@@ -283,10 +283,14 @@ def predict_finite_width(
     check_quadrature("sobol", _checks.integer("particles", particles, minimum=2))
     curvature_particles = _checks.power_of_2("curvature_particles", curvature_particles, minimum=2)
     samples = _checks.integer("samples", samples, minimum=2)
-    seed = _checks.integer("seed", seed, minimum=0)
+    seed = _checks.seed("seed", seed)
     precision = floating("dtype", dtype)
     rtol = _checks.real("rtol", rtol, minimum=1e-5 if precision == np.float32 else 1e-10, maximum=0.1)
     max_steps = _checks.integer("max_steps", max_steps, minimum=1)
+    _checks.function("progress", progress, optional=True)
+    check_memory_of_particles(problem, "particles", particles, precision)
+    check_memory_of_particles(problem, "curvature_particles", curvature_particles, precision)
+    check_number_of_jobs("samples", samples, 8 * len(grid))
     frame = problem.frame
     for activation in problem.activations:
         if not activation.smooth:
@@ -384,5 +388,8 @@ def _widths(width: float | tuple[float, float]) -> tuple[float, float]:
     pair = width if isinstance(width, tuple | list) else (width, width)
     if len(pair) != 2:
         _checks.refuse("width", "be one width or a pair (encoder, decoder)", width)
-    one, two = (math.inf if side == math.inf else _checks.integer("width", side, minimum=1) for side in pair)
+    one, two = (
+        math.inf if isinstance(side, float) and side == math.inf else _checks.integer("width", side, minimum=1)
+        for side in pair
+    )
     return one, two

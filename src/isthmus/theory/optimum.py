@@ -19,7 +19,8 @@ from isthmus.core.data import Data
 from isthmus.core.laws import Law, aligned_law, independent_law
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
-from isthmus.dynamics.parallel import Progress, run_jobs
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
+from isthmus.dynamics.sgd import check_width
 from isthmus.theory.atoms import born, consolidated, number_of_atoms, without_room
 from isthmus.theory.certificates import Certificate, certified
 from isthmus.theory.expressivity import Expressivity, expressivity
@@ -79,11 +80,11 @@ class Optimum:
 
     def draw(self, width: int | tuple[int, int], seed: int = 0) -> Autoencoder:
         """Return a network of width N, or (N_E, N_D), whose neurons are independent draws from the measures."""
-        widths = width if isinstance(width, tuple) else (width, width)
-        random = np.random.default_rng(_checks.integer("seed", seed, minimum=0))
+        random = np.random.default_rng(_checks.seed("seed", seed))
+        widths = check_width(width)
         sides = []
-        for measure, one in zip((self.encoder, self.decoder), widths, strict=True):
-            count = _checks.integer("width", one, minimum=1)
+        for measure, count in zip((self.encoder, self.decoder), widths, strict=True):
+            _checks.memory("width", width, 8 * count * (self.autoencoder.dim + self.autoencoder.latent_dim + 2))
             masses = np.asarray(measure.masses, float)
             chosen = random.choice(len(masses), count, p=masses / masses.sum())
             sides.append(measure.chosen(chosen))
@@ -146,7 +147,9 @@ def solve_optimum(
     tolerance = _checks.real("tolerance", tolerance, above=0)
     rounds = _checks.integer("rounds", rounds, minimum=1)
     starts = _checks.integer("starts", starts, minimum=1)
-    seed = _checks.integer("seed", seed, minimum=0)
+    seed = _checks.seed("seed", seed)
+    _checks.flag("throw", throw)
+    check_memory_of_search(problem, atoms, restarts, starts)
     check_bounded(problem, radius)
 
     with computing_in(DOUBLE):
@@ -179,6 +182,14 @@ def solve_optimum(
         radius=radius,
         status=status,
     )
+
+
+def check_memory_of_search(problem: Problem, atoms: int, restarts: int, starts: int) -> None:
+    """Refuse numbers of atoms, restarts or places that can't fit in memory."""
+    size = problem.dim + problem.latent_dim + 2
+    _checks.memory("atoms", atoms, 16 * atoms * size)
+    check_number_of_jobs("restarts", restarts, 16 * size**2)
+    _checks.memory("starts", starts, 8 * starts * size)
 
 
 def _refined(

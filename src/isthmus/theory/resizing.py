@@ -83,7 +83,8 @@ def resize(
     _checks.instance("network", network, Autoencoder)
     widths = check_width(width)
     spread = _checks.real("spread", spread, minimum=0)
-    random = np.random.default_rng(_checks.integer("seed", seed, minimum=0))
+    _checks.memory("width", width, 8 * sum(widths) * (network.dim + network.latent_dim + 2))
+    random = np.random.default_rng(_checks.seed("seed", seed))
     data = data if isinstance(data, Data) else Data(_checks.array("data", data, ("n", network.dim)))
     if data.dim != network.dim:
         _checks.refuse("data", f"have the dimension {network.dim} of the network", data.dim)

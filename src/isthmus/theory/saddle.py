@@ -59,7 +59,10 @@ class Saddle:
         """
         point = self._moving()
         widths = check_width(width)
-        random = np.random.default_rng([seed, *widths])
+        _checks.real("width", max(widths))
+        runs = _checks.integer("runs", runs, minimum=1)
+        _checks.memory("runs", runs, 8 * runs * len(point.generator))
+        random = np.random.default_rng([_checks.seed("seed", seed), *widths])
         sides = (point.encoder_parts, point.decoder_parts)
         start = [
             random.standard_normal((runs, len(parts))) @ (parts - parts.mean(axis=0)) / math.sqrt(len(parts) * n)
@@ -145,7 +148,8 @@ def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 1
     """
     _checks.instance("problem", problem, Problem)
     neurons = _checks.power_of_2("neurons", neurons, minimum=2)
-    seed = _checks.integer("seed", seed, minimum=0)
+    seed = _checks.seed("seed", seed)
+    _checks.memory("neurons", neurons, 8 * neurons * problem.dim * problem.latent_dim)
     if drop is not None:
         drop = _checks.real("drop", drop, above=0)
     else:

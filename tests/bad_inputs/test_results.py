@@ -1,0 +1,369 @@
+"""Files from strangers: results and models are data, refused by name where they don't fit; loading one runs nothing."""
+
+import io
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import h5netcdf
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+import isthmus as im
+from isthmus._files import read_arrays, write_arrays
+from isthmus.estimator.saving import KIND, VERSION
+from isthmus.exports.plain import WEIGHTS, PlainAutoencoder
+from isthmus.studies.study import provenance
+
+TRACKING = im.TrackingStudy(
+    data={"source": "wine"}, widths=[8, 16], step_sizes=[0.5], horizon=2.0, records=2, runs=3, flow_runs=2
+)
+BOTTLENECK = im.BottleneckStudy(data={"source": "wine"}, max_latent_dim=2, splits=2)
+EXPRESSIVITY = im.ExpressivityStudy(data={"source": "wine"}, widths=[2, 1], trainings=3, draws=4)
+
+
+def _filled(variables: dict[str, dict[str, int]]) -> dict[str, tuple]:
+    random = np.random.default_rng(0)
+    return {
+        name: (tuple(dims), random.uniform(0.1, 1, tuple(dims.values())) if dims else 0.5)
+        for name, dims in variables.items()
+    }
+
+
+def tracking() -> xr.Dataset:
+    networks = {"width": 2, "step_size": 1}
+    variables = {
+        "risk": {**networks, "run": 3, "time": 3},
+        "mean_field_risk": {"time": 3},
+        "mean_field_risk_error": {"time": 3},
+        "flow_risk": {"width": 2, "flow_run": 2, "time": 3},
+        "gap": {**networks, "run": 3},
+        "flow_gap": {"width": 2, "flow_run": 2},
+        "gap_quantile": {"level": 3, **networks, "bound": 3},
+        "flow_width_rate": {"level": 3, "bound": 3},
+    }
+    coords = {"time": [0.0, 1.0, 2.0], "width": [8, 16], "step_size": [0.5], "bound": ["estimate", "lower", "upper"]}
+    attributes = provenance("isthmus tracking study", TRACKING, "wine") | {"pca_risk": 0.25, "image_shape": []}
+    return xr.Dataset(_filled(variables), coords=coords).assign_attrs(attributes)
+
+
+def bottleneck() -> xr.Dataset:
+    each, pca = {"split": 2, "latent_dim": 2}, {"split": 2, "component": 3}
+    variables = dict.fromkeys(("training_risk", "held_out_risk", "error"), each)
+    variables |= dict.fromkeys(("pca_training_risk", "pca_held_out_risk"), pca) | {"intrinsic_dimension": {"split": 2}}
+    coords = {"latent_dim": [1, 2]}
+    attributes = provenance("isthmus bottleneck study", BOTTLENECK, "wine")
+    return xr.Dataset(_filled(variables), coords=coords).assign_attrs(attributes)
+
+
+def expressivity() -> xr.Dataset:
+    variables = {
+        "restart_objective": {"width": 2, "training": 3},
+        "best_objective": {"width": 2},
+        "best_risk": {"width": 2},
+        "drawn_risk": {"kind": 3, "width": 2, "draw": 4},
+    }
+    numbers = (
+        *("risk", "objective", "pca_risk", "encoder_atoms", "decoder_atoms", "agreement", "decoder_gap"),
+        *("encoder_descent", "starts", "known_optimum", "certified", "encoder_constant", "decoder_constant"),
+    )
+    coords = {"width": [1, 2], "kind": ["encoder", "decoder", "both"]}
+    attributes = provenance("isthmus expressivity study", EXPRESSIVITY, "wine") | dict.fromkeys(numbers, 0.5)
+    return xr.Dataset(_filled(variables), coords=coords).assign_attrs(attributes | {"status": "successful"})
+
+
+SOUND = {"tracking": tracking, "bottleneck": bottleneck, "expressivity": expressivity}
+REQUIRED = {
+    "tracking": ("risk", "mean_field_risk"),
+    "bottleneck": ("training_risk", "held_out_risk", "error", "pca_training_risk", "pca_held_out_risk"),
+    "expressivity": ("restart_objective", "best_objective", "best_risk", "drawn_risk"),
+}
+MAY_BE_NAN = {"flow_width_rate", "intrinsic_dimension"}
+
+
+def written(dataset: xr.Dataset, folder: Path) -> Path:
+    dataset.to_netcdf(folder / "results.nc", engine="h5netcdf")
+    return folder
+
+
+def refused(folder: Path) -> str:
+    """Return the one line with which results are refused, whose folder stays as it is."""
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(im.IsthmusError) as caught:
+        im.load_result(folder)
+    message = str(caught.value)
+    assert isinstance(caught.value, im.StudyFileError | im.ArgumentError) and message.isprintable()
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    return message
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_sound_results_are_loaded_with_whatever_else_they_hold(kind, tmp_path):
+    more = {"later": (("anything",), np.full(5, np.nan)), "words": (("letter",), ["a", "b"])}
+    dataset = SOUND[kind]().assign(more).assign_attrs(another="attribute")
+    loaded = im.load_result(written(dataset, tmp_path))
+    xr.testing.assert_identical(loaded.dataset, dataset)
+    if kind != "tracking":
+        return
+    (tmp_path / "results.nc").unlink()
+    optional = [name for name in dataset.data_vars if name not in REQUIRED["tracking"]]
+    assert im.load_result(written(dataset.drop_vars(optional), tmp_path)).study == TRACKING
+
+
+def _cases() -> list[tuple[str, str, str]]:
+    found = [(kind, name, "missing") for kind, names in REQUIRED.items() for name in names]
+    for kind, make in SOUND.items():
+        for name in make().data_vars:
+            if name == "optimum_restart":
+                continue
+            found += [
+                (kind, str(name), how) for how in ("words", "complex", "turned", "one axis more", "one axis less")
+            ]
+            found += [(kind, str(name), how) for how in ("nan", "infinite") if name not in MAY_BE_NAN]
+    return found
+
+
+def _spoiled(dataset: xr.Dataset, name: str, how: str) -> xr.Dataset:
+    values = dataset[name]
+    if how == "missing":
+        return dataset.drop_vars(name)
+    if how == "turned":
+        return dataset.assign({name: (tuple(f"other_{dim}" for dim in values.dims), values.values)})
+    if how == "one axis more":
+        return dataset.assign({name: values.expand_dims("extra")})
+    if how == "one axis less":
+        return dataset.assign({name: values.isel({values.dims[0]: 0})})
+    if how == "words":
+        return dataset.assign({name: (values.dims, np.full(values.shape, "a"))})
+    if how == "complex":
+        return dataset.assign({name: values * 1j})
+    bad = values.copy()
+    bad.values.ravel()[-1] = np.nan if how == "nan" else np.inf
+    return dataset.assign({name: bad})
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # complex numbers are not in the standard of netCDF
+@pytest.mark.parametrize(("kind", "name", "how"), _cases())
+def test_results_that_do_not_fit_their_study_are_refused_by_name(kind, name, how, tmp_path):
+    message = refused(written(_spoiled(SOUND[kind](), name, how), tmp_path))
+    assert "results.nc" in message and ("can't be read" in message or f"'{name}'" in message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "named"),
+    [
+        ("tracking", {"time": [0.0, 1.0, 2.5]}, "time"),
+        ("tracking", {"time": [np.nan, 1.0, 2.0]}, "time"),
+        ("tracking", {"width": [8, 17]}, "width"),
+        ("tracking", {"width": ["a", "b"]}, "width"),
+        ("tracking", {"step_size": [0.25]}, "step_size"),
+        ("tracking", {"bound": ["lower", "estimate", "upper"]}, "bound"),
+        ("bottleneck", {"latent_dim": [2, 1]}, "latent_dim"),
+        ("expressivity", {"width": [1, 3]}, "width"),
+        ("expressivity", {"kind": ["encoder", "decoder", "neither"]}, "kind"),
+    ],
+)
+def test_other_coordinates_than_those_of_the_study_are_refused(kind, changes, named, tmp_path):
+    assert f"'{named}'" in refused(written(SOUND[kind]().assign_coords(changes), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "dim"),
+    [
+        *(("tracking", dim) for dim in ("run", "time", "width", "bound")),
+        *(("bottleneck", dim) for dim in ("split", "latent_dim")),
+        *(("expressivity", dim) for dim in ("width", "kind", "draw")),
+    ],
+)
+def test_fewer_than_the_study_has_are_refused(kind, dim, tmp_path):
+    assert f"'{dim}'" in refused(written(SOUND[kind]().isel({dim: slice(0, 1)}), tmp_path))
+
+
+@pytest.mark.parametrize("value", [None, "many", np.nan, np.inf, [1.0, 2.0]])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("tracking", "pca_risk"), ("expressivity", "objective"), ("expressivity", "decoder_gap")]
+)
+def test_attributes_that_are_no_numbers_are_refused(kind, name, value, tmp_path):
+    dataset = SOUND[kind]()
+    dataset.attrs.pop(name)
+    if value is not None:
+        dataset.attrs[name] = value
+    assert f"'{name}'" in refused(written(dataset, tmp_path))
+
+
+STUDIES = {
+    "deep": "x = " + "[" * 5000 + "]" * 5000,
+    "long number": "seed = " + "9" * 5000,
+    "no TOML": "widths = [8",
+    "lines": '"a\\nb" = 1',
+    "program": "__import__('os').mkdir('sprung')",
+    "pickle": pickle.dumps(os.mkdir, protocol=0).decode("latin-1"),
+    "huge": "widths = [1" + "0" * 400 + "]",
+    "another study": "method = 'horizon'",
+    "truth": "seed = true",
+    "many steps": "horizon = 1e300",
+}
+
+
+@pytest.mark.parametrize("label", STUDIES)
+def test_a_study_that_is_none_is_refused(label, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(written(tracking().assign_attrs(study=STUDIES[label]), tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["results.nc"]
+
+
+@pytest.mark.parametrize("value", [3, 1.5, [1.0, 2.0], np.zeros(3)])
+def test_a_study_that_is_no_text_is_refused(value, tmp_path):
+    assert "results.nc" in refused(written(tracking().assign_attrs(study=value), tmp_path))
+
+
+def test_a_file_that_would_unpack_to_more_than_memory_is_refused(tmp_path):
+    with h5netcdf.File(written(tracking(), tmp_path) / "results.nc", "a") as file:
+        file.dimensions["long"] = file.dimensions["wide"] = 1 << 24
+        file.create_variable("bomb", ("long", "wide"), "f8", chunks=(1024, 1024), compression="gzip")
+    assert (tmp_path / "results.nc").stat().st_size < 1 << 20
+    assert "it would unpack to 2,097,152 GiB" in refused(tmp_path)
+
+
+def test_a_pickle_in_results_is_not_run(tmp_path):
+    with h5py.File(written(tracking(), tmp_path) / "results.nc", "a") as file:
+        file.attrs["payload"] = np.void(pickle.dumps(_Trap(tmp_path / "sprung")))
+    assert im.load_result(tmp_path).study == TRACKING
+    assert not (tmp_path / "sprung").exists()
+
+
+class _Trap:
+    """An object that makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    points = np.random.default_rng(0).standard_normal((24, 3))
+    path = tmp_path_factory.mktemp("model") / "model.npz"
+    im.MeanFieldAutoencoder(1, width=8, horizon=0.2, batch_size=4, records=2, random_state=0).fit(points).save(path)
+    return path
+
+
+def _refused_model(path: Path) -> str:
+    with pytest.raises(im.StudyFileError) as caught:
+        im.MeanFieldAutoencoder.load(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_pickle_in_a_model_is_not_run(model, tmp_path):
+    """Neither as an array of objects, nor as the whole file, nor beside arrays that are sound."""
+    sprung = tmp_path / "sprung"
+    objects = np.array([_Trap(sprung)], dtype=object)
+    _, arrays = read_arrays(model, KIND, VERSION)
+    with zipfile.ZipFile(model) as archive:
+        header = np.load(io.BytesIO(archive.read("header.npy")))
+    files = {"objects": {"mean_": objects, "header": header}, "beside": arrays | {"header": header, "more": objects}}
+    for name, entries in files.items():
+        with (tmp_path / f"{name}.npz").open("wb") as file:
+            np.savez(file, **entries)
+        _refused_model(tmp_path / f"{name}.npz")
+    (tmp_path / "whole.npz").write_bytes(pickle.dumps(_Trap(sprung)))
+    _refused_model(tmp_path / "whole.npz")
+    parts = [f"{side}_{weight}" for side in ("encoder", "decoder") for weight in WEIGHTS]
+    np.savez(tmp_path / "plain.npz", **dict.fromkeys(("mean", "unit", "activations", *parts), objects))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        PlainAutoencoder.load(tmp_path / "plain.npz")
+    assert not sprung.exists()
+    np.load(tmp_path / "objects.npz", allow_pickle=True)["mean_"]
+    assert sprung.exists()  # the trap works where it is sprung
+
+
+SPOILED_ARRAYS = {
+    "encoder_outgoing": ("nan", "wider", "words", "missing", "narrower", "empty"),
+    "encoder_incoming": ("nan", "wider", "words", "missing", "narrower"),
+    "encoder_bias": ("nan", "words", "missing", "narrower"),
+    "encoder_masses": ("nan", "words", "missing", "narrower", "negative"),
+    "decoder_outgoing": ("nan", "wider", "missing"),
+    "decoder_masses": ("negative", "missing"),
+    "mean_": ("nan", "narrower", "words", "missing"),
+    "components_": ("nan", "wider", "narrower", "missing"),
+    "training_curve_": ("nan", "words"),
+    "times_": ("words",),
+}
+
+
+@pytest.mark.parametrize(("name", "how"), [(name, how) for name, many in SPOILED_ARRAYS.items() for how in many])
+def test_arrays_that_are_not_those_of_a_model_are_refused(name, how, model, tmp_path):
+    values, arrays = read_arrays(model, KIND, VERSION)
+    array = arrays[name].copy()
+    if how == "missing":
+        del arrays[name]
+    elif how == "nan":
+        array.ravel()[0] = np.nan
+    elif how == "negative":
+        array = -array
+    arrays |= {} if how == "missing" else {name: _changed(array, how)}
+    write_arrays(tmp_path / "model.npz", KIND, VERSION, values, arrays)
+    _refused_model(tmp_path / "model.npz")
+
+
+def _changed(array: np.ndarray, how: str) -> np.ndarray:
+    if how == "wider":
+        return np.concatenate([array, array], axis=1)
+    if how == "narrower":
+        return array[:-1]
+    if how == "words":
+        return array.astype("U8")
+    return array[:0] if how == "empty" else array
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value"),
+    [
+        ("parameters", "n_components", 0),
+        ("parameters", "n_components", 2),
+        ("parameters", "width", "many"),
+        ("parameters", "activation", "os.system"),
+        ("parameters", "activation", {"optimizer": "os.system"}),
+        ("parameters", "optimizer", {"optimizer": "Popen", "args": ["true"]}),
+        ("parameters", "optimizer", {"optimizer": "Adam", "epsilon": -1}),
+        ("parameters", "optimizer", "adam"),
+        ("parameters", "random_state", {"random_state": {"state": 3}}),
+        ("parameters", "random_state", -1),
+        ("parameters", "step_size", True),
+        ("parameters", "horizon", "long"),
+        ("parameters", "unknown", 1),
+        ("parameters", "__class__", "object"),
+        ("numbers", "unit_", 0.0),
+        ("numbers", "unit_", "x"),
+        ("numbers", "risk_", -1.0),
+        ("numbers", "n_features_in_", 4),
+        ("numbers", "n_features_in_", True),
+        ("numbers", "n_iter_", -1),
+        ("", "steps", "many"),
+        ("", "steps", -1),
+        ("", "feature_names_in_", ["a"]),
+        ("", "parameters", []),
+        ("", "numbers", None),
+        ("", "nothing", 3),
+    ],
+)
+def test_values_that_are_not_those_of_a_model_are_refused(table, name, value, model, tmp_path):
+    values, arrays = read_arrays(model, KIND, VERSION)
+    inside = values[table] if table else values
+    assert inside.get(name) != value or isinstance(value, bool)
+    inside[name] = value
+    write_arrays(tmp_path / "model.npz", KIND, VERSION, values, arrays)
+    _refused_model(tmp_path / "model.npz")
+
+
+def test_a_sound_model_is_loaded(model, tmp_path):
+    """Otherwise each refusal could have another reason."""
+    values, arrays = read_arrays(model, KIND, VERSION)
+    write_arrays(tmp_path / "model.npz", KIND, VERSION, values, arrays)
+    assert im.MeanFieldAutoencoder.load(tmp_path / "model.npz").n_features_in_ == 3
