@@ -25,6 +25,14 @@ def few_programs():
         jax.clear_caches()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Let commands keep compiled programs with the other files of this run, and not in the home of the user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp().parent / "cache"))
+        yield
+
+
 @pytest.fixture
 def double():
     """Double precision for the length of a test."""
