@@ -1,6 +1,10 @@
 """Strict numerics for every test: no silent change of type, no silent broadcast."""
 
+import os
 from pathlib import Path
+
+# Tests run in several processes, and the threads of one would wait for those of the other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import numpy as np

@@ -180,8 +180,13 @@ def _heavy_ones_apart(modules):
         "studies.bottleneck_result",
         "studies.expressivity_result",
         "studies.prediction",
+        "studies.tracking_result",
         "studies.width",
         "theory.best_network",
+        "theory.coupling",
+        "theory.expressivity",
+        "theory.finite_width",
+        "theory.optimum",
     )
     marks = lambda module: [pytest.mark.slow] if module.removeprefix("isthmus.") in heavy else []
     return [pytest.param(module, marks=marks(module)) for module in modules]

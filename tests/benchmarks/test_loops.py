@@ -72,6 +72,7 @@ def test_a_race_times_every_loop(problem, capsys):
     assert float(steps["× JAX by hand"]) == pytest.approx(ratio, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_share_of_steps_in_a_study(capsys):
     loops.print_study(loops.QUICK)
     lines = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")]

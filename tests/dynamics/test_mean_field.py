@@ -13,6 +13,7 @@ def digits():
     return im.Problem(data, im.aligned_law(data, 2))
 
 
+@pytest.mark.slow
 def test_random_particles_follow_the_closed_system_within_their_error():
     path = im.solve_mean_field(
         Example.problem(), Example.times, particles=4096, replicates=8, quadrature="iid", rtol=1e-8
@@ -52,10 +53,8 @@ def test_a_tensor_rule_converges_exponentially():
     assert errors[1] < errors[0] / 20 and errors[2] < errors[1] / 20
 
 
-@pytest.mark.parametrize(
-    ("quadrature", "slowest", "fastest"),
-    [pytest.param("iid", -0.3, -0.7, marks=pytest.mark.slow), ("sobol", -0.8, -2.5)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("quadrature", "slowest", "fastest"), [("iid", -0.3, -0.7), ("sobol", -0.8, -2.5)])
 def test_error_of_particles_falls_at_its_rate(quadrature, slowest, fastest):
     """I.i.d. particles as N^(−1/2), Sobol' points at least as N^(−0.8), by regression over sizes."""
     system = Scalar()
@@ -98,6 +97,7 @@ def test_the_error_estimate_of_time_steps_covers_their_error():
         assert error <= bound < 3 * error
 
 
+@pytest.mark.slow
 def test_the_error_estimate_of_a_population_covers_its_error():
     """Linear activations and a Gaussian population: the path depends on its covariance, which is known."""
     stream = im.Stream(im.gaussian_stream([1.0, 0.5]).sample, 2)  # without its transform: a random sample
@@ -116,6 +116,7 @@ def test_the_error_estimate_of_a_population_covers_its_error():
     assert np.all(sizes < 5)
 
 
+@pytest.mark.slow
 def test_sobol_points_of_a_population_beat_a_random_sample():
     stream = im.manifold_stream(dim=5, seed=1)
     law = im.aligned_law(im.Data(stream.draw(4096, seed=0).points, center=True), 1)
@@ -126,6 +127,7 @@ def test_sobol_points_of_a_population_beat_a_random_sample():
     assert np.all(error(stream) < error(plain) / 3)
 
 
+@pytest.mark.slow
 def test_particles_are_added_until_the_tolerance_is_met():
     system, times = Scalar(), np.array([0.0, 1.0, 3.0])
     exact = system.risk(times, nodes=32)

@@ -44,6 +44,7 @@ def test_the_flow_is_that_of_the_closed_system(changes):
     np.testing.assert_allclose(risk, exact, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_noise_agrees_with_the_closed_system_within_its_error():
     problem = Example.problem(temperature=0.3, weight_decay=0.2, decoder_rate=0.5)
     path = im.solve_mean_field(problem, Example.times, particles=2048, replicates=6)
@@ -141,6 +142,7 @@ def test_the_second_moment_is_that_of_single_points(wine, double):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_small_steps_of_adam_go_to_its_flow_with_an_error_of_first_order(wine):
     problem = dataclasses.replace(wine, optimizer=im.Adam(0.5, 1.0, epsilon=0.1))
     times = np.array([0.0, 0.5, 1.0, 2.0])

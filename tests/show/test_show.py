@@ -62,7 +62,9 @@ def unlabelled(images):
     return TrackingResult(images.study, images.dataset.drop_vars(["latent", "label"]).assign(latent=latent))
 
 
-@pytest.mark.parametrize("kind", [pytest.param("images", marks=pytest.mark.slow), "table", "unlabelled"])
+@pytest.mark.parametrize(
+    "kind", ["unlabelled", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("images", "table"))]
+)
 def test_every_figure_is_drawn_and_no_title_is_cut(kind, request):
     result = request.getfixturevalue(kind)
     drawn = plots.figures(result)

@@ -64,6 +64,7 @@ def test_drawn_decoders_pay_what_the_identity_says(result):
     assert abs(excess.mean() - values["decoder_constant"]) <= STANDARD_ERRORS * excess.std(ddof=1) / np.sqrt(400)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_when_redone_and_when_loaded(result, tmp_path):
     again = im.expressivity_curve(result.study, workers=1)
     assert again.dataset.equals(result.dataset)

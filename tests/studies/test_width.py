@@ -49,6 +49,7 @@ def test_what_is_said_follows_the_numbers(found):
     assert not failed.confirmed and any("do not confirm" in verdict for verdict in failed.verdicts())
 
 
+@pytest.mark.slow
 def test_points_alone_will_do():
     X = np.random.default_rng(0).standard_normal((40, 3)) * [3.0, 1.0, 0.3]
     found = im.recommend_width(X, 0.05, latent_dim=1, horizon=1.0, records=1, runs=2, particles=64)

@@ -52,6 +52,7 @@ def test_sgd_is_coupled_to_the_same_ideal_particles(problem):
     assert (steps.supremum("encoder") > flow.supremum("encoder")).all()
 
 
+@pytest.mark.slow
 def test_wasserstein_distances_lie_below_the_coupling_and_agree_with_each_other(problem):
     coupling = im.couple(problem, [0.0, 8.0], 64, runs=3, particles=512)
     for side in ("encoder", "decoder"):

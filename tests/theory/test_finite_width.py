@@ -65,7 +65,7 @@ def test_unequal_widths_have_the_predicted_law(problem, times, law):
 @pytest.mark.parametrize(
     ("sampling", "size"),
     [
-        ("with_replacement", 4),
+        pytest.param("with_replacement", 4, marks=pytest.mark.slow),
         ("without_replacement", 2),
         pytest.param("without_replacement", 32, marks=pytest.mark.slow),
     ],

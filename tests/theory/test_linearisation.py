@@ -149,6 +149,7 @@ def test_states_that_were_not_kept_are_computed_again(path, linear, times, monke
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_the_influence_does_not_blow_up_where_steps_are_at_the_border_of_stability():
     """Loose steps on a stiff problem against fine ones."""
     data = im.load_data("digits", max_points=40)

@@ -204,6 +204,7 @@ def test_the_excess_risk_of_drawn_encoders_is_right_to_leading_order(curve, opti
     assert error < 0.2 * constant
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_optimum(curve, optimum):
     again = im.solve_optimum(curve, atoms=16, restarts=2, starts=256, workers=1)
     np.testing.assert_array_equal(again.restarts, optimum.restarts)
