@@ -16,6 +16,13 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+def pytest_configure(config):
+    """Let fast tests compile without most optimizations, since that is what takes their time; slow ones have them."""
+    if config.option.markexpr == "not slow":
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for processes that tests start
+        jax.config.update("jax_disable_most_optimizations", True)
+
+
 MAPS = Path("/proc/self/maps")
 MANY_MAPS = 30_000
 """Every compiled program holds memory maps, of which a process may have 65,530 under Linux before it crashes."""

@@ -43,6 +43,7 @@ def test_table(capsys):
     assert "suggested" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_mnist_in_short():
     model = example("mnist")(horizon=10.0, width=128)
     assert model.encoder_.inputs == 784 and model.risk_ < model.pca_risk_

@@ -99,6 +99,7 @@ def test_the_frame_does_not_change_the_limit(problem, change):
     np.testing.assert_array_less(np.abs(path.risk - random.risk), 1.5 * random.risk_error + path.risk_error + 8e-4)
 
 
+@pytest.mark.slow
 def test_networks_come_back_with_the_law_of_what_never_acted(problem):
     path = im.solve_mean_field(problem, [0.0, 5.0], particles=4096, replicates=1, snapshot_times=[0.0, 5.0])
     start, end = path.at(0.0), path.at(5.0)

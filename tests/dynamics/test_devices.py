@@ -40,6 +40,7 @@ def alone():
     return [namespace["solve"](None, **options) for options in OPTIONS]
 
 
+@pytest.mark.slow
 def test_four_devices_agree_with_one_to_rounding(alone):
     code = SOLVE + f"print(json.dumps([[solve(n, **o) for o in {OPTIONS}] for n in (2, 4)]))"
     run = subprocess.run([sys.executable, "-c", code], env=environment(4), capture_output=True, text=True, timeout=300)

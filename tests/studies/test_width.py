@@ -56,6 +56,7 @@ def test_points_alone_will_do():
     assert found.width >= 32 and found.batch_size is None
 
 
+@pytest.mark.slow
 def test_the_command_prints_it(tmp_path):
     flags = ("--data", "wine", "--max-points", "60", "--latent-dim", "1", "--tolerance", "0.02", "--horizon", "4")
     tiny = (*flags, "--set", "records=4", "--runs", "4", "--set", "particles=128", "--seed", "1", "--quiet")

@@ -65,11 +65,12 @@ def test_unequal_widths_have_the_predicted_law(problem, times, law):
 @pytest.mark.parametrize(
     ("sampling", "size"),
     [
-        pytest.param("with_replacement", 4, marks=pytest.mark.slow),
+        ("with_replacement", 4),
         ("without_replacement", 2),
-        pytest.param("without_replacement", 32, marks=pytest.mark.slow),
+        ("without_replacement", 32),
     ],
 )
+@pytest.mark.slow
 def test_sgd_has_the_predicted_law(problem, times, law, sampling, size):
     step_size = 0.02
     runs = im.train(problem, times, 1000, step_size, batch_size=size, sampling=sampling, runs=RUNS, snapshot_times=())
