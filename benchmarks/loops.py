@@ -28,12 +28,14 @@ class Settings(NamedTuple):
     torch_share: float = 1 / 40  # of the steps
     study_widths: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
     study_runs: int = 64
-    study_horizon: float = 20.0
-    study_predicts: bool = True
+    studies: tuple[dict[str, Any], ...] = (
+        {"horizon": 20.0},
+        {"horizon": 100.0, "predict": False, "flow_runs": 2},  # hardly more than its networks
+    )
     compile_torch: bool = True
 
 
-QUICK = Settings((16,), (1, 2), 2, 0.002, 1 / 4, (16, 32), 4, 1.0, False, False)
+QUICK = Settings((16,), (1, 2), 2, 0.002, 1 / 4, (16, 32), 4, ({"horizon": 1.0, "predict": False},), False)
 
 
 def digits() -> im.Problem:
@@ -124,14 +126,13 @@ def print_workers(problem: im.Problem, settings: Settings) -> None:
     print(markdown(["width", "one worker", "two workers", "ratio"], rows))
 
 
-def print_study(settings: Settings) -> None:
+def print_study(settings: Settings, changes: dict[str, Any]) -> None:
     """Print what share of a tracking study is the steps of its networks, which are timed alone as well."""
     study = im.TrackingStudy(
         data={"source": "digits", "max_points": 200},
         widths=settings.study_widths,
         runs=settings.study_runs,
-        horizon=settings.study_horizon,
-        predict=settings.study_predicts,
+        **changes,
     )
     step_size = study.step_sizes[0]
 
@@ -159,8 +160,8 @@ def print_study(settings: Settings) -> None:
     study_seconds, alone = timed(whole), timed(steps_alone)
     steps = len(study.widths) * study.runs * round(study.horizon / step_size)
     print(
-        f"A tracking study of digits: {len(study.widths)} widths, {study.runs} runs, horizon {study.horizon:g}, "
-        f"{steps:,d} steps of SGD\n"
+        f"A tracking study of digits, {', '.join(f'{name}={value}' for name, value in changes.items())}: "
+        f"{len(study.widths)} widths, {study.runs} runs, {steps:,d} steps of SGD\n"
     )
     rows = [[name, f"{seconds:.1f}", f"{100 * seconds / study_seconds:.0f}"] for name, seconds in parts.items()]
     rows.append(["the whole study", f"{study_seconds:.1f}", "100"])
@@ -178,4 +179,6 @@ def report(quick: bool = False) -> None:
     print()
     print_workers(problem, settings)
     print()
-    print_study(settings)
+    for changes in settings.studies:
+        print_study(settings, changes)
+        print()

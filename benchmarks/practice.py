@@ -32,6 +32,7 @@ class Settings(NamedTuple):
     steps: int = 2000
     batch_size: int = 32
     step_size: float = 0.1
+    long_step: float = 1.0
 
 
 QUICK = Settings((("wine", 60, 2),), 2, 8, 4, 8)
@@ -100,11 +101,20 @@ def by_torch(training, held_out, k, seed, settings):
 
 def by_isthmus(training, held_out, k, seed, settings):
     """MeanFieldAutoencoder as it comes, for as many steps."""
+    return _estimator(training, held_out, k, seed, settings, settings.step_size)
+
+
+def by_isthmus_in_long_steps(training, held_out, k, seed, settings):
+    """MeanFieldAutoencoder with a longer step and horizon, which follow the gradient flow less closely."""
+    return _estimator(training, held_out, k, seed, settings, settings.long_step)
+
+
+def _estimator(training, held_out, k, seed, settings, step_size):
     model = im.MeanFieldAutoencoder(
         k,
         width=settings.width,
-        step_size=settings.step_size,
-        horizon=settings.step_size * settings.steps,
+        step_size=step_size,
+        horizon=step_size * settings.steps,
         batch_size=settings.batch_size,
         random_state=seed,
     ).fit(training.astype(np.float32))
@@ -118,6 +128,7 @@ METHODS: dict[str, Method] = {
     "MLPRegressor(X, X)": by_regressor,
     "torch autoencoder": by_torch,
     "MeanFieldAutoencoder": by_isthmus,
+    "MeanFieldAutoencoder, step_size=1": by_isthmus_in_long_steps,
 }
 
 

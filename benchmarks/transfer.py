@@ -14,17 +14,18 @@ LATENT_DIM = 2
 
 
 class Settings(NamedTuple):
-    """Step sizes are powers of 2; their exponents are searched upwards from the first until training has diverged."""
+    """Step sizes are powers of 2, of these exponents and of as many beyond an end as the best one is found at."""
 
     widths: tuple[int, ...] = (64, 256, 1024, 4096)
     steps: int = 300
     batch_size: int = 32
     seeds: int = 2
     ours: tuple[tuple[str, int, int], ...] = (("SGD", -2, 4), ("momentum", -2, 3), ("Adam", -7, -1))
-    plain: tuple[tuple[str, int, int], ...] = (("SGD", -6, 3), ("momentum", -8, 0), ("Adam", -14, -5))
+    plain: tuple[tuple[str, int, int], ...] = (("SGD", -5, -2), ("momentum", -6, -3), ("Adam", -12, -7))
+    beyond: int = 10
 
 
-QUICK = Settings((4, 16), 4, 4, 2, (("SGD", -3, -1),), (("SGD", -3, -1),))
+QUICK = Settings((4, 16), 4, 4, 2, (("SGD", -3, -1),), (("SGD", -3, -1),), 1)
 
 Risk = Callable[[int, float], float]
 """The training risk that a width and a step size lead to."""
@@ -95,13 +96,27 @@ class Optimum(NamedTuple):
     def excess(self, step_size: float) -> float:
         """Return how much larger the risk at a step size is than the lowest, as a share of that."""
         at = self.risks[np.flatnonzero(self.step_sizes == step_size)[0]]
-        return float(at / self.risks.min() - 1)
+        return float(at / self.risks.min() - 1) if np.isfinite(at) else np.inf
 
 
-def search(risk_at: Risk, width: int, first: int, last: int) -> Optimum:
-    """Return the risks at 2^first, …, 2^last."""
-    step_sizes = 2.0 ** np.arange(first, last + 1)
-    return Optimum(step_sizes, np.array([risk_at(width, float(size)) for size in step_sizes]))
+def search(risk_at: Risk, width: int, first: int, last: int, beyond: int) -> Optimum:
+    """Return the risks at 2^first, …, 2^last and at up to ``beyond`` more, below or above, until none is better."""
+    risks = {exponent: risk_at(width, 2.0**exponent) for exponent in range(first, last + 1)}
+    for _ in range(beyond):
+        best = min(risks, key=lambda exponent: (risks[exponent], exponent))
+        if best not in (ends := (min(risks), max(risks))):
+            break
+        further = best + (1 if best == ends[1] else -1)
+        risks[further] = risk_at(width, 2.0**further)
+    exponents = np.array(sorted(risks))
+    return Optimum(2.0**exponents, np.array([risks[int(exponent)] for exponent in exponents]))
+
+
+def searched(risk_at: Risk, widths: tuple[int, ...], first: int, last: int, beyond: int) -> list[Optimum]:
+    """Return what is found at each width, the best step size of the first one among those tried at all others."""
+    optima = [search(risk_at, widths[0], first, last, beyond)]
+    best = round(np.log2(optima[0].best))
+    return optima + [search(risk_at, width, min(first, best), max(last, best), beyond) for width in widths[1:]]
 
 
 def shown(step_size: float, on_edge: bool = False) -> str:
@@ -157,7 +172,7 @@ def report(quick: bool = False) -> None:
         optima: dict[str, list[Optimum]] = {}
         for name, first, last in grids:
             risk_at = risk_of(name, data, settings)
-            optima[name] = [search(risk_at, width, first, last) for width in settings.widths]
+            optima[name] = searched(risk_at, settings.widths, first, last, settings.beyond)
             cells = [f"{shown(one.best, one.on_edge)}, {one.risks.min():.4f}" for one in optima[name]]
             excess = carried(optima[name])
             cost = f"{100 * excess:+.0f} %" if np.isfinite(excess) else "diverges"

@@ -113,6 +113,7 @@ def distance(gap, batches=0.0, neurons=1e-4, shift=0.0):
         (distance(0.01, neurons=0.02), True, "most of it from neurons: a wider network would follow more closely"),
         (distance(0.01, batches=0.02), True, "most of it from batches: a smaller step size or larger batches"),
         (distance(0.01, shift=0.02), True, "most of it from steps: a smaller step size would"),
+        (distance(0.01, batches=0.2), None, "more than the risk itself, most of it from batches: take a smaller step"),
         (distance(0.01), False, "halve the step size, and see whether the difference halves"),
         (distance(0.01, shift=1e-3), False, "of leading order, which does not reach so far: take a smaller step size"),
     ],

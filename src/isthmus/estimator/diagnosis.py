@@ -157,6 +157,14 @@ class Diagnosis:
                 "the width, fit twice as wide."
             )
         of = f"networks of width {self.width} at this step size and batch size"
+        remedies = {"neurons": "a wider network", "batches": "a smaller step size or larger batches"}
+        remedy = remedies.get(distance.source or "", "a smaller step size")
+        if not distance.reaches:
+            return (
+                f"The learning curve differs from the infinitely wide network's by {gap}; no band is known, since the "
+                f"law of {of} is of leading order in their noise and would give {distance.expected:.2g}, more than the "
+                f"risk itself, most of it from {distance.source}: take {remedy}."
+            )
         if not distance.inside:
             return (
                 f"The learning curve leaves the infinitely wide network's: it differs by {gap}, where 95 % of {of} are "
@@ -169,10 +177,9 @@ class Diagnosis:
         )
         if share <= LARGE:
             return f"{found}; wider networks would learn the same."
-        remedy = {"neurons": "a wider network", "batches": "a smaller step size or larger batches"}
         return (
             f"{found}. That is {100 * share:.0f} % of what is learned, most of it from {distance.source}: "
-            f"{remedy.get(distance.source or '', 'a smaller step size')} would follow more closely."
+            f"{remedy} would follow more closely."
         )
 
     def _outside_words(self, distance: Distance) -> str:

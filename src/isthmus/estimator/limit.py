@@ -65,9 +65,14 @@ class Distance:
         return None if self.prediction is None else self.prediction.gap_quantile(CONFIDENCE)
 
     @property
+    def reaches(self) -> bool:
+        """Whether the predicted law, of leading order, says anything: it does not where its gap exceeds the risk."""
+        return self.expected is not None and self.expected <= self.limit.max()
+
+    @property
     def inside(self) -> bool | None:
-        """Whether the gap is one that such networks have, up to the error of R(t)."""
-        if self.expected is None:
+        """Whether the gap is one that such networks have, up to the error of R(t); None where the law says nothing."""
+        if self.expected is None or not self.reaches:
             return None
         return bool((np.abs(self.curve - self.limit) - self.limit_error).max() <= self.expected)
 
