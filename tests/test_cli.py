@@ -123,6 +123,7 @@ def test_flags_override_the_file_in_what_is_written(tracked):
     assert im.load_result(folder / "out").study == study
 
 
+@pytest.mark.slow
 def test_a_study_runs_again_in_its_folder_to_the_same_numbers(tracked):
     folder, first = tracked
     before = im.load_result(folder / "out").dataset
@@ -374,6 +375,7 @@ def test_an_interrupt_is_one_line_and_tells_the_truth(tracked, monkeypatch):
     assert not (folder / "interrupted" / "results.nc").exists()
 
 
+@pytest.mark.slow
 def test_predict_prints_and_writes_the_law_of_networks_that_were_not_trained(tmp_path):
     (tmp_path / "study.toml").write_text(TINY_FILE)
     flags = (

@@ -12,6 +12,7 @@ def digits():
     return im.Problem(data, im.aligned_law(data, 2))
 
 
+@pytest.mark.slow
 def test_it_follows_the_closed_system_to_its_tolerance():
     exact = im.linear_closure(Example.problem(), Example.times)
     errors = []

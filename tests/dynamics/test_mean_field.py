@@ -28,6 +28,7 @@ def test_matched_moments_make_the_linear_path_exact():
     np.testing.assert_allclose(path.risk, im.linear_closure(Example.problem(), Example.times), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_nonlinear_path_is_that_of_a_spectral_rule():
     system = Scalar()
     times = np.array([0.0, 1.0, 3.0, 6.0])
@@ -153,6 +154,7 @@ def test_error_of_time_steps_falls_with_the_tolerance(digits):
     assert errors[0] < 1e-3 and errors[1] < 1e-5 and errors[2] < 1e-7
 
 
+@pytest.mark.slow
 def test_energy_is_dissipated_at_the_rate_of_the_identity(digits, double):
     times = np.linspace(0, 20, 401)
     path = im.solve_mean_field(digits, times, particles=64, replicates=1, rtol=1e-9, snapshot_times=times)

@@ -131,6 +131,7 @@ def test_steps_are_those_of_the_familiar_optimizers_on_gradients_times_width(win
     assert problem.objective(network) == pytest.approx(full_batch_network(problem, theirs, step_size, 20), rel=1e-10)
 
 
+@pytest.mark.slow
 def test_the_second_moment_is_that_of_single_points(wine, double):
     problem = dataclasses.replace(wine, weight_decay=(0.3, 0.1))
     network = problem.draw(jax.random.key(1), (5, 7), DOUBLE)
@@ -215,6 +216,7 @@ def test_weight_decay_is_predicted_at_every_width(wine):
     assert np.abs(plain.mean - predicted.mean).max() > 10 * errors.max()
 
 
+@pytest.mark.slow
 def test_little_memory_knows_weight_decay(wine):
     problem = dataclasses.replace(wine, weight_decay=(0.2, 0.4))
     paths = [

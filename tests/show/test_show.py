@@ -235,6 +235,7 @@ def test_the_report_is_well_formed_and_needs_nothing_else(kind, texts):
         assert link.removeprefix("#") in identifiers or link.startswith("data:image/png;base64,"), link[:80]
 
 
+@pytest.mark.slow
 def test_figures_in_the_report_have_their_titles_as_text_whatever_their_form(table, texts, monkeypatch):
     monkeypatch.setattr(report, "LARGE", 0)
     titles = [figure.get_suptitle().replace("\n", " ") for figure in plots.figures(table).values()]

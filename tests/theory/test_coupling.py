@@ -67,6 +67,7 @@ def test_the_exact_distance_of_a_shifted_cloud_is_the_shift():
     assert module._assigned(cloud, cloud[::-1] + np.array([0.3, 0.0, 0.4])) == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_arguments_are_checked(problem):
     with pytest.raises(im.ArgumentError, match="power of 2"):
         im.couple(problem, [0.0, 1.0], 16, particles=100)

@@ -27,7 +27,7 @@ def tiny(masses, activation="tanh", train_biases=True, decay=(0.0, 0.0)):
 @pytest.mark.parametrize(
     ("masses", "options"),
     [
-        ([0.2, 0.3, 0.5], {"decay": (0.1, 0.3)}),
+        pytest.param([0.2, 0.3, 0.5], {"decay": (0.1, 0.3)}, marks=pytest.mark.slow),
         ([0.2, 0.3, 0.5], {"activation": "gelu", "train_biases": False}),
     ],
 )

@@ -51,6 +51,7 @@ def agrees(law, runs, predicted, levels=(0.5, 0.9)):
         assert predicted.gap_quantile(level) == pytest.approx(measured, abs=0.05 * measured + 4 * error)
 
 
+@pytest.mark.slow
 def test_gradient_flows_have_the_predicted_law(problem, times, law):
     runs = im.gradient_flow(problem, times, 400, runs=RUNS, rtol=1e-4, snapshot_times=())
     agrees(law, runs, law.at(400))
