@@ -57,7 +57,7 @@ DEMO: dict[str, Any] = {
     "law_particles": 128,
     "law_samples": 8,
 }
-"""The study of ``isthmus demo``: large enough to mean something, small enough for a minute on two cores."""
+"""The study of ``isthmus demo``: large enough to mean something, small enough for a minute or two on two cores."""
 
 
 @app.command()
@@ -71,7 +71,7 @@ def demo(
     quiet: Quiet = False,
     seed: SeedOption = None,
 ) -> None:
-    """Track autoencoders of three widths on scikit-learn's digits: about a minute on two cores."""
+    """Track autoencoders of three widths on scikit-learn's digits: a minute or two on two cores."""
     values = DEMO if seed is None else DEMO | {"seed": seed}
     _run_study(values, Running.of(context))
 
