@@ -101,15 +101,15 @@ def by_torch(training, held_out, k, seed, settings):
 
 def by_isthmus(training, held_out, k, seed, settings):
     """MeanFieldAutoencoder as it comes, for as many steps."""
-    return _estimator(training, held_out, k, seed, settings, settings.step_size)
+    return _by_estimator(training, held_out, k, seed, settings, settings.step_size)
 
 
 def by_isthmus_in_long_steps(training, held_out, k, seed, settings):
     """MeanFieldAutoencoder with a longer step and horizon, which follow the gradient flow less closely."""
-    return _estimator(training, held_out, k, seed, settings, settings.long_step)
+    return _by_estimator(training, held_out, k, seed, settings, settings.long_step)
 
 
-def _estimator(training, held_out, k, seed, settings, step_size):
+def _by_estimator(training, held_out, k, seed, settings, step_size):
     model = im.MeanFieldAutoencoder(
         k,
         width=settings.width,

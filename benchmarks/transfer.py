@@ -14,7 +14,7 @@ LATENT_DIM = 2
 
 
 class Settings(NamedTuple):
-    """Step sizes are powers of 2, of these exponents and of as many beyond an end as the best one is found at."""
+    """Step sizes are powers of 2: of exponents in these ranges, and of up to ``beyond`` more where an end is best."""
 
     widths: tuple[int, ...] = (64, 256, 1024, 4096)
     steps: int = 300

@@ -8,6 +8,7 @@ it have the estimator's law.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Distance:
         """The time at which the gap is reached."""
         return float(self.times[np.abs(self.curve - self.limit).argmax()])
 
-    @property
+    @cached_property
     def expected(self) -> float | None:
         """The gap within which 95 % of such networks stay."""
         return None if self.prediction is None else self.prediction.gap_quantile(CONFIDENCE)
