@@ -86,8 +86,8 @@ def test_a_correlated_complement_is_kept(problem):
     assert Frame(problem.data, law.encoder, law.decoder).basis.shape == (64, 64)
 
 
-@pytest.mark.parametrize("change", [None, correlated])
 @pytest.mark.slow
+@pytest.mark.parametrize("change", [None, correlated])
 def test_the_frame_does_not_change_the_limit(problem, change):
     """Independent route: many random particles in all 64 dimensions."""
     other = problem if change is None else im.Problem(problem.data, change(problem))

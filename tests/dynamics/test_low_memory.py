@@ -38,8 +38,8 @@ def test_it_is_of_third_order():
     assert -3.4 < slope < -2.6
 
 
-@pytest.mark.parametrize("chunk", [24, 1000])
 @pytest.mark.slow
+@pytest.mark.parametrize("chunk", [24, 1000])
 def test_the_path_does_not_depend_on_chunks_nor_much_on_the_method(digits, monkeypatch, chunk):
     times = [0.0, 4.0, 20.0]
     options = {"particles": 64, "replicates": 2, "rtol": 1e-7, "snapshot_times": [0.0, 20.0]}

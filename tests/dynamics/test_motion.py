@@ -55,9 +55,9 @@ def test_noise_agrees_with_the_closed_system_within_its_error():
     assert path.errors["time_steps"].max() < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::isthmus.TrivialLimitWarning")
 @pytest.mark.parametrize("train_biases", [True, False])
-@pytest.mark.slow
 def test_noisy_steps_make_an_ornstein_uhlenbeck_process_of_what_is_trained(train_biases):
     """Where data pull at nothing, variances are known: σ² e^{−2λt} + (τ/λ)(1 − e^{−2λt}), λ and τ times the rate."""
     data = im.Data(1e-9 * np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))

@@ -63,6 +63,7 @@ def test_unequal_widths_have_the_predicted_law(problem, times, law):
     agrees(law, runs, law.at((200, 1000)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampling", "size"),
     [
@@ -71,7 +72,6 @@ def test_unequal_widths_have_the_predicted_law(problem, times, law):
         ("without_replacement", 32),
     ],
 )
-@pytest.mark.slow
 def test_sgd_has_the_predicted_law(problem, times, law, sampling, size):
     step_size = 0.02
     runs = im.train(problem, times, 1000, step_size, batch_size=size, sampling=sampling, runs=RUNS, snapshot_times=())

@@ -65,8 +65,8 @@ def test_the_linear_rate_is_that_of_the_closed_system():
     assert saddle.growth_rate == pytest.approx(4.0, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["tanh", "softplus"])
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["tanh", "softplus"])
 def test_a_law_that_is_nearly_dead_grows_at_the_rate(name):
     """An anisotropic law with biases, perturbed a little: the gain of the mean-field flow grows as e^(2γt)."""
     data = im.Data(im.manifold_stream(3, 1, seed=2).draw(24, 0).points, center=True, scale="total")
