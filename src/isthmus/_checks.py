@@ -130,7 +130,7 @@ def memory(name: str, value: object, size: int) -> None:
 
 def finite_squares(name: str, values: np.ndarray) -> None:
     """Refuse points, shape (n, d), so large that their squares, of which risks are made, leave the precision."""
-    largest = float(np.abs(values).max())
+    largest = max(float(values.max()), -float(values.min()))  # |values| would be a copy of the whole
     most = float(np.sqrt(np.finfo(values.dtype).max / values.shape[1])) / 4
     if largest > most:
         refuse(name, f"be at most {most:.3g}, so that squares are finite", largest, "measure them in another unit")
