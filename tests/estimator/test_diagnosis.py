@@ -67,6 +67,22 @@ def test_the_limit_and_its_law_are_those_of_many_estimators():
     assert np.all(np.abs(between) < 4)
 
 
+def test_the_predicted_band_is_that_of_many_small_fits():
+    """Spread and largest gaps of 32 curves; the first of them is told to follow the limit."""
+    models = [
+        im.MeanFieldAutoencoder(1, width=64, horizon=20.0, step_size=0.02, records=3, random_state=seed).fit(FEW)
+        for seed in range(32)
+    ]
+    curves = np.array([model.training_curve_ for model in models])
+    found = models[0].diagnose(FEW, particles=128, samples=2)
+    law, tolerance = found.distance.prediction, 4 / np.sqrt(2 * len(curves))
+    ratios = curves.std(axis=0, ddof=1)[1:] / law.std[1:]
+    assert np.all(np.abs(ratios - 1) < tolerance)
+    gaps = np.abs(curves - found.distance.limit).max(axis=1)
+    assert np.median(gaps) / law.gap_quantile(0.5) == pytest.approx(1.0, abs=tolerance)
+    assert found.distance.inside and "follows the infinitely wide network's" in found.verdicts()[0]
+
+
 @pytest.mark.slow
 def test_a_fit_that_follows_the_limit_is_told_so_and_one_of_other_parameters_not():
     model = im.MeanFieldAutoencoder(2, width=256, horizon=20.0, step_size=0.05, records=5, random_state=0).fit(X)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -13,9 +14,11 @@ from linear import Example
 import isthmus as im
 from isthmus._precision import computing_in
 from isthmus.core.frame import Frame
+from isthmus.core.pca_start import PCAStart
 from isthmus.core.quadrature import sobol_particles
 from isthmus.dynamics.closures import moment_flow
 from isthmus.theory import linearisation
+from isthmus.theory.curvature import curvature
 from isthmus.theory.linearisation import System, Trajectory, linearised
 
 DOUBLE = np.dtype(np.float64)
@@ -160,6 +163,50 @@ def test_the_influence_does_not_blow_up_where_steps_are_at_the_border_of_stabili
     )
     loose, fine = spread(1e-2), spread(1e-6)
     np.testing.assert_allclose(loose, fine, rtol=0.1)
+
+
+@pytest.fixture(scope="module")
+def at_rest():
+    """Digits at the PCA reconstruction, whose residual nothing stiff moves: the flow is slow, its curvature high."""
+    data = im.load_data("digits", max_points=40)
+    directions = np.linalg.svd(data.points, full_matrices=False)[2][:2].T
+    law = dataclasses.replace(im.aligned_law(data, 2), correction=PCAStart(data.points, data.weights, directions))
+    problem = im.Problem(data, law)
+    frame = problem.frame
+    drawn = problem.autoencoder(*sobol_particles(frame, 32, 0, 0, DOUBLE))
+    correction = law.correction.in_axes(frame.basis)
+    return drawn, correction, System.of(frame.data, problem.rates, DOUBLE)
+
+
+def test_steps_are_stable_where_what_is_stiff_is_at_rest(at_rest):
+    """Their error alone would let the first pass at several times the border of stability."""
+    drawn, correction, system = at_rest
+    path = Trajectory(correction.of(drawn), system, np.array([20.0]), 1e-2, 1000)
+    states = dict(path.backwards(len(path.nodes) - 1))
+    points, weights = np.asarray(system.points), np.asarray(system.weights)
+    sizes = np.diff(path.nodes)
+    products = [
+        size * curvature(states[node], points, weights).highest for node, size in enumerate(sizes) if node % 8 == 0
+    ]
+    assert 1.0 < np.median(products) < max(products) < 1.3
+
+
+def test_the_influence_through_the_pca_start_is_that_of_finite_differences(at_rest):
+    """The mass of one neuron changes the correction of all, of which the path is solved anew."""
+    drawn, correction, system = at_rest
+    path = Trajectory(correction.of(drawn), system, np.array([0.0, 2.0, 6.0]), 1e-4, 1000)
+    linear = linearised(path, 0, None, None, partial(correction.pulled_back, drawn))
+    h = 1e-5
+    for side, influence in (("encoder", linear.encoder), ("decoder", linear.decoder)):
+        for neuron in (0, 7):
+            pair = []
+            for sign in (1, -1):
+                masses = np.array(getattr(drawn, side).masses)
+                masses[neuron] += sign * h
+                noisy = eqx.tree_at(lambda state, side=side: getattr(state, side).masses, drawn, masses)
+                pair.append(risks(path, correction.of(noisy)))
+            difference = (pair[0] - pair[1]) / (2 * h)
+            np.testing.assert_allclose(influence[:, neuron], difference, rtol=1e-4, atol=1e-7)
 
 
 def test_steps_that_do_not_end_are_said(wine, times):

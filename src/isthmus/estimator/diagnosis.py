@@ -11,7 +11,7 @@ from isthmus._precision import computing_in
 from isthmus._version import __version__
 from isthmus.core.activations import activation_pair
 from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance
-from isthmus.estimator.limit import CONFIDENCE, Distance, distance, limit_problem
+from isthmus.estimator.limit import CONFIDENCE, LAW_POINTS, Distance, distance, limit_problem
 from isthmus.estimator.start import Start
 from isthmus.theory.activity import Activity, activity
 from isthmus.theory.curvature import FLAT, Curvature, curvature, settled, stability_limit
@@ -315,8 +315,13 @@ def comparison(model: Any, judge: Judge, same: bool, effort: Effort) -> Distance
         )
     if not same:
         return "X and its weights are not those of the fit, whose mean and unit are others: diagnose those"
+    start = starting(model, judge)
+    problems = (
+        limit_problem(begun, model._motion(), float(model.weight_decay))
+        for begun in (start, start.on_fewer(LAW_POINTS))
+    )
     return distance(
-        limit_problem(starting(model, judge), model._motion(), float(model.weight_decay)),
+        *problems,
         model.times_,
         model.training_curve_,
         (model.encoder_.width, model.step_size, model.batch_size),

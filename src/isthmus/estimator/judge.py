@@ -25,11 +25,13 @@ class Judge(NamedTuple):
     @classmethod
     def of(cls, points: np.ndarray, weights: np.ndarray, whitening: Whitening) -> Judge:
         """Return all points of positive weight, or of many some at evenly spaced quantiles of the weights."""
-        present = np.flatnonzero(weights > 0)
-        if len(present) <= SAMPLE:
-            return cls(whitening.of(points[present]), weights[present] / weights[present].sum())
-        rows = Sampler(points, weights).evenly(SAMPLE)
-        return cls(whitening.of(points[rows]), np.full(SAMPLE, 1 / SAMPLE))
+        rows, chances = _some(points, weights, SAMPLE)
+        return cls(whitening.of(points[rows]), chances)
+
+    def on_fewer(self, count: int) -> Judge:
+        """Return the same on so many of the points, at most."""
+        rows, chances = _some(self.points, self.weights, count)
+        return Judge(self.points[rows], chances)
 
     def risk(self, network: Autoencoder) -> float:
         """Return ½E‖x − x̂‖²."""
@@ -40,6 +42,14 @@ class Judge(NamedTuple):
         """Return the risk of the projection on components, shape (k, d)."""
         points = self.points.astype(DOUBLE)
         return float(self.weights @ ((points - points @ components.T @ components) ** 2).sum(axis=1) / 2)
+
+
+def _some(points: np.ndarray, weights: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of all points of positive weight, or of some at evenly spaced quantiles, with their weights."""
+    present = np.flatnonzero(weights > 0)
+    if len(present) <= most:
+        return present, weights[present] / weights[present].sum()
+    return Sampler(points, weights).evenly(most), np.full(most, 1 / most)
 
 
 def set_apart(points: np.ndarray, weights: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:

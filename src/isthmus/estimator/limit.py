@@ -26,8 +26,10 @@ from isthmus.theory.prediction import Prediction
 CONFIDENCE = 0.95
 RECORDS = 8
 """Recorded times, at most, at which a curve is compared: the cost of the law is in proportion to them."""
-REPLICATES, RTOL = 4, 1e-4
-"""Of the mean-field solve: its error is to be well below the fluctuation of a network."""
+REPLICATES, RTOL, PRECISION = 4, 1e-4, "float32"
+"""Of the mean-field solve, whose error is to be well below the fluctuation of a network; so is that of rounding."""
+LAW_POINTS = 512
+"""Points, at most, on which the law of finite networks is computed, at a cost in proportion to them."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def limit_problem(start: Start, motion: Motion, weight_decay: float) -> Problem:
 
 def distance(
     problem: Problem,
+    on_fewer: Problem,
     times: np.ndarray,
     curve: np.ndarray,
     network: tuple[int, float, int],
@@ -118,12 +121,17 @@ def distance(
     seed: int,
     workers: int | None,
 ) -> Distance:
-    """Return how far a curve is from R(t), with the law of networks of some (width, step size, batch size)."""
+    """Return how far a curve is from R(t), with the law of networks of some (width, step size, batch size).
+
+    The law is that of the problem ``on_fewer`` points, and R(t) is computed with twice as many particles.
+    """
     rows = np.unique(np.rint(np.linspace(0, len(times) - 1, min(RECORDS, len(times)))).astype(int))
     times, curve = times[rows], curve[rows]
-    options: dict[str, Any] = {"particles": particles, "seed": seed, "workers": workers}
-    path = solve_mean_field(problem, times, replicates=REPLICATES, snapshot_times=(), rtol=RTOL, **options)
-    prediction, why = _prediction(problem, path, network, options | {"samples": samples})
+    options: dict[str, Any] = {"dtype": PRECISION, "seed": seed, "workers": workers}
+    path = solve_mean_field(
+        problem, times, particles=2 * particles, replicates=REPLICATES, snapshot_times=(), rtol=RTOL, **options
+    )
+    prediction, why = _prediction(on_fewer, path, network, options | {"particles": particles, "samples": samples})
     return Distance(times, curve, path.risk, path.risk_error, prediction, why)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +33,10 @@ class Start:
     components: np.ndarray
     activations: tuple[Activation, Activation]
     preactivation_scale: float
+
+    def on_fewer(self, points: int) -> Start:
+        """Return the start on so many of the points, at most."""
+        return replace(self, sample=self.sample.on_fewer(points))
 
     @property
     def law(self) -> Law:

@@ -33,6 +33,10 @@ LANES = 8
 KEPT = 1 << 30
 """Bytes of states that are kept; beyond, every so many steps one is, and those between are computed again."""
 LARGEST_FACTOR = 4.0
+STABLE = 2.5
+"""Step × curvature up to which the method doesn't amplify what decays."""
+BEGUN = 32
+"""Iterations from which the first estimate of the curvature comes; later steps go on from it by one each."""
 
 
 class System(eqx.Module):
@@ -172,8 +176,10 @@ def _pulled_back(
             if node == 0:
                 break
             node, before = next(states)
-            signs = _signs(seed, node, count, dtype)
-            cotangents, on_points, drifts = _pull(cotangents, before, state, system, *trajectory.interval(node), signs)
+            begun = np.zeros(LANES, bool)
+            begun[: len(lanes)] = nodes > node
+            step = (*trajectory.interval(node), _signs(seed, node, count, dtype), begun)
+            cotangents, on_points, drifts = _pull(cotangents, before, state, system, *step)
             points[:, node] = np.asarray(on_points)[: len(lanes)]
             drift += np.asarray(drifts[0], float)[: len(lanes)]
             shuffled += np.asarray(drifts[1], float)[: len(lanes)]
@@ -217,14 +223,18 @@ def _pull(
     time: jax.Array,
     size: jax.Array,
     signs: jax.Array,
+    begun: jax.Array,
 ) -> tuple[Autoencoder, jax.Array, tuple[jax.Array, jax.Array]]:
     """Pull cotangents (lanes first) back through one step; return them, those of the weights, and the drifts.
+
+    Lanes that haven't ``begun``, whose recorded time is earlier, are all 0.
 
     Explicit steps follow θ̇ = v − ½ε dv/dt, and batches of one point in random order, where no point comes twice, feel
     −½ε (Σ_j p_j Dv_j v_j − Dv v) more: the mean over random signs of Dv_z v_z with z on the points.
     """
     _, pull = jax.vjp(lambda state, weights: system.step(state, weights, time, size), state, system.weights)
-    before, on_weights = jax.lax.map(pull, after)
+    idle = jax.tree.map(jnp.zeros_like, (state, system.weights))
+    before, on_weights = jax.lax.map(lambda part: jax.lax.cond(part[0], pull, lambda _: idle, part[1]), (begun, after))
     weights = system.weights
     acceleration = jax.tree.map(
         jnp.subtract,
@@ -263,9 +273,16 @@ def _moved(state: Autoencoder, size: jax.Array, *terms: tuple[float, Autoencoder
 
 
 def _adaptive_nodes(start: Autoencoder, system: System, times: np.ndarray, rtol: float, max_steps: int) -> np.ndarray:
-    """Return the ends of the steps of a solve of relative tolerance ``rtol``; steps end at the recorded times."""
+    """Return the ends of the steps of a solve of relative tolerance ``rtol``; steps end at the recorded times.
+
+    Steps are stable, too, which their error alone doesn't see to: where what is stiff is at rest, as at the PCA
+    reconstruction, steps far beyond stability pass, but an adjoint pulled back through them, or a noise, blows up.
+    """
     dtype = np.dtype(system.points.dtype)
     nodes, state, size, attempts = [0.0], start, float(times[-1]) / 100, 0
+    direction, curvature = _direction(start), 0.0
+    for _ in range(BEGUN):
+        direction, curvature = _sharpened(state, system, jnp.asarray(0.0, dtype), direction)
     for time in times:
         while nodes[-1] < time:
             attempts += 1
@@ -274,6 +291,8 @@ def _adaptive_nodes(start: Autoencoder, system: System, times: np.ndarray, rtol:
                     f"the path was followed only until t={nodes[-1]:g} of {times[-1]:g} in {max_steps} steps; loosen "
                     f"rtol={rtol:g}, raise max_steps, or shorten the horizon"
                 )
+            if curvature > 0:
+                size = min(size, STABLE / float(curvature))
             last = nodes[-1] + 1.001 * size >= time
             step = time - nodes[-1] if last else size
             numbers = (jnp.asarray(value, dtype) for value in (nodes[-1], step, rtol))
@@ -283,17 +302,31 @@ def _adaptive_nodes(start: Autoencoder, system: System, times: np.ndarray, rtol:
             if passed:
                 nodes.append(time if last else nodes[-1] + step)
                 state = following
+                direction, curvature = _sharpened(state, system, jnp.asarray(nodes[-1], dtype), direction)
             factor = step_factor(error, LARGEST_FACTOR)
             size = max(size, step * factor) if last and passed else step * factor
     return np.array(nodes)
 
 
-def _halved(nodes: np.ndarray) -> np.ndarray:
-    """Return the nodes with one more in the middle of each step.
+def _direction(state: Autoencoder) -> Autoencoder:
+    """Return some direction with a part along every other."""
+    random = np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: jnp.asarray(random.standard_normal(leaf.shape), leaf.dtype), state)
 
-    An adaptive method on a stiff flow takes steps at the border of its stability, beyond it now and then. The path
-    doesn't mind, since what is stiff has died out, but an adjoint that is pulled back through such steps blows up.
-    """
+
+@jax.jit
+def _sharpened(
+    state: Autoencoder, system: System, time: jax.Array, direction: Autoencoder
+) -> tuple[Autoencoder, jax.Array]:
+    """Return Dv d for a direction d made one long, which nears that of the highest curvature, and its length."""
+    length = jnp.sqrt(_square_sum(direction))
+    unit = jax.tree.map(lambda leaf: leaf / jnp.where(length > 0, length, 1), direction)
+    turned = jax.jvp(lambda state: system.velocity(state, time, system.weights), (state,), (unit,))[1]
+    return turned, jnp.sqrt(_square_sum(turned))
+
+
+def _halved(nodes: np.ndarray) -> np.ndarray:
+    """Return the nodes with one more in the middle of each step: a margin for noises, which come between its halves."""
     return np.sort(np.concatenate([nodes, (nodes[:-1] + nodes[1:]) / 2]))
 
 
