@@ -9,6 +9,7 @@ from sklearn.datasets import load_wine
 from sklearn.preprocessing import StandardScaler
 
 import isthmus as im
+from isthmus.core.pca_start import PCAStart
 from isthmus.estimator.diagnosis import Effort, as_fitted, comparison
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.limit import Distance, limit_problem
@@ -182,6 +183,30 @@ def test_a_network_at_rest_in_a_minimum_is_told_and_one_that_learns_too(alone):
     assert found.state == "minimum" and found.gain < 0.01 and found.used_latents == 1
     assert "in a minimum: longer training gains nothing" in found.verdicts()[3]
     assert alone.state == "moving" and "raise the horizon" in alone.verdicts()[3]
+
+
+def test_the_noise_of_batches_is_no_unrest():
+    """A linear network moved a little off its minimum would fall fast at first, which steps on all points undo."""
+    model = im.MeanFieldAutoencoder(1, width=64, horizon=5.0, activation="linear", batch_size=40, random_state=0)
+    moved = with_weights(model.fit(FEW), outgoing=1.05)
+    judge = Judge.of(FEW, np.ones(len(FEW)), model._whitening)
+    network = moved.autoencoder_
+    assert 5.0 * network.dissipation(judge.points, judge.weights) > 0.1 * network.risk(judge.points, judge.weights)
+    assert moved.diagnose(FEW, **ALONE).state == "minimum"
+
+
+def test_another_principal_component_is_a_saddle_though_in_use():
+    """There the lowest curvature of a linear network is negative, and the horizon says whether that shows."""
+    model = im.MeanFieldAutoencoder(1, width=64, horizon=20.0, activation="linear", batch_size=40, random_state=0)
+    judge = Judge.of(FEW, np.ones(len(FEW)), model.fit(FEW)._whitening)
+    second = np.linalg.svd(judge.points, full_matrices=False)[2][1:2].T
+    at_second = PCAStart(judge.points, judge.weights, second).of(model.autoencoder_)
+    there = with_weights(model)
+    there.encoder_, there.decoder_ = at_second.encoder, at_second.decoder
+    found = there.diagnose(FEW, **ALONE)
+    assert found.gain < 0.01 and found.used_latents == 1 and found.state == "saddle"
+    assert found.lowest_curvature < -1 / 20
+    assert "at a saddle; deviations grow e-fold in t=" in found.verdicts()[3]
 
 
 def why(model, points, weights=None):

@@ -61,6 +61,7 @@ def predicted_law(
         particles=study.law_particles,
         samples=study.law_samples,
         seed=study.seed,
+        dtype=study.precision,
         workers=workers,
         progress=progress,
     )
