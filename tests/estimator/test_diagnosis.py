@@ -5,7 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_wine
+from scipy.stats import binomtest
+from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import StandardScaler
 
 import isthmus as im
@@ -96,6 +97,22 @@ def test_a_fit_that_follows_the_limit_is_told_so_and_one_of_other_parameters_not
     lost = model.diagnose(X)
     assert not lost.distance.inside
     assert "leaves the infinitely wide network's" in lost.verdicts()[0]
+
+
+@pytest.mark.slow
+def test_the_predicted_band_of_images_holds_their_fits():
+    """Digits, whose flow is stiff and rests at its start: 32 fits, of which 95 % are to stay within."""
+    digits = load_digits().data
+    models = [im.MeanFieldAutoencoder(2, random_state=seed).fit(digits) for seed in range(32)]
+    found = models[0].diagnose(digits).distance
+    rows = np.searchsorted(models[0].times_, found.times)
+    curves = np.array([model.training_curve_[rows] for model in models])
+    inside = int((np.abs(curves - found.limit).max(axis=1) <= found.expected).sum())
+    print(f"{inside} of {len(curves)} curves within {found.expected:.2g}")
+    assert binomtest(inside, len(curves), 0.95).pvalue > 1e-3
+    assert found.expected < 0.1 * found.learned
+    ratios = curves.std(axis=0, ddof=1)[1:] / found.prediction.std[1:]
+    assert np.all(np.abs(ratios - 1) < 4 / np.sqrt(2 * len(curves)))
 
 
 @pytest.mark.slow
