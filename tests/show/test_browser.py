@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from invented import invented
 
-from isthmus.show import comparison, pages, plots, tracking_report
-from isthmus.show.report import render_page
+from isthmus.show import bottleneck_report, comparison, pages, plots, tracking_report
+from isthmus.show.report import Table, render_page
 from isthmus.studies.tracking_result import TrackingResult
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,11 @@ def written(results, tmp_path_factory):
     draw = lambda result: {"risk_curves": plots.risk_curves(result), "latents": plots.latents(result)}
     texts = {name: render_page(tracking_report.tracking_page(one, draw(one))) for name, one in results.items()}
     bare = invented(0, scene=False)
-    texts["bare"] = render_page(tracking_report.tracking_page(bare, draw(bare)))
+    page = tracking_report.tracking_page(bare, draw(bare))
+    texts["bare"] = render_page(page)
+    rows = [(k, [("0.09664", "0.0906 to 0.103")] * 5) for k in range(1, 7)]
+    table = Table("The curve", "Six columns.", ["k", *["PCA, in training"] * 5], rows)
+    texts["wide"] = render_page(page._replace(tables=[table], equations=bottleneck_report.EQUATIONS))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(pages.PAGES, TrackingResult, (draw, tracking_report.tracking_page))
         both = comparison.compare(list(results.values()), list(results))
@@ -232,6 +236,16 @@ def test_without_scripts_the_plain_figures_remain(name, visit):
     assert all(plate.is_visible() and plate.bounding_box()["height"] > 100 for plate in plates.all())
     assert page.locator(".stage:visible, .controls:visible, button:visible, input:visible").count() == 0
     assert page.locator(".verdicts").first.is_visible()
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_the_widest_tables_and_equations_are_seen_whole(media, visit):
+    """On a laptop, and on paper of A4 with its margins."""
+    page = visit("wide", viewport={"width": 1200 if media == "screen" else 680, "height": 800})
+    page.emulate_media(media=media)
+    hidden = "part => part.scrollWidth - part.clientWidth"
+    parts = page.locator(".scroll, pre").all()
+    assert len(parts) >= 4 and max(part.evaluate(hidden) for part in parts) == 0
 
 
 def test_paper_shows_the_plain_figures_only(visit):
