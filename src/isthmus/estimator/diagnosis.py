@@ -316,12 +316,13 @@ def comparison(model: Any, judge: Judge, same: bool, effort: Effort) -> Distance
     if not same:
         return "X and its weights are not those of the fit, whose mean and unit are others: diagnose those"
     start = starting(model, judge)
-    problems = (
+    problem, on_fewer = (
         limit_problem(begun, model._motion(), float(model.weight_decay))
         for begun in (start, start.on_fewer(LAW_POINTS))
     )
     return distance(
-        *problems,
+        problem,
+        on_fewer,
         model.times_,
         model.training_curve_,
         (model.encoder_.width, model.step_size, model.batch_size),

@@ -61,7 +61,7 @@ class TrackingStudy(Study):
     law_particles: int = Field(512, ge=2, description="prediction: particles a side (a power of 2)")
     law_samples: int = Field(32, ge=2, description="prediction: samples of the mean shift")
     flow_rtol: Positive = Field(1e-3, ge=1e-5, le=0.1, description="step size 0: tolerance of the time steps")
-    precision: Literal["float32", "float64"] = Field("float32", description="of the training runs and of the prediction")
+    precision: Literal["float32", "float64"] = Field("float32", description="of the training runs and the prediction")
 
     @model_validator(mode="after")
     def _consistent(self) -> TrackingStudy:
