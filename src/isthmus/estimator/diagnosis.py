@@ -28,6 +28,12 @@ SAME = 1e-6
 """Relative difference of means and units up to which data are the same."""
 LARGE = 0.1
 """Share of what was learned that the expected gap may have."""
+REMEDIES = {
+    "neurons": "a wider network",
+    "batches": "a smaller step size or larger batches",
+    "steps": "a smaller step size",
+}
+"""What makes a gap smaller, by what makes most of it."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +163,7 @@ class Diagnosis:
                 "the width, fit twice as wide."
             )
         of = f"networks of width {self.width} at this step size and batch size"
-        remedies = {"neurons": "a wider network", "batches": "a smaller step size or larger batches"}
-        remedy = remedies.get(distance.source or "", "a smaller step size")
+        remedy = REMEDIES[distance.source or "steps"]
         if not distance.reaches:
             return (
                 f"The learning curve differs from the infinitely wide network's by {gap}; no band is known, since the "
@@ -168,7 +173,7 @@ class Diagnosis:
         if not distance.inside:
             return (
                 f"The learning curve leaves the infinitely wide network's: it differs by {gap}, where 95 % of {of} are "
-                f"predicted to stay within {distance.expected:.2g}; {self._outside_words(distance)}."
+                f"predicted to stay within {distance.expected:.2g}; {self._outside_words(distance, remedy)}."
             )
         share = distance.expected / distance.learned if distance.learned > 0 else 0.0
         found = (
@@ -182,13 +187,13 @@ class Diagnosis:
             f"{remedy} would follow more closely."
         )
 
-    def _outside_words(self, distance: Distance) -> str:
+    def _outside_words(self, distance: Distance, remedy: str) -> str:
         if self.overshoots or self.overshot:
             return "its steps overshoot, so take a smaller step size"
         assert distance.prediction is not None
         if distance.prediction.warning is not None:
-            remedy = "a wider network" if distance.source == "neurons" else "a smaller step size"
-            return f"that prediction is of leading order, which does not reach so far: take {remedy}"
+            reaches = "that prediction is of leading order, which does not reach so far"
+            return f"{reaches}: take {remedy}"
         return "halve the step size, and see whether the difference halves"
 
     def _step_words(self) -> str:
