@@ -31,6 +31,7 @@ class Settings(NamedTuple):
     studies: tuple[dict[str, Any], ...] = (
         {"horizon": 20.0},
         {"horizon": 100.0, "predict": False, "flow_runs": 2},  # hardly more than its networks
+        {"horizon": 20.0, "step_sizes": (0.01,), "predict": False, "flow_runs": 2},  # and that at small steps
     )
     compile_torch: bool = True
 

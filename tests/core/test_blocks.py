@@ -33,9 +33,12 @@ def test_velocity_and_risk_do_not_depend_on_the_blocks(monkeypatch, weights, dou
         data = im.Data(data.points, np.random.default_rng(0).uniform(size=150), center=True)
     problem = im.Problem(data, im.aligned_law(data, 2))
     network = jax.tree.map(jnp.asarray, problem.draw(jax.random.key(0), (90, 70), DOUBLE))
-    evaluate = lambda: jax.tree.leaves(
-        (network.velocity(data.points, data.weights), network.risk(data.points, data.weights))
-    )
+
+    def evaluate():
+        """Trace anew, since the sizes of blocks are no arguments."""
+        both = lambda one: (one.velocity(data.points, data.weights), one.risk(data.points, data.weights))
+        return jax.tree.leaves(jax.jit(both)(network))
+
     whole = evaluate()
     for few, some, points, entries in ((1000, 1, 1, 64 * 90), (10, 32, 40, 1), (80, 64, 10**6, 1 << 20)):
         monkeypatch.setattr(blocks, "FEW_NEURONS", few)

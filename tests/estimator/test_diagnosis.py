@@ -69,6 +69,7 @@ def test_the_limit_and_its_law_are_those_of_many_estimators():
     assert np.all(np.abs(between) < 4)
 
 
+@pytest.mark.slow
 def test_the_predicted_band_is_that_of_many_small_fits():
     """Spread and largest gaps of 32 curves; the first of them is told to follow the limit."""
     models = [

@@ -66,17 +66,22 @@ def risks(path, start, weights=None, only_step=None, measured=None):
     return np.array(found)
 
 
-def test_the_influence_of_a_neuron_is_that_of_finite_differences(path, linear):
-    start, h = path._kept[0], 1e-5
+def assert_influence_of_masses(path, linear, drawn, started, rtol, atol):
+    """Hold influences to the risks of paths from ``started(network)``, a mass of ``drawn`` a little changed."""
+    h = 1e-5
     for side, influence in (("encoder", linear.encoder), ("decoder", linear.decoder)):
         for neuron in (0, 7):
             pair = []
             for sign in (1, -1):
-                masses = np.array(getattr(start, side).masses)
+                masses = np.array(getattr(drawn, side).masses)
                 masses[neuron] += sign * h
-                where = lambda state, side=side: getattr(state, side).masses
-                pair.append(risks(path, eqx.tree_at(where, start, masses)))
-            np.testing.assert_allclose(influence[:, neuron], (pair[0] - pair[1]) / (2 * h), rtol=1e-6, atol=1e-8)
+                noisy = eqx.tree_at(lambda state, side=side: getattr(state, side).masses, drawn, masses)
+                pair.append(risks(path, started(noisy)))
+            np.testing.assert_allclose(influence[:, neuron], (pair[0] - pair[1]) / (2 * h), rtol, atol)
+
+
+def test_the_influence_of_a_neuron_is_that_of_finite_differences(path, linear):
+    assert_influence_of_masses(path, linear, path._kept[0], lambda network: network, 1e-6, 1e-8)
 
 
 def test_the_influence_of_a_point_is_that_of_finite_differences(path, linear):
@@ -196,17 +201,7 @@ def test_the_influence_through_the_pca_start_is_that_of_finite_differences(at_re
     drawn, correction, system = at_rest
     path = Trajectory(correction.of(drawn), system, np.array([0.0, 2.0, 6.0]), 1e-4, 1000)
     linear = linearised(path, 0, None, None, partial(correction.pulled_back, drawn))
-    h = 1e-5
-    for side, influence in (("encoder", linear.encoder), ("decoder", linear.decoder)):
-        for neuron in (0, 7):
-            pair = []
-            for sign in (1, -1):
-                masses = np.array(getattr(drawn, side).masses)
-                masses[neuron] += sign * h
-                noisy = eqx.tree_at(lambda state, side=side: getattr(state, side).masses, drawn, masses)
-                pair.append(risks(path, correction.of(noisy)))
-            difference = (pair[0] - pair[1]) / (2 * h)
-            np.testing.assert_allclose(influence[:, neuron], difference, rtol=1e-4, atol=1e-7)
+    assert_influence_of_masses(path, linear, drawn, correction.of, 1e-4, 1e-7)
 
 
 def test_steps_that_do_not_end_are_said(wine, times):
