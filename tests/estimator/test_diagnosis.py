@@ -31,6 +31,12 @@ def alone(fitted):
     return fitted.diagnose(X, **ALONE)
 
 
+def fits(points, count, *parts, **options):
+    """Return estimators of seeds 0, 1, ..., and their learning curves, shape (count, T)."""
+    models = [im.MeanFieldAutoencoder(*parts, random_state=seed, **options).fit(points) for seed in range(count)]
+    return models, np.array([model.training_curve_ for model in models])
+
+
 def problem_of(model, points):
     return limit_problem(model._starting(points, np.full(len(points), 1 / len(points))), model._motion(), 0.0)
 
@@ -49,11 +55,7 @@ def with_weights(model, **parts):
 @pytest.mark.slow
 def test_the_limit_and_its_law_are_those_of_many_estimators():
     """At width 1,024 mean and spread of learning curves are those predicted, and as many lie within as are said to."""
-    models = [
-        im.MeanFieldAutoencoder(2, width=1024, horizon=10.0, step_size=0.02, records=5, random_state=seed).fit(X)
-        for seed in range(40)
-    ]
-    curves = np.array([model.training_curve_ for model in models])
+    models, curves = fits(X, 40, 2, width=1024, horizon=10.0, step_size=0.02, records=5)
     problem = problem_of(models[0], X)
     path = im.solve_mean_field(problem, models[0].times_, particles=1024, replicates=4)
     law = im.predict_finite_width(problem, models[0].times_, path=path, particles=512, samples=8).at(1024, 0.02, 32)
@@ -72,11 +74,7 @@ def test_the_limit_and_its_law_are_those_of_many_estimators():
 @pytest.mark.slow
 def test_the_predicted_band_is_that_of_many_small_fits():
     """Spread and largest gaps of 32 curves; the first of them is told to follow the limit."""
-    models = [
-        im.MeanFieldAutoencoder(1, width=64, horizon=20.0, step_size=0.02, records=3, random_state=seed).fit(FEW)
-        for seed in range(32)
-    ]
-    curves = np.array([model.training_curve_ for model in models])
+    models, curves = fits(FEW, 32, 1, width=64, horizon=20.0, step_size=0.02, records=3)
     found = models[0].diagnose(FEW, particles=128, samples=2)
     law, tolerance = found.distance.prediction, 4 / np.sqrt(2 * len(curves))
     ratios = curves.std(axis=0, ddof=1)[1:] / law.std[1:]
@@ -104,10 +102,9 @@ def test_a_fit_that_follows_the_limit_is_told_so_and_one_of_other_parameters_not
 def test_the_predicted_band_of_images_holds_their_fits():
     """Digits, whose flow is stiff and rests at its start: 32 fits, of which 95 % are to stay within."""
     digits = load_digits().data
-    models = [im.MeanFieldAutoencoder(2, random_state=seed).fit(digits) for seed in range(32)]
+    models, curves = fits(digits, 32, 2)
     found = models[0].diagnose(digits).distance
-    rows = np.searchsorted(models[0].times_, found.times)
-    curves = np.array([model.training_curve_[rows] for model in models])
+    curves = curves[:, np.searchsorted(models[0].times_, found.times)]
     inside = int((np.abs(curves - found.limit).max(axis=1) <= found.expected).sum())
     print(f"{inside} of {len(curves)} curves within {found.expected:.2g}")
     assert binomtest(inside, len(curves), 0.95).pvalue > 1e-3

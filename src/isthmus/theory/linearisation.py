@@ -56,6 +56,10 @@ class System(eqx.Module):
         """Return the velocity of the neurons under any weights of the points; it is linear in them."""
         return state.velocity(self.points, weights, *both_at(self.rates, time, weights.dtype))
 
+    def turned(self, state: Autoencoder, time: jax.Array, weights: jax.Array, direction: Autoencoder) -> Autoencoder:
+        """Return the derivative of the velocity along a direction."""
+        return jax.jvp(lambda state: self.velocity(state, time, weights), (state,), (direction,))[1]
+
     def step_with_slopes(
         self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array
     ) -> tuple[Autoencoder, tuple[Autoencoder, Autoencoder, Autoencoder]]:
@@ -251,8 +255,7 @@ def _pull(
 
 def _turned(system: System, state: Autoencoder, time: jax.Array, weights: jax.Array) -> Autoencoder:
     """Return Dv v for the velocity under these weights."""
-    slope = system.velocity(state, time, weights)
-    return jax.jvp(lambda state: system.velocity(state, time, weights), (state,), (slope,))[1]
+    return system.turned(state, time, weights, system.velocity(state, time, weights))
 
 
 def _inner(lanes: Autoencoder, slope: Autoencoder) -> jax.Array:
@@ -321,7 +324,7 @@ def _sharpened(
     """Return Dv d for a direction d made one long, which nears that of the highest curvature, and its length."""
     length = jnp.sqrt(_square_sum(direction))
     unit = jax.tree.map(lambda leaf: leaf / jnp.where(length > 0, length, 1), direction)
-    turned = jax.jvp(lambda state: system.velocity(state, time, system.weights), (state,), (unit,))[1]
+    turned = system.turned(state, time, system.weights, unit)
     return turned, jnp.sqrt(_square_sum(turned))
 
 
