@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from collections.abc import Callable
@@ -12,12 +13,17 @@ import numpy as np
 Optimizers = dict[str, Callable[[Any, float], Any]]
 
 
-def the_torch() -> Any:
-    """Return the package torch, or say how to come by it."""
+def package(name: str) -> Any:
+    """Return a module of a package of the extra ``bench``, or say how to come by it."""
     try:
-        return importlib.import_module("torch")
+        return importlib.import_module(name)
     except ImportError:
-        sys.exit("This benchmark needs the package torch: pip install 'isthmus[bench]'.")
+        sys.exit(f"This benchmark needs the package {name.split('.')[0]}: pip install 'isthmus[bench]'.")
+
+
+def the_torch() -> Any:
+    """Return the package torch."""
+    return package("torch")
 
 
 def optimizers() -> Optimizers:
@@ -30,13 +36,17 @@ def optimizers() -> Optimizers:
     }
 
 
-def plain_autoencoder(dim: int, width: int, latent_dim: int, seed: int) -> Any:
-    """Return linear layers about tanh, as torch initialises them: weights uniform within ±1/√(inputs of the layer)."""
+def plain_autoencoder(dim: int, width: int, latent_dim: int, seed: int, activation: str = "Tanh") -> Any:
+    """Return linear layers about an activation of torch, 'Tanh' or 'ReLU'.
+
+    The start is torch's own: weights and biases uniform within ±1/√(inputs of the layer).
+    """
     torch = the_torch()
     torch.manual_seed(seed)
+    bend = getattr(torch.nn, activation)
     sizes = ((dim, width), (width, latent_dim), (latent_dim, width), (width, dim))
     into, out, back, last = (torch.nn.Linear(*size) for size in sizes)
-    return torch.nn.Sequential(into, torch.nn.Tanh(), out, back, torch.nn.Tanh(), last)
+    return torch.nn.Sequential(into, bend(), out, back, bend(), last)
 
 
 def train_plain(network: Any, optimizer: Any, points: np.ndarray, indices: np.ndarray) -> None:
@@ -49,6 +59,25 @@ def train_plain(network: Any, optimizer: Any, points: np.ndarray, indices: np.nd
         loss = (network(batch) - batch).square().sum(dim=1).mean() / 2
         loss.backward()
         optimizer.step()
+
+
+def train_while_better(
+    network: Any, optimizer: Any, points: np.ndarray, indices: np.ndarray, watched: np.ndarray, every: int, patience: int
+) -> int:
+    """Train on batches until ``patience`` looks at the watched points saw no gain, and keep the network of the best.
+
+    It looks after each ``every`` steps; the number of steps of the network that is kept is returned.
+    """
+    best, kept, steps = np.inf, copy.deepcopy(network.state_dict()), 0
+    for begun in range(0, len(indices), every):
+        train_plain(network, optimizer, points, indices[begun : begun + every])
+        done = min(begun + every, len(indices))
+        if (seen := risk(watched, reconstructed(network, watched))) < best:
+            best, kept, steps = seen, copy.deepcopy(network.state_dict()), done
+        elif done - steps >= patience * every:
+            break
+    network.load_state_dict(kept)
+    return steps
 
 
 def reconstructed(network: Any, points: np.ndarray) -> np.ndarray:

@@ -128,6 +128,12 @@ def memory(name: str, value: object, size: int) -> None:
         refuse(name, "fit in memory", value, hint)
 
 
+def finite(name: str, values: np.ndarray) -> None:
+    """Refuse an array that isn't of floating-point numbers, all of them finite."""
+    if values.dtype.kind != "f" or not np.isfinite(values).all():
+        refuse(name, "be finite", described("not"))
+
+
 def finite_squares(name: str, values: np.ndarray) -> None:
     """Refuse points, shape (n, d), so large that their squares, of which risks are made, leave the precision."""
     largest = max(float(values.max()), -float(values.min()))  # |values| would be a copy of the whole

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +55,12 @@ class Activation:
             _checks.function(name, getattr(self, name))
         for name in ("odd", "homogeneous", "smooth"):
             _checks.flag(name, getattr(self, name))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy one that has a name by its name: functions can't always be pickled."""
+        if ACTIVATIONS.get(self.name) is self:
+            return _named, (self.name,)
+        return type(self), tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
     def mean_slope(self, variance: np.ndarray | float) -> np.ndarray:
         """Return E φ′(s) for s ~ N(0, ``variance``), elementwise, by quadrature of the Gaussian.
@@ -115,6 +123,10 @@ ACTIVATIONS: dict[str, Activation] = {
     )
 }
 """The activations that have a name. ``erf`` is erf(s) itself; ``gelu`` is the exact sΦ(s)."""
+
+
+def _named(name: str) -> Activation:
+    return ACTIVATIONS[name]
 
 
 def activation_pair(

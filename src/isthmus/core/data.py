@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from isthmus import _checks
 from isthmus._precision import computing_in
+from isthmus.core.scaling import spectrum
 from isthmus.core.sobol import matched, sobol_normals
 
 Scale = Literal["none", "total", "features"]
@@ -95,12 +96,12 @@ class Data:
 
     @cached_property
     def _principal(self) -> tuple[np.ndarray, np.ndarray]:
-        return _spectrum(self.covariance)
+        return spectrum(self.covariance)
 
     @cached_property
     def span(self) -> np.ndarray:
         """An orthonormal basis of the span of the points, shape (d, r), the direction of largest E⟨v, x⟩² first."""
-        squares, directions = _spectrum((self.points * self.weights[:, None]).T @ self.points)
+        squares, directions = spectrum((self.points * self.weights[:, None]).T @ self.points)
         rank = int((squares > 1e-14 * squares[0]).sum())
         return directions[:, : max(rank, 1)]
 
@@ -206,20 +207,6 @@ class Stream:
             shape = _checks.described(f"of shape {points.shape}")
             _checks.refuse("sample", f"return an array of shape ({count}, {self.dim})", shape)
         return Data(_checks.array("sample", points, (count, self.dim), np.dtype(np.float64)), name=self.name)
-
-
-def principal_axes(covariance: np.ndarray) -> np.ndarray:
-    """Return the eigenvectors of a covariance in columns, the largest eigenvalue first, with signs fixed."""
-    return _spectrum(covariance)[1]
-
-
-def _spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return eigenvalues and eigenvectors of a positive semidefinite matrix, the largest first."""
-    values, vectors = np.linalg.eigh(matrix.astype(np.float64))
-    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    # An eigenvector's sign is arbitrary; fixing it by the largest entry makes results repeat across LAPACKs.
-    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))]
-    return values, vectors * np.sign(largest)
 
 
 def _normalised_weights(weights: ArrayLike | None, count: int, dtype: np.dtype) -> np.ndarray:

@@ -339,17 +339,17 @@ class AlignedSide(NamedTuple):
 
     Attributes:
         slope: shape (outputs, inputs).
-        variance: of each incoming weight.
+        variances: of the incoming weights, shape (inputs,).
 
     """
 
     slope: np.ndarray
-    variance: float
+    variances: np.ndarray
 
     def draw(self, random: np.random.Generator, count: int, bias_scale: float, noise: float) -> NeuronMeasure:
         """Return the uniform measure on independent neurons of the law."""
         outputs, inputs = self.slope.shape
-        w = np.sqrt(self.variance) * random.standard_normal((count, inputs))
+        w = np.sqrt(self.variances) * random.standard_normal((count, inputs))
         v = w @ self.slope.T + noise * random.standard_normal((count, outputs))
         return NeuronMeasure.of(v, w, bias_scale * random.standard_normal(count))
 
@@ -357,10 +357,11 @@ class AlignedSide(NamedTuple):
         """Return the Gaussian law of (v, w, b), for which Stein's factor is the gain."""
         outputs, inputs = self.slope.shape
         covariance = np.zeros((outputs + inputs + 1,) * 2)
-        covariance[:outputs, :outputs] = self.variance * self.slope @ self.slope.T + noise**2 * np.eye(outputs)
-        covariance[:outputs, outputs:-1] = self.variance * self.slope
-        covariance[outputs:-1, :outputs] = self.variance * self.slope.T
-        covariance[outputs:-1, outputs:-1] = self.variance * np.eye(inputs)
+        across = self.slope * self.variances
+        covariance[:outputs, :outputs] = across @ self.slope.T + noise**2 * np.eye(outputs)
+        covariance[:outputs, outputs:-1] = across
+        covariance[outputs:-1, :outputs] = across.T
+        covariance[outputs:-1, outputs:-1] = np.diag(self.variances)
         covariance[-1, -1] = bias_scale**2
         return GaussianNeurons(outputs, inputs, covariance=covariance)
 
@@ -373,22 +374,27 @@ def alignment(
     strength: float,
     preactivation_scale: float,
     bias_scale: float,
+    spread: np.ndarray | None = None,
 ) -> tuple[AlignedSide, AlignedSide]:
-    """Return encoder and decoder of `aligned_law` for centred points, shape (n, d), and directions V, shape (d, k)."""
+    """Return encoder and decoder of `aligned_law` for centred points, shape (n, d), and directions V, shape (d, k).
+
+    The variances of the encoder's incoming weights are in proportion to ``spread``, shape (d,), equal if left out.
+    """
     encoder_activation, decoder_activation = activations
     components = points @ directions
-    square_norms = (points**2).sum(axis=1)
-    encoder_variance = preactivation_scale**2 / float(weights @ square_norms)
+    spread = np.ones(points.shape[1]) if spread is None else spread
+    square_sizes = points**2 @ spread
+    encoder_variances = preactivation_scale**2 / float(weights @ square_sizes) * spread
     decoder_variance = preactivation_scale**2 / float(weights @ (components**2).sum(axis=1))
-    shape = components * encoder_activation.mean_slope(encoder_variance * square_norms + bias_scale**2)[:, None]
+    shape = components * encoder_activation.mean_slope(points**2 @ encoder_variances + bias_scale**2)[:, None]
     encoder_gain = np.sqrt(strength) * _coefficient(components, shape, weights)
     latents = encoder_gain * shape
     square_norms = (latents**2).sum(axis=1)
     shape = latents * decoder_activation.mean_slope(decoder_variance * square_norms + bias_scale**2)[:, None]
     decoder_gain = strength * _coefficient(components, shape, weights) if strength > 0 else 0.0
     return (
-        AlignedSide(encoder_gain / encoder_variance * directions.T, encoder_variance),
-        AlignedSide(decoder_gain / decoder_variance * directions, decoder_variance),
+        AlignedSide(encoder_gain * directions.T / encoder_variances, encoder_variances),
+        AlignedSide(decoder_gain / decoder_variance * directions, np.full(components.shape[1], decoder_variance)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,22 +13,25 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
 from isthmus import _checks
-from isthmus._errors import NumericalError, TrivialLimitWarning
-from isthmus._precision import computing_in
-from isthmus.core.activations import Activation, activation_pair
+from isthmus._errors import NumericalError
+from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import Data, principal_axes
-from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Optimizer
-from isthmus.core.pca_start import with_best_decoder
-from isthmus.dynamics.host_batches import CHUNK, Learner, Memory, Sampler, Whitening, decoded, encoded
-from isthmus.dynamics.sgd import EXPLOSION
-from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
+from isthmus.core.data import Data
+from isthmus.core.optimizers import Optimizer
+from isthmus.core.scaling import DOUBLE, Scaling
+from isthmus.dynamics.evaluation import decoded, encoded
+from isthmus.estimator.anomalies import AnomalyScores, offset_of
+from isthmus.estimator.automatic import MARKS, Table, trained_automatically
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
+from isthmus.estimator.coordinates import Coordinates, Spectrum
 from isthmus.estimator.diagnosis import Diagnosis, Effort, diagnosed
-from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance, set_apart
+from isthmus.estimator.explicit import trained_explicitly
+from isthmus.estimator.folds import splits_of
+from isthmus.estimator.judge import Judge, sample_rows
+from isthmus.estimator.partial import Stream, begun as begin, learned
+from isthmus.estimator.run import Run, Watch
 from isthmus.estimator.saving import read_model, write_model
-from isthmus.estimator.start import Start
+from isthmus.estimator.settings import AUTO, Auto, Settings
 from isthmus.exports.conversion import plain_autoencoder
 from isthmus.exports.onnx_graph import onnx_graph
 from isthmus.exports.plain import PlainAutoencoder
@@ -37,43 +39,70 @@ from isthmus.exports.torch_module import torch_module
 from isthmus.theory.resizing import resize
 
 FLOATS = [np.float64, np.float32]
-INITS = ("aligned", "independent")
+ROUNDING = 1e-24
+"""Squared error, in units of the variance, that is nothing but rounding."""
 
 
-class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    r"""A wide autoencoder with a bottleneck, trained by SGD in the mean-field scaling from the PCA reconstruction on.
+class MeanFieldAutoencoder(
+    CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, AnomalyScores, BaseEstimator
+):
+    r"""A wide autoencoder with a bottleneck, trained from the PCA reconstruction on; where PCA is better, it is PCA.
 
     x̂ = g(f(x)), f: R^d → R^k and g: R^k → R^d two-layer networks of ``width`` neurons each with outputs that carry 1/N.
-    Step size and horizon are in mean-field time, t = step size × steps, so that what suits one width suits all. Of all
-    networks at which the learning curve is recorded, the start included, the best one is kept, and where that isn't
-    better than PCA on the training data, its decoder is fitted to its latents by least squares.
+
+    As it comes, training is **automatic** (``horizon='auto'``): narrower copies of the network are trained on parts of
+    the rows to find the horizon at which the risk on the rows left out is lowest. The full network is then trained on
+    all rows for that long, by the heavy ball with a step that follows from the curvature at the start, and the average
+    of its weights is kept. If no copy beats PCA on the rows left out, the result is PCA, exactly.
+
+    With numbers for ``horizon`` and ``step_size`` the learning curve **follows the mean-field flow**. They are in
+    mean-field time, t = step size × steps, so that what suits one width suits all. Of all networks at which the curve
+    is recorded, the start included, the best one is kept; where that isn't better than PCA on the training data, its
+    decoder is fitted to its latents by least squares, and where that isn't enough, the result is PCA.
 
     Args:
         n_components: k, the dimension of the bottleneck.
         width: N, of encoder and decoder.
         activation: a name, an `Activation`, or a pair (encoder, decoder).
-        horizon: the mean-field time to train for.
-        step_size: ε.
+        horizon: the mean-field time to train for, or 'auto'.
+        step_size: ε, or 'auto': from the curvature at the start.
         batch_size: points in a minibatch, drawn with replacement.
-        optimizer: 'sgd', 'momentum', 'adam', or an `Optimizer`; the names have memories of 1 (Adam: 1 and 10).
+        optimizer: 'auto', 'sgd', 'momentum', 'adam', or an `Optimizer`. 'auto' is the heavy ball where horizon and
+            step size are 'auto', and SGD elsewhere. The names have memories of 1 (Adam: 1 and 10).
         init: 'aligned' starts at the PCA reconstruction; 'independent' draws all weights as independent Gaussians, the
-            custom elsewhere, which warns: its infinitely wide network never moves, and it can end above PCA.
+            custom elsewhere, which warns: its infinitely wide network never moves, and it can end above PCA. It needs
+            a number for ``horizon``.
         weight_decay: λ, per neuron.
         preactivation_scale: root mean square of ⟨w, x⟩ at the start.
-        records: how often the learning curve is measured, and the best network updated.
-        early_stopping: measure the curve on held-out points, and stop after ``patience`` records without a gain.
-        validation_fraction: of points that are held out.
+        records: how often the learning curve is measured.
+        cv: the rows to hold out where the horizon is 'auto': a number of folds, a splitter of scikit-learn (such as
+            ``TimeSeriesSplit()`` for rows in order of time), or pairs (train, test) of row numbers. None is five folds,
+            and with 1,000 different rows or more one part of at most 1,000. Equal rows are never parted.
+        early_stopping: hold out one part of the rows. With a number for ``horizon`` the curve is measured there, and
+            training stops after ``patience`` records without a gain.
+        validation_fraction: of rows that are held out by early stopping.
         patience: records without a gain before it stops.
+        contamination: the share of the training rows that `predict` calls anomalies; 'auto' draws the line by Tukey's
+            rule for the logarithm of the reconstruction errors.
+        max_time: seconds after which training stops at what it has, None for no limit.
         random_state: seed, or a NumPy random state.
-        verbose: print the curve.
+        verbose: print how training goes on.
 
     Attributes:
         encoder_, decoder_: the measures, `NeuronMeasure`.
+        activations_: of encoder and decoder; linear ones where the result is PCA.
         mean_, unit_: x ↦ (x − mean_)/unit_ are the units of the computation.
         components_: the k principal directions, shape (k, d).
-        times_, training_curve_, validation_curve_: risk ½E‖x − x̂‖² at the recorded times, in units of the variance.
+        chosen_: what was chosen and why, in one sentence.
+        step_size_, horizon_: the size of the first step, and the mean-field time of training; 0 where it is PCA.
+        times_, training_curve_: the risk ½E‖x − x̂‖² of the running network at the recorded times, in units of the
+            variance.
+        validation_times_, validation_curve_: the same on held-out rows: of the copies where the horizon is 'auto', of
+            the network itself under early stopping. None without held-out rows.
+        validation_pca_risk_: PCA's risk on the same held-out rows.
         pca_risk_, risk_: of PCA and of the network, on the training data (a sample of it, if it is large).
         held_out_: the rows held out by early stopping, None without it.
+        offset_: the score below which a row is an anomaly.
         n_iter_: steps taken. n_features_in_, feature_names_in_: as usual.
 
     Example:
@@ -81,7 +110,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         >>> from sklearn.datasets import load_wine
         >>> from sklearn.preprocessing import StandardScaler
         >>> X = StandardScaler().fit_transform(load_wine().data)
-        >>> model = im.MeanFieldAutoencoder(n_components=2, width=64, horizon=20.0, random_state=0).fit(X)
+        >>> model = im.MeanFieldAutoencoder(n_components=2, random_state=0).fit(X)
         >>> model.transform(X).shape, bool(model.risk_ < model.pca_risk_)
         ((178, 2), True)
 
@@ -93,17 +122,20 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         *,
         width: int = 512,
         activation: str | Activation | tuple[str | Activation, str | Activation] = "tanh",
-        horizon: float = 200.0,
-        step_size: float = 0.1,
+        horizon: float | Auto = AUTO,
+        step_size: float | Auto = AUTO,
         batch_size: int = 32,
-        optimizer: str | Optimizer = "sgd",
+        optimizer: str | Optimizer = AUTO,
         init: str = "aligned",
         weight_decay: float = 0.0,
         preactivation_scale: float = 0.7,
         records: int = 20,
+        cv: Any = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 5,
+        contamination: float | Auto = AUTO,
+        max_time: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -118,15 +150,33 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         self.weight_decay = weight_decay
         self.preactivation_scale = preactivation_scale
         self.records = records
+        self.cv = cv
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.contamination = contamination
+        self.max_time = max_time
         self.random_state = random_state
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        validation: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to points, shape (n, d), with weights, shape (n,).
+
+        Args:
+            X: points, shape (n, d).
+            y: ignored.
+            sample_weight: shape (n,), non-negative and not all 0.
+            groups: shape (n,): rows of one group are held out together.
+            validation: points to judge by in place of held-out rows of X, shape (m, d).
 
         Raises:
             ArgumentError: where a parameter breaks its rule.
@@ -134,63 +184,63 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
 
         """
         del y
-        points, weights = self._checked(X, sample_weight, reset=True)
+        settings = self._settings()
+        points, weights = self._checked(X, sample_weight, settings, reset=True)
+        held = None if validation is None else self._points(validation)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        share = self.validation_fraction if self.early_stopping else 0.0
-        held_out = set_apart(points, weights, share, random)
-        self.held_out_ = np.flatnonzero(held_out) if self.early_stopping else None
-        learning = np.where(held_out, 0.0, weights)
-        learning /= learning.sum()
-        learner = Learner(self._start(points, learning, random), self._motion(), int(random.integers(2**31)))
-        judges = [Judge.of(points, learning, self._whitening)]
-        if held_out.any():
-            judges.append(Judge.of(points, np.where(held_out, weights, 0.0), self._whitening))
-        steps = max(1, round(self.horizon / self.step_size))
-        marks = np.unique(np.rint(np.linspace(0, steps, min(self.records, steps) + 1)).astype(int))
-        sampler, best, idle, curve = Sampler(points, learning), learner.network, 0, []
-        with reporting(self, X, len(marks)) as reported:
-            for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
-                self._learn(learner, points, sampler, mark - before, random)
-                curve.append([judge.risk(learner.network) for judge in judges])
-                self._check_curve(curve, mark)
-                better = curve[-1][-1] < min([np.inf, *(risks[-1] for risks in curve[:-1])])
-                best, idle = (learner.network, 0) if better else (best, idle + 1)
-                if reported() or (self.early_stopping and idle >= self.patience):
-                    break
-        self.times_ = marks[: len(curve)] * self.step_size
-        self.training_curve_ = np.array([risks[0] for risks in curve])
-        self.validation_curve_ = np.array([risks[1] for risks in curve]) if len(judges) > 1 else None
-        self.n_iter_ = int(marks[len(curve) - 1])
-        self.pca_risk_ = judges[0].pca_risk(self.components_)
-        if judges[0].risk(best) > self.pca_risk_:
-            best = self._mended(best, judges[0])
-        self.risk_ = judges[0].risk(best)
-        self._keep(best, Learner(best, self._motion(), 0).memory)
+        splits = splits_of(points, weights, groups, settings, random)
+        with reporting(self, X, len(MARKS) + settings.records + 1) as report:
+            watch = Watch(type(self).__name__, settings.verbose, settings.max_time, report)
+            if settings.horizon is None:
+                table = Table(points, weights, Spectrum.of(points, weights, settings.n_components), splits, held)
+                run = trained_automatically(table, settings, random, watch)
+            else:
+                run = trained_explicitly(points, splits[0], held, settings, random, watch)
+        self._take(run, points.dtype)
+        rows = points[sample_rows(points, weights)[0]] if settings.contamination is None else points
+        self.offset_ = offset_of(self._scaled_errors(rows) * self.unit_**2, settings.contamination)
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Take a step for each ``batch_size`` of the points; training goes on where it was, or begins.
 
-        Mean, unit and principal directions are those of the first points.
+        Mean, unit and principal directions are those of the first points; it begins with points that vary in
+        ``n_components`` directions, and until then keeps what it gets. A ``step_size='auto'`` is taken from the
+        curvature at the first call.
+
+        Raises:
+            NumericalError: where the steps are so large that the network diverges; it stays as it was.
+
         """
         del y
+        settings = self._settings()
         begun = hasattr(self, "encoder_")
-        points, weights = self._checked(X, sample_weight, reset=not begun)
+        points, weights = self._checked(X, sample_weight, settings, reset=not begun, least=1)
         seed = check_random_state(self.random_state).randint(2**31)
-        steps = self._memory.steps if begun else 0
-        random = np.random.default_rng([seed, steps])
-        network = self.autoencoder_ if begun else self._start(points, weights, random)
-        learner = Learner(network, self._motion(), seed, self._memory if begun else None)
-        self._learn(learner, points, Sampler(points, weights), max(1, len(points) // self.batch_size), random)
-        self._keep(learner.network, learner.memory)
-        self.n_iter_ = self._memory.steps
+        stream = getattr(self, "_stream", Stream())
+        if not begun or stream.waiting is not None:
+            if stream.waiting is not None:
+                parts = zip(stream.waiting, (points, len(points) * weights), strict=True)
+                points, weights = (np.concatenate(part) for part in parts)
+                weights = weights / weights.sum()
+            random = np.random.default_rng([seed, 0])
+            spectrum, network, suffices = begin(points, weights, settings, random)
+            self._begin(spectrum.scaling, spectrum.components, network)
+            if not suffices:
+                self._stream, self.n_iter_ = Stream(waiting=(points, len(points) * weights)), 0
+                return self
+        network, self._stream = learned(
+            self.autoencoder_, self._scaling, stream, points, weights, settings, seed
+        )
+        self.encoder_, self.decoder_ = network.encoder, network.decoder
+        self.n_iter_ = self._stream.steps
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Return the latents f(x), shape (n, k)."""
         check_is_fitted(self, "encoder_")
         points = self._points(X)
-        return encoded(self._network_in(points.dtype), self._whitening.of(points))
+        return encoded(self._network_in(points.dtype), self._scaling.of(points))
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Return the reconstructions g(z) of latents, shape (n, d), in the units of the data."""
@@ -199,26 +249,24 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         if latents.shape[1] != self._n_features_out:
             shape = _checks.described(f"of shape {latents.shape}")
             _checks.refuse("X", f"have the {self._n_features_out} columns of latents", shape)
-        return self._whitening.undone(decoded(self._network_in(latents.dtype), latents))
-
-    def reconstruction_error(self, X: ArrayLike) -> np.ndarray:
-        """Return ‖x − x̂‖² of every point, shape (n,), in the units of the data."""
-        check_is_fitted(self, "encoder_")
-        points = self._points(X)
-        network = self._network_in(points.dtype)
-        reconstructed = decoded(network, encoded(network, self._whitening.of(points)))
-        return ((points - self._whitening.undone(reconstructed)) ** 2).sum(axis=1)
+        return self._scaling.undone(decoded(self._network_in(latents.dtype), latents))
 
     def score(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> float:
-        """Return the share of variance about ``mean_`` that is reconstructed, 1 − Σ‖x − x̂‖²/Σ‖x − mean_‖²."""
+        """Return the share of variance about ``mean_`` that is reconstructed, 1 − Σ‖x − x̂‖²/Σ‖x − mean_‖².
+
+        Where all rows are at the mean it is 1 if they are reconstructed to rounding, and 0 if not.
+        """
         del y
-        errors = self.reconstruction_error(X)
+        check_is_fitted(self, "encoder_")
         points = self._points(X)
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64)
         if not weights.any():
             _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
-        spread = ((points - self.mean_.astype(points.dtype)) ** 2).sum(axis=1)
-        return float(1 - weights @ errors / (weights @ spread))
+        spread = float(weights @ (self._scaling.precisely(points) ** 2).sum(axis=1))
+        error = float(weights @ self._scaled_errors(points))
+        if spread == 0:
+            return float(error <= ROUNDING * weights.sum())
+        return 1 - error / spread
 
     def resized(self, width: int, X: ArrayLike) -> Self:
         """Return the fitted estimator at another width, as `isthmus.resize` makes it from points, shape (n, d).
@@ -227,12 +275,12 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         """
         check_is_fitted(self, "encoder_")
         points = self._points(X)
-        judge = Judge.of(points, np.full(len(points), 1 / len(points)), self._whitening)
+        judge = Judge.of(points, np.full(len(points), 1 / len(points)), Coordinates(self._scaling))
         network = resize(self.autoencoder_, width, Data(judge.points, judge.weights)).autoencoder
         other = copy.copy(self).set_params(width=width)
-        for name in ("times_", "training_curve_", "validation_curve_"):  # those of another width
+        for name in ("times_", "training_curve_", "validation_times_", "validation_curve_"):  # those of another width
             other.__dict__.pop(name, None)
-        other._keep(network, Learner(network, self._motion(), 0).memory)
+        other.encoder_, other.decoder_, other._stream = network.encoder, network.decoder, Stream()
         other.risk_ = judge.risk(network)
         return other
 
@@ -282,7 +330,7 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
 
     def to_numpy(self) -> PlainAutoencoder:
         """Return the autoencoder in NumPy arrays, in a class that needs nothing but NumPy."""
-        return plain_autoencoder(self.autoencoder_, self._whitening)
+        return plain_autoencoder(self.autoencoder_, self._scaling)
 
     def to_onnx(self, part: Literal["autoencoder", "encoder", "decoder"] = "autoencoder") -> Any:
         """Return an ONNX model from 'points' to 'latents' and 'reconstructions', or its encoder or decoder alone."""
@@ -296,7 +344,22 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
     def autoencoder_(self) -> Autoencoder:
         """The network, which acts on (x − mean_)/unit_."""
         check_is_fitted(self, "encoder_")
-        return self._autoencoder(self.encoder_, self.decoder_)
+        decay = float(self.weight_decay)
+        return Autoencoder(self.encoder_, self.decoder_, *self.activations_, True, (decay, decay))
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.encoder_.outputs
+
+    @property
+    def _scaling(self) -> Scaling:
+        return Scaling(self.mean_, self.unit_)
+
+    def _network_in(self, dtype: np.dtype) -> Autoencoder:
+        return self.autoencoder_.in_precision(dtype)
+
+    def _settings(self) -> Settings:
+        return Settings.of(self.get_params(deep=False))
 
     def _points(self, X: ArrayLike, **options: Any) -> np.ndarray:
         """Return X as an array of float32 or float64, as scikit-learn checks it."""
@@ -305,122 +368,37 @@ class MeanFieldAutoencoder(CallbackSupport, ClassNamePrefixFeaturesOutMixin, Tra
         _checks.finite_squares("X", points)
         return points
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.encoder_.outputs
-
-    @property
-    def _whitening(self) -> Whitening:
-        return Whitening(self.mean_, self.unit_)
-
-    def _network_in(self, dtype: np.dtype) -> Autoencoder:
-        return self.autoencoder_.in_precision(dtype)
-
-    def _autoencoder(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
-        decay = float(self.weight_decay)
-        return Autoencoder(encoder, decoder, *activation_pair(self.activation), True, (decay, decay))
-
-    def _keep(self, network: Autoencoder, memory: Memory) -> None:
-        self.encoder_, self.decoder_, self._memory = network.encoder, network.decoder, memory
-
-    def _motion(self) -> Motion:
-        optimizer = self.optimizer
-        if not isinstance(optimizer, Optimizer):
-            named = {"sgd": GradientDescent(), "momentum": Momentum(1.0), "adam": Adam(batch_size=self.batch_size)}
-            optimizer = named[_checks.choice("optimizer", optimizer, named)]
-        if self.step_size > optimizer.shortest_memory:
-            _checks.refuse(
-                "step_size", f"be at most the optimizer's memory {optimizer.shortest_memory:g}", self.step_size
-            )
-        return Motion((1.0, 1.0), optimizer, 0.0)
-
-    def _checked(self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Return points and normalised weights, after all parameters have been checked."""
-        self._check_parameters()
-        points = self._points(X, reset=reset, ensure_min_samples=2)
-        if self.n_components > points.shape[1]:
+    def _checked(
+        self, X: ArrayLike, sample_weight: ArrayLike | None, settings: Settings, *, reset: bool, least: int = 2
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return points and normalised weights."""
+        points = self._points(X, reset=reset, ensure_min_samples=least)
+        if reset and settings.n_components > points.shape[1]:
             rule = f"be at most the number of features, n_features = {points.shape[1]}"
-            _checks.refuse("n_components", rule, self.n_components)
-        size = points.shape[1] + self.n_components + 2
-        _checks.memory("width", self.width, 2 * self.width * size * points.dtype.itemsize)
-        _checks.memory("batch_size", self.batch_size, self.batch_size * points.shape[1] * points.dtype.itemsize)
+            _checks.refuse("n_components", rule, settings.n_components)
+        size = points.shape[1] + settings.n_components + 2
+        _checks.memory("width", settings.width, 2 * settings.width * size * points.dtype.itemsize)
+        _checks.memory("batch_size", settings.batch_size, settings.batch_size * points.shape[1] * points.itemsize)
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
         if not weights.any():
             _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
+        weights = weights / weights.max()  # so that their sum is finite
         return points, weights / weights.sum()
 
-    def _check_parameters(self) -> None:
-        for name in ("n_components", "width", "batch_size", "records", "patience"):
-            _checks.integer(name, getattr(self, name), minimum=1)
-        for name in ("horizon", "step_size"):
-            _checks.real(name, getattr(self, name), above=0)
-        _checks.scale("preactivation_scale", self.preactivation_scale, above=0)
-        steps = float(self.horizon) / float(self.step_size)
-        if steps > LARGEST_NUMBER_OF_STEPS:
-            rule = f"be within {LARGEST_NUMBER_OF_STEPS:,} steps of step_size {self.step_size:g}"
-            _checks.refuse("horizon", rule, self.horizon)
-        _checks.choice("init", self.init, INITS)
-        _checks.real("weight_decay", self.weight_decay, minimum=0)
-        _checks.real("validation_fraction", self.validation_fraction, above=0, below=1)
-        activation_pair(self.activation)
-        self._motion()
-        _checks.flag("early_stopping", self.early_stopping)
-        if not isinstance(self.verbose, bool | np.bool_):
-            _checks.integer("verbose", self.verbose, minimum=0)
-        _check_random_state(self.random_state)
+    def _take(self, run: Run, dtype: np.dtype) -> None:
+        """Keep what a fit leaves."""
+        self._begin(run.scaling, run.components, run.network.in_precision(dtype))
+        self.times_, self.training_curve_ = run.times, run.training_curve
+        self.validation_times_, self.validation_curve_ = run.validation_times, run.validation_curve
+        self.validation_pca_risk_ = run.validation_pca_risk
+        self.pca_risk_, self.risk_, self.chosen_ = run.pca_risk, run.risk, run.chosen
+        self.held_out_, self.n_iter_ = run.held_out, run.steps
+        self._schedule, self._stream = run.schedule, Stream()
+        self.step_size_ = 0.0 if run.schedule is None else run.schedule.first
+        self.horizon_ = 0.0 if run.schedule is None else run.schedule.time(run.steps)
 
-    def _start(self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> Autoencoder:
-        """Set mean, unit and principal directions, and return a network at the PCA reconstruction."""
-        self.mean_, covariance = mean_and_covariance(points, weights)
-        self.unit_ = float(np.sqrt(np.trace(covariance))) or 1.0
-        self.components_ = principal_axes(covariance)[:, : self.n_components].T
-        start = self._starting(points, weights)
-        if self.init == "independent":
-            warnings.warn(
-                "init='independent' is a dead start: the wider the network, the longer it stays at x̂ = 0; "
-                "init='aligned' starts at PCA",
-                TrivialLimitWarning,
-                stacklevel=3,
-            )
-            return self._autoencoder(*start.independent(random, self.width)).in_precision(points.dtype)
-        drawn = self._autoencoder(*start.aligned(random, self.width))
-        return start.correction.of(drawn).in_precision(points.dtype)
-
-    def _starting(self, points: np.ndarray, weights: np.ndarray) -> Start:
-        """Return what the start of training on these points is made from."""
-        sample = Judge.of(points, weights, self._whitening)
-        return Start(sample, self.components_, activation_pair(self.activation), self.preactivation_scale)
-
-    def _mended(self, network: Autoencoder, judge: Judge) -> Autoencoder:
-        """Return the network with its decoder fitted to its latents: where a run was too short to pass PCA."""
-        with computing_in(DOUBLE):
-            doubled = network.in_precision(DOUBLE)
-            mended = with_best_decoder(doubled, judge.points.astype(DOUBLE), judge.weights)
-        return mended.in_precision(judge.points.dtype)
-
-    def _learn(
-        self, learner: Learner, points: np.ndarray, sampler: Sampler, steps: int, random: np.random.Generator
-    ) -> None:
-        for first in range(0, int(steps), CHUNK):
-            rows = sampler.rows(random, (min(CHUNK, int(steps) - first), self.batch_size))
-            learner.learn(self._whitening.of(points[rows]), self.step_size)
-
-    def _check_curve(self, curve: list[list[float]], mark: int) -> None:
-        """Print where the curve has come to, and refuse to go on where it has exploded."""
-        if self.verbose:
-            shown = "".join(
-                f"  {name} {risk:.5f}" for name, risk in zip(("training", "held out"), curve[-1], strict=False)
-            )
-            print(f"[{type(self).__name__}] t={mark * self.step_size:g}{shown}")
-        if not np.isfinite(curve[-1][0]) or curve[-1][0] > EXPLOSION * max(curve[0][0], 1.0):
-            raise NumericalError(
-                f"the step size {self.step_size:g} made the network diverge at t={mark * self.step_size:g}; try at "
-                f"most {self.step_size / 4:g}, or larger batches"
-            )
-
-
-def _check_random_state(value: object) -> None:
-    try:
-        check_random_state(value)
-    except Exception:  # its own message shows the value, which may be anything
-        _checks.refuse("random_state", "be a seed, a NumPy random state, or None", value)
+    def _begin(self, units: Scaling, components: np.ndarray, network: Autoencoder) -> None:
+        """Keep a network and the units that it acts in."""
+        self.mean_, self.unit_, self.components_ = units.mean, units.unit, components
+        self.encoder_, self.decoder_ = network.encoder, network.decoder
+        self.activations_ = (network.encoder_activation, network.decoder_activation)

@@ -9,9 +9,14 @@ import numpy as np
 
 from isthmus._precision import computing_in
 from isthmus._version import __version__
-from isthmus.core.activations import activation_pair
-from isthmus.estimator.judge import DOUBLE, Judge, mean_and_covariance
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.scaling import DOUBLE, scaling
+from isthmus.estimator.automatic import automatic_start
+from isthmus.estimator.coordinates import Coordinates, Spectrum
+from isthmus.estimator.explicit import explicit_start
+from isthmus.estimator.judge import Judge
 from isthmus.estimator.limit import CONFIDENCE, LAW_POINTS, Distance, distance, limit_problem
+from isthmus.estimator.settings import Settings, rounded_down
 from isthmus.estimator.start import Start
 from isthmus.theory.activity import Activity, activity
 from isthmus.theory.curvature import FLAT, Curvature, curvature, settled, stability_limit
@@ -48,7 +53,8 @@ class Diagnosis:
             change of x̂ without each of the latent dimensions.
         curvature: both ends of the spectrum of the Hessian of the objective, in mean-field scaling, at the network.
         start_curvature: its upper end at a start of this width, None with init='independent'.
-        step_size, stability_limit: ε, and the value of ε × curvature beyond which steps overshoot, None where unknown.
+        step_size, first_step_size: ε of the last and of the first step.
+        stability_limit: the value of ε × curvature beyond which steps overshoot, None where it isn't known.
         objective, decline: F and −dF/dt after the noise of batches has died out.
         lowest_curvature: there.
         horizon: the time of training.
@@ -62,6 +68,7 @@ class Diagnosis:
     curvature: Curvature
     start_curvature: float | None
     step_size: float
+    first_step_size: float
     stability_limit: float | None
     objective: float
     decline: float
@@ -81,7 +88,7 @@ class Diagnosis:
     @property
     def overshot(self) -> bool:
         """Whether steps were beyond what is stable at the start, which networks leave for flatter ground."""
-        begun = self.step_size * (self.start_curvature or 0.0)
+        begun = self.first_step_size * (self.start_curvature or 0.0)
         return self.stability_limit is not None and begun > self.stability_limit
 
     @property
@@ -198,14 +205,16 @@ class Diagnosis:
 
     def _step_words(self) -> str:
         product, limit = self.step_times_curvature, self.stability_limit
+        if self.step_size == 0:
+            return "No step was taken, since the result of the fit is PCA."
         if limit is None:
             return (
                 f"The highest curvature of the objective is {self.curvature.highest:.2g}; what that means for the step "
                 "size of this optimizer is not known."
             )
-        begun = "" if self.start_curvature is None else f" and {self.step_size * self.start_curvature:.2g} at the start"
+        begun = "" if self.start_curvature is None else f" and {self.first_step_size * self.start_curvature:.2g} at the start"
         found = f"Step size × curvature is {product:.2g}{begun}, where {limit:.2g} is the most that is stable"
-        calm = _rounded(limit / max(self.curvature.highest, self.start_curvature or 0.0, FLAT) / 2)
+        calm = rounded_down(limit / max(self.curvature.highest, self.start_curvature or 0.0, FLAT) / 2)
         if self.overshoots:
             return f"{found}: steps overshoot; take a step size of about {calm:g}."
         if self.overshot:
@@ -256,31 +265,30 @@ class Effort(NamedTuple):
 def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effort) -> Diagnosis:
     """Return what is found of a fitted estimator on points, shape (n, d), with weights."""
     weights, same = as_fitted(model, points, weights)
-    judge = Judge.of(points, weights, model._whitening)
-    seen, network = judge.points.astype(DOUBLE), model.autoencoder_.in_precision(DOUBLE)
-    bent = curvature(network, seen, judge.weights)
-    calm = settled(network, seen, judge.weights, bent)
+    judge = Judge.of(points, weights, Coordinates(model._scaling))
+    network = model.autoencoder_.in_precision(DOUBLE)
+    bent = curvature(network, judge.points, judge.weights)
+    calm = settled(network, judge.points, judge.weights, bent)
     with computing_in(DOUBLE):
-        objective = float(calm.objective(seen, judge.weights))
-        decline = float(calm.dissipation(seen, judge.weights))
-    start = None
-    if model.init == "aligned":
-        begun = starting(model, judge)
-        start = begun.correction.of(network.with_measures(*begun.aligned(np.random.default_rng(0), model.width)))
-    compared = comparison(model, judge, same, effort)
+        objective = float(calm.objective(judge.points, judge.weights))
+        decline = float(calm.dissipation(judge.points, judge.weights))
+    begun = beginning(model, points, weights)
+    compared = comparison(model, begun, same, effort)
+    schedule = getattr(model, "_schedule", None)
     return Diagnosis(
         width=network.encoder.width,
         distance=None if isinstance(compared, str) else compared,
         not_compared=compared if isinstance(compared, str) else None,
-        activity=activity(network, seen, judge.weights),
+        activity=activity(network, judge.points, judge.weights),
         curvature=bent,
-        start_curvature=None if start is None else curvature(start, seen, judge.weights).highest,
-        step_size=model.step_size,
-        stability_limit=stability_limit(model._motion().optimizer, model.step_size),
+        start_curvature=None if begun is None else _start_curvature(begun, network),
+        step_size=0.0 if schedule is None else schedule.last(model.n_iter_),
+        first_step_size=0.0 if schedule is None else schedule.first,
+        stability_limit=None if schedule is None else schedule.stability_limit,
         objective=objective,
         decline=decline,
-        lowest_curvature=curvature(calm, seen, judge.weights).lowest,
-        horizon=model.horizon,
+        lowest_curvature=curvature(calm, judge.points, judge.weights).lowest,
+        horizon=getattr(model, "horizon_", 0.0),
     )
 
 
@@ -295,50 +303,58 @@ def as_fitted(model: Any, points: np.ndarray, weights: np.ndarray) -> tuple[np.n
         learning[held_out] = 0.0
         candidates.insert(0, learning / learning.sum())
     for candidate in candidates:
-        mean, covariance = mean_and_covariance(points, candidate)
-        apart = max(np.abs(mean - model.mean_).max(), abs(np.sqrt(np.trace(covariance)) - model.unit_))
+        units = scaling(points, candidate)
+        apart = max(np.abs(units.mean - model.mean_).max(), abs(units.unit - model.unit_))
         if apart <= SAME * model.unit_:
             return candidate, True
     return candidates[-1], False
 
 
-def starting(model: Any, judge: Judge) -> Start:
-    """Return what the start of a fitted estimator was made from."""
-    return Start(judge, model.components_, activation_pair(model.activation), model.preactivation_scale)
+def beginning(model: Any, points: np.ndarray, weights: np.ndarray) -> Start | None:
+    """Return what the start of a fitted estimator was made from, None where it has no aligned start."""
+    schedule = getattr(model, "_schedule", None)
+    if schedule is None or model.init == "independent":
+        return None
+    settings = Settings.of(model.get_params(deep=False))
+    spectrum = Spectrum.of(points, weights, len(model.components_))
+    if schedule.counts_steps:
+        judge = Judge.of(points, weights, spectrum.coordinates(spectrum.rank))
+        return automatic_start(spectrum, judge, settings)
+    return explicit_start(spectrum, Judge.of(points, weights, Coordinates(model._scaling)), settings)
 
 
-def comparison(model: Any, judge: Judge, same: bool, effort: Effort) -> Distance | str:
+def _start_curvature(start: Start, network: Autoencoder) -> float:
+    """Return the highest curvature at a start of the width of a network."""
+    begun = start.network(np.random.default_rng(0), network.encoder.width, network.weight_decay)
+    return curvature(begun, start.sample.points, start.sample.weights).highest
+
+
+def comparison(model: Any, start: Start | None, same: bool, effort: Effort) -> Distance | str:
     """Return the distance of the learning curve from the infinitely wide network's, or why there is none."""
     if not effort.compare:
         return "compare=False"
     if getattr(model, "training_curve_", None) is None:
         return "this network has none, which partial_fit and resized don't leave: fit(X) does"
-    if model.init == "independent":
+    if model._schedule is None:
+        return "the result of the fit is PCA"
+    if start is None:
         return (
             "init='independent' starts at a dead law, whose infinitely wide network never moves: start with "
             "init='aligned'"
         )
     if not same:
         return "X and its weights are not those of the fit, whose mean and unit are others: diagnose those"
-    start = starting(model, judge)
-    problem, on_fewer = (
-        limit_problem(begun, model._motion(), float(model.weight_decay))
-        for begun in (start, start.on_fewer(LAW_POINTS))
-    )
+    schedule, decay = model._schedule, float(model.weight_decay)
+    problem, on_fewer = (limit_problem(begun, schedule, decay) for begun in (start, start.on_fewer(LAW_POINTS)))
     return distance(
         problem,
         on_fewer,
+        schedule.own_times(model.times_),
         model.times_,
         model.training_curve_,
-        (model.encoder_.width, model.step_size, model.batch_size),
+        (model.encoder_.width, schedule.first, model.batch_size),
         effort.particles,
         effort.samples,
         effort.seed,
         effort.workers,
     )
-
-
-def _rounded(value: float) -> float:
-    """Return a number to one digit."""
-    digits = int(np.floor(np.log10(value)))
-    return float(np.floor(value / 10.0**digits) * 10.0**digits)

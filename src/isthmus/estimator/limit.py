@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from isthmus.core.data import Data
-from isthmus.core.optimizers import Motion
 from isthmus.core.problem import Problem
 from isthmus.dynamics.mean_field import solve_mean_field
 from isthmus.dynamics.results import MeanFieldPath
-from isthmus.estimator.judge import DOUBLE
+from isthmus.estimator.schedule import Schedule
 from isthmus.estimator.start import Start
 from isthmus.theory.finite_width import predict_finite_width
 from isthmus.theory.prediction import Prediction
@@ -96,23 +95,27 @@ class Distance:
         return max(sizes, key=lambda name: sizes[name])
 
 
-def limit_problem(start: Start, motion: Motion, weight_decay: float) -> Problem:
-    """Return the problem whose path R(t) is the learning curve of an infinitely wide estimator."""
-    sample = start.sample
+def limit_problem(start: Start, schedule: Schedule, weight_decay: float) -> Problem:
+    """Return the problem whose path R(t) is the learning curve of an infinitely wide estimator.
+
+    Its time is that of the motion: where the heavy ball counts steps, their sizes ε are the rates of the flow.
+    """
+    sample, rate = start.sample, schedule.rate if schedule.counts_steps else 1.0
     return Problem(
-        data=Data(sample.points.astype(DOUBLE), sample.weights),
+        data=Data(sample.points, sample.weights),
         law=start.law,
         activation=start.activations,
-        encoder_rate=motion.rates[0],
-        decoder_rate=motion.rates[1],
+        encoder_rate=rate,
+        decoder_rate=rate,
         weight_decay=weight_decay,
-        optimizer=motion.optimizer,
+        optimizer=schedule.motion.optimizer,
     )
 
 
 def distance(
     problem: Problem,
     on_fewer: Problem,
+    own_times: np.ndarray,
     times: np.ndarray,
     curve: np.ndarray,
     network: tuple[int, float, int],
@@ -123,13 +126,14 @@ def distance(
 ) -> Distance:
     """Return how far a curve is from R(t), with the law of networks of some (width, step size, batch size).
 
+    ``own_times`` are ``times`` in the time of the problem.
     The law is that of the problem ``on_fewer`` points, and R(t) is computed with twice as many particles.
     """
     rows = np.unique(np.rint(np.linspace(0, len(times) - 1, min(RECORDS, len(times)))).astype(int))
-    times, curve = times[rows], curve[rows]
+    own_times, times, curve = own_times[rows], times[rows], curve[rows]
     options: dict[str, Any] = {"dtype": PRECISION, "seed": seed, "workers": workers}
     path = solve_mean_field(
-        problem, times, particles=2 * particles, replicates=REPLICATES, snapshot_times=(), rtol=RTOL, **options
+        problem, own_times, particles=2 * particles, replicates=REPLICATES, snapshot_times=(), rtol=RTOL, **options
     )
     prediction, why = _prediction(on_fewer, path, network, options | {"particles": particles, "samples": samples})
     return Distance(times, curve, path.risk, path.risk_error, prediction, why)

@@ -7,37 +7,60 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn import model_selection
 
 from isthmus import _checks
 from isthmus._errors import StudyFileError
 from isthmus._files import read_arrays, write_arrays
 from isthmus._version import __version__
-from isthmus.core.activations import ACTIVATIONS, Activation
+from isthmus.core.activations import ACTIVATIONS, Activation, activation_pair
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Optimizer
-from isthmus.dynamics.host_batches import Learner, Memory
+from isthmus.dynamics.learner import Learner, Memory
+from isthmus.estimator.partial import Stream
+from isthmus.estimator.schedule import HEAVY_BALL, Schedule
+from isthmus.estimator.settings import Settings, gradient_motion
 
-KIND, VERSION = "an Isthmus autoencoder", 1
+KIND, VERSION = "an Isthmus autoencoder", 2
 OPTIMIZERS = {kind.__name__: kind for kind in (Adam, GradientDescent, Momentum)}
+SPLITTERS = ("GroupKFold", "GroupShuffleSplit", "KFold", "LeaveOneGroupOut", "ShuffleSplit", "TimeSeriesSplit")
+"""Of scikit-learn, which are made of plain values."""
 SIDES = ("encoder_", "decoder_")
+WAITING = ("waiting_rows", "waiting_weights")
 PARTS = ("masses", "outgoing", "incoming", "bias")
-ARRAYS = ("mean_", "components_", "times_", "training_curve_", "validation_curve_", "held_out_")
-NUMBERS = ("unit_", "pca_risk_", "risk_", "n_iter_", "n_features_in_", "_sklearn_output_config")
+CURVES = ("times_", "training_curve_", "validation_times_", "validation_curve_", "held_out_")
+ARRAYS = ("mean_", "components_", *CURVES)
+NUMBERS = (
+    *("unit_", "pca_risk_", "risk_", "validation_pca_risk_", "step_size_", "horizon_", "offset_", "chosen_"),
+    *("n_iter_", "n_features_in_", "_sklearn_output_config"),
+)
 
 
 def write_model(model: Any, path: Path) -> None:
-    """Write a fitted estimator to a file."""
+    """Write a fitted estimator to a file, unless it is one that `read_model` would refuse."""
+    _check(model)
     state = vars(model)
+    stream: Stream = state["_stream"]
     arrays = {f"{side}{part}": np.asarray(getattr(state[side], part)) for side in SIDES for part in PARTS}
     arrays |= {name: state[name] for name in ARRAYS if state.get(name) is not None}
-    memory = state["_memory"]
-    arrays |= {f"average{number}": average for number, average in enumerate(memory.averages)}
+    if stream.memory is not None:
+        arrays |= {f"average{number}": average for number, average in enumerate(stream.memory.averages)}
+    if stream.waiting is not None:
+        arrays |= dict(zip(WAITING, stream.waiting, strict=True))
+    schedule: Schedule | None = state.get("_schedule")
     values = {
         "isthmus": __version__,
         "parameters": {name: _coded(name, value) for name, value in model.get_params(deep=False).items()},
+        "activations": [_coded("activation", one) for one in model.activations_],
         "numbers": {name: _plain(state[name]) for name in NUMBERS if name in state},
         "nothing": [name for name in ARRAYS if name in state and state[name] is None],
-        "steps": memory.steps,
+        "schedule": None if schedule is None else _schedule_coded(schedule),
+        "stream": {
+            "optimizer": _coded("optimizer", stream.optimizer),
+            "steps": stream.steps,
+            "step_size": stream.step_size,
+            "memory_steps": None if stream.memory is None else stream.memory.steps,
+        },
     }
     if "feature_names_in_" in state:
         values["feature_names_in_"] = [str(name) for name in state["feature_names_in_"]]
@@ -55,8 +78,10 @@ def read_model(kind: Any, path: Path) -> Any:
         state: dict[str, Any] = {name: arrays[name] for name in ARRAYS if name in arrays}
         state |= {name: None for name in ARRAYS if name in values["nothing"]}
         state |= {name: values["numbers"][name] for name in NUMBERS if name in values["numbers"]}
-        count = sum(name.startswith("average") for name in arrays)
-        state["_memory"] = Memory([arrays[f"average{number}"] for number in range(count)], int(values["steps"]))
+        state["activations_"] = activation_pair(tuple(values["activations"]))
+        if "times_" in state:
+            state["_schedule"] = None if values["schedule"] is None else _schedule_decoded(values["schedule"])
+        state["_stream"] = _stream_decoded(values["stream"], arrays)
         if "feature_names_in_" in values:
             state["feature_names_in_"] = np.array(values["feature_names_in_"], dtype=object)
         vars(model).update(state)
@@ -67,33 +92,70 @@ def read_model(kind: Any, path: Path) -> Any:
     return model
 
 
+def _schedule_coded(schedule: Schedule) -> dict[str, Any]:
+    values = {"first": schedule.first, "grows": schedule.grows, "counts_steps": schedule.counts_steps}
+    return values | {"optimizer": _coded("optimizer", schedule.motion.optimizer)}
+
+
+def _schedule_decoded(values: dict[str, Any]) -> Schedule:
+    motion = HEAVY_BALL if values["counts_steps"] else gradient_motion(_decoded(values["optimizer"]))
+    first = _checks.real("first", values["first"], above=0)
+    return Schedule(first, _checks.flag("grows", values["grows"]), motion, bool(values["counts_steps"]))
+
+
+def _stream_decoded(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Stream:
+    memory, waiting = None, None
+    if values["memory_steps"] is not None:
+        count = sum(name.startswith("average") for name in arrays)
+        taken = _checks.integer("memory_steps", values["memory_steps"], minimum=0)
+        memory = Memory([arrays[f"average{number}"] for number in range(count)], taken)
+    if WAITING[0] in arrays:
+        waiting = (arrays[WAITING[0]], arrays[WAITING[1]])
+    step_size = None if values["step_size"] is None else _checks.real("step_size", values["step_size"], above=0)
+    steps = _checks.integer("steps", values["steps"], minimum=0)
+    return Stream(_decoded(values["optimizer"]), memory, steps, step_size, waiting)
+
+
 def _check(model: Any) -> None:
     """Refuse values that are not those of a fitted estimator."""
-    model._check_parameters()
+    Settings.of(model.get_params(deep=False))
     encoder, decoder = model.encoder_, model.decoder_
+    for side in (encoder, decoder):
+        for part in PARTS:
+            _checks.finite(part, np.asarray(getattr(side, part)))
     inputs = _checks.integer("n_features_in_", model.n_features_in_, minimum=1)
-    shapes = (encoder.outputs, encoder.inputs, decoder.outputs, decoder.inputs)
-    if shapes != (model.n_components, inputs, inputs, model.n_components):
+    shapes = (encoder.inputs, decoder.outputs, decoder.inputs)
+    if shapes != (inputs, inputs, encoder.outputs) or encoder.outputs > inputs:
         _checks.refuse("encoder_", "fit the decoder and the number of features", _checks.described(f"of {shapes}"))
     _checks.array("mean_", model.mean_, (inputs,))
-    _checks.array("components_", model.components_, (model.n_components, inputs))
+    _checks.array("components_", model.components_, (encoder.outputs, inputs))
     _checks.real("unit_", model.unit_, above=0)
-    for name in ("pca_risk_", "risk_"):
-        if hasattr(model, name):
-            _checks.real(name, getattr(model, name), minimum=0)
-    for name in ("times_", "training_curve_", "validation_curve_", "held_out_"):
+    for name in ("pca_risk_", "risk_", "validation_pca_risk_", "step_size_", "horizon_"):
         if getattr(model, name, None) is not None:
+            _checks.real(name, getattr(model, name), minimum=0)
+    if hasattr(model, "offset_"):
+        _checks.real("offset_", model.offset_, maximum=0)
+    for name in CURVES:
+        if getattr(model, name, None) is not None and len(getattr(model, name)):
             _checks.array(name, getattr(model, name), ("T",))
     _checks.integer("n_iter_", model.n_iter_, minimum=0)
-    _checks.integer("steps", model._memory.steps, minimum=0)
-    fresh = Learner(model.autoencoder_, model._motion(), 0).memory.averages
-    if [np.shape(one) for one in model._memory.averages] != [one.shape for one in fresh]:
-        _checks.refuse("average", "be those of the optimizer", _checks.described("others"))
-    for average in model._memory.averages:
-        if average.dtype.kind != "f" or not np.isfinite(average).all():
-            _checks.refuse("average", "be finite", _checks.described("not"))
+    _checks.instance("chosen_", getattr(model, "chosen_", ""), str)
+    _check_stream(model._stream, model)
     if "feature_names_in_" in vars(model) and len(model.feature_names_in_) != inputs:
         _checks.refuse("feature_names_in_", f"be {inputs} names", list(model.feature_names_in_))
+
+
+def _check_stream(stream: Stream, model: Any) -> None:
+    if stream.waiting is not None:
+        rows, weights = stream.waiting
+        _checks.array("weights", weights, (len(_checks.array("rows", rows, ("n", model.n_features_in_))),))
+    if stream.memory is None:
+        return
+    fresh = Learner(model.autoencoder_, gradient_motion(stream.optimizer)).memory.averages
+    if [np.shape(one) for one in stream.memory.averages] != [one.shape for one in fresh]:
+        _checks.refuse("average", "be those of the optimizer", _checks.described("others"))
+    for average in stream.memory.averages:
+        _checks.finite("average", average)
 
 
 def _coded(name: str, value: object) -> Any:
@@ -108,6 +170,10 @@ def _coded(name: str, value: object) -> Any:
         if type(value).__name__ not in OPTIMIZERS:
             _checks.refuse(name, f"be one of {', '.join(OPTIMIZERS)} to be saved", value)
         return {"optimizer": type(value).__name__, **asdict(value)}  # pyright: ignore[reportArgumentType]
+    if name == "cv" and hasattr(value, "split"):
+        if type(value).__name__ not in SPLITTERS or type(value).__module__.split(".")[0] != "sklearn":
+            _checks.refuse(name, f"be one of {', '.join(SPLITTERS)} of scikit-learn to be saved", value)
+        return {"splitter": type(value).__name__, "values": _plain(vars(value))}
     if isinstance(value, np.random.RandomState):
         return {"random_state": _plain(value.get_state(legacy=False))}
     return _plain(value)
@@ -119,6 +185,12 @@ def _decoded(value: Any) -> Any:
     if isinstance(value, dict) and "optimizer" in value:
         kind = OPTIMIZERS[value["optimizer"]]
         return kind(**{name: one for name, one in value.items() if name != "optimizer"})
+    if isinstance(value, dict) and "splitter" in value:
+        if value["splitter"] not in SPLITTERS:
+            _checks.choice("cv", value["splitter"], SPLITTERS)
+        splitter = getattr(model_selection, value["splitter"])()
+        vars(splitter).update({name: one for name, one in value["values"].items() if name in vars(splitter)})
+        return splitter
     if isinstance(value, dict):
         random = np.random.RandomState()
         random.set_state(value["random_state"])

@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from isthmus.core.activations import Activation
+from isthmus.core.activations import ACTIVATIONS, Activation
+from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.laws import AlignedSide, Law, alignment
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.pca_start import PCAStart
-from isthmus.estimator.judge import DOUBLE, Judge
+from isthmus.estimator.judge import Judge
 
 BIAS, NOISE = 0.5, 0.1
 """Standard deviations of the biases, and of the independent part of outgoing weights, at the start."""
@@ -22,10 +23,11 @@ class Start:
     """What the start is made from.
 
     Attributes:
-        sample: points, in the units of the computation, on which it is brought to PCA.
-        components: the principal directions, shape (k, d).
+        sample: points, in the coordinates of the computation, on which it is brought to PCA.
+        components: the principal directions, shape (k, r).
         activations: of encoder and decoder.
         preactivation_scale: root mean square of ⟨w, x⟩.
+        spread: variances of the encoder's incoming weights, up to a factor, shape (r,); None where all are equal.
 
     """
 
@@ -33,6 +35,7 @@ class Start:
     components: np.ndarray
     activations: tuple[Activation, Activation]
     preactivation_scale: float
+    spread: np.ndarray | None = None
 
     def on_fewer(self, points: int) -> Start:
         """Return the start on so many of the points, at most."""
@@ -47,17 +50,34 @@ class Start:
     @property
     def correction(self) -> PCAStart:
         """What brings drawn neurons to PCA."""
-        return PCAStart(self.sample.points.astype(DOUBLE), self.sample.weights, self.components.T)
+        return PCAStart(self.sample.points, self.sample.weights, self.components.T)
 
-    def aligned(self, random: np.random.Generator, width: int) -> tuple[NeuronMeasure, ...]:
-        """Return encoder and decoder of neurons drawn from the law, not corrected yet."""
+    def network(self, random: np.random.Generator, width: int, decays: tuple[float, float]) -> Autoencoder:
+        """Return a network of neurons drawn from the law, brought to PCA, in double precision."""
+        return self.correction.of(self._autoencoder(self._drawn(random, width), decays))
+
+    def independent(self, random: np.random.Generator, width: int, decays: tuple[float, float]) -> Autoencoder:
+        """Return a network of independent weights, with incoming ones as large as those of the law."""
+        sides = (side._replace(slope=0 * side.slope).draw(random, width, BIAS, 1.0) for side in self._sides)
+        return self._autoencoder(tuple(sides), decays)
+
+    def _drawn(self, random: np.random.Generator, width: int) -> tuple[NeuronMeasure, ...]:
         return tuple(side.draw(random, width, BIAS, NOISE) for side in self._sides)
 
-    def independent(self, random: np.random.Generator, width: int) -> tuple[NeuronMeasure, ...]:
-        """Return encoder and decoder of independent weights, with incoming ones as large as those of the law."""
-        return tuple(side._replace(slope=0 * side.slope).draw(random, width, BIAS, 1.0) for side in self._sides)
+    def _autoencoder(self, sides: tuple[NeuronMeasure, ...], decays: tuple[float, float]) -> Autoencoder:
+        return Autoencoder(*sides, *self.activations, True, decays)
 
     @cached_property
     def _sides(self) -> tuple[AlignedSide, AlignedSide]:
-        points, weights = self.sample.points.astype(DOUBLE), self.sample.weights
-        return alignment(points, weights, self.components.T, self.activations, 1.0, self.preactivation_scale, BIAS)
+        points, weights, directions = self.sample.points, self.sample.weights, self.components.T
+        return alignment(
+            points, weights, directions, self.activations, 1.0, self.preactivation_scale, BIAS, self.spread
+        )
+
+
+def pca_network(components: np.ndarray) -> Autoencoder:
+    """Return PCA as an autoencoder: k linear neurons of mass 1/k on either side, for components of shape (k, d)."""
+    linear, k = ACTIVATIONS["linear"], len(components)
+    encoder = NeuronMeasure.of(k * np.eye(k), components)  # k/k is 1 without rounding
+    decoder = NeuronMeasure.of(k * components, np.eye(k))
+    return Autoencoder(encoder, decoder, linear, linear)

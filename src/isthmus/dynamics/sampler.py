@@ -1,0 +1,36 @@
+"""Rows of an array drawn with replacement, in a way that depends on their content and weights alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from isthmus.core.scaling import BLOCK
+
+
+class Sampler:
+    """Draws rows of an array with replacement, with probabilities in proportion to weights.
+
+    Rows are drawn by their place in an order that depends on their content alone (that of their projections on a
+    fixed direction), so that the points drawn depend neither on the order of the rows nor on whether a row stands twice
+    or has twice the weight.
+    """
+
+    def __init__(self, points: np.ndarray, weights: np.ndarray) -> None:
+        direction = np.random.default_rng(0).standard_normal(points.shape[1])
+        origin = points[np.argmax(weights > 0)].astype(float)  # a large offset would hide what differs
+        blocks = range(0, len(points), BLOCK)
+        places = np.concatenate([(points[first : first + BLOCK] - origin) @ direction for first in blocks])
+        order = np.argsort(places, kind="stable")
+        self._order = order[weights[order] > 0]
+        self._levels = np.cumsum(weights[self._order])
+
+    def rows(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Return indices of rows, in an array of a shape."""
+        levels = random.random(shape) * self._levels[-1]
+        found = np.searchsorted(self._levels, levels, side="right")
+        return self._order[np.minimum(found, len(self._order) - 1)]
+
+    def evenly(self, count: int) -> np.ndarray:
+        """Return indices of ``count`` rows at evenly spaced quantiles, a sample that is the same each time."""
+        levels = (np.arange(count) + 0.5) / count * self._levels[-1]
+        return self._order[np.minimum(np.searchsorted(self._levels, levels), len(self._order) - 1)]

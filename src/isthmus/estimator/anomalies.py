@@ -1,0 +1,77 @@
+"""Rows that the autoencoder reconstructs badly: scores and a threshold, as scikit-learn's detectors have them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import OutlierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from isthmus.core.scaling import DOUBLE, Scaling
+from isthmus.dynamics.evaluation import ROWS, decoded, encoded
+
+FENCE = 1.5
+"""Of Tukey's rule: how many interquartile ranges beyond the upper quartile of log ‖x − x̂‖² a row is an anomaly."""
+
+
+class AnomalyScores(OutlierMixin):
+    """What a fitted autoencoder says of single rows."""
+
+    offset_: float
+
+    @property
+    @abstractmethod
+    def _scaling(self) -> Scaling: ...
+
+    @abstractmethod
+    def _points(self, X: ArrayLike) -> np.ndarray: ...
+
+    @abstractmethod
+    def _network_in(self, dtype: np.dtype) -> Any: ...
+
+    def reconstruction_error(self, X: ArrayLike, *, per_feature: bool = False) -> np.ndarray:
+        """Return ‖x − x̂‖² of every row, shape (n,), or (x − x̂)² of every entry, in the units of the data squared.
+
+        It is computed in double precision, from what is left after the mean has been subtracted.
+        """
+        check_is_fitted(self, "encoder_")
+        return self._scaled_errors(self._points(X), per_feature) * self._scaling.unit**2
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Return −‖x − x̂‖² of every row, shape (n,): the lower, the more of an anomaly."""
+        return -self.reconstruction_error(X)
+
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Return ``score_samples(X) − offset_``, shape (n,), which is negative for anomalies."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Return −1 for anomalies and 1 for other rows, shape (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def _scaled_errors(self, points: np.ndarray, per_feature: bool = False) -> np.ndarray:
+        """Return ‖x − x̂‖² of every row, or of every entry, in the units of the computation, some rows at a time."""
+        network, parts = self._network_in(DOUBLE), []
+        for first in range(0, len(points), ROWS):
+            scaled = self._scaling.precisely(points[first : first + ROWS])
+            squares = (scaled - decoded(network, encoded(network, scaled))) ** 2
+            parts.append(squares if per_feature else squares.sum(axis=1))
+        return np.concatenate(parts)
+
+
+def offset_of(errors: np.ndarray, contamination: float | None) -> float:
+    """Return the score below which rows are anomalies, from the errors ‖x − x̂‖² of rows in training.
+
+    With a contamination, this share of them is below it. Without, it is minus the upper fence of Tukey's rule for
+    log ‖x − x̂‖², beyond which about one in a hundred rows lies where there are no anomalies.
+    """
+    if contamination is not None:
+        return float(np.percentile(-errors, 100 * contamination))
+    lower, upper = np.quantile(errors, [0.25, 0.75])
+    if lower <= 0:
+        return -float(errors.max())
+    with np.errstate(over="ignore"):
+        return -float(min(upper * (upper / lower) ** FENCE, np.finfo(float).max))

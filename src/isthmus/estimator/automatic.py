@@ -1,0 +1,262 @@
+r"""Training that chooses for itself: the step from the curvature, the horizon from held-out rows, PCA where it is best.
+
+Narrower copies of the network are trained on parts of the data, and judged on the rows left out. The full network is
+then trained on all rows for the time at which the copies had the lowest held-out risk, by the same steps: in the
+mean-field scaling what suits one width suits all. It is the average of its weights, mostly over the last fifth of the
+run, that is judged and kept. If no copy is better than PCA on the rows left out, PCA is kept.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from isthmus.core.scaling import DOUBLE
+from isthmus.dynamics.learner import Learner
+from isthmus.estimator.coordinates import Spectrum
+from isthmus.estimator.folds import FEW, Split
+from isthmus.estimator.judge import Judge
+from isthmus.estimator.pool import Pool
+from isthmus.estimator.run import Run, Watch, pca_run
+from isthmus.estimator.schedule import HEAVY_BALL, Schedule
+from isthmus.estimator.settings import Settings, gradient_motion, natural_step
+from isthmus.estimator.start import Start
+from isthmus.estimator.stiffness import BATCHES, stiffness
+
+SINGLE = np.dtype(np.float32)
+"""Networks are trained in single precision, whose rounding is far below the noise of batches."""
+COPY_WIDTH = 128
+"""Width of the copies."""
+MARKS = (0, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192)
+"""Steps after which copies are judged."""
+ENOUGH, PATIENCE = 512, 3
+"""From so many steps on, so many marks without a gain end the search."""
+WORSE = 3.0
+"""Multiple of the risk at the start from which steps count as too long."""
+RETRIES = 4
+"""How often steps are made a quarter as long before PCA is kept."""
+GAIN, ERRORS = 0.005, 0.5
+"""Share of PCA's risk, and multiple of the standard error over rows, by which a network must be better than PCA."""
+BULKS, BULK_LOSS = (0.5, 0.75, 0.9), 0.01
+"""Shares of the rows nearest to the mean, and the R² among them that a network may lose against PCA."""
+RECORDED = 0.6
+"""Share of the time allowed that may be spent on the choice."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Points with weights of sum 1, their spectrum, and how they are split to choose the horizon.
+
+    Attributes:
+        splits: what to learn from and what is held out.
+        validation: points to judge by in place of the table's own, None for those.
+
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+    spectrum: Spectrum
+    splits: list[Split]
+    validation: np.ndarray | None
+
+
+class Choice(NamedTuple):
+    """What the copies say: steps to train for (0: keep PCA), marks in mean-field time, risks there, PCA's, and why."""
+
+    steps: int
+    schedule: Schedule
+    times: np.ndarray
+    curve: np.ndarray
+    pca_risk: float
+    why: str
+
+
+def trained_automatically(table: Table, settings: Settings, random: np.random.Generator, watch: Watch) -> Run:
+    """Return the network trained for the best horizon, or PCA."""
+    spectrum = table.spectrum
+    components = np.eye(spectrum.latent_dim, spectrum.rank)
+    judge = Judge.of(table.points, table.weights, spectrum.coordinates(spectrum.rank))
+    pca_risk = judge.pca_risk(components)
+    if spectrum.left == 0:
+        return pca_run(spectrum, pca_risk, f"PCA: with n_components={spectrum.latent_dim} it leaves nothing")
+    if not table.splits:
+        return pca_run(spectrum, pca_risk, f"PCA: too few rows differ ({FEW} are needed) to find anything better")
+    start = automatic_start(table.points, table.weights, spectrum, judge, settings)
+    seed = int(random.integers(2**31))
+    choice = _chosen(table, settings, start, seed, watch)
+    if choice.steps == 0:
+        return pca_run(spectrum, pca_risk, f"PCA: {choice.why}", choice.times, choice.curve, choice.pca_risk)
+    return _full_run(table, settings, start, choice, seed, pca_risk, watch)
+
+
+def automatic_start(
+    points: np.ndarray, weights: np.ndarray, spectrum: Spectrum, judge: Judge, settings: Settings
+) -> Start:
+    """Return what the start is made from: incoming weights along a direction vary as the points do."""
+    rank = judge.points.shape[1]
+    components = np.eye(spectrum.latent_dim, rank)
+    return Start(judge, components, settings.activations, settings.preactivation_scale, spectrum.spread(rank))
+
+
+def _chosen(table: Table, settings: Settings, start: Start, seed: int, watch: Watch) -> Choice:
+    """Return the horizon at which narrower copies have the lowest held-out risk."""
+    schedule = _first_schedule(table, settings, start, seed)
+    for _ in range(RETRIES):
+        found = _searched(table, settings, schedule, seed, watch)
+        if found is not None:
+            return found
+        schedule = schedule.slower()
+        watch.say(f"steps overshoot; trying a step size of {schedule.first:.3g}")
+    nothing = np.zeros(0)
+    return Choice(0, schedule, nothing, nothing, np.nan, f"steps of size {4 * schedule.first:.2g} still overshoot")
+
+
+def _first_schedule(table: Table, settings: Settings, start: Start, seed: int) -> Schedule:
+    """Return the steps to try first."""
+    if settings.step_size is not None:
+        return Schedule(settings.step_size, motion=gradient_motion(settings.optimizer))
+    random = np.random.default_rng(seed)
+    network = start.network(random, min(COPY_WIDTH, settings.width), settings.decays).in_precision(SINGLE)
+    coordinates = table.spectrum.coordinates(table.spectrum.rank)
+    pool = Pool(table.points, table.weights, coordinates, SINGLE, settings.batch_size)
+    curvature = stiffness(network, pool.batches(random, BATCHES), HEAVY_BALL, seed)
+    if settings.optimizer is None:
+        return Schedule.automatic(curvature)
+    return Schedule(natural_step(settings.optimizer, curvature), motion=gradient_motion(settings.optimizer))
+
+
+class _Copy:
+    """A narrower network in training on one part of the data, and what it is judged on."""
+
+    def __init__(self, table: Table, number: int, settings: Settings, schedule: Schedule, seed: int) -> None:
+        learning, held_out = table.splits[number]
+        spectrum = Spectrum.of(table.points, learning, settings.n_components)
+        coordinates = spectrum.coordinates(table.spectrum.rank)
+        if table.validation is None:
+            self._judge = Judge.of(table.points, held_out, coordinates)
+        else:
+            count = len(table.validation)
+            self._judge = Judge.of(table.validation, np.full(count, 1 / count), coordinates)
+        sample = Judge.of(table.points, learning, coordinates)
+        start = automatic_start(table.points, learning, spectrum, sample, settings)
+        self._random = np.random.default_rng([seed, number])
+        width = min(COPY_WIDTH, settings.width)
+        network = start.network(self._random, width, settings.decays).in_precision(SINGLE)
+        self._learner = Learner(network, schedule.motion, averaging=True)
+        self._pool = Pool(table.points, learning, coordinates, SINGLE, settings.batch_size)
+        self._schedule, self._steps, self._unit = schedule, 0, spectrum.scaling.unit / table.spectrum.scaling.unit
+        self.weights = self._judge.weights * (float(held_out.sum()) or 1.0)
+        self.pca_errors = self._unit**2 * self._judge.pca_errors(start.components)
+        self.sizes = self._unit**2 * self._judge.sizes
+
+    def errors_at(self, mark: int) -> np.ndarray:
+        """Return ‖x − x̂‖² of the held-out points after so many steps, in units of the whole table's variance."""
+        self._pool.train(self._learner, self._schedule, self._steps, mark, self._random)
+        self._steps = mark
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._unit**2 * self._judge.errors(self._learner.average)
+
+
+def _searched(table: Table, settings: Settings, schedule: Schedule, seed: int, watch: Watch) -> Choice | None:
+    """Return the best mark of copies trained by a schedule, None where its steps are too long."""
+    marks, risks, best = [], [], (np.inf, 0)
+    with ThreadPoolExecutor(min(len(table.splits), os.cpu_count() or 1)) as threads:
+        numbers = range(len(table.splits))
+        copies = list(threads.map(lambda number: _Copy(table, number, settings, schedule, seed), numbers))
+        weights, pca_errors, sizes = (
+            np.concatenate([getattr(copy, name) for copy in copies]) for name in ("weights", "pca_errors", "sizes")
+        )
+        weights = weights / weights.sum()
+        pca_risk = float(weights @ pca_errors / 2)
+        bulks = _bulks(sizes, weights)
+        better = np.zeros_like(weights)
+        for mark in MARKS:
+            parts = list(threads.map(lambda copy, mark=mark: copy.errors_at(mark), copies))
+            errors = np.concatenate(parts)
+            risk = float(weights @ errors / 2)
+            if not np.isfinite(risk) or (risks and risk > WORSE * risks[0]):
+                return None
+            marks.append(mark)
+            risks.append(risk)
+            watch.say(f"{mark:,d} steps: held-out risk {risk:.4g}, PCA's {pca_risk:.4g}")
+            if mark > 0 and risk < best[0] and _keeps_the_bulk(errors, pca_errors, sizes, weights, bulks):
+                best, better = (risk, mark), pca_errors - errors
+            idle = len(marks) - 1 - int(np.argmin(risks))
+            if (mark >= ENOUGH and idle >= PATIENCE) or watch.spent(RECORDED) or watch.recorded():
+                break
+    gain = float(weights @ better / 2)
+    error = float(np.sqrt(weights**2 @ (better / 2 - gain) ** 2))
+    times = np.array([schedule.time(mark) for mark in marks])
+    needed = max(GAIN * pca_risk, ERRORS * error)
+    held_out = f"on held-out rows narrower copies had a risk of {min(risks):.4g} at best, PCA one of {pca_risk:.4g}"
+    steps = best[1] if gain > needed else 0
+    return Choice(steps, schedule, times, np.array(risks), pca_risk, held_out)
+
+
+def _bulks(sizes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+    """Return which points belong to the shares `BULKS` of the weight that are nearest to the mean."""
+    order = np.argsort(sizes, kind="stable")
+    reached = np.empty_like(weights)
+    reached[order] = np.cumsum(weights[order])
+    return [reached <= share * reached.max() for share in BULKS]
+
+
+def _keeps_the_bulk(
+    errors: np.ndarray, pca_errors: np.ndarray, sizes: np.ndarray, weights: np.ndarray, bulks: list[np.ndarray]
+) -> bool:
+    """Whether a network isn't bought at the cost of most points: outliers carry the risk, and could ask for anything."""
+    lost = weights * (errors - pca_errors)
+    return all(lost[bulk].sum() <= BULK_LOSS * (weights * sizes)[bulk].sum() for bulk in bulks)
+
+
+def _full_run(
+    table: Table, settings: Settings, start: Start, choice: Choice, seed: int, pca_risk: float, watch: Watch
+) -> Run:
+    """Return the full network trained on all rows for the chosen number of steps."""
+    spectrum, schedule, judge = table.spectrum, choice.schedule, start.sample
+    coordinates = spectrum.coordinates(spectrum.rank)
+    marks = np.unique(np.rint(np.linspace(0, choice.steps, min(settings.records, choice.steps) + 1)).astype(int))
+    random = np.random.default_rng(seed)
+    network = start.network(random, settings.width, settings.decays).in_precision(SINGLE)
+    pool = Pool(table.points, table.weights, coordinates, SINGLE, settings.batch_size)
+    learner, curve = Learner(network, schedule.motion, averaging=True), []
+    for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
+        pool.train(learner, schedule, int(before), int(mark), random)
+        curve.append(judge.risk(learner.network))
+        watch.say(f"full network, {mark:,d} of {choice.steps:,d} steps: training risk {curve[-1]:.4g}")
+        if not np.isfinite(curve[-1]) or watch.recorded() or watch.spent():
+            break
+    steps = int(marks[len(curve) - 1])
+    kept = coordinates.lifted(learner.average.in_precision(DOUBLE))
+    risk, errors = np.inf, judge.errors(learner.average)
+    if np.isfinite(errors).all():
+        risk = float(judge.weights @ errors / 2)
+    pca_errors = judge.pca_errors(start.components)
+    bulks = _bulks(judge.sizes, judge.weights)
+    if not (risk < pca_risk and _keeps_the_bulk(errors, pca_errors, judge.sizes, judge.weights, bulks)):
+        why = "PCA: the full network did not get below it on all rows"
+        return pca_run(spectrum, pca_risk, why, choice.times, choice.curve, choice.pca_risk)
+    first = f"step size {schedule.first:.3g}{'' if schedule.is_constant else ', growing'}"
+    chosen = (
+        f"A network: {first}, horizon {schedule.time(steps):.4g} ({steps:,d} steps), since {choice.why}"
+    )
+    times = np.array([schedule.time(int(mark)) for mark in marks[: len(curve)]])
+    return Run(
+        network=kept,
+        scaling=spectrum.scaling,
+        components=spectrum.components,
+        times=times,
+        training_curve=np.array(curve),
+        validation_times=choice.times,
+        validation_curve=choice.curve,
+        validation_pca_risk=choice.pca_risk,
+        pca_risk=pca_risk,
+        risk=risk,
+        schedule=schedule,
+        steps=steps,
+        chosen=f"{chosen}.",
+    )

@@ -1,0 +1,161 @@
+"""Training for a given horizon: the learning curve follows the mean-field flow, and its best network is kept."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from isthmus._errors import NumericalError, TrivialLimitWarning
+from isthmus._precision import computing_in
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.pca_start import with_best_decoder
+from isthmus.core.scaling import DOUBLE
+from isthmus.dynamics.learner import Learner
+from isthmus.dynamics.sgd import EXPLOSION
+from isthmus.estimator.coordinates import Coordinates, Spectrum
+from isthmus.estimator.folds import Split
+from isthmus.estimator.judge import Judge
+from isthmus.estimator.pool import Pool
+from isthmus.estimator.run import Run, Watch, pca_run
+from isthmus.estimator.schedule import HEAVY_BALL, Schedule
+from isthmus.estimator.settings import Settings, gradient_motion, natural_step, rounded_down
+from isthmus.estimator.start import Start, pca_network
+from isthmus.estimator.stiffness import BATCHES, stiffness
+
+CLIMB = 1.05
+"""Multiple of its start above which a curve that ends there is said to climb."""
+ROUNDING = 1e-12
+"""A risk below it is rounding, which may well climb."""
+
+
+def explicit_start(spectrum: Spectrum, judge: Judge, settings: Settings) -> Start:
+    """Return what the start is made from: incoming weights of equal variance in all of R^d."""
+    return Start(judge, spectrum.components, settings.activations, settings.preactivation_scale)
+
+
+def first_network(start: Start, settings: Settings, random: np.random.Generator, dtype: np.dtype) -> Autoencoder:
+    """Return the network that training begins with."""
+    if settings.init == "independent":
+        warnings.warn(
+            "init='independent' is a dead start: the wider the network, the longer it stays at x̂ = 0; "
+            "init='aligned' starts at PCA",
+            TrivialLimitWarning,
+            stacklevel=4,
+        )
+        return start.independent(random, settings.width, settings.decays).in_precision(dtype)
+    return start.network(random, settings.width, settings.decays).in_precision(dtype)
+
+
+def explicit_schedule(settings: Settings, network: Autoencoder, pool: Pool, seed: int) -> Schedule:
+    """Return equal steps, of the size that is given or that the curvature at a network asks for."""
+    motion = gradient_motion(settings.optimizer)
+    if settings.step_size is not None:
+        return Schedule(settings.step_size, motion=motion)
+    curvature = stiffness(network, pool.batches(np.random.default_rng(seed), BATCHES), HEAVY_BALL, seed)
+    size = natural_step(motion.optimizer, curvature) if curvature > 0 else motion.optimizer.shortest_memory
+    return Schedule(min(size, settings.horizon or 1.0), motion=motion)
+
+
+def trained_explicitly(
+    points: np.ndarray,
+    split: Split,
+    validation: np.ndarray | None,
+    settings: Settings,
+    random: np.random.Generator,
+    watch: Watch,
+) -> Run:
+    """Return the best network of the learning curve: on ``validation``, held-out points, or those in training."""
+    assert settings.horizon is not None
+    weights, held_out = split
+    spectrum = Spectrum.of(points, weights, settings.n_components)
+    coordinates = Coordinates(spectrum.scaling)
+    judges = [Judge.of(points, weights, coordinates)]
+    if validation is not None:
+        judges.append(Judge.of(validation, np.full(len(validation), 1 / len(validation)), coordinates))
+    elif held_out.any():
+        judges.append(Judge.of(points, held_out, coordinates))
+    start = explicit_start(spectrum, judges[0], settings)
+    pca_risk = judges[0].pca_risk(spectrum.components)
+    if not spectrum.variances.any():
+        return pca_run(spectrum, pca_risk, "PCA: all rows are the same")
+    network = first_network(start, settings, random, points.dtype)
+    pool = Pool(points, weights, coordinates, points.dtype, settings.batch_size)
+    seed = int(random.integers(2**31))
+    schedule = explicit_schedule(settings, network, pool, seed)
+    steps = max(1, round(settings.horizon / schedule.first))
+    marks = np.unique(np.rint(np.linspace(0, steps, min(settings.records, steps) + 1)).astype(int))
+    learner, best, idle, curve = Learner(network, schedule.motion), network, 0, []
+    for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
+        pool.train(learner, schedule, int(before), int(mark), random)
+        curve.append([judge.risk(learner.network) for judge in judges])
+        time = mark * schedule.first
+        shown = (f"  {name} {risk:.5f}" for name, risk in zip(("training", "held out"), curve[-1], strict=False))
+        watch.say(f"t={time:g}{''.join(shown)}")
+        _refuse_explosion(curve, schedule, time)
+        better = curve[-1][-1] < min([np.inf, *(risks[-1] for risks in curve[:-1])])
+        best, idle = (learner.network, 0) if better else (best, idle + 1)
+        if watch.recorded() or (settings.early_stopping and idle >= settings.patience) or watch.spent():
+            break
+    training = np.array([risks[0] for risks in curve])
+    _warn_of_climbing(training, network, pool, schedule, settings, seed)
+    kept, why = _no_worse_than_pca(best, judges[0], spectrum, settings, pca_risk)
+    times = marks[: len(curve)] * schedule.first
+    return Run(
+        network=kept,
+        scaling=spectrum.scaling,
+        components=spectrum.components,
+        times=times,
+        training_curve=training,
+        validation_times=times if len(judges) > 1 else None,
+        validation_curve=np.array([risks[1] for risks in curve]) if len(judges) > 1 else None,
+        validation_pca_risk=judges[1].pca_risk(spectrum.components) if len(judges) > 1 else None,
+        pca_risk=pca_risk,
+        risk=judges[0].risk(kept),
+        schedule=schedule,
+        steps=int(marks[len(curve) - 1]),
+        chosen=f"{why} on its learning curve, by {schedule.motion.optimizer} with step size {schedule.first:g}.",
+        held_out=np.flatnonzero(held_out) if settings.early_stopping else None,
+    )
+
+
+def _refuse_explosion(curve: list[list[float]], schedule: Schedule, time: float) -> None:
+    if not np.isfinite(curve[-1][0]) or curve[-1][0] > EXPLOSION * max(curve[0][0], 1.0):
+        size = schedule.first
+        raise NumericalError(
+            f"the step size {size:g} made the network diverge at t={time:g}; try at most {size / 4:g}, or larger batches"
+        )
+
+
+def _warn_of_climbing(
+    curve: np.ndarray, start: Autoencoder, pool: Pool, schedule: Schedule, settings: Settings, seed: int
+) -> None:
+    """Warn of a curve that never gets below its start, or ends above it."""
+    never = len(curve) > 1 and curve[1:].min() >= curve[0]
+    if curve[0] < ROUNDING or not (never or curve[-1] > CLIMB * curve[0]):
+        return
+    found = "never got below its start" if never else f"ended at {curve[-1] / curve[0]:.2g} times its start"
+    calm = explicit_schedule(replace(settings, step_size=None), start, pool, seed).first
+    if calm < schedule.first:
+        advice = f"steps of {schedule.first:g} overshoot; try step_size={rounded_down(calm):g}"
+    elif settings.weight_decay > 0:
+        advice = f"its steps are short enough, so that it is weight_decay={settings.weight_decay:g} that raises it"
+    else:
+        advice = f"its steps are short enough, so that it is the noise of batches of {settings.batch_size}: take larger ones"
+    warnings.warn(f"the learning curve {found}: {advice}, or leave step_size and horizon at 'auto'", ConvergenceWarning, stacklevel=4)
+
+
+def _no_worse_than_pca(
+    best: Autoencoder, judge: Judge, spectrum: Spectrum, settings: Settings, pca_risk: float
+) -> tuple[Autoencoder, str]:
+    """Return the network with its decoder fitted to its latents where that is needed, or PCA where that isn't enough."""
+    if judge.risk(best) <= pca_risk:
+        return best, "The best network"
+    with computing_in(DOUBLE):
+        mended = with_best_decoder(best.in_precision(DOUBLE), judge.points, judge.weights)
+    mended = mended.in_precision(np.asarray(best.encoder.bias).dtype)
+    if judge.risk(mended) <= pca_risk or settings.init == "independent":
+        return mended, "The best network, with its decoder fitted to its latents by least squares,"
+    return pca_network(spectrum.components), "PCA, since no network is better"

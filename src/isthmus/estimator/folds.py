@@ -1,0 +1,139 @@
+"""Which rows are held out to choose the horizon: parts that depend on the content of rows, never on their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from isthmus import _checks
+from isthmus.core.scaling import BLOCK
+from isthmus.estimator.settings import Settings
+
+FOLDS = 5
+"""Parts each of which is held out once."""
+FEW = 10
+"""Different rows below which none can be spared."""
+MANY = 1000
+"""Distinct rows from which on only one part is held out, and rows that it has at most."""
+SHARE = 0.2
+"""Share of the weight in that one part."""
+
+
+class Split(NamedTuple):
+    """Weights of the rows to learn from and of those held out, shape (n,) each; 0 for a row that takes no part."""
+
+    learning: np.ndarray
+    held_out: np.ndarray
+
+
+def splits_of(
+    points: np.ndarray,
+    weights: np.ndarray,
+    groups: ArrayLike | None,
+    settings: Settings,
+    random: np.random.Generator,
+) -> list[Split]:
+    """Return what to learn from and what to hold out, as the parameters ask for it, for weights of sum 1."""
+    whole = Split(weights, np.zeros_like(weights))
+    if settings.horizon is not None and settings.cv is not None:
+        _checks.refuse("cv", "be None where horizon is a number: it serves to choose the horizon", settings.cv)
+    if settings.horizon is not None and not settings.early_stopping:
+        return [whole]
+    keys = row_keys(points) if groups is None else _group_keys(groups, len(points))
+    if settings.early_stopping:
+        return [single_split(keys, weights, settings.validation_fraction, random) or whole]
+    if settings.cv is None or isinstance(settings.cv, int | np.integer):
+        return automatic_splits(keys, weights, random, settings.cv)
+    return given_splits(settings.cv, points, weights, groups)
+
+
+def automatic_splits(
+    keys: np.ndarray, weights: np.ndarray, random: np.random.Generator, folds: int | None = None
+) -> list[Split]:
+    """Return the splits of rows into ``folds`` parts, or of many rows a single one.
+
+    Rows of the same key are never parted. There is no split where too few rows differ.
+    """
+    distinct, group, masses = _groups(keys, weights)
+    if len(distinct) < FEW:
+        return []
+    if folds is None and len(distinct) >= MANY:
+        share = min(SHARE, MANY / len(distinct))
+        single = single_split(keys, weights, share, random)
+        return [] if single is None else [single]
+    order = random.permutation(len(distinct))
+    middles = np.empty(len(distinct))
+    middles[order] = np.cumsum(masses[order]) - masses[order] / 2
+    count = min(folds or FOLDS, len(distinct))
+    part = np.minimum((middles / masses.sum() * count).astype(int), count - 1)[group]
+    return [split for split in (_split(weights, part == number) for number in range(count)) if split is not None]
+
+
+def single_split(keys: np.ndarray, weights: np.ndarray, share: float, random: np.random.Generator) -> Split | None:
+    """Return the split that holds out a share of the weight, None where there are too few different rows."""
+    distinct, group, masses = _groups(keys, weights)
+    if len(distinct) < FEW:
+        return None
+    order = random.permutation(len(distinct))
+    taken = 1 + int(np.searchsorted(np.cumsum(masses[order]), share * masses.sum()))
+    chosen = np.isin(group, order[: min(taken, len(distinct) - 1)])
+    return _split(weights, chosen)
+
+
+def given_splits(cv: Any, points: np.ndarray, weights: np.ndarray, groups: ArrayLike | None) -> list[Split]:
+    """Return the splits of a splitter of scikit-learn, or of pairs (train, test) of row numbers."""
+    pairs: Iterable[Any] = cv
+    if hasattr(cv, "split"):
+        pairs = _checks.called("cv", lambda: list(cv.split(points, None, groups)))
+    splits = []
+    for pair in pairs:
+        rows = [np.zeros(len(points)), np.zeros(len(points))]
+        try:
+            for row, chosen in zip(rows, pair, strict=True):
+                row[np.asarray(chosen)] = 1.0
+        except (TypeError, ValueError, IndexError):
+            _checks.refuse("cv", "give pairs (train, test) of row numbers", pair)
+        splits.append(Split(rows[0] * weights, rows[1] * weights))
+    usable = [split for split in splits if split.learning.any() and split.held_out.any()]
+    if not usable:
+        _checks.refuse("cv", "hold out a row of positive weight, and leave one to learn from", cv)
+    return [Split(split.learning / split.learning.sum(), split.held_out) for split in usable]
+
+
+def row_keys(points: np.ndarray) -> np.ndarray:
+    """Return a number for each row that depends on its content alone, shape (n,): a hash of its bits."""
+    odd = np.random.default_rng(0).integers(0, 2**63, points.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    keys = np.empty(len(points), np.uint64)
+    for first in range(0, len(points), BLOCK):
+        block = points[first : first + BLOCK].astype(float) + 0.0  # −0 becomes 0
+        bits = block.view(np.uint64)
+        bits = (bits ^ (bits >> np.uint64(32))) * odd  # in round numbers the low bits are all 0
+        keys[first : first + BLOCK] = (bits ^ (bits >> np.uint64(29))).sum(axis=1, dtype=np.uint64)
+    return keys
+
+
+def _group_keys(groups: ArrayLike, count: int) -> np.ndarray:
+    """Return a number for each group of rows."""
+    names = np.asarray(groups)
+    if names.shape != (count,):
+        _checks.refuse("groups", f"have shape ({count},)", _checks.described(f"of shape {names.shape}"))
+    return np.unique(names, return_inverse=True)[1]
+
+
+def _groups(keys: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the distinct keys of rows of positive weight, which of them each row has (−1: none), and their weights."""
+    present = weights > 0
+    distinct, inverse = np.unique(keys[present], return_inverse=True)
+    group = np.full(len(keys), -1)
+    group[present] = inverse
+    return distinct, group, np.bincount(inverse, weights[present])
+
+
+def _split(weights: np.ndarray, chosen: np.ndarray) -> Split | None:
+    learning, held_out = np.where(chosen, 0.0, weights), np.where(chosen, weights, 0.0)
+    if not (learning.any() and held_out.any()):
+        return None
+    return Split(learning / learning.sum(), held_out)
