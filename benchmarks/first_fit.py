@@ -1,4 +1,4 @@
-"""The first fit of a process, which loads and compiles, beside the next ones: ``python -m benchmarks.first_fit FILE``."""
+"""The first fit of a process, which loads and compiles, and the next: ``python -m benchmarks.first_fit FILE``."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def fits(points: np.ndarray, k: int, arguments: dict[str, Any]) -> list[float]:
     return spent
 
 
-def in_fresh_processes(points: np.ndarray, k: int, arguments: dict[str, Any]) -> list[float]:
-    """Return by how many seconds the first fit is longer than a warm one, in two processes one after the other.
+def in_fresh_processes(points: np.ndarray, k: int, arguments: dict[str, Any], processes: int = 2) -> list[float]:
+    """Return by how many seconds the first fit is longer than a warm one, in processes one after the other.
 
-    The first finds an empty cache of compiled programs, and the second what the first has left there, if anything.
+    The first finds an empty cache of compiled programs, and the next ones what it has left there, if anything.
     """
     with tempfile.TemporaryDirectory() as folder:
         job = Path(folder) / "job.npz"
@@ -40,7 +40,7 @@ def in_fresh_processes(points: np.ndarray, k: int, arguments: dict[str, Any]) ->
         place = Path(__file__).resolve().parents[1]
         environment = os.environ | {"XDG_CACHE_HOME": folder}
         found = []
-        for _ in range(2):
+        for _ in range(processes):
             done = subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True, text=True)
             first, *warm = json.loads(done.stdout.splitlines()[-1])
             found.append(first - float(np.median(warm)))

@@ -62,7 +62,13 @@ def train_plain(network: Any, optimizer: Any, points: np.ndarray, indices: np.nd
 
 
 def train_while_better(
-    network: Any, optimizer: Any, points: np.ndarray, indices: np.ndarray, watched: np.ndarray, every: int, patience: int
+    network: Any,
+    optimizer: Any,
+    points: np.ndarray,
+    indices: np.ndarray,
+    watched: np.ndarray,
+    every: int,
+    patience: int,
 ) -> int:
     """Train on batches until ``patience`` looks at the watched points saw no gain, and keep the network of the best.
 

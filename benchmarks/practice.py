@@ -1,175 +1,155 @@
-"""Held-out and training risk of Isthmus beside PCA, kernel PCA and plain autoencoders on four data sets."""
+"""Held-out risk and time of Isthmus beside PCA, kernel PCA and plain autoencoders on many data sets."""
 
 from __future__ import annotations
 
+import json
+import sys
+import textwrap
 import time
-import warnings
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.decomposition import PCA, KernelPCA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
-from sklearn.neural_network import MLPRegressor
 
-import isthmus as im
-from benchmarks.plain import markdown, markdown_row, optimizers, plain_autoencoder, reconstructed, risk, train_plain
-
-HELD_OUT = 0.25
+from benchmarks.first_fit import in_fresh_processes
+from benchmarks.outcomes import LEVEL, TIME_HEAD, Outcome, reasons, risk_head, risk_row, time_row, verdict
+from benchmarks.plain import markdown, risk, the_torch
+from benchmarks.rivals import METHODS, OURS, Budget, Method, by_torch, left_out
+from benchmarks.tables import TABLES, split
 
 
 class Settings(NamedTuple):
-    """Data sets (how many points at most, k) and the budget of all that is trained; Isthmus's own by default."""
+    """Data sets, how many splits of each, those whose first fit in a process is timed, and the budget of training."""
 
-    data: tuple[tuple[str, int | None, int], ...] = (
-        ("digits", None, 2),
-        ("wine", None, 2),
-        ("breast_cancer", None, 2),
-        ("mnist", 2000, 8),
-    )
-    seeds: int = 5
-    width: int = 512
-    steps: int = 2000
-    batch_size: int = 32
-    step_size: float = 0.1
-    long_step: float = 1.0
+    data: tuple[str, ...] = tuple(TABLES)
+    splits: int = 5
+    fresh: tuple[str, ...] = ("wine", "digits")
+    budget: Budget = Budget()
 
 
-QUICK = Settings((("wine", 60, 2),), 2, 8, 4, 8)
+QUICK = Settings(
+    ("wine", "circle"),
+    2,
+    (),
+    Budget(8, 4, 8, 6, 4, 2, 2, 0.1, {"width": 64, "horizon": 4.0, "step_size": 0.01}),
+)
 
 
-class Method(Protocol):
-    """Fits to the points in training, and returns x̂ of these and of those held out."""
+class Measured(NamedTuple):
+    """The risks held out and in training, in units of the training variance, and the seconds it took."""
 
-    def __call__(
-        self, training: np.ndarray, held_out: np.ndarray, k: int, seed: int, settings: Settings
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the reconstructions of both."""
-        ...
+    held_out: float
+    training: float
+    seconds: float
 
 
-def by_pca(training, held_out, k, seed, settings):
-    """PCA."""
-    model = PCA(k, random_state=seed).fit(training)
-    return tuple(model.inverse_transform(model.transform(points)) for points in (training, held_out))
+def measured(method: Method, parts: tuple[np.ndarray, np.ndarray], k: int, seed: int, budget: Budget) -> Measured:
+    """Return what a method makes of the points in training and of those held out."""
+    training, held_out = parts
+    variance = float(training.var(axis=0).sum())
+    begun = time.perf_counter()
+    fitted, predicted = method(training, held_out, k, seed, budget)
+    spent = time.perf_counter() - begun
+    return Measured(risk(held_out, predicted, variance), risk(training, fitted, variance), spent)
 
 
-def by_kernel_pca(training, held_out, k, seed, settings):
-    """KernelPCA with scikit-learn's γ = 1/d and the penalty of its way back by default."""
-    model = KernelPCA(k, kernel="rbf", fit_inverse_transform=True, random_state=seed).fit(training)
-    return tuple(model.inverse_transform(model.transform(points)) for points in (training, held_out))
+def outcome(name: str, points: np.ndarray, settings: Settings) -> Outcome:
+    """Return the results of all methods on a data set; those of a split follow each other.
 
-
-def by_tuned_kernel_pca(training, held_out, k, seed, settings):
-    """KernelPCA with the γ and the penalty of nine that are best on the points held out, which favours it."""
-    found = []
-    for gamma in (0.25, 1.0, 4.0):
-        for penalty in (1.0, 0.1, 0.01):
-            gamma_here = gamma / training.shape[1]
-            model = KernelPCA(
-                k, kernel="rbf", gamma=gamma_here, alpha=penalty, fit_inverse_transform=True, random_state=seed
-            ).fit(training)
-            both = tuple(model.inverse_transform(model.transform(points)) for points in (training, held_out))
-            found.append((risk(held_out, both[1]), both))
-    return min(found, key=lambda pair: pair[0])[1]
-
-
-def by_regressor(training, held_out, k, seed, settings):
-    """MLPRegressor of x on x, whose bottleneck has a tanh of its own; as many passes as make the number of steps."""
-    passes = max(1, round(settings.steps * settings.batch_size / len(training)))
-    model = MLPRegressor(
-        hidden_layer_sizes=(settings.width, k, settings.width),
-        activation="tanh",
-        batch_size=min(settings.batch_size, len(training)),
-        max_iter=passes,
-        n_iter_no_change=passes + 1,
-        random_state=seed,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it has the budget of the others
-        model.fit(training, training)
-    return model.predict(training), model.predict(held_out)
-
-
-def by_torch(training, held_out, k, seed, settings):
-    """Plain autoencoder of torch, by Adam at 1e-3."""
-    network = plain_autoencoder(training.shape[1], settings.width, k, seed)
-    rows = np.random.default_rng(seed).integers(len(training), size=(settings.steps, settings.batch_size))
-    train_plain(network, optimizers()["Adam"](network.parameters(), 1e-3), training, rows)
-    return reconstructed(network, training), reconstructed(network, held_out)
-
-
-def by_isthmus(training, held_out, k, seed, settings):
-    """MeanFieldAutoencoder as it comes, for as many steps."""
-    return _by_estimator(training, held_out, k, seed, settings, settings.step_size)
-
-
-def by_isthmus_in_long_steps(training, held_out, k, seed, settings):
-    """MeanFieldAutoencoder with a longer step and horizon, which follow the gradient flow less closely."""
-    return _by_estimator(training, held_out, k, seed, settings, settings.long_step)
-
-
-def _by_estimator(training, held_out, k, seed, settings, step_size):
-    model = im.MeanFieldAutoencoder(
-        k,
-        width=settings.width,
-        step_size=step_size,
-        horizon=step_size * settings.steps,
-        batch_size=settings.batch_size,
-        random_state=seed,
-    ).fit(training.astype(np.float32))
-    return tuple(model.inverse_transform(model.transform(points.astype(np.float32))) for points in (training, held_out))
-
-
-METHODS: dict[str, Method] = {
-    "PCA": by_pca,
-    "KernelPCA (rbf)": by_kernel_pca,
-    "KernelPCA, best of 9 held out": by_tuned_kernel_pca,
-    "MLPRegressor(X, X)": by_regressor,
-    "torch autoencoder": by_torch,
-    "MeanFieldAutoencoder": by_isthmus,
-    "MeanFieldAutoencoder, step_size=1": by_isthmus_in_long_steps,
-}
-
-
-def split(name: str, max_points: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return points in training and held out, centred and scaled by those in training to a mean variance of 1.
-
-    Columns of unlike units (tables) are scaled one by one, images by one number.
+    The estimator is fitted twice, since the first fit of a shape compiles: the second is the one that counts.
     """
-    raw = im.load_data(name, max_points, center=False, scale="none").points
-    training, held_out = train_test_split(raw, test_size=HELD_OUT, random_state=seed)
-    mean, variance = training.mean(axis=0), training.var(axis=0)
-    unit = np.sqrt(variance if name in ("wine", "breast_cancer") else variance.mean())
-    return (training - mean) / unit, (held_out - mean) / unit
-
-
-def measured(
-    method: Method, name: str, max_points: int | None, k: int, settings: Settings
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the risks held out and in training, in units of the training variance, and seconds, one for each seed."""
-    found = []
-    for seed in range(settings.seeds):
-        training, held_out = split(name, max_points, seed)
-        variance = float(training.var(axis=0).sum())
-        begun = time.perf_counter()
-        fitted, predicted = method(training, held_out, k, seed, settings)
-        spent = time.perf_counter() - begun
-        found.append((risk(held_out, predicted, variance), risk(training, fitted, variance), spent))
-    return tuple(np.transpose(found))
-
-
-def report(quick: bool = False) -> None:
-    """Print one table."""
-    settings = QUICK if quick else Settings()
-    by_torch(*split("wine", None, 0), 1, 0, QUICK)  # what loads on a first call
-    print(
-        f"Risk ½E‖x − x̂‖² in units of the training variance, mean ± standard deviation over {settings.seeds} splits "
-        f"and starts;\n{settings.steps:,d} steps of {settings.batch_size} points at width {settings.width}\n"
+    table = TABLES[name]
+    why = {title: reason for title in METHODS if (reason := left_out(title, len(points)))}
+    found: dict[str, list[Measured]] = {title: [] for title in METHODS if title not in why}
+    first = []
+    for seed in range(settings.splits):
+        parts = split(points, table.by_column, seed)
+        for title, results in found.items():
+            if title == OURS:
+                first.append(measured(METHODS[title], parts, table.k, seed, settings.budget).seconds)
+            results.append(measured(METHODS[title], parts, table.k, seed, settings.budget))
+    held_out, training, seconds = (
+        {title: np.array([getattr(one, part) for one in results]) for title, results in found.items()}
+        for part in Measured._fields
     )
-    print(markdown(["data", "method", "held out", "training", "seconds"], []), flush=True)
-    for name, max_points, k in settings.data:
-        for title, method in METHODS.items():
-            held_out, training, spent = measured(method, name, max_points, k, settings)
-            risks = [f"{part.mean():.4f} ± {part.std(ddof=1):.4f}" for part in (held_out, training)]
-            print(markdown_row([f"{name}, k={k}", title, *risks, f"{np.median(spent):.2f}"]), flush=True)
+    return Outcome(name, *points.shape, table.k, held_out, training, seconds, np.array(first), why)
+
+
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the data sets named, in the order of the tables."""
+    for name in names:
+        if name not in TABLES:
+            sys.exit(f"Unknown data set {name!r}; the known ones are {', '.join(TABLES)}.")
+    return tuple(name for name in TABLES if name in names)
+
+
+def write(path: Path, outcomes: Sequence[Outcome], settings: Settings) -> None:
+    """Write the numbers as JSON; what is infinite is null there."""
+    content = {"settings": settings._asdict() | {"budget": settings.budget._asdict()}}
+    text = json.dumps(content | {"outcomes": [one.plain() for one in outcomes]}, indent=1)
+    path.write_text(text.replace("Infinity", "null") + "\n")
+
+
+def print_what_is_compared(points: dict[str, np.ndarray], settings: Settings) -> None:
+    """Print the data sets, and how the risks come about."""
+    for name in points:
+        scaled = "column by column" if TABLES[name].by_column else "by one number"
+        print(f"- {name}: {TABLES[name].about}; scaled {scaled}")
+    budget = settings.budget
+    say(
+        f"Held-out risk ½E‖x − x̂‖² in units of the training variance, mean over {settings.splits} splits into three "
+        f"quarters and one. What is trained takes {budget.steps:,d} steps of {budget.batch_size} rows at width "
+        f"{budget.width} ({budget.most_steps:,d} at most if stopped early, {budget.library_steps:,d} of pythae). "
+        f"The difference is that of {OURS} from the best of PCA and torch, in percent, with the {LEVEL} % interval of "
+        "the mean over the splits (paired, Student's)."
+    )
+
+
+def say(text: str, before: str = "") -> None:
+    """Print a paragraph in lines as the documentation has them."""
+    print("\n" + textwrap.fill(text, 120, initial_indent=before, subsequent_indent=before, break_on_hyphens=False))
+
+
+def print_times(outcomes: Sequence[Outcome], points: dict[str, np.ndarray], settings: Settings) -> None:
+    """Print the times of warm fits against torch's, and those of first fits."""
+    say(
+        f"Median seconds of a warm fit of {OURS} and of torch's {settings.budget.steps:,d} steps about tanh (threads: "
+        f"{the_torch().get_num_threads()}), and their ratio by split. The first fit of a data set in the same process "
+        "takes longer by the last column."
+    )
+    print()
+    print(markdown(TIME_HEAD, [time_row(one) for one in outcomes]), flush=True)
+    rows = []
+    for name in settings.fresh:
+        if name in points:
+            part = split(points[name], TABLES[name].by_column, 0)[0]
+            more = in_fresh_processes(part, TABLES[name].k, settings.budget.ours)
+            rows.append([name, *(f"{seconds:.1f}" for seconds in more)])
+    if rows:
+        say("Seconds by which the first fit of a process is longer than a warm one.")
+        print()
+        print(markdown(["data", "the first process", "the next one"], rows))
+
+
+def report(
+    quick: bool = False, names: Sequence[str] = (), splits: int | None = None, out: str | Path | None = None
+) -> None:
+    """Print the tables and what they say, on all data sets or those named; write the numbers to a file, if asked."""
+    settings = QUICK if quick else Settings()
+    settings = settings._replace(data=chosen(names or settings.data), splits=splits or settings.splits)
+    points = {name: TABLES[name].points() for name in settings.data}  # what is missing is said at once
+    by_torch(*split(points[settings.data[0]], True, 0), 1, 0, QUICK.budget)  # what loads on a first call
+    print_what_is_compared(points, settings)
+    print()
+    print(markdown(risk_head(), []), flush=True)
+    outcomes: list[Outcome] = []
+    for name in settings.data:
+        outcomes.append(outcome(name, points[name], settings))
+        print(risk_row(outcomes[-1]), flush=True)
+        if out is not None:
+            write(Path(out), outcomes, settings)
+    for reason in reasons(outcomes):
+        say(f"—: {reason}.")
+    print_times(outcomes, points, settings)
+    say(verdict(outcomes), "> ")

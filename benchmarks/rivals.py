@@ -89,12 +89,12 @@ def by_torch(training, held_out, k, seed, budget, activation="Tanh"):
 
 
 def by_torch_relu(training, held_out, k, seed, budget):
-    """The same about ReLU."""
+    """Plain autoencoder of torch about ReLU."""
     return by_torch(training, held_out, k, seed, budget, "ReLU")
 
 
 def by_torch_stopped(training, held_out, k, seed, budget):
-    """The same about tanh, for longer, but stopped early by points set apart from those in training."""
+    """Plain autoencoder of torch for longer, but stopped early by points set apart from those in training."""
     fitted, watched = train_test_split(training, test_size=budget.watched, random_state=seed)
     network = plain_autoencoder(training.shape[1], budget.width, k, seed)
     rows = np.random.default_rng(seed).integers(len(fitted), size=(budget.most_steps, budget.batch_size))

@@ -99,9 +99,7 @@ TABLES: dict[str, Table] = {
     "randhie": Table(
         "visits to doctors, insurance and health", of_statsmodels("randhie"), k=3, by_column=True, max_rows=2000
     ),
-    "macrodata": Table(
-        "quarters of an economy", of_statsmodels("macrodata", "year", "quarter"), by_column=True
-    ),
+    "macrodata": Table("quarters of an economy", of_statsmodels("macrodata", "year", "quarter"), by_column=True),
     "statecrime": Table("crime, schools and income by state", of_statsmodels("statecrime"), by_column=True),
     "elnino": Table("sea temperatures, a year of months a row", of_statsmodels("elnino", "YEAR")),
     "fertility": Table("birth rates, a country of years a row", of_statsmodels("fertility")),

@@ -12,6 +12,8 @@ from sklearn.datasets import load_wine
 import isthmus as im
 from isthmus.exports import plain
 
+pytestmark = pytest.mark.filterwarnings("ignore:the learning curve")  # runs too short to learn anything
+
 X = load_wine().data  # not centred, in many units
 CASES = [
     pytest.param(name, dtype, id=f"{name}-{dtype.__name__}")
@@ -28,7 +30,7 @@ def model_of():
 
     def fitted(activation, dtype):
         if (activation, dtype) not in known:
-            known[activation, dtype] = im.MeanFieldAutoencoder(2, activation=activation, **QUICK).fit(X.astype(dtype))
+            known[activation, dtype] = im.MeanFieldAutoencoder(2, activation=activation, **QUICK).partial_fit(X.astype(dtype))
         return known[activation, dtype]
 
     return fitted
@@ -125,8 +127,9 @@ def test_the_torch_module_trains_and_its_weights_are_saved(model_of, tmp_path):
 
 
 def test_what_has_no_name_is_not_exported(model_of):
-    own = im.Activation("tanh", np.tanh, np.tanh, np.tanh)
-    model = im.MeanFieldAutoencoder(1, **QUICK).fit(X).set_params(activation=own)
+    tanh = im.ACTIVATIONS["tanh"]
+    own = im.Activation("tanh", tanh.value, tanh.first, tanh.second)
+    model = im.MeanFieldAutoencoder(1, activation=own, **QUICK).partial_fit(X)
     for export in (model.to_numpy, model.to_onnx, model.to_torch):
         with pytest.raises(im.ArgumentError, match="'activation' must have a name in im.ACTIVATIONS to be exported"):
             export()

@@ -14,7 +14,11 @@ from isthmus.core.scaling import DOUBLE, Scaling
 from isthmus.dynamics.evaluation import ROWS, decoded, encoded
 
 FENCE = 1.5
-"""Of Tukey's rule: how many interquartile ranges beyond the upper quartile of log ‖x − x̂‖² a row is an anomaly."""
+"""Of Tukey's rule: how many interquartile ranges beyond the upper quartile of ‖x − x̂‖ a row is an anomaly."""
+SAME = 1e-9
+"""Relative difference of errors that is rounding: a row at the threshold is none of the anomalies."""
+LEAST = 0.01
+"""Share of the training rows that are called anomalies at the least."""
 
 
 class AnomalyScores(OutlierMixin):
@@ -62,16 +66,17 @@ class AnomalyScores(OutlierMixin):
         return np.concatenate(parts)
 
 
-def offset_of(errors: np.ndarray, contamination: float | None) -> float:
-    """Return the score below which rows are anomalies, from the errors ‖x − x̂‖² of rows in training.
+def offset_of(errors: np.ndarray, weights: np.ndarray, contamination: float | None) -> float:
+    """Return the score below which rows are anomalies, from the errors ‖x − x̂‖² of weighted rows in training.
 
-    With a contamination, this share of them is below it. Without, it is minus the upper fence of Tukey's rule for
-    log ‖x − x̂‖², beyond which about one in a hundred rows lies where there are no anomalies.
+    With a contamination, this share of the weight is below it. Without, it is minus the square of the upper fence of
+    Tukey's rule for ‖x − x̂‖, or what a share of `LEAST` of the weight is below, if that is more.
     """
-    if contamination is not None:
+    if contamination is not None and np.ptp(weights) == 0:
         return float(np.percentile(-errors, 100 * contamination))
-    lower, upper = np.quantile(errors, [0.25, 0.75])
-    if lower <= 0:
-        return -float(errors.max())
-    with np.errstate(over="ignore"):
-        return -float(min(upper * (upper / lower) ** FENCE, np.finfo(float).max))
+    quantile = lambda values, level: np.quantile(values, level, method="inverted_cdf", weights=weights)  # noqa: E731
+    if contamination is not None:
+        return float(quantile(-errors, contamination))
+    lower, upper = (quantile(np.sqrt(errors), level) for level in (0.25, 0.75))
+    fence = (upper + FENCE * (upper - lower)) ** 2
+    return -float(min(fence, quantile(errors, 1 - LEAST)) * (1 + SAME))

@@ -83,7 +83,7 @@ class MeanFieldAutoencoder(
         validation_fraction: of rows that are held out by early stopping.
         patience: records without a gain before it stops.
         contamination: the share of the training rows that `predict` calls anomalies; 'auto' draws the line by Tukey's
-            rule for the logarithm of the reconstruction errors.
+            rule for ‖x − x̂‖, and calls one row in a hundred an anomaly at the least.
         max_time: seconds after which training stops at what it has, None for no limit.
         random_state: seed, or a NumPy random state.
         verbose: print how training goes on.
@@ -197,8 +197,8 @@ class MeanFieldAutoencoder(
             else:
                 run = trained_explicitly(points, splits[0], held, settings, random, watch)
         self._take(run, points.dtype)
-        rows = points[sample_rows(points, weights)[0]] if settings.contamination is None else points
-        self.offset_ = offset_of(self._scaled_errors(rows) * self.unit_**2, settings.contamination)
+        rows, chances = (slice(None), weights) if settings.contamination else sample_rows(points, weights)
+        self.offset_ = offset_of(self._scaled_errors(points[rows]) * self.unit_**2, chances, settings.contamination)
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -38,8 +38,6 @@ def splits_of(
 ) -> list[Split]:
     """Return what to learn from and what to hold out, as the parameters ask for it, for weights of sum 1."""
     whole = Split(weights, np.zeros_like(weights))
-    if settings.horizon is not None and settings.cv is not None:
-        _checks.refuse("cv", "be None where horizon is a number: it serves to choose the horizon", settings.cv)
     if settings.horizon is not None and not settings.early_stopping:
         return [whole]
     keys = row_keys(points) if groups is None else _group_keys(groups, len(points))
