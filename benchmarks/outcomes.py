@@ -113,10 +113,10 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
     return (
         f"On {as_good} of {len(outcomes)} data sets {OURS} as it comes is at least as good as the best of PCA and "
         f"torch (behind by no more than one standard error of the paired differences or {TOLERANCE:g} %)"
-        f"{listed('; behind on', behind)}{listed('; within the error alone on', unclear)}. On {better} it is better (the {LEVEL} % interval of the "
-        f"difference lies below 0). Its largest excess over PCA: {percent(excesses[worst])} ({worst}). It takes "
-        f"{typical:.2f} times as long as torch's steps in the median, {ratios[slowest].max():.2f} times at worst "
-        f"({slowest})."
+        f"{listed('; behind on', behind)}{listed('; within the error alone on', unclear)}. On {better} it is better "
+        f"(the {LEVEL} % interval of the difference lies below 0). Its largest excess over PCA: "
+        f"{percent(excesses[worst])} ({worst}). It takes {typical:.2f} times as long as torch's steps in the median, "
+        f"{ratios[slowest].max():.2f} times at worst ({slowest})."
     )
 
 

@@ -99,8 +99,8 @@ def print_what_is_compared(points: dict[str, np.ndarray], settings: Settings) ->
     budget = settings.budget
     say(
         f"Held-out risk ½E‖x − x̂‖² in units of the training variance, mean over {settings.splits} splits into three "
-        f"quarters and one. What is trained takes {budget.steps:,d} steps of {budget.batch_size} rows at width "
-        f"{budget.width} ({budget.most_steps:,d} at most if stopped early, {budget.library_steps:,d} of pythae). "
+        f"quarters and one. The rivals that are trained take {budget.steps:,d} steps of {budget.batch_size} rows at "
+        f"width {budget.width} ({budget.most_steps:,d} at most if stopped early, {budget.library_steps:,d} of pythae). "
         f"The difference is that of {OURS} from the best of PCA and torch, in percent, with the {LEVEL} % interval of "
         "the mean over the splits (paired, Student's)."
     )
