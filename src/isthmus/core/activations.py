@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,10 +16,13 @@ from jax.scipy.special import erf
 from jax.scipy.stats import norm
 
 from isthmus import _checks
+from isthmus._precision import computing_in
 
 Elementwise = Callable[[jax.Array], jax.Array]
 VARIANCES = 256
 """Of so many at once the mean slope is computed: they take 3 MB in double precision."""
+VALUES = 1 << 15
+"""Of so many numbers at once a function is computed."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,33 @@ class Activation:
         The rule is uniform in the standard normal: spectrally accurate for smooth φ, and exact for the step of ReLU,
         since no node falls on it.
         """
-        nodes = np.linspace(-8.5, 8.5, 1360)
-        weights = np.exp(-(nodes**2) / 2)
-        weights /= weights.sum()
-        deviations = np.sqrt(np.asarray(variance, dtype=float))
-        # In parts, since there is a value for every pair of a variance and a node.
-        parts = np.array_split(deviations.ravel(), max(1, -(-deviations.size // VARIANCES)))
-        slopes = [np.asarray(self.first(jnp.asarray(part[:, None] * nodes)), dtype=float) @ weights for part in parts]
-        return np.concatenate(slopes).reshape(deviations.shape)
+        variances = np.asarray(variance, dtype=float)
+        slopes = _in_blocks(_mean_slopes, self, np.sqrt(variances).ravel(), VARIANCES)
+        return slopes.reshape(variances.shape)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return φ of a NumPy array of any shape, elementwise, in its own precision."""
+        return _in_blocks(_values, self, np.ravel(values), VALUES).reshape(np.shape(values))
+
+
+def _in_blocks(function: Any, activation: Activation, values: np.ndarray, size: int) -> np.ndarray:
+    """Return a function of numbers that is compiled once: for blocks of one size, the last of them filled up."""
+    filled = np.pad(values, (0, -len(values) % size))
+    with computing_in(values.dtype):
+        blocks = [np.asarray(function(activation, block)) for block in filled.reshape(-1, size)]
+    return np.concatenate(blocks)[: len(values)]
+
+
+@partial(jax.jit, static_argnums=0)
+def _values(activation: Activation, values: jax.Array) -> jax.Array:
+    return activation.value(values)
+
+
+@partial(jax.jit, static_argnums=0)
+def _mean_slopes(activation: Activation, deviations: jax.Array) -> jax.Array:
+    nodes = np.linspace(-8.5, 8.5, 1360)
+    weights = np.exp(-(nodes**2) / 2)
+    return activation.first(deviations[:, None] * nodes) @ (weights / weights.sum())
 
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)  # a Python number, which takes the precision of what it multiplies

@@ -109,6 +109,5 @@ def _corrected(
 
 def _features(measure: NeuronMeasure, phi: Activation, inputs: Any, xp: Any) -> Any:
     """Return φ(⟨w, x⟩ + b), shape (n, N)."""
-    return xp.asarray(
-        phi.value(jnp.asarray(inputs @ xp.asarray(measure.incoming).T + xp.asarray(measure.bias)[None, :]))
-    )
+    arguments = inputs @ xp.asarray(measure.incoming).T + xp.asarray(measure.bias)[None, :]
+    return phi.of(arguments) if xp is np else phi.value(arguments)

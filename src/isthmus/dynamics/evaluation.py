@@ -24,6 +24,11 @@ def decoded(network: Autoencoder, latents: np.ndarray) -> np.ndarray:
     return _in_rows(_decode, network, latents)
 
 
+def reconstructed(network: Autoencoder, points: np.ndarray) -> np.ndarray:
+    """Return g(f(x)), shape (n, d), some rows at a time."""
+    return _in_rows(_reconstruct, network, points)
+
+
 def _in_rows(function: Any, network: Autoencoder, inputs: np.ndarray) -> np.ndarray:
     dtype = np.dtype(network.encoder.bias.dtype)
     parts = []
@@ -44,3 +49,8 @@ def _encode(network: Autoencoder, points: jax.Array) -> jax.Array:
 @jax.jit
 def _decode(network: Autoencoder, latents: jax.Array) -> jax.Array:
     return network.decode(latents)
+
+
+@jax.jit
+def _reconstruct(network: Autoencoder, points: jax.Array) -> jax.Array:
+    return network.reconstruct(points)

@@ -52,9 +52,9 @@ class Learner:
     ) -> None:
         self._dtype, self._motion = np.dtype(network.encoder.bias.dtype), motion
         with computing_in(self._dtype):
-            self._network = jax.tree.map(jnp.asarray, network)
+            self._network: Autoencoder = jax.device_put(network)
             self._average = self._network if averaging else None
-            self._averages: Any = motion.optimizer.step_start(self._network)
+            self._averages: Any = _started(self._network, motion)
             self._steps = 0
             if memory is not None:
                 structure = jax.tree.structure(self._averages)
@@ -91,6 +91,11 @@ class Learner:
                 (self._network, self._averages, self._average), batches, *in_precision, np.int32(count), self._motion
             )
         self._steps += count
+
+
+@partial(jax.jit, static_argnames="motion")
+def _started(network: Autoencoder, motion: Motion) -> Any:
+    return motion.optimizer.step_start(network)
 
 
 @partial(jax.jit, static_argnames="motion")

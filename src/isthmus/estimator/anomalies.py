@@ -11,7 +11,7 @@ from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus.core.scaling import DOUBLE, Scaling
-from isthmus.dynamics.evaluation import ROWS, decoded, encoded
+from isthmus.dynamics.evaluation import ROWS, reconstructed
 
 FENCE = 1.5
 """Of Tukey's rule: how many interquartile ranges beyond the upper quartile of ‖x − x̂‖ a row is an anomaly."""
@@ -61,7 +61,7 @@ class AnomalyScores(OutlierMixin):
         network, parts = self._network_in(DOUBLE), []
         for first in range(0, len(points), ROWS):
             scaled = self._scaling.precisely(points[first : first + ROWS])
-            squares = (scaled - decoded(network, encoded(network, scaled))) ** 2
+            squares = (scaled - reconstructed(network, scaled)) ** 2
             parts.append(squares if per_feature else squares.sum(axis=1))
         return np.concatenate(parts)
 

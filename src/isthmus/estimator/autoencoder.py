@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,7 +24,6 @@ from isthmus.estimator.anomalies import AnomalyScores, offset_of
 from isthmus.estimator.automatic import MARKS, Table, trained_automatically
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
 from isthmus.estimator.coordinates import Coordinates, Spectrum
-from isthmus.estimator.diagnosis import Diagnosis, Effort, diagnosed
 from isthmus.estimator.explicit import trained_explicitly
 from isthmus.estimator.folds import splits_of
 from isthmus.estimator.judge import Judge, sample_rows
@@ -37,6 +36,9 @@ from isthmus.exports.onnx_graph import onnx_graph
 from isthmus.exports.plain import PlainAutoencoder
 from isthmus.exports.torch_module import torch_module
 from isthmus.theory.resizing import resize
+
+if TYPE_CHECKING:
+    from isthmus.estimator.diagnosis import Diagnosis
 
 FLOATS = [np.float64, np.float32]
 ROUNDING = 1e-24
@@ -189,7 +191,7 @@ class MeanFieldAutoencoder(
         held = None if validation is None else self._points(validation)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         splits = splits_of(points, weights, groups, settings, random)
-        with reporting(self, X, len(MARKS) + settings.records + 1) as report:
+        with reporting(self, X, None) as report:
             watch = Watch(type(self).__name__, settings.verbose, settings.max_time, report)
             if settings.horizon is None:
                 table = Table(points, weights, Spectrum.of(points, weights, settings.n_components), splits, held)
@@ -302,6 +304,8 @@ class MeanFieldAutoencoder(
         and latent dimensions work, and whether the network still moves, or rests in a minimum or at a saddle.
         ``particles`` (a power of 2) and ``samples`` are those of `isthmus.predict_finite_width`.
         """
+        from isthmus.estimator.diagnosis import Effort, diagnosed  # loads the theory, which a fit needs none of
+
         check_is_fitted(self, "encoder_")
         points = self._points(X)
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from isthmus.estimator.folds import FEW, Split
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.pool import Pool
 from isthmus.estimator.run import Run, Watch, pca_run
-from isthmus.estimator.schedule import HEAVY_BALL, Schedule
+from isthmus.estimator.schedule import HEAVY_BALL, LONGEST, Schedule
 from isthmus.estimator.settings import Settings, gradient_motion, natural_step
 from isthmus.estimator.start import Start
 from isthmus.estimator.stiffness import BATCHES, stiffness
@@ -39,11 +40,13 @@ WORSE = 3.0
 """Multiple of the risk at the start from which steps count as too long."""
 RETRIES = 4
 """How often steps are made a quarter as long before PCA is kept."""
-GAIN, ERRORS = 0.005, 0.5
+GAIN, ERRORS = 0.015, 1.0
 """Share of PCA's risk, and multiple of the standard error over rows, by which a network must be better than PCA."""
+CURVE = 512
+"""Points, at most, on which the learning curve is measured along the way."""
 BULKS, BULK_LOSS = (0.5, 0.75, 0.9), 0.01
 """Shares of the rows nearest to the mean, and the R² among them that a network may lose against PCA."""
-RECORDED = 0.6
+SEARCHED = 0.5
 """Share of the time allowed that may be spent on the choice."""
 
 
@@ -103,30 +106,31 @@ def automatic_start(
 
 
 def _chosen(table: Table, settings: Settings, start: Start, seed: int, watch: Watch) -> Choice:
-    """Return the horizon at which narrower copies have the lowest held-out risk."""
-    schedule = _first_schedule(table, settings, start, seed)
+    """Return the steps and the horizon at which narrower copies have the lowest held-out risk."""
+    schedules = _first_schedules(table, settings, start, seed)
     for _ in range(RETRIES):
-        found = _searched(table, settings, schedule, seed, watch)
+        found = _searched(table, settings, schedules, seed, watch)
         if found is not None:
             return found
-        schedule = schedule.slower()
-        watch.say(f"steps overshoot; trying a step size of {schedule.first:.3g}")
+        schedules = [schedule.slower() for schedule in schedules]
+        watch.say(f"steps overshoot; trying a step size of {schedules[0].first:.3g}")
     nothing = np.zeros(0)
-    return Choice(0, schedule, nothing, nothing, np.nan, f"steps of size {4 * schedule.first:.2g} still overshoot")
+    why = f"steps of size {4 * schedules[0].first:.2g} still overshoot"
+    return Choice(0, schedules[0], nothing, nothing, np.nan, why)
 
 
-def _first_schedule(table: Table, settings: Settings, start: Start, seed: int) -> Schedule:
-    """Return the steps to try first."""
+def _first_schedules(table: Table, settings: Settings, start: Start, seed: int) -> list[Schedule]:
+    """Return the steps to try first, side by side."""
     if settings.step_size is not None:
-        return Schedule(settings.step_size, motion=gradient_motion(settings.optimizer))
+        return [Schedule(settings.step_size, motion=gradient_motion(settings.optimizer))]
     random = np.random.default_rng(seed)
     network = start.network(random, min(COPY_WIDTH, settings.width), settings.decays).in_precision(SINGLE)
     coordinates = table.spectrum.coordinates(table.spectrum.rank)
     pool = Pool(table.points, table.weights, coordinates, SINGLE, settings.batch_size)
     curvature = stiffness(network, pool.batches(random, BATCHES), HEAVY_BALL, seed)
     if settings.optimizer is None:
-        return Schedule.automatic(curvature)
-    return Schedule(natural_step(settings.optimizer, curvature), motion=gradient_motion(settings.optimizer))
+        return [Schedule.automatic(curvature, longest) for longest in LONGEST]
+    return [Schedule(natural_step(settings.optimizer, curvature), motion=gradient_motion(settings.optimizer))]
 
 
 class _Copy:
@@ -161,40 +165,76 @@ class _Copy:
             return self._unit**2 * self._judge.errors(self._learner.average)
 
 
-def _searched(table: Table, settings: Settings, schedule: Schedule, seed: int, watch: Watch) -> Choice | None:
-    """Return the best mark of copies trained by a schedule, None where its steps are too long."""
-    marks, risks, best = [], [], (np.inf, 0)
-    with ThreadPoolExecutor(min(len(table.splits), os.cpu_count() or 1)) as threads:
-        numbers = range(len(table.splits))
-        copies = list(threads.map(lambda number: _Copy(table, number, settings, schedule, seed), numbers))
-        weights, pca_errors, sizes = (
+class _Candidate:
+    """Copies that are trained by one schedule, one for each split, and their held-out risks."""
+
+    def __init__(self, schedule: Schedule, copies: list[_Copy]) -> None:
+        self.schedule, self.copies = schedule, copies
+        weights, self._pca_errors, self._sizes = (
             np.concatenate([getattr(copy, name) for copy in copies]) for name in ("weights", "pca_errors", "sizes")
         )
-        weights = weights / weights.sum()
-        pca_risk = float(weights @ pca_errors / 2)
-        bulks = _bulks(sizes, weights)
-        better = np.zeros_like(weights)
+        self._weights, self._repeats = weights / weights.sum(), max(1.0, float(weights.sum()))
+        self._bulks = _bulks(self._sizes, self._weights)
+        self.pca_risk = float(self._weights @ self._pca_errors / 2)
+        self.risks: list[float] = []
+        self.best, self._better = (np.inf, 0), np.zeros_like(weights)
+        self.overshoots = False
+
+    def judge(self, mark: int, parts: list[np.ndarray]) -> None:
+        """Take in the errors of the held-out points of all splits after so many steps."""
+        errors = np.concatenate(parts)
+        self.risks.append(float(self._weights @ errors / 2))
+        self.overshoots = not self.risks[-1] <= WORSE * self.risks[0]
+        if mark == 0 or not self.risks[-1] < self.best[0]:
+            return
+        if _keeps_the_bulk(errors, self._pca_errors, self._sizes, self._weights, self._bulks):
+            self.best, self._better = (self.risks[-1], mark), self._pca_errors - errors
+
+    @property
+    def is_done(self) -> bool:
+        """Whether more steps promise nothing."""
+        idle = len(self.risks) - 1 - int(np.argmin(self.risks))
+        return self.overshoots or (MARKS[len(self.risks) - 1] >= ENOUGH and idle >= PATIENCE)
+
+    @property
+    def beats_pca(self) -> bool:
+        """Whether the best network is better than PCA, by more than the noise of rows."""
+        gain = float(self._weights @ self._better / 2)
+        error = float(np.sqrt(self._repeats * self._weights**2 @ (self._better / 2 - gain) ** 2))
+        return gain > max(GAIN * self.pca_risk, ERRORS * error)
+
+
+def _searched(
+    table: Table, settings: Settings, schedules: list[Schedule], seed: int, watch: Watch
+) -> Choice | None:
+    """Return the best schedule and mark of copies that are trained side by side, None where all steps are too long."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        numbers = range(len(table.splits))
+        made = list(
+            threads.map(lambda one: _Copy(table, one[1], settings, one[0], seed), product(schedules, numbers))
+        )
+        candidates = [
+            _Candidate(schedule, made[len(numbers) * place : len(numbers) * (place + 1)])
+            for place, schedule in enumerate(schedules)
+        ]
         for mark in MARKS:
+            running = [candidate for candidate in candidates if not (candidate.risks and candidate.is_done)]
+            copies = [copy for candidate in running for copy in candidate.copies]
             parts = list(threads.map(lambda copy, mark=mark: copy.errors_at(mark), copies))
-            errors = np.concatenate(parts)
-            risk = float(weights @ errors / 2)
-            if not np.isfinite(risk) or (risks and risk > WORSE * risks[0]):
-                return None
-            marks.append(mark)
-            risks.append(risk)
-            watch.say(f"{mark:,d} steps: held-out risk {risk:.4g}, PCA's {pca_risk:.4g}")
-            if mark > 0 and risk < best[0] and _keeps_the_bulk(errors, pca_errors, sizes, weights, bulks):
-                best, better = (risk, mark), pca_errors - errors
-            idle = len(marks) - 1 - int(np.argmin(risks))
-            if (mark >= ENOUGH and idle >= PATIENCE) or watch.spent(RECORDED) or watch.recorded():
+            for place, candidate in enumerate(running):
+                candidate.judge(mark, parts[len(numbers) * place : len(numbers) * (place + 1)])
+            shown = ", ".join(f"{candidate.risks[-1]:.4g}" for candidate in running)
+            watch.say(f"{mark:,d} steps: held-out risk {shown}; PCA's {candidates[0].pca_risk:.4g}")
+            if watch.recorded() or watch.spent(SEARCHED) or all(candidate.is_done for candidate in candidates):
                 break
-    gain = float(weights @ better / 2)
-    error = float(np.sqrt(weights**2 @ (better / 2 - gain) ** 2))
-    times = np.array([schedule.time(mark) for mark in marks])
-    needed = max(GAIN * pca_risk, ERRORS * error)
-    held_out = f"on held-out rows narrower copies had a risk of {min(risks):.4g} at best, PCA one of {pca_risk:.4g}"
-    steps = best[1] if gain > needed else 0
-    return Choice(steps, schedule, times, np.array(risks), pca_risk, held_out)
+    usable = [candidate for candidate in candidates if not candidate.overshoots]
+    if not usable:
+        return None
+    winner = min(usable, key=lambda candidate: candidate.best[0])
+    times = np.array([winner.schedule.time(mark) for mark in MARKS[: len(winner.risks)]])
+    steps = winner.best[1] if winner.beats_pca else 0
+    lowest = f"the lowest risk of narrower copies on held-out rows was {min(winner.risks):.4g}, PCA's {winner.pca_risk:.4g}"
+    return Choice(steps, winner.schedule, times, np.array(winner.risks), winner.pca_risk, lowest)
 
 
 def _bulks(sizes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
@@ -223,10 +263,10 @@ def _full_run(
     random = np.random.default_rng(seed)
     network = start.network(random, settings.width, settings.decays).in_precision(SINGLE)
     pool = Pool(table.points, table.weights, coordinates, SINGLE, settings.batch_size)
-    learner, curve = Learner(network, schedule.motion, averaging=True), []
+    learner, curve, along = Learner(network, schedule.motion, averaging=True), [], judge.on_fewer(CURVE)
     for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
         pool.train(learner, schedule, int(before), int(mark), random)
-        curve.append(judge.risk(learner.network))
+        curve.append(along.risk(learner.network))
         watch.say(f"full network, {mark:,d} of {choice.steps:,d} steps: training risk {curve[-1]:.4g}")
         if not np.isfinite(curve[-1]) or watch.recorded() or watch.spent():
             break

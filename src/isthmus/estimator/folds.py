@@ -16,6 +16,8 @@ FOLDS = 5
 """Parts each of which is held out once."""
 FEW = 10
 """Different rows below which none can be spared."""
+SCARCE = 250
+"""Different rows below which they are parted into folds twice over, so that the noise of one partition counts less."""
 MANY = 1000
 """Distinct rows from which on only one part is held out, and rows that it has at most."""
 SHARE = 0.2
@@ -62,12 +64,14 @@ def automatic_splits(
         share = min(SHARE, MANY / len(distinct))
         single = single_split(keys, weights, share, random)
         return [] if single is None else [single]
-    order = random.permutation(len(distinct))
-    middles = np.empty(len(distinct))
-    middles[order] = np.cumsum(masses[order]) - masses[order] / 2
-    count = min(folds or FOLDS, len(distinct))
-    part = np.minimum((middles / masses.sum() * count).astype(int), count - 1)[group]
-    return [split for split in (_split(weights, part == number) for number in range(count)) if split is not None]
+    count, splits = min(folds or FOLDS, len(distinct)), []
+    for _ in range(2 if folds is None and len(distinct) < SCARCE else 1):
+        order = random.permutation(len(distinct))
+        middles = np.empty(len(distinct))
+        middles[order] = np.cumsum(masses[order]) - masses[order] / 2
+        part = np.minimum((middles / masses.sum() * count).astype(int), count - 1)[group]
+        splits += [_split(weights, part == number) for number in range(count)]
+    return [split for split in splits if split is not None]
 
 
 def single_split(keys: np.ndarray, weights: np.ndarray, share: float, random: np.random.Generator) -> Split | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.dynamics.evaluation import decoded, encoded
+from isthmus.dynamics.evaluation import reconstructed
 from isthmus.dynamics.sampler import Sampler
 from isthmus.estimator.coordinates import Coordinates
 
@@ -49,7 +49,7 @@ class Judge:
     def errors(self, network: Autoencoder) -> np.ndarray:
         """Return ‖x − x̂‖² of each point, shape (n,), with the network computed in its own precision."""
         inputs = self.points.astype(np.asarray(network.encoder.bias).dtype)
-        return ((decoded(network, encoded(network, inputs)) - self.points) ** 2).sum(axis=1) + self.outside
+        return ((reconstructed(network, inputs) - self.points) ** 2).sum(axis=1) + self.outside
 
     def pca_errors(self, components: np.ndarray) -> np.ndarray:
         """Return ‖x − x̂‖² of the projection on components, shape (k, r), for each point."""

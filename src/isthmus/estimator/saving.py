@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn import model_selection
 
 from isthmus import _checks
 from isthmus._errors import StudyFileError
@@ -93,14 +93,14 @@ def read_model(kind: Any, path: Path) -> Any:
 
 
 def _schedule_coded(schedule: Schedule) -> dict[str, Any]:
-    values = {"first": schedule.first, "grows": schedule.grows, "counts_steps": schedule.counts_steps}
+    values = {"first": schedule.first, "longest": schedule.longest, "counts_steps": schedule.counts_steps}
     return values | {"optimizer": _coded("optimizer", schedule.motion.optimizer)}
 
 
 def _schedule_decoded(values: dict[str, Any]) -> Schedule:
     motion = HEAVY_BALL if values["counts_steps"] else gradient_motion(_decoded(values["optimizer"]))
     first = _checks.real("first", values["first"], above=0)
-    return Schedule(first, _checks.flag("grows", values["grows"]), motion, bool(values["counts_steps"]))
+    return Schedule(first, _checks.real("longest", values["longest"], minimum=0), motion, bool(values["counts_steps"]))
 
 
 def _stream_decoded(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Stream:
@@ -188,7 +188,7 @@ def _decoded(value: Any) -> Any:
     if isinstance(value, dict) and "splitter" in value:
         if value["splitter"] not in SPLITTERS:
             _checks.choice("cv", value["splitter"], SPLITTERS)
-        splitter = getattr(model_selection, value["splitter"])()
+        splitter = getattr(import_module("sklearn.model_selection"), value["splitter"])()
         vars(splitter).update({name: one for name, one in value["values"].items() if name in vars(splitter)})
         return splitter
     if isinstance(value, dict):

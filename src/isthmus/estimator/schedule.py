@@ -20,8 +20,8 @@ FIRST = 40.0
 """Curvature × size of the first steps; the heavy ball is stable below 2 (2 MEMORY − 1) = 130."""
 CONSTANT = 128
 """Steps of that size, after which the size grows in proportion to the number of steps, as the curvature falls."""
-LONGEST = 3.0
-"""No step is longer."""
+LONGEST = (2.0, 0.7)
+"""What steps grow to: long ones leave poor minima, shorter ones end lower. Both are tried."""
 MOST = 1 << 14
 """More steps than any automatic run takes."""
 POWER = 4
@@ -34,21 +34,21 @@ class Schedule:
 
     Attributes:
         first: ε_0.
-        grows: whether ε_n = min(`LONGEST`, ε_0 max(1, n/`CONSTANT`)); otherwise all are ε_0.
+        longest: ε_n = min(longest, ε_0 max(1, n/`CONSTANT`)); 0 where all are ε_0.
         motion: of which steps these are.
         counts_steps: whether the memory of the motion counts steps (`HEAVY_BALL`), or is a mean-field time.
 
     """
 
     first: float
-    grows: bool = False
+    longest: float = 0.0
     motion: Motion = HEAVY_BALL
     counts_steps: bool = False
 
     @classmethod
-    def automatic(cls, curvature: float) -> Schedule:
+    def automatic(cls, curvature: float, longest: float) -> Schedule:
         """Return the heavy ball's schedule for the highest curvature at the start."""
-        return cls(min(LONGEST, FIRST / curvature) if curvature > 0 else LONGEST, True, HEAVY_BALL, True)
+        return cls(min(longest, FIRST / curvature) if curvature > 0 else longest, longest, HEAVY_BALL, True)
 
     def slower(self) -> Schedule:
         """Return the schedule with steps a quarter as long."""
@@ -57,9 +57,9 @@ class Schedule:
     def sizes(self, begin: int, end: int) -> np.ndarray:
         """Return ε_n of the steps from ``begin`` to before ``end``."""
         numbers = np.arange(begin, end)
-        if not self.grows:
+        if self.is_constant:
             return np.full(len(numbers), self.first)
-        return np.minimum(max(LONGEST, self.first), self.first * np.maximum(1, numbers / CONSTANT))
+        return np.minimum(self.longest, self.first * np.maximum(1, numbers / CONSTANT))
 
     def time(self, steps: int) -> float:
         """Return the mean-field time of so many steps."""
@@ -76,7 +76,7 @@ class Schedule:
     @property
     def is_constant(self) -> bool:
         """Whether all steps are equally long."""
-        return not self.grows or self.first >= LONGEST
+        return self.first >= self.longest
 
     def last(self, steps: int) -> float:
         """Return the size of the last of so many steps."""
@@ -99,4 +99,4 @@ class Schedule:
         if not self.counts_steps:
             return jnp.ones_like(time)
         grown = self.first * jnp.maximum(1.0, time / CONSTANT)
-        return jnp.minimum(max(LONGEST, self.first), grown)
+        return jnp.minimum(max(self.longest, self.first), grown)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from isthmus._precision import computing_in
@@ -54,7 +53,7 @@ def activity(network: Autoencoder, points: np.ndarray, weights: np.ndarray) -> A
 def _side(measure: NeuronMeasure, phi: Activation, inputs: np.ndarray, weights: np.ndarray) -> tuple[float, int]:
     """Return the effective number of neurons and the rank of their features."""
     arguments = inputs @ np.asarray(measure.incoming).T + np.asarray(measure.bias)
-    features = np.asarray(phi.value(jnp.asarray(arguments)))
+    features = phi.of(arguments)
     masses = np.asarray(measure.masses)
     shares = masses**2 * (np.asarray(measure.outgoing) ** 2).sum(axis=1) * (weights @ features**2)
     scaled = features * np.sqrt(weights)[:, None] * np.sqrt(masses)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import qr
@@ -133,7 +132,7 @@ def _chosen(
 ) -> NeuronMeasure:
     """Return a uniform measure on some of the neurons, with the outgoing weights that meet the targets best."""
     incoming, bias = np.asarray(measure.incoming), np.asarray(measure.bias)
-    features = np.asarray(phi.value(jnp.asarray(inputs @ incoming.T + bias))) * np.sqrt(weights)[:, None]
+    features = phi.of(inputs @ incoming.T + bias) * np.sqrt(weights)[:, None]
     sizes = np.asarray(measure.masses) * np.linalg.norm(np.asarray(measure.outgoing), axis=1)
     factored: Any = qr(features * sizes, mode="r", pivoting=True)
     chosen = np.sort(factored[1][:width])
