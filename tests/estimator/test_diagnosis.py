@@ -198,7 +198,9 @@ def test_dead_networks_are_at_a_saddle(fitted):
 
 def test_a_network_at_rest_in_a_minimum_is_told_and_one_that_learns_too(alone):
     """A linear autoencoder starts at its optimum, PCA."""
-    model = im.MeanFieldAutoencoder(1, width=64, horizon=5.0, step_size=0.1, activation="linear", batch_size=40, random_state=0)
+    model = im.MeanFieldAutoencoder(
+        1, width=64, horizon=5.0, step_size=0.1, activation="linear", batch_size=40, random_state=0
+    )
     found = model.fit(FEW).diagnose(FEW, **ALONE)
     assert found.state == "minimum" and found.gain < 0.01 and found.used_latents == 1
     assert "in a minimum: longer training gains nothing" in found.verdicts()[3]
@@ -207,7 +209,9 @@ def test_a_network_at_rest_in_a_minimum_is_told_and_one_that_learns_too(alone):
 
 def test_the_noise_of_batches_is_no_unrest():
     """A linear network moved a little off its minimum would fall fast at first, which steps on all points undo."""
-    model = im.MeanFieldAutoencoder(1, width=64, horizon=5.0, step_size=0.1, activation="linear", batch_size=40, random_state=0)
+    model = im.MeanFieldAutoencoder(
+        1, width=64, horizon=5.0, step_size=0.1, activation="linear", batch_size=40, random_state=0
+    )
     moved = with_weights(model.fit(FEW), outgoing=1.05)
     judge = Judge.of(FEW, np.ones(len(FEW)), Coordinates(model._scaling))
     network = moved.autoencoder_
@@ -217,11 +221,15 @@ def test_the_noise_of_batches_is_no_unrest():
 
 def test_another_principal_component_is_a_saddle_though_in_use():
     """There the lowest curvature of a linear network is negative, and the horizon says whether that shows."""
-    model = im.MeanFieldAutoencoder(1, width=64, horizon=20.0, step_size=0.1, activation="linear", batch_size=40, random_state=0)
+    model = im.MeanFieldAutoencoder(
+        1, width=64, horizon=20.0, step_size=0.1, activation="linear", batch_size=40, random_state=0
+    )
     start = beginning(model.fit(FEW), FEW, np.full(len(FEW), 1 / len(FEW)))
     judge = start.sample
     second = np.linalg.svd(judge.points, full_matrices=False)[2][1:2].T
-    at_second = PCAStart(judge.points, judge.weights, second).of(start.network(np.random.default_rng(0), 64, (0.0, 0.0)))
+    at_second = PCAStart(judge.points, judge.weights, second).of(
+        start.network(np.random.default_rng(0), 64, (0.0, 0.0))
+    )
     there = with_weights(model)
     there.encoder_, there.decoder_ = at_second.encoder, at_second.decoder
     found = there.diagnose(FEW, **ALONE)
@@ -255,7 +263,9 @@ def test_it_says_why_a_curve_is_not_compared(fitted, alone, tmp_path):
 
 
 def test_points_held_out_by_early_stopping_are_left_out():
-    model = im.MeanFieldAutoencoder(1, width=16, horizon=1.0, step_size=0.1, early_stopping=True, random_state=0).fit(FEW)
+    model = im.MeanFieldAutoencoder(1, width=16, horizon=1.0, step_size=0.1, early_stopping=True, random_state=0).fit(
+        FEW
+    )
     learning = np.delete(np.arange(len(FEW)), model.held_out_)
     weights, same = as_fitted(model, FEW, np.ones(len(FEW)))
     assert same and not weights[model.held_out_].any()

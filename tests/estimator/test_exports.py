@@ -30,7 +30,9 @@ def model_of():
 
     def fitted(activation, dtype):
         if (activation, dtype) not in known:
-            known[activation, dtype] = im.MeanFieldAutoencoder(2, activation=activation, **QUICK).partial_fit(X.astype(dtype))
+            known[activation, dtype] = im.MeanFieldAutoencoder(2, activation=activation, **QUICK).partial_fit(
+                X.astype(dtype)
+            )
         return known[activation, dtype]
 
     return fitted

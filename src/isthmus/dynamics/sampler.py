@@ -7,21 +7,28 @@ import numpy as np
 from isthmus.core.scaling import BLOCK
 
 
+def content_order(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the rows of positive weight in an order that depends on their content alone, whatever its unit.
+
+    It is that of their projections on a fixed direction.
+    """
+    direction = np.random.default_rng(0).standard_normal(points.shape[1])
+    origin = points[np.argmax(weights > 0)].astype(float)  # a large offset would hide what differs
+    blocks = range(0, len(points), BLOCK)
+    places = np.concatenate([(points[first : first + BLOCK] - origin) @ direction for first in blocks])
+    order = np.argsort(places, kind="stable")
+    return order[weights[order] > 0]
+
+
 class Sampler:
     """Draws rows of an array with replacement, with probabilities in proportion to weights.
 
-    Rows are drawn by their place in an order that depends on their content alone (that of their projections on a
-    fixed direction), so that the points drawn depend neither on the order of the rows nor on whether a row stands twice
-    or has twice the weight.
+    Rows are drawn by their place in `content_order`, so that the points drawn depend neither on the order of the rows
+    nor on whether a row stands twice or has twice the weight.
     """
 
     def __init__(self, points: np.ndarray, weights: np.ndarray) -> None:
-        direction = np.random.default_rng(0).standard_normal(points.shape[1])
-        origin = points[np.argmax(weights > 0)].astype(float)  # a large offset would hide what differs
-        blocks = range(0, len(points), BLOCK)
-        places = np.concatenate([(points[first : first + BLOCK] - origin) @ direction for first in blocks])
-        order = np.argsort(places, kind="stable")
-        self._order = order[weights[order] > 0]
+        self._order = content_order(points, weights)
         self._levels = np.cumsum(weights[self._order])
 
     def rows(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

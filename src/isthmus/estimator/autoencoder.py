@@ -13,21 +13,21 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
 from isthmus import _checks
-from isthmus._errors import NumericalError
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.optimizers import Optimizer
-from isthmus.core.scaling import DOUBLE, Scaling
+from isthmus.core.scaling import Scaling
 from isthmus.dynamics.evaluation import decoded, encoded
 from isthmus.estimator.anomalies import AnomalyScores, offset_of
-from isthmus.estimator.automatic import MARKS, Table, trained_automatically
+from isthmus.estimator.automatic import Table, trained_automatically
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
 from isthmus.estimator.coordinates import Coordinates, Spectrum
 from isthmus.estimator.explicit import trained_explicitly
 from isthmus.estimator.folds import splits_of
 from isthmus.estimator.judge import Judge, sample_rows
-from isthmus.estimator.partial import Stream, begun as begin, learned
+from isthmus.estimator.partial import Stream, learned
+from isthmus.estimator.partial import begun as begin
 from isthmus.estimator.run import Run, Watch
 from isthmus.estimator.saving import read_model, write_model
 from isthmus.estimator.settings import AUTO, Auto, Settings
@@ -231,9 +231,7 @@ class MeanFieldAutoencoder(
             if not suffices:
                 self._stream, self.n_iter_ = Stream(waiting=(points, len(points) * weights)), 0
                 return self
-        network, self._stream = learned(
-            self.autoencoder_, self._scaling, stream, points, weights, settings, seed
-        )
+        network, self._stream = learned(self.autoencoder_, self._scaling, stream, points, weights, settings, seed)
         self.encoder_, self.decoder_ = network.encoder, network.decoder
         self.n_iter_ = self._stream.steps
         return self

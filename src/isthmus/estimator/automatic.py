@@ -38,8 +38,12 @@ ENOUGH, PATIENCE = 512, 3
 """From so many steps on, so many marks without a gain end the search."""
 WORSE = 3.0
 """Multiple of the risk at the start from which steps count as too long."""
-RETRIES = 4
-"""How often steps are made a quarter as long before PCA is kept."""
+RETRIES = 3
+"""How often steps of some length are tried, each a quarter as long as the last, before PCA is kept."""
+HOPELESS = 2.0
+"""Multiple of PCA's risk from which the start itself is too far above it, where PCA leaves nearly nothing."""
+WORK = 1_600_000
+"""Steps × coordinates, at most: images are trained for fewer steps than tables, which keeps the time in bounds."""
 GAIN, ERRORS = 0.015, 1.0
 """Share of PCA's risk, and multiple of the standard error over rows, by which a network must be better than PCA."""
 CURVE = 512
@@ -178,13 +182,14 @@ class _Candidate:
         self.pca_risk = float(self._weights @ self._pca_errors / 2)
         self.risks: list[float] = []
         self.best, self._better = (np.inf, 0), np.zeros_like(weights)
-        self.overshoots = False
+        self.overshoots = self.is_hopeless = False
 
     def judge(self, mark: int, parts: list[np.ndarray]) -> None:
         """Take in the errors of the held-out points of all splits after so many steps."""
         errors = np.concatenate(parts)
         self.risks.append(float(self._weights @ errors / 2))
         self.overshoots = not self.risks[-1] <= WORSE * self.risks[0]
+        self.is_hopeless = self.risks[0] > HOPELESS * self.pca_risk
         if mark == 0 or not self.risks[-1] < self.best[0]:
             return
         if _keeps_the_bulk(errors, self._pca_errors, self._sizes, self._weights, self._bulks):
@@ -194,7 +199,7 @@ class _Candidate:
     def is_done(self) -> bool:
         """Whether more steps promise nothing."""
         idle = len(self.risks) - 1 - int(np.argmin(self.risks))
-        return self.overshoots or (MARKS[len(self.risks) - 1] >= ENOUGH and idle >= PATIENCE)
+        return self.is_hopeless or self.overshoots or (MARKS[len(self.risks) - 1] >= ENOUGH and idle >= PATIENCE)
 
     @property
     def beats_pca(self) -> bool:
@@ -204,20 +209,22 @@ class _Candidate:
         return gain > max(GAIN * self.pca_risk, ERRORS * error)
 
 
-def _searched(
-    table: Table, settings: Settings, schedules: list[Schedule], seed: int, watch: Watch
-) -> Choice | None:
+def _marks(rank: int) -> tuple[int, ...]:
+    """Return the marks that are within the work allowed."""
+    return tuple(mark for mark in MARKS if mark * rank <= WORK or mark <= ENOUGH)
+
+
+def _searched(table: Table, settings: Settings, schedules: list[Schedule], seed: int, watch: Watch) -> Choice | None:
     """Return the best schedule and mark of copies that are trained side by side, None where all steps are too long."""
+    stopped = False
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         numbers = range(len(table.splits))
-        made = list(
-            threads.map(lambda one: _Copy(table, one[1], settings, one[0], seed), product(schedules, numbers))
-        )
+        made = list(threads.map(lambda one: _Copy(table, one[1], settings, one[0], seed), product(schedules, numbers)))
         candidates = [
             _Candidate(schedule, made[len(numbers) * place : len(numbers) * (place + 1)])
             for place, schedule in enumerate(schedules)
         ]
-        for mark in MARKS:
+        for mark in _marks(table.spectrum.rank):
             running = [candidate for candidate in candidates if not (candidate.risks and candidate.is_done)]
             copies = [copy for candidate in running for copy in candidate.copies]
             parts = list(threads.map(lambda copy, mark=mark: copy.errors_at(mark), copies))
@@ -225,7 +232,8 @@ def _searched(
                 candidate.judge(mark, parts[len(numbers) * place : len(numbers) * (place + 1)])
             shown = ", ".join(f"{candidate.risks[-1]:.4g}" for candidate in running)
             watch.say(f"{mark:,d} steps: held-out risk {shown}; PCA's {candidates[0].pca_risk:.4g}")
-            if watch.recorded() or watch.spent(SEARCHED) or all(candidate.is_done for candidate in candidates):
+            stopped = watch.recorded() or watch.spent(SEARCHED)
+            if stopped or all(candidate.is_done for candidate in candidates):
                 break
     usable = [candidate for candidate in candidates if not candidate.overshoots]
     if not usable:
@@ -233,8 +241,11 @@ def _searched(
     winner = min(usable, key=lambda candidate: candidate.best[0])
     times = np.array([winner.schedule.time(mark) for mark in MARKS[: len(winner.risks)]])
     steps = winner.best[1] if winner.beats_pca else 0
-    lowest = f"the lowest risk of narrower copies on held-out rows was {min(winner.risks):.4g}, PCA's {winner.pca_risk:.4g}"
-    return Choice(steps, winner.schedule, times, np.array(winner.risks), winner.pca_risk, lowest)
+    lowest = (
+        f"the lowest risk of narrower copies on held-out rows was {min(winner.risks):.4g}, PCA's {winner.pca_risk:.4g}"
+    )
+    why = f"{lowest}{', when the search was stopped' if stopped else ''}"
+    return Choice(steps, winner.schedule, times, np.array(winner.risks), winner.pca_risk, why)
 
 
 def _bulks(sizes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
@@ -281,9 +292,7 @@ def _full_run(
         why = "PCA: the full network did not get below it on all rows"
         return pca_run(spectrum, pca_risk, why, choice.times, choice.curve, choice.pca_risk)
     first = f"step size {schedule.first:.3g}{'' if schedule.is_constant else ', growing'}"
-    chosen = (
-        f"A network: {first}, horizon {schedule.time(steps):.4g} ({steps:,d} steps), since {choice.why}"
-    )
+    chosen = f"A network: {first}, horizon {schedule.time(steps):.4g} ({steps:,d} steps), since {choice.why}"
     times = np.array([schedule.time(int(mark)) for mark in marks[: len(curve)]])
     return Run(
         network=kept,

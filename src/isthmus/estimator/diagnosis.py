@@ -19,7 +19,7 @@ from isthmus.estimator.limit import CONFIDENCE, LAW_POINTS, Distance, distance, 
 from isthmus.estimator.settings import Settings, rounded_down
 from isthmus.estimator.start import Start
 from isthmus.theory.activity import Activity, activity
-from isthmus.theory.curvature import FLAT, Curvature, curvature, settled, stability_limit
+from isthmus.theory.curvature import FLAT, Curvature, curvature, settled
 
 State = Literal["moving", "minimum", "saddle"]
 
@@ -212,7 +212,11 @@ class Diagnosis:
                 f"The highest curvature of the objective is {self.curvature.highest:.2g}; what that means for the step "
                 "size of this optimizer is not known."
             )
-        begun = "" if self.start_curvature is None else f" and {self.first_step_size * self.start_curvature:.2g} at the start"
+        begun = (
+            ""
+            if self.start_curvature is None
+            else f" and {self.first_step_size * self.start_curvature:.2g} at the start"
+        )
         found = f"Step size × curvature is {product:.2g}{begun}, where {limit:.2g} is the most that is stable"
         calm = rounded_down(limit / max(self.curvature.highest, self.start_curvature or 0.0, FLAT) / 2)
         if self.overshoots:

@@ -143,8 +143,14 @@ def _warn_of_climbing(
     elif settings.weight_decay > 0:
         advice = f"its steps are short enough, so that it is weight_decay={settings.weight_decay:g} that raises it"
     else:
-        advice = f"its steps are short enough, so that it is the noise of batches of {settings.batch_size}: take larger ones"
-    warnings.warn(f"the learning curve {found}: {advice}, or leave step_size and horizon at 'auto'", ConvergenceWarning, stacklevel=4)
+        advice = (
+            f"its steps are short enough, so that it is the noise of batches of {settings.batch_size}: take larger ones"
+        )
+    warnings.warn(
+        f"the learning curve {found}: {advice}, or leave step_size and horizon at 'auto'",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
 
 
 def _no_worse_than_pca(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from isthmus import _checks
 from isthmus.core.scaling import BLOCK
+from isthmus.dynamics.sampler import content_order
 from isthmus.estimator.settings import Settings
 
 FOLDS = 5
@@ -42,7 +43,7 @@ def splits_of(
     whole = Split(weights, np.zeros_like(weights))
     if settings.horizon is not None and not settings.early_stopping:
         return [whole]
-    keys = row_keys(points) if groups is None else _group_keys(groups, len(points))
+    keys = _numbered(points, weights) if groups is None else _group_keys(groups, len(points))
     if settings.early_stopping:
         return [single_split(keys, weights, settings.validation_fraction, random) or whole]
     if settings.cv is None or isinstance(settings.cv, int | np.integer):
@@ -115,6 +116,15 @@ def row_keys(points: np.ndarray) -> np.ndarray:
         bits = (bits ^ (bits >> np.uint64(32))) * odd  # in round numbers the low bits are all 0
         keys[first : first + BLOCK] = (bits ^ (bits >> np.uint64(29))).sum(axis=1, dtype=np.uint64)
     return keys
+
+
+def _numbered(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the number of each different row, in the order of their content, shape (n,)."""
+    order = content_order(points, weights)
+    _, first, inverse = np.unique(row_keys(points)[order], return_index=True, return_inverse=True)
+    numbers = np.zeros(len(points), int)
+    numbers[order] = np.argsort(np.argsort(first))[inverse]
+    return numbers
 
 
 def _group_keys(groups: ArrayLike, count: int) -> np.ndarray:

@@ -70,5 +70,3 @@ def sample_rows(points: np.ndarray, weights: np.ndarray, most: int = SAMPLE) -> 
     if len(present) <= most:
         return present, weights[present] / weights[present].sum()
     return Sampler(points, weights).evenly(most), np.full(most, 1 / most)
-
-

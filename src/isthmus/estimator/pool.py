@@ -33,9 +33,7 @@ class Pool:
         drawn = self._coordinates.of(self._points[rows.ravel()]).astype(self._dtype)
         return drawn.reshape(steps, self._size, -1)
 
-    def train(
-        self, learner: Learner, schedule: Schedule, begin: int, end: int, random: np.random.Generator
-    ) -> None:
+    def train(self, learner: Learner, schedule: Schedule, begin: int, end: int, random: np.random.Generator) -> None:
         """Take the steps of a schedule from ``begin`` to before ``end``."""
         for first in range(begin, end, CHUNK):
             last = min(first + CHUNK, end)

@@ -56,4 +56,3 @@ def _velocity(network: Autoencoder, batches: np.ndarray, motion: Motion) -> list
 
 def _norm(parts: list[np.ndarray]) -> float:
     return float(np.sqrt(sum(np.vdot(part, part) for part in parts)))
-
