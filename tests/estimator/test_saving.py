@@ -14,7 +14,7 @@ from isthmus._files import read_arrays, write_arrays
 
 pytestmark = pytest.mark.filterwarnings("ignore:the learning curve")  # runs too short to learn anything
 
-QUICK = {"width": 16, "horizon": 2.0, "step_size": 0.1, "batch_size": 8, "records": 2, "step_size": 0.1}
+QUICK = {"width": 16, "horizon": 2.0, "step_size": 0.1, "batch_size": 8, "records": 2}
 
 
 @pytest.fixture(scope="module")

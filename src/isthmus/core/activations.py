@@ -98,7 +98,7 @@ def _values(activation: Activation, values: jax.Array) -> jax.Array:
 def _mean_slopes(activation: Activation, deviations: jax.Array) -> jax.Array:
     nodes = np.linspace(-8.5, 8.5, 1360)
     weights = np.exp(-(nodes**2) / 2)
-    return activation.first(deviations[:, None] * nodes) @ (weights / weights.sum())
+    return activation.first(deviations[:, None] * nodes[None, :]) @ (weights / weights.sum())
 
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)  # a Python number, which takes the precision of what it multiplies

@@ -92,7 +92,7 @@ def trained_automatically(table: Table, settings: Settings, random: np.random.Ge
         return pca_run(spectrum, pca_risk, f"PCA: with n_components={spectrum.latent_dim} it leaves nothing")
     if not table.splits:
         return pca_run(spectrum, pca_risk, f"PCA: too few rows differ ({FEW} are needed) to find anything better")
-    start = automatic_start(table.points, table.weights, spectrum, judge, settings)
+    start = automatic_start(spectrum, judge, settings)
     seed = int(random.integers(2**31))
     choice = _chosen(table, settings, start, seed, watch)
     if choice.steps == 0:
@@ -100,9 +100,7 @@ def trained_automatically(table: Table, settings: Settings, random: np.random.Ge
     return _full_run(table, settings, start, choice, seed, pca_risk, watch)
 
 
-def automatic_start(
-    points: np.ndarray, weights: np.ndarray, spectrum: Spectrum, judge: Judge, settings: Settings
-) -> Start:
+def automatic_start(spectrum: Spectrum, judge: Judge, settings: Settings) -> Start:
     """Return what the start is made from: incoming weights along a direction vary as the points do."""
     rank = judge.points.shape[1]
     components = np.eye(spectrum.latent_dim, rank)
@@ -150,7 +148,7 @@ class _Copy:
             count = len(table.validation)
             self._judge = Judge.of(table.validation, np.full(count, 1 / count), coordinates)
         sample = Judge.of(table.points, learning, coordinates)
-        start = automatic_start(table.points, learning, spectrum, sample, settings)
+        start = automatic_start(spectrum, sample, settings)
         self._random = np.random.default_rng([seed, number])
         width = min(COPY_WIDTH, settings.width)
         network = start.network(self._random, width, settings.decays).in_precision(SINGLE)
@@ -259,7 +257,7 @@ def _bulks(sizes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
 def _keeps_the_bulk(
     errors: np.ndarray, pca_errors: np.ndarray, sizes: np.ndarray, weights: np.ndarray, bulks: list[np.ndarray]
 ) -> bool:
-    """Whether a network isn't bought at the cost of most points: outliers carry the risk, and could ask for anything."""
+    """Whether most points are reconstructed about as well as by PCA, however much of the risk outliers carry."""
     lost = weights * (errors - pca_errors)
     return all(lost[bulk].sum() <= BULK_LOSS * (weights * sizes)[bulk].sum() for bulk in bulks)
 

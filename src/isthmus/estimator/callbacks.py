@@ -18,7 +18,7 @@ except ImportError:  # scikit-learn before 1.9
 
 
 @contextlib.contextmanager
-def reporting(estimator: Any, X: ArrayLike, records: int) -> Iterator[Callable[[], bool]]:
+def reporting(estimator: Any, X: ArrayLike, records: int | None) -> Iterator[Callable[[], bool]]:
     """Yield a function to call after each record, which returns whether a callback wants to stop."""
     if not hasattr(estimator, "_init_callback_context"):
         yield lambda: False

@@ -85,7 +85,7 @@ class Spectrum:
 
     @cached_property
     def rank(self) -> int:
-        """The least number r ≥ k of directions outside which the points have only a `DROPPED` part of what PCA leaves."""
+        """The least r ≥ k such that all but r directions hold no more than a share `DROPPED` of what PCA leaves."""
         beyond = self.variances.sum() - np.cumsum(self.variances)
         return max(self.latent_dim, 1 + int(np.argmax(beyond <= DROPPED * self.left)))
 

@@ -58,6 +58,7 @@ class Diagnosis:
         objective, decline: F and −dF/dt after the noise of batches has died out.
         lowest_curvature: there.
         horizon: the time of training.
+        automatic: whether held-out rows chose it.
 
     """
 
@@ -74,6 +75,7 @@ class Diagnosis:
     decline: float
     lowest_curvature: float
     horizon: float
+    automatic: bool = False
 
     @property
     def step_times_curvature(self) -> float:
@@ -162,7 +164,7 @@ class Diagnosis:
         distance = self.distance
         if distance is None:
             return f"The learning curve is not compared with an infinitely wide network's: {self.not_compared}."
-        gap = f"{distance.gap:.2g} at most (at t={distance.farthest:g})"
+        gap = f"{distance.gap:.2g} at most (at t={distance.farthest:.4g})"
         if distance.expected is None:
             return (
                 f"The learning curve differs from the infinitely wide network's by {gap}, after it has fallen by "
@@ -240,13 +242,20 @@ class Diagnosis:
     def _rest_words(self) -> str:
         count, used = len(self.activity.latents), self.used_latents
         latents = f"{used} of {count} latent dimensions {'is' if used == 1 else 'are'} in use, and the network is"
+        if self.state == "moving" and self.automatic:
+            return (
+                f"{latents} still learning: a further {self.horizon:.4g} of time would lower the training risk by "
+                f"{100 * self.gain:.2g} %, but held-out rows had the lowest risk at this horizon."
+            )
         if self.state == "moving":
             unused = "" if used == count else "; one that carries nothing yet is slow to start with init='independent'"
             return (
-                f"{latents} still learning: at its present rate a further {self.horizon:g} of time would lower the "
+                f"{latents} still learning: at its present rate a further {self.horizon:.4g} of time would lower the "
                 f"risk by {100 * self.gain:.2g} %; raise the horizon{unused}."
             )
-        rest = f"at rest (a further {self.horizon:g} of time would gain {100 * self.gain:.2g} %)"
+        rest = "at rest"
+        if self.horizon > 0:
+            rest = f"at rest (a further {self.horizon:.4g} of time would gain {100 * self.gain:.2g} %)"
         if self.state == "minimum":
             return f"{latents} {rest} in a minimum: longer training gains nothing."
         if self.lowest_curvature * self.horizon < -1:
@@ -293,6 +302,7 @@ def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effor
         decline=decline,
         lowest_curvature=curvature(calm, judge.points, judge.weights).lowest,
         horizon=getattr(model, "horizon_", 0.0),
+        automatic=schedule is not None and schedule.counts_steps,
     )
 
 

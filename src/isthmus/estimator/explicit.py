@@ -101,7 +101,7 @@ def trained_explicitly(
             break
     training = np.array([risks[0] for risks in curve])
     _warn_of_climbing(training, network, pool, schedule, settings, seed)
-    kept, why = _no_worse_than_pca(best, judges[0], spectrum, settings, pca_risk)
+    kept, risk, why = _no_worse_than_pca(best, judges[0], spectrum, settings, pca_risk)
     times = marks[: len(curve)] * schedule.first
     return Run(
         network=kept,
@@ -113,7 +113,7 @@ def trained_explicitly(
         validation_curve=np.array([risks[1] for risks in curve]) if len(judges) > 1 else None,
         validation_pca_risk=judges[1].pca_risk(spectrum.components) if len(judges) > 1 else None,
         pca_risk=pca_risk,
-        risk=judges[0].risk(kept),
+        risk=risk,
         schedule=schedule,
         steps=int(marks[len(curve) - 1]),
         chosen=f"{why} on its learning curve, by {schedule.motion.optimizer} with step size {schedule.first:g}.",
@@ -125,7 +125,8 @@ def _refuse_explosion(curve: list[list[float]], schedule: Schedule, time: float)
     if not np.isfinite(curve[-1][0]) or curve[-1][0] > EXPLOSION * max(curve[0][0], 1.0):
         size = schedule.first
         raise NumericalError(
-            f"the step size {size:g} made the network diverge at t={time:g}; try at most {size / 4:g}, or larger batches"
+            f"the step size {size:g} made the network diverge at t={time:g}; try at most {size / 4:g}, or larger "
+            "batches"
         )
 
 
@@ -155,13 +156,15 @@ def _warn_of_climbing(
 
 def _no_worse_than_pca(
     best: Autoencoder, judge: Judge, spectrum: Spectrum, settings: Settings, pca_risk: float
-) -> tuple[Autoencoder, str]:
-    """Return the network with its decoder fitted to its latents where that is needed, or PCA where that isn't enough."""
-    if judge.risk(best) <= pca_risk:
-        return best, "The best network"
+) -> tuple[Autoencoder, float, str]:
+    """Return the network and its risk; if it is worse than PCA, with its decoder fitted to its latents; and else PCA."""
+    risk = judge.risk(best)
+    if risk <= pca_risk:
+        return best, risk, "The best network"
     with computing_in(DOUBLE):
         mended = with_best_decoder(best.in_precision(DOUBLE), judge.points, judge.weights)
     mended = mended.in_precision(np.asarray(best.encoder.bias).dtype)
-    if judge.risk(mended) <= pca_risk or settings.init == "independent":
-        return mended, "The best network, with its decoder fitted to its latents by least squares,"
-    return pca_network(spectrum.components), "PCA, since no network is better"
+    risk = judge.risk(mended)
+    if risk <= pca_risk or settings.init == "independent":
+        return mended, risk, "The best network, with its decoder fitted to its latents by least squares,"
+    return pca_network(spectrum.components), pca_risk, "PCA, since no network is better"

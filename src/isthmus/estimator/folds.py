@@ -46,7 +46,7 @@ def splits_of(
     keys = _numbered(points, weights) if groups is None else _group_keys(groups, len(points))
     if settings.early_stopping:
         return [single_split(keys, weights, settings.validation_fraction, random) or whole]
-    if settings.cv is None or isinstance(settings.cv, int | np.integer):
+    if settings.cv is None or isinstance(settings.cv, int):
         return automatic_splits(keys, weights, random, settings.cv)
     return given_splits(settings.cv, points, weights, groups)
 

@@ -11,7 +11,7 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.optimizers import GradientDescent, Optimizer
 from isthmus.core.scaling import Scaling
 from isthmus.dynamics.learner import Learner, Memory
-from isthmus.estimator.coordinates import Coordinates, Spectrum
+from isthmus.estimator.coordinates import NOTHING, Coordinates, Spectrum
 from isthmus.estimator.explicit import explicit_schedule, explicit_start, first_network
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.pool import Pool
@@ -51,7 +51,7 @@ def begun(
     They do where they vary in k directions. Otherwise the network is PCA of the rows so far.
     """
     spectrum = Spectrum.of(points, weights, settings.n_components)
-    if spectrum.variances[settings.n_components - 1] <= 0:
+    if spectrum.variances[settings.n_components - 1] <= NOTHING * spectrum.variances.sum():
         return spectrum, pca_network(spectrum.components), False
     start = explicit_start(spectrum, Judge.of(points, weights, Coordinates(spectrum.scaling)), settings)
     return spectrum, first_network(start, settings, random, points.dtype), True

@@ -79,7 +79,7 @@ def pca_run(
 
 
 class Watch:
-    """What a training loop tells the outside: lines where asked for, records to callbacks, and the time that is left."""
+    """What training tells the outside: printed lines, records for callbacks, and whether its time is over."""
 
     def __init__(self, name: str, verbose: bool, max_time: float | None, report: Callable[[], bool]) -> None:
         self._name, self._verbose, self._report = name, verbose, report

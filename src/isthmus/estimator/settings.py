@@ -139,7 +139,8 @@ def _number_or_auto(name: str, value: object, maximum: float | None = None) -> f
 def _optimizer(value: object, batch_size: int) -> Optimizer | None:
     if isinstance(value, Optimizer):
         return value
-    named = dict(zip(OPTIMIZERS, (None, GradientDescent(), Momentum(1.0), Adam(batch_size=batch_size)), strict=True))
+    kinds: tuple[Optimizer | None, ...] = (None, GradientDescent(), Momentum(1.0), Adam(batch_size=batch_size))
+    named: dict[str, Optimizer | None] = dict(zip(OPTIMIZERS, kinds, strict=True))
     return named[_checks.choice("optimizer", value, named)]
 
 

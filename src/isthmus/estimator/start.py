@@ -58,13 +58,15 @@ class Start:
 
     def independent(self, random: np.random.Generator, width: int, decays: tuple[float, float]) -> Autoencoder:
         """Return a network of independent weights, with incoming ones as large as those of the law."""
-        sides = (side._replace(slope=0 * side.slope).draw(random, width, BIAS, 1.0) for side in self._sides)
-        return self._autoencoder(tuple(sides), decays)
+        encoder, decoder = (side._replace(slope=0 * side.slope) for side in self._sides)
+        sides = encoder.draw(random, width, BIAS, 1.0), decoder.draw(random, width, BIAS, 1.0)
+        return self._autoencoder(sides, decays)
 
-    def _drawn(self, random: np.random.Generator, width: int) -> tuple[NeuronMeasure, ...]:
-        return tuple(side.draw(random, width, BIAS, NOISE) for side in self._sides)
+    def _drawn(self, random: np.random.Generator, width: int) -> tuple[NeuronMeasure, NeuronMeasure]:
+        encoder, decoder = self._sides
+        return encoder.draw(random, width, BIAS, NOISE), decoder.draw(random, width, BIAS, NOISE)
 
-    def _autoencoder(self, sides: tuple[NeuronMeasure, ...], decays: tuple[float, float]) -> Autoencoder:
+    def _autoencoder(self, sides: tuple[NeuronMeasure, NeuronMeasure], decays: tuple[float, float]) -> Autoencoder:
         return Autoencoder(*sides, *self.activations, True, decays)
 
     @cached_property
