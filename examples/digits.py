@@ -18,7 +18,8 @@ def main(folder: Path) -> im.MeanFieldAutoencoder:
     """Fit, print what was gained over PCA on images that were held out, and draw."""
     images, labels = load_digits(return_X_y=True)
     train, test, _, test_labels = train_test_split(images, labels, test_size=0.25, random_state=0, stratify=labels)
-    model = im.MeanFieldAutoencoder(n_components=2, optimizer="adam", horizon=100.0, random_state=0).fit(train)
+    model = im.MeanFieldAutoencoder(n_components=2, random_state=0).fit(train)
+    print(model.chosen_)
     pca = 1 - 2 * model.pca_risk_
     print(f"share of the variance in two numbers: {model.score(train):.3f}, by PCA {pca:.3f}")
     print(f"on images held out:                   {model.score(test):.3f}")

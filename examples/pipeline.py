@@ -12,11 +12,11 @@ from sklearn.preprocessing import StandardScaler
 import isthmus as im
 
 
-def main(horizon: float = 20.0, dims: tuple[int, ...] = (1, 2, 4)) -> GridSearchCV:
+def main(dims: tuple[int, ...] = (1, 2, 4), width: int = 128) -> GridSearchCV:
     """Search, and print how well tumours that were held out are told apart in so few numbers."""
     rows, labels = load_breast_cancer(return_X_y=True)
     train, test, train_labels, test_labels = train_test_split(rows, labels, test_size=0.3, random_state=0)
-    compress = im.MeanFieldAutoencoder(width=128, horizon=horizon, random_state=0)
+    compress = im.MeanFieldAutoencoder(width=width, random_state=0)
     pipeline = make_pipeline(StandardScaler(), compress, LogisticRegression())
     search = GridSearchCV(pipeline, {"meanfieldautoencoder__n_components": list(dims)}, cv=3).fit(train, train_labels)
     k = search.best_params_["meanfieldautoencoder__n_components"]

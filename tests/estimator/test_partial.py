@@ -50,7 +50,7 @@ def test_with_the_step_that_is_named_training_goes_on():
 
 
 def test_a_quiet_beginning_waits_for_rows_that_vary(tmp_path):
-    model = im.MeanFieldAutoencoder(2, step_size=0.01, **BEGIN)
+    model = im.MeanFieldAutoencoder(2, width=64, step_size=0.01, random_state=0)
     model.partial_fit(np.ones((4, 5)))
     assert model.score(np.ones((2, 5))) == 1.0 and model.n_iter_ == 0
     model.save(tmp_path / "waiting.npz")

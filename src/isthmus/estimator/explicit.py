@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -52,11 +51,16 @@ def first_network(start: Start, settings: Settings, random: np.random.Generator,
 def explicit_schedule(settings: Settings, network: Autoencoder, pool: Pool, seed: int) -> Schedule:
     """Return equal steps, of the size that is given or that the curvature at a network asks for."""
     motion = gradient_motion(settings.optimizer)
-    if settings.step_size is not None:
-        return Schedule(settings.step_size, motion=motion)
+    size = settings.step_size or calm_step(settings, network, pool, seed)
+    return Schedule(size, motion=motion)
+
+
+def calm_step(settings: Settings, network: Autoencoder, pool: Pool, seed: int) -> float:
+    """Return the step size that the curvature at a network asks for, whatever the one that is given."""
+    optimizer = gradient_motion(settings.optimizer).optimizer
     curvature = stiffness(network, pool.batches(np.random.default_rng(seed), BATCHES), HEAVY_BALL, seed)
-    size = natural_step(motion.optimizer, curvature) if curvature > 0 else motion.optimizer.shortest_memory
-    return Schedule(min(size, settings.horizon or 1.0), motion=motion)
+    size = natural_step(optimizer, curvature) if curvature > 0 else optimizer.shortest_memory
+    return min(size, settings.horizon or 1.0)
 
 
 def trained_explicitly(
@@ -138,7 +142,7 @@ def _warn_of_climbing(
     if curve[0] < ROUNDING or not (never or curve[-1] > CLIMB * curve[0]):
         return
     found = "never got below its start" if never else f"ended at {curve[-1] / curve[0]:.2g} times its start"
-    calm = explicit_schedule(replace(settings, step_size=None), start, pool, seed).first
+    calm = calm_step(settings, start, pool, seed)
     if calm < schedule.first:
         advice = f"steps of {schedule.first:g} overshoot; try step_size={rounded_down(calm):g}"
     elif settings.weight_decay > 0:
@@ -157,7 +161,7 @@ def _warn_of_climbing(
 def _no_worse_than_pca(
     best: Autoencoder, judge: Judge, spectrum: Spectrum, settings: Settings, pca_risk: float
 ) -> tuple[Autoencoder, float, str]:
-    """Return the network and its risk; if it is worse than PCA, with its decoder fitted to its latents; and else PCA."""
+    """Return the network and its risk; where it is worse than PCA, with its decoder fitted, and else PCA."""
     risk = judge.risk(best)
     if risk <= pca_risk:
         return best, risk, "The best network"

@@ -12,7 +12,7 @@ from isthmus.core.optimizers import GradientDescent, Optimizer
 from isthmus.core.scaling import Scaling
 from isthmus.dynamics.learner import Learner, Memory
 from isthmus.estimator.coordinates import NOTHING, Coordinates, Spectrum
-from isthmus.estimator.explicit import explicit_schedule, explicit_start, first_network
+from isthmus.estimator.explicit import calm_step, explicit_start, first_network
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.pool import Pool
 from isthmus.estimator.schedule import Schedule
@@ -72,7 +72,7 @@ def learned(
     pool = Pool(points, weights, coordinates, dtype, settings.batch_size)
     motion, size = gradient_motion(settings.optimizer), settings.step_size or stream.step_size
     if size is None:
-        size = explicit_schedule(settings, network, pool, seed).first
+        size = calm_step(settings, network, pool, seed)
     check_memory(motion.optimizer, size)
     memory = stream.memory if stream.optimizer == motion.optimizer else None
     learner = Learner(network, motion, memory)
@@ -83,7 +83,7 @@ def learned(
         pool.train(learner, Schedule(size, motion=motion), 0, steps, np.random.default_rng([seed, stream.steps]))
         after = judge.risk(learner.network)
     if not after <= WORSE * max(before, float(judge.weights @ judge.sizes) / 2):
-        calm = rounded_down(min(size / 4, explicit_schedule(settings, network, pool, seed).first))
+        calm = rounded_down(min(size / 4, calm_step(settings, network, pool, seed)))
         raise NumericalError(
             f"the step size {size:g} made the network diverge in partial_fit, which leaves it as it was; set "
             f"step_size to at most {calm:g}"
