@@ -65,7 +65,7 @@ def test_what_was_chosen_is_told_and_is_the_lowest_point_of_the_curve(fitted):
     best = fitted.validation_curve_.argmin()
     assert fitted.validation_times_[best] == pytest.approx(fitted.horizon_) == pytest.approx(fitted.times_[-1])
     assert fitted.validation_curve_[best] < fitted.validation_pca_risk_
-    assert f"horizon {fitted.horizon_:.4g} ({fitted.n_iter_} steps)" in fitted.chosen_
+    assert f"horizon {fitted.horizon_:.4g} ({fitted.n_iter_:,d} steps)" in fitted.chosen_
     assert f"{fitted.validation_curve_[best]:.4g}, PCA's {fitted.validation_pca_risk_:.4g}" in fitted.chosen_
     assert fitted.risk_ < fitted.pca_risk_ and fitted.training_curve_[0] == pytest.approx(fitted.pca_risk_, rel=5e-3)
     assert fitted.horizon_ == pytest.approx(fitted._schedule.time(fitted.n_iter_))
@@ -213,7 +213,9 @@ def test_what_is_held_out_has_no_influence_on_a_copy():
     table = table_of(WINE, splits=[split])
     settings, schedule = settings_of(width=32), Schedule.automatic(24.0, 2.0)
     errors = [
-        automatic._Copy(dataclasses.replace(table, points=points), 0, settings, schedule, 0).errors_at(64)
+        automatic._Copy(automatic._Part(dataclasses.replace(table, points=points), 0, settings, 0), schedule).errors_at(
+            64
+        )
         for points in (WINE, spoiled)
     ]
     others = np.delete(np.arange(78), 50)
@@ -302,9 +304,9 @@ def test_steps_grow_as_they_are_said_to_and_the_average_is_that_of_its_shares():
 def test_the_automatic_run_is_sgd_on_the_problem_whose_limit_it_is_compared_with(fitted):
     """The heavy ball in units of steps, with step sizes as rates: its curves and the estimator's differ by noise."""
     problem = limit_problem(beginning(fitted, WINE, uniform(WINE)), fitted._schedule, 0.0)
-    own = fitted._schedule.own_times(fitted.times_)[::5]
+    own = fitted._schedule.own_times(fitted.times_)[::2]
     runs = im.train(problem, own, 512, 1.0, batch_size=32, runs=4, snapshot_times=()).risk
-    curve = fitted.training_curve_[::5]
+    curve = fitted.training_curve_[::2]
     fallen = curve[0] - curve[-1]
     assert np.abs(runs.mean(axis=0) - curve).max() < 0.1 * fallen
     assert np.abs(runs - curve).max() < 0.15 * fallen and fallen > 0.03

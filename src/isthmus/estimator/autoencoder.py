@@ -76,7 +76,7 @@ class MeanFieldAutoencoder(
             a number for ``horizon``.
         weight_decay: λ, per neuron.
         preactivation_scale: root mean square of ⟨w, x⟩ at the start.
-        records: how often the learning curve is measured.
+        records: how often the learning curve is measured; at most eight times where the horizon is 'auto'.
         cv: the rows to hold out where the horizon is 'auto': a number of folds, a splitter of scikit-learn (such as
             ``TimeSeriesSplit()`` for rows in order of time), or pairs (train, test) of row numbers. None is five folds,
             and with 1,000 different rows or more one part of at most 1,000. Equal rows are never parted.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -46,9 +45,9 @@ WORK = 1_600_000
 """Steps × coordinates, at most: images are trained for fewer steps than tables, which keeps the time in bounds."""
 GAIN, ERRORS = 0.015, 1.0
 """Share of PCA's risk, and multiple of the standard error over rows, by which a network must be better than PCA."""
-CURVE = 512
-"""Points, at most, on which the learning curve is measured along the way."""
-BULKS, BULK_LOSS = (0.5, 0.75, 0.9), 0.01
+RECORDS = 8
+"""How often, at most, the learning curve of the full network is measured."""
+BULKS, BULK_LOSS = (0.8, 0.9, 0.95), 0.01
 """Shares of the rows nearest to the mean, and the R² among them that a network may lose against PCA."""
 SEARCHED = 0.5
 """Share of the time allowed that may be spent on the choice."""
@@ -76,9 +75,9 @@ class Choice(NamedTuple):
 
     steps: int
     schedule: Schedule
-    times: np.ndarray
-    curve: np.ndarray
-    pca_risk: float
+    times: np.ndarray | None
+    curve: np.ndarray | None
+    pca_risk: float | None
     why: str
 
 
@@ -116,9 +115,8 @@ def _chosen(table: Table, settings: Settings, start: Start, seed: int, watch: Wa
             return found
         schedules = [schedule.slower() for schedule in schedules]
         watch.say(f"steps overshoot; trying a step size of {schedules[0].first:.3g}")
-    nothing = np.zeros(0)
     why = f"steps of size {4 * schedules[0].first:.2g} still overshoot"
-    return Choice(0, schedules[0], nothing, nothing, np.nan, why)
+    return Choice(0, schedules[0], None, None, None, why)
 
 
 def _first_schedules(table: Table, settings: Settings, start: Start, seed: int) -> list[Schedule]:
@@ -135,45 +133,53 @@ def _first_schedules(table: Table, settings: Settings, start: Start, seed: int) 
     return [Schedule(natural_step(settings.optimizer, curvature), motion=gradient_motion(settings.optimizer))]
 
 
-class _Copy:
-    """A narrower network in training on one part of the data, and what it is judged on."""
+class _Part:
+    """One split of the data: what copies of the network begin with, learn from, and are judged on."""
 
-    def __init__(self, table: Table, number: int, settings: Settings, schedule: Schedule, seed: int) -> None:
+    def __init__(self, table: Table, number: int, settings: Settings, seed: int) -> None:
         learning, held_out = table.splits[number]
         spectrum = Spectrum.of(table.points, learning, settings.n_components)
         coordinates = spectrum.coordinates(table.spectrum.rank)
         if table.validation is None:
-            self._judge = Judge.of(table.points, held_out, coordinates)
+            self.judge = Judge.of(table.points, held_out, coordinates)
         else:
             count = len(table.validation)
-            self._judge = Judge.of(table.validation, np.full(count, 1 / count), coordinates)
-        sample = Judge.of(table.points, learning, coordinates)
-        start = automatic_start(spectrum, sample, settings)
-        self._random = np.random.default_rng([seed, number])
+            self.judge = Judge.of(table.validation, np.full(count, 1 / count), coordinates)
+        start = automatic_start(spectrum, Judge.of(table.points, learning, coordinates), settings)
+        random = np.random.default_rng([seed, number])
         width = min(COPY_WIDTH, settings.width)
-        network = start.network(self._random, width, settings.decays).in_precision(SINGLE)
-        self._learner = Learner(network, schedule.motion, averaging=True)
-        self._pool = Pool(table.points, learning, coordinates, SINGLE, settings.batch_size)
-        self._schedule, self._steps, self._unit = schedule, 0, spectrum.scaling.unit / table.spectrum.scaling.unit
-        self.weights = self._judge.weights * (float(held_out.sum()) or 1.0)
-        self.pca_errors = self._unit**2 * self._judge.pca_errors(start.components)
-        self.sizes = self._unit**2 * self._judge.sizes
+        self.network = start.network(random, width, settings.decays).in_precision(SINGLE)
+        self.pool = Pool(table.points, learning, coordinates, SINGLE, settings.batch_size)
+        self.seeds = (seed, number, 1)
+        self.square = (spectrum.scaling.unit / table.spectrum.scaling.unit) ** 2  # to the units of the whole table
+        self.weights = self.judge.weights * (float(held_out.sum()) or 1.0)
+        self.pca_errors = self.square * self.judge.pca_errors(start.components)
+        self.sizes = self.square * self.judge.sizes
+
+
+class _Copy:
+    """A narrower network in training on one part by one schedule."""
+
+    def __init__(self, part: _Part, schedule: Schedule) -> None:
+        self._part, self._schedule, self._steps = part, schedule, 0
+        self._learner = Learner(part.network, schedule.motion, averaging=True)
+        self._random = np.random.default_rng(part.seeds)
 
     def errors_at(self, mark: int) -> np.ndarray:
         """Return ‖x − x̂‖² of the held-out points after so many steps, in units of the whole table's variance."""
-        self._pool.train(self._learner, self._schedule, self._steps, mark, self._random)
+        self._part.pool.train(self._learner, self._schedule, self._steps, mark, self._random)
         self._steps = mark
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._unit**2 * self._judge.errors(self._learner.average)
+            return self._part.square * self._part.judge.errors(self._learner.average)
 
 
 class _Candidate:
     """Copies that are trained by one schedule, one for each split, and their held-out risks."""
 
-    def __init__(self, schedule: Schedule, copies: list[_Copy]) -> None:
-        self.schedule, self.copies = schedule, copies
+    def __init__(self, schedule: Schedule, parts: list[_Part]) -> None:
+        self.schedule, self.copies = schedule, [_Copy(part, schedule) for part in parts]
         weights, self._pca_errors, self._sizes = (
-            np.concatenate([getattr(copy, name) for copy in copies]) for name in ("weights", "pca_errors", "sizes")
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("weights", "pca_errors", "sizes")
         )
         self._weights, self._repeats = weights / weights.sum(), max(1.0, float(weights.sum()))
         self._bulks = _bulks(self._sizes, self._weights)
@@ -217,17 +223,14 @@ def _searched(table: Table, settings: Settings, schedules: list[Schedule], seed:
     stopped = False
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         numbers = range(len(table.splits))
-        made = list(threads.map(lambda one: _Copy(table, one[1], settings, one[0], seed), product(schedules, numbers)))
-        candidates = [
-            _Candidate(schedule, made[len(numbers) * place : len(numbers) * (place + 1)])
-            for place, schedule in enumerate(schedules)
-        ]
+        parts = list(threads.map(lambda number: _Part(table, number, settings, seed), numbers))
+        candidates = [_Candidate(schedule, parts) for schedule in schedules]
         for mark in _marks(table.spectrum.rank):
             running = [candidate for candidate in candidates if not (candidate.risks and candidate.is_done)]
             copies = [copy for candidate in running for copy in candidate.copies]
-            parts = list(threads.map(lambda copy, mark=mark: copy.errors_at(mark), copies))
+            errors = list(threads.map(lambda copy, mark=mark: copy.errors_at(mark), copies))
             for place, candidate in enumerate(running):
-                candidate.judge(mark, parts[len(numbers) * place : len(numbers) * (place + 1)])
+                candidate.judge(mark, errors[len(numbers) * place : len(numbers) * (place + 1)])
             shown = ", ".join(f"{candidate.risks[-1]:.4g}" for candidate in running)
             watch.say(f"{mark:,d} steps: held-out risk {shown}; PCA's {candidates[0].pca_risk:.4g}")
             stopped = watch.recorded() or watch.spent(SEARCHED)
@@ -239,10 +242,9 @@ def _searched(table: Table, settings: Settings, schedules: list[Schedule], seed:
     winner = min(usable, key=lambda candidate: candidate.best[0])
     times = np.array([winner.schedule.time(mark) for mark in MARKS[: len(winner.risks)]])
     steps = winner.best[1] if winner.beats_pca else 0
-    lowest = (
-        f"the lowest risk of narrower copies on held-out rows was {min(winner.risks):.4g}, PCA's {winner.pca_risk:.4g}"
-    )
-    why = f"{lowest}{', when the search was stopped' if stopped else ''}"
+    lowest = winner.best[0] if steps else min(winner.risks)
+    why = f"the lowest risk of narrower copies on held-out rows was {lowest:.4g}, PCA's {winner.pca_risk:.4g}"
+    why += ", when the search was stopped" if stopped else ""
     return Choice(steps, winner.schedule, times, np.array(winner.risks), winner.pca_risk, why)
 
 
@@ -268,14 +270,16 @@ def _full_run(
     """Return the full network trained on all rows for the chosen number of steps."""
     spectrum, schedule, judge = table.spectrum, choice.schedule, start.sample
     coordinates = spectrum.coordinates(spectrum.rank)
-    marks = np.unique(np.rint(np.linspace(0, choice.steps, min(settings.records, choice.steps) + 1)).astype(int))
+    marks = np.unique(
+        np.rint(np.linspace(0, choice.steps, min(settings.records, RECORDS, choice.steps) + 1)).astype(int)
+    )
     random = np.random.default_rng(seed)
     network = start.network(random, settings.width, settings.decays).in_precision(SINGLE)
     pool = Pool(table.points, table.weights, coordinates, SINGLE, settings.batch_size)
-    learner, curve, along = Learner(network, schedule.motion, averaging=True), [], judge.on_fewer(CURVE)
+    learner, curve = Learner(network, schedule.motion, averaging=True), []
     for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
         pool.train(learner, schedule, int(before), int(mark), random)
-        curve.append(along.risk(learner.network))
+        curve.append(judge.risk(learner.network))
         watch.say(f"full network, {mark:,d} of {choice.steps:,d} steps: training risk {curve[-1]:.4g}")
         if not np.isfinite(curve[-1]) or watch.recorded() or watch.spent():
             break
