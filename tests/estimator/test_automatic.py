@@ -144,6 +144,31 @@ def test_a_network_that_buys_outliers_with_good_rows_is_refused():
     assert not automatic._keeps_the_bulk(spoiled, pca, sizes, weights, bulks)
 
 
+def candidate_with(gains, pca_risk, repeats=1.0):
+    """Return a candidate that was better than PCA by these differences of ½‖x − x̂‖² on single rows."""
+    candidate = automatic._Candidate.__new__(automatic._Candidate)
+    candidate._weights, candidate._repeats = uniform(gains), repeats
+    candidate._better, candidate.pca_risk = 2 * gains, pca_risk
+    return candidate
+
+
+def test_a_network_must_be_better_by_more_than_the_noise_of_rows():
+    """Of 100 differences of deviation 1 the mean has the standard error 0.1; where each row counts twice, √2 of it."""
+    differences = np.resize([-1.0, 1.0], 100)
+    assert candidate_with(0.11 + differences, 1.0).beats_pca
+    assert not candidate_with(0.09 + differences, 1.0).beats_pca
+    assert not candidate_with(0.11 + differences, 1.0, repeats=2.0).beats_pca
+    assert candidate_with(0.15 + differences, 1.0, repeats=2.0).beats_pca
+    even = np.full(100, 0.1)
+    assert candidate_with(even, 0.1 / 0.016).beats_pca and not candidate_with(even, 0.1 / 0.014).beats_pca
+
+
+def test_images_take_fewer_steps_than_tables():
+    assert automatic._marks(64) == automatic.MARKS
+    assert automatic._marks(500)[-1] * 500 <= automatic.WORK < automatic._marks(500)[-1] * 1000
+    assert automatic._marks(10**6)[-1] == automatic.ENOUGH
+
+
 def test_the_answer_is_the_same_in_every_unit_and_at_every_place():
     fitted = im.MeanFieldAutoencoder(2, **FEW_OPTIONS).fit(FEW)
     assert fitted.n_iter_ > 0
