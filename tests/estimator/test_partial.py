@@ -38,6 +38,15 @@ def test_divergence_is_said_and_the_network_stays_as_it_was(activation, tmp_path
     assert im.MeanFieldAutoencoder.load(tmp_path / "model.npz").score(X) == model.score(X)
 
 
+def test_a_network_that_is_finite_but_far_off_has_diverged_too():
+    model = im.MeanFieldAutoencoder(2, activation="linear", batch_size=300, **BEGIN).partial_fit(X)  # a step at a time
+    before = weights_of(model)
+    with pytest.raises(im.NumericalError, match="diverge in partial_fit"):
+        model.partial_fit(160 * X)
+    for one, other in zip(before, weights_of(model), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_with_the_step_that_is_named_training_goes_on():
     model = im.MeanFieldAutoencoder(2, activation="relu", **BEGIN).partial_fit(X)
     model.set_params(step_size=20.0)
