@@ -24,7 +24,7 @@ from isthmus.estimator.automatic import Table, trained_automatically
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
 from isthmus.estimator.coordinates import Coordinates, Spectrum
 from isthmus.estimator.explicit import trained_explicitly
-from isthmus.estimator.folds import splits_of
+from isthmus.estimator.folds import everything, splits_of
 from isthmus.estimator.judge import Judge, sample_rows
 from isthmus.estimator.partial import Stream, learned
 from isthmus.estimator.partial import begun as begin
@@ -190,7 +190,7 @@ class MeanFieldAutoencoder(
         points, weights = self._checked(X, sample_weight, settings, reset=True)
         held = None if validation is None else self._points(validation)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        splits = splits_of(points, weights, groups, settings, random)
+        splits = splits_of(points, weights, groups, settings, random) if held is None else [everything(weights)]
         with reporting(self, X, None) as report:
             watch = Watch(type(self).__name__, settings.verbose, settings.max_time, report)
             if settings.horizon is None:
@@ -395,12 +395,12 @@ class MeanFieldAutoencoder(
         self.validation_pca_risk_ = run.validation_pca_risk
         self.pca_risk_, self.risk_, self.chosen_ = run.pca_risk, run.risk, run.chosen
         self.held_out_, self.n_iter_ = run.held_out, run.steps
-        self._schedule, self._stream = run.schedule, Stream()
+        self._schedule = run.schedule
         self.step_size_ = 0.0 if run.schedule is None else run.schedule.first
         self.horizon_ = 0.0 if run.schedule is None else run.schedule.time(run.steps)
 
     def _begin(self, units: Scaling, components: np.ndarray, network: Autoencoder) -> None:
         """Keep a network and the units that it acts in."""
         self.mean_, self.unit_, self.components_ = units.mean, units.unit, components
-        self.encoder_, self.decoder_ = network.encoder, network.decoder
+        self.encoder_, self.decoder_, self._stream = network.encoder, network.decoder, Stream()
         self.activations_ = (network.encoder_activation, network.decoder_activation)

@@ -32,6 +32,11 @@ class Split(NamedTuple):
     held_out: np.ndarray
 
 
+def everything(weights: np.ndarray) -> Split:
+    """Return the split that learns from all rows and holds out none."""
+    return Split(weights, np.zeros_like(weights))
+
+
 def splits_of(
     points: np.ndarray,
     weights: np.ndarray,
@@ -40,12 +45,11 @@ def splits_of(
     random: np.random.Generator,
 ) -> list[Split]:
     """Return what to learn from and what to hold out, as the parameters ask for it, for weights of sum 1."""
-    whole = Split(weights, np.zeros_like(weights))
     if settings.horizon is not None and not settings.early_stopping:
-        return [whole]
+        return [everything(weights)]
     keys = _numbered(points, weights) if groups is None else _group_keys(groups, len(points))
     if settings.early_stopping:
-        return [single_split(keys, weights, settings.validation_fraction, random) or whole]
+        return [single_split(keys, weights, settings.validation_fraction, random) or everything(weights)]
     if settings.cv is None or isinstance(settings.cv, int):
         return automatic_splits(keys, weights, random, settings.cv)
     return given_splits(settings.cv, points, weights, groups)
