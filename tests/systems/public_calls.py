@@ -615,6 +615,9 @@ def calls() -> list[Call]:
                 "preactivation_scale": SCALE,
                 "early_stopping": FLAG,
                 "validation_fraction": SHARE,
+                "contamination": SHARE | {"more than a half": 0.6},
+                "max_time": optional(POSITIVE),
+                "cv": {"a word": "many", "one": 1, "a fraction": 1.5, "true": True},
                 "random_state": {
                     label: value
                     for label, value in SEED.items()

@@ -20,7 +20,7 @@ from isthmus.estimator.judge import Judge
 from isthmus.estimator.pool import Pool
 from isthmus.estimator.run import Run, Watch, pca_run
 from isthmus.estimator.schedule import HEAVY_BALL, Schedule
-from isthmus.estimator.settings import Settings, gradient_motion, natural_step, rounded_down
+from isthmus.estimator.settings import Settings, check_number_of_steps, gradient_motion, natural_step, rounded_down
 from isthmus.estimator.start import Start, pca_network
 from isthmus.estimator.stiffness import BATCHES, stiffness
 
@@ -89,6 +89,7 @@ def trained_explicitly(
     pool = Pool(points, weights, coordinates, points.dtype, settings.batch_size)
     seed = int(random.integers(2**31))
     schedule = explicit_schedule(settings, network, pool, seed)
+    check_number_of_steps(settings.horizon, schedule.first)
     steps = max(1, round(settings.horizon / schedule.first))
     marks = np.unique(np.rint(np.linspace(0, steps, min(settings.records, steps) + 1)).astype(int))
     learner, best, idle, curve = Learner(network, schedule.motion), network, 0, []

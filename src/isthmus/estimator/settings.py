@@ -58,9 +58,8 @@ class Settings:
         """Return the parameters of an estimator, or refuse the first that breaks its rule."""
         counts = {name: _checks.integer(name, parameters[name], minimum=1) for name in COUNTS}
         horizon, step_size = (_number_or_auto(name, parameters[name]) for name in ("horizon", "step_size"))
-        if horizon is not None and step_size is not None and horizon / step_size > LARGEST_NUMBER_OF_STEPS:
-            rule = f"be within {LARGEST_NUMBER_OF_STEPS:,} steps of step_size {step_size:g}"
-            _checks.refuse("horizon", rule, horizon)
+        if horizon is not None and step_size is not None:
+            check_number_of_steps(horizon, step_size)
         optimizer = _optimizer(parameters["optimizer"], counts["batch_size"])
         if optimizer is not None and step_size is not None:
             check_memory(optimizer, step_size)
@@ -120,6 +119,13 @@ def rounded_down(value: float) -> float:
     """Return a number rounded down to one digit."""
     digits = int(np.floor(np.log10(value)))
     return float(np.floor(value / 10.0**digits) * 10.0**digits)
+
+
+def check_number_of_steps(horizon: float, step_size: float) -> None:
+    """Refuse a horizon that would take more steps than anybody waits for."""
+    if horizon / step_size > LARGEST_NUMBER_OF_STEPS:
+        rule = f"be within {LARGEST_NUMBER_OF_STEPS:,} steps of step_size {step_size:g}"
+        _checks.refuse("horizon", rule, horizon)
 
 
 def check_memory(optimizer: Optimizer, step_size: float) -> None:
