@@ -33,8 +33,11 @@ COPY_WIDTH = 128
 """Width of the copies."""
 MARKS = (0, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192)
 """Steps after which copies are judged."""
-ENOUGH, PATIENCE = 512, 3
-"""From so many steps on, so many marks without a gain end the search."""
+ENOUGH, PATIENCE, RISEN = 512, 3, 1.01
+"""From so many steps on, so many marks without a gain end the search where the risk has risen above its minimum.
+
+A curve that stays level may have to leave PCA, a saddle of the risk for curved data, before it falls.
+"""
 WORSE = 3.0
 """Multiple of the risk at the start from which steps count as too long."""
 RETRIES = 3
@@ -203,7 +206,8 @@ class _Candidate:
     def is_done(self) -> bool:
         """Whether more steps promise nothing."""
         idle = len(self.risks) - 1 - int(np.argmin(self.risks))
-        return self.is_hopeless or self.overshoots or (MARKS[len(self.risks) - 1] >= ENOUGH and idle >= PATIENCE)
+        overfits = idle >= PATIENCE and self.risks[-1] > RISEN * min(self.risks)
+        return self.is_hopeless or self.overshoots or (overfits and MARKS[len(self.risks) - 1] >= ENOUGH)
 
     @property
     def beats_pca(self) -> bool:
