@@ -75,6 +75,7 @@ def test_every_argument_has_wrong_values(call):
     assert not missing, f"{call.name} has no wrong values for {missing}"
 
 
+@pytest.mark.filterwarnings("ignore:the learning curve")  # that of a fit too short to learn anything
 def test_what_is_right_is_taken():
     """Otherwise every refusal could be that of another argument; of files there are none, and that is said."""
     for call in CALLS:
