@@ -275,7 +275,7 @@ class MeanFieldAutoencoder(
         """
         check_is_fitted(self, "encoder_")
         points = self._points(X)
-        judge = Judge.of(points, np.full(len(points), 1 / len(points)), Coordinates(self._scaling))
+        judge = Judge.uniform(points, Coordinates(self._scaling))
         network = resize(self.autoencoder_, width, Data(judge.points, judge.weights)).autoencoder
         other = copy.copy(self).set_params(width=width)
         for name in ("times_", "training_curve_", "validation_times_", "validation_curve_"):  # those of another width

@@ -146,8 +146,7 @@ class _Part:
         if table.validation is None:
             self.judge = Judge.of(table.points, held_out, coordinates)
         else:
-            count = len(table.validation)
-            self.judge = Judge.of(table.validation, np.full(count, 1 / count), coordinates)
+            self.judge = Judge.uniform(table.validation, coordinates)
         start = automatic_start(spectrum, Judge.of(table.points, learning, coordinates), settings)
         random = np.random.default_rng([seed, number])
         width = min(COPY_WIDTH, settings.width)

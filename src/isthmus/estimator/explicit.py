@@ -78,7 +78,7 @@ def trained_explicitly(
     coordinates = Coordinates(spectrum.scaling)
     judges = [Judge.of(points, weights, coordinates)]
     if validation is not None:
-        judges.append(Judge.of(validation, np.full(len(validation), 1 / len(validation)), coordinates))
+        judges.append(Judge.uniform(validation, coordinates))
     elif held_out.any():
         judges.append(Judge.of(points, held_out, coordinates))
     start = explicit_start(spectrum, judges[0], settings)

@@ -36,6 +36,11 @@ class Judge:
         rows, chances = sample_rows(points, weights)
         return cls(coordinates.of(points[rows]), chances, coordinates.outside(points[rows]))
 
+    @classmethod
+    def uniform(cls, points: np.ndarray, coordinates: Coordinates) -> Judge:
+        """Return the points with equal weights, or some of many."""
+        return cls.of(points, np.full(len(points), 1 / len(points)), coordinates)
+
     def on_fewer(self, count: int) -> Judge:
         """Return the same on so many of the points, at most."""
         rows, chances = sample_rows(self.points, self.weights, count)
