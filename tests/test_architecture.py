@@ -15,6 +15,7 @@ FLOORS = (
     ("_version", "_errors"),
     ("_checks",),
     ("_files", "_precision"),
+    ("tables",),
     ("core",),
     ("dynamics",),
     ("theory",),
