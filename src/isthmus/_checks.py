@@ -136,7 +136,7 @@ def finite(name: str, values: np.ndarray) -> None:
 
 def finite_squares(name: str, values: np.ndarray) -> None:
     """Refuse points, shape (n, d), so large that their squares, of which risks are made, leave the precision."""
-    largest = max(float(values.max()), -float(values.min()))  # |values| would be a copy of the whole
+    largest = max(float(np.fmax.reduce(values, None)), -float(np.fmin.reduce(values, None)))  # |values| would be a copy
     most = float(np.sqrt(np.finfo(values.dtype).max / values.shape[1])) / 4
     if largest > most:
         refuse(name, f"be at most {most:.3g}, so that squares are finite", largest, "measure them in another unit")
@@ -216,10 +216,19 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
     return value
 
 
-def array(name: str, value: object, shape: Sequence[int | str], dtype: np.dtype | None = None) -> np.ndarray:
+def array(
+    name: str,
+    value: object,
+    shape: Sequence[int | str],
+    dtype: np.dtype | None = None,
+    *,
+    holes: bool = False,
+    hint: str = "remove or impute them",
+) -> np.ndarray:
     """Return a finite floating-point array of the given shape; a string in ``shape`` names a free axis.
 
-    A float32 or float64 array keeps its type unless ``dtype`` asks for another; everything else becomes float64.
+    A float32 or float64 array keeps its type unless ``dtype`` asks for another; everything else becomes float64. With
+    ``holes``, entries may be NaN.
     """
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     try:
@@ -240,15 +249,12 @@ def array(name: str, value: object, shape: Sequence[int | str], dtype: np.dtype 
         refuse(name, "not be empty", described(f"of shape {result.shape}"))
     with np.errstate(over="ignore"):  # what the precision asked for can't hold is found as infinite
         result = np.array(result, dtype=dtype)
-    bad = ~np.isfinite(result)
+    bad = np.isinf(result) if holes else ~np.isfinite(result)
     if bad.any():
         first = tuple(map(int, np.argwhere(bad)[0]))
-        refuse(
-            name,
-            "be finite",
-            described(f"NaN or infinite in {int(bad.sum())} of {bad.size} entries, first at {first}"),
-            "remove or impute them",
-        )
+        kind = "infinite" if holes else "NaN or infinite"
+        found = described(f"{kind} in {int(bad.sum())} of {bad.size} entries, first at {first}")
+        refuse(name, "be finite", found, hint)
     return result
 
 

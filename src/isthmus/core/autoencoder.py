@@ -16,6 +16,9 @@ The mean-field dynamics ∂_t ρ = ∇·(ρ∇Ψ_E), ∂_t ν = ∇·(ν∇Ψ_D)
 
 Stochastic gradient descent uses the same velocity with a minibatch in place of P, since for uniform masses the
 velocity of neuron i is −N ∂R/∂θ_i. Weight decay λ adds (λ/2) ∫ |θ|² dρ to the risk, and −λθ to the velocity.
+
+An entry of a point that is NaN is missing. The encoder sees 0 in its place, the mean of centred data, and the loss
+leaves it out: r_j = 0. All of the above holds as it stands.
 """
 
 from __future__ import annotations
@@ -43,6 +46,16 @@ FEW_POINTS = 16
 """Up to so many points masses multiply values rather than weights, which then are read once and not copied."""
 MANY_POINTS = 64
 """From here on the bias rides along in the matrix products as one more incoming weight."""
+
+
+def seen(points: jax.Array) -> jax.Array:
+    """Return what the encoder sees of points: 0 where an entry is missing."""
+    return jnp.where(jnp.isnan(points), 0, points)
+
+
+def residuals(outputs: jax.Array, points: jax.Array) -> jax.Array:
+    """Return x̂ − x, 0 where an entry of x is missing."""
+    return jnp.where(jnp.isnan(points), 0, outputs - points)
 
 
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:
@@ -159,9 +172,9 @@ def _over_devices(part: jax.Array, axis: str | None) -> jax.Array:
 class Autoencoder(eqx.Module):
     """An encoder measure and a decoder measure that meet in a bottleneck of dimension k.
 
-    All methods take points of shape (n, d), and weights of shape (n,) with sum 1 where an expectation over the
-    data is taken (uniform if left out). With ``train_biases=False`` biases keep their values: their velocity is 0, and
-    no weight decay acts on them.
+    All methods take points of shape (n, d), NaN where an entry is missing, and weights of shape (n,) with sum 1 where an
+    expectation over the data is taken (uniform if left out). With ``train_biases=False`` biases keep their values:
+    their velocity is 0, and no weight decay acts on them.
 
     Example:
         >>> import isthmus as im
@@ -206,7 +219,7 @@ class Autoencoder(eqx.Module):
 
     def encode(self, points: ArrayLike) -> jax.Array:
         """Return the latents f(x), shape (n, k)."""
-        return network_outputs(self.encoder, self.encoder_activation, jnp.asarray(points))
+        return network_outputs(self.encoder, self.encoder_activation, seen(jnp.asarray(points)))
 
     def decode(self, latents: ArrayLike) -> jax.Array:
         """Return g(z), shape (n, d)."""
@@ -229,9 +242,10 @@ class Autoencoder(eqx.Module):
 
         def term(part: tuple[jax.Array, jax.Array]) -> jax.Array:
             points, weights = part
-            latents = network_outputs(self.encoder, self.encoder_activation, points, blocks[0], axis)
+            inputs = seen(points)
+            latents = network_outputs(self.encoder, self.encoder_activation, inputs, blocks[0], axis)
             outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
-            return jnp.dot(weights, jnp.square(outputs - points).sum(axis=1)) / 2
+            return jnp.dot(weights, jnp.square(residuals(outputs, points)).sum(axis=1)) / 2
 
         return summed(term, (points, _uniform_unless(weights, points)), blocks[2])
 
@@ -256,13 +270,13 @@ class Autoencoder(eqx.Module):
         weights = _uniform_unless(weights, points)
         at = self if at is None else at
         latents = self.encode(points)
-        pull = weights[:, None] * (self.decode(latents) - points)
+        pull = weights[:, None] * residuals(self.decode(latents), points)
         pull_on_latents = jnp.einsum("ndk,nd->nk", self.jacobian(latents), pull)
         psi = lambda neurons, phi, inputs, pull: (  # noqa: E731  (E⟨p(x), v φ(s)⟩ at each neuron)
             _product(neurons.outgoing, pull.T) * phi.value(_preactivations(neurons, inputs))
         ).sum(axis=1)
         return (
-            psi(at.encoder, self.encoder_activation, points, pull_on_latents),
+            psi(at.encoder, self.encoder_activation, seen(points), pull_on_latents),
             psi(at.decoder, self.decoder_activation, latents, pull),
         )
 
@@ -285,16 +299,17 @@ class Autoencoder(eqx.Module):
 
         def term(part: tuple[jax.Array, jax.Array]) -> tuple[NeuronMeasure, NeuronMeasure]:
             points, weights = part
-            latents = network_outputs(self.encoder, self.encoder_activation, points, blocks[0], axis)
+            inputs = seen(points)
+            latents = network_outputs(self.encoder, self.encoder_activation, inputs, blocks[0], axis)
             outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
-            pull = weights[:, None] * (outputs - points)
+            pull = weights[:, None] * residuals(outputs, points)
             decoder, pull_on_latents = network_response(
                 self.decoder, self.decoder_activation, latents, pull, -decoder_rate, blocks[1], axis, self.train_biases
             )
             encoder, _ = network_response(
                 self.encoder,
                 self.encoder_activation,
-                points,
+                inputs,
                 pull_on_latents,
                 -encoder_rate,
                 blocks[0],
@@ -321,10 +336,11 @@ class Autoencoder(eqx.Module):
 
         def term(part: tuple[jax.Array, jax.Array]) -> tuple[NeuronMeasure, NeuronMeasure]:
             points, weights = part
-            latents = network_outputs(self.encoder, self.encoder_activation, points, blocks[0], axis)
+            inputs = seen(points)
+            latents = network_outputs(self.encoder, self.encoder_activation, inputs, blocks[0], axis)
             outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
-            decoder, pull_on_latents = self._squares(1, latents, outputs - points, weights, axis)
-            encoder, _ = self._squares(0, points, pull_on_latents, weights, axis)
+            decoder, pull_on_latents = self._squares(1, latents, residuals(outputs, points), weights, axis)
+            encoder, _ = self._squares(0, inputs, pull_on_latents, weights, axis)
             return encoder, decoder
 
         return self.with_measures(*summed(term, (points, _uniform_unless(weights, points)), blocks[2]))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,22 +14,38 @@ from numpy.typing import ArrayLike
 
 from isthmus import _checks
 from isthmus._precision import computing_in
-from isthmus.core.scaling import spectrum
+from isthmus.core.masked_pca import LinearCode, masked_pca
+from isthmus.core.points import (
+    check_observed,
+    check_squares_remain,
+    checked_points,
+    ignores_missing,
+    normalised_weights,
+)
+from isthmus.core.principal import principal_components, second_moments, with_more_directions
+from isthmus.core.scaling import SCALES, Scale, Scaling, rows_at_once, scaling
 from isthmus.core.sobol import matched, sobol_normals
-
-Scale = Literal["none", "total", "features"]
+from isthmus.tables.frames import as_table
 
 
 class Data:
     r"""Weighted points x ∈ R^d, the law P = Σ_i p_i δ_{x_i} over which the risk ½E‖x − x̂‖² is taken.
 
+    Means and units are computed in double precision, from differences, so that a large offset costs no digits. A column
+    that doesn't vary, or by rounding alone, is exactly 0 after centring.
+
     Args:
-        points: shape (n, d). float32 and float64 keep their type, everything else becomes float64.
+        points: shape (n, d): an array, a masked array, or a frame of pandas, polars, pyarrow or xarray. float32 and
+            float64 keep their type, everything else becomes float64.
         weights: shape (n,), non-negative and not all 0; they are divided by their sum. Uniform if left out.
         center: subtract the (weighted) mean.
         scale: 'none'; 'total' divides all columns by one number so that E‖x − Ex‖² = 1, and the risk of a
             constant reconstruction is ½; 'features' divides each column by its own standard deviation and by
-            √d, which also gives E‖x − Ex‖² = 1 (a constant column stays 0).
+            √d, which also gives E‖x − Ex‖² = 1; 'robust' does so by the distance between its quartiles, in units of
+            that of a normal law. A constant column stays 0.
+        missing: 'refuse' entries that are NaN, masked or null, or 'ignore' them: they are left out of the loss, and the
+            encoder sees the mean of their column in their place. A `Problem` wants such points centred.
+        columns: d names; those of a frame if left out.
         labels: shape (n,), used only to colour latents.
         image_shape: (rows, columns) where a point is an image, used only to draw it.
         name: shown in reports.
@@ -47,28 +63,48 @@ class Data:
 
     def __init__(
         self,
-        points: ArrayLike,
+        points: object,
         weights: ArrayLike | None = None,
         *,
         center: bool = False,
         scale: Scale = "none",
+        missing: Literal["refuse", "ignore"] = "refuse",
+        columns: Sequence[str] | None = None,
         labels: ArrayLike | None = None,
         image_shape: tuple[int, int] | None = None,
         name: str = "data",
     ) -> None:
-        raw = _checks.array("points", points, ("n", "d"))
+        center = _checks.flag("center", center)
+        scale = cast(Scale, _checks.choice("scale", scale, SCALES))
+        table = as_table("points", points)
+        raw = checked_points("points", table.values, ignores_missing(missing))
         _checks.finite_squares("points", raw)
-        self.weights = _normalised_weights(weights, len(raw), raw.dtype)
+        self.weights = normalised_weights("weights", weights, len(raw)).astype(raw.dtype)
         self.name = name
-        self.labels = None if labels is None else _matching_labels(labels, len(raw))
+        self.columns = table.columns if columns is None else _matching_names(columns, raw.shape[1])
+        self.labels = table.labels if labels is None else _matching_labels(labels, len(raw))
         self.image_shape = image_shape
         if image_shape is not None:
             _check_image_shape(image_shape, raw.shape[1])
-        center = _checks.flag("center", center)
-        mean = self.weights @ raw
-        self.shift = mean if center else np.zeros_like(mean)
-        self.unit = _unit(raw, self.weights, _checks.choice("scale", scale, ("none", "total", "features")))
-        self.points = (raw - self.shift) / self.unit
+        self.has_missing = bool(np.isnan(raw).any())
+        if self.has_missing:
+            check_observed("points", raw, self.weights, self.columns)
+        self.scaling = self._scaling_of(raw, center, scale)
+        self.points = np.empty_like(raw)
+        step = rows_at_once(raw.shape[1])
+        for first in range(0, len(raw), step):
+            self.points[first : first + step] = self.scaling.precisely(raw[first : first + step])
+        check_squares_remain("points", self.points)
+
+    def _scaling_of(self, raw: np.ndarray, center: bool, scale: Scale) -> Scaling:
+        nothing = Scaling(np.zeros(raw.shape[1]), 1.0)
+        if not center and scale == "none":
+            return nothing
+        units = scaling(raw, self.weights, scale)
+        if scale != "none" and units.is_flat:
+            described = _checks.described("the same point throughout")
+            _checks.refuse("points", f"differ from one another when scale={scale!r}", described)
+        return units if center else nothing._replace(unit=units.unit)
 
     def __repr__(self) -> str:
         return f"Data({self.name!r}, {self.size} points in {self.dim} dimensions)"
@@ -83,25 +119,47 @@ class Data:
         """The dimension d."""
         return self.points.shape[1]
 
+    @property
+    def shift(self) -> np.ndarray:
+        """What was subtracted from the array this was made from, shape (d,)."""
+        return self.scaling.mean
+
+    @property
+    def unit(self) -> np.ndarray:
+        """What each column was then divided by, shape (d,)."""
+        return np.broadcast_to(np.asarray(self.scaling.unit, float), (self.dim,))
+
+    @property
+    def filled(self) -> np.ndarray:
+        """The points with the mean of their column in the place of missing entries, shape (n, d)."""
+        return np.where(np.isnan(self.points), self.mean, self.points) if self.has_missing else self.points
+
     @cached_property
     def mean(self) -> np.ndarray:
-        """E x, shape (d,)."""
-        return self.weights @ self.points
+        """E x, shape (d,), of the entries that are there."""
+        return self._about_mean.mean.astype(self.points.dtype)
+
+    @cached_property
+    def _about_mean(self) -> Scaling:
+        return scaling(self.points, self.weights, "none")
 
     @cached_property
     def covariance(self) -> np.ndarray:
-        """E (x − Ex)(x − Ex)ᵀ, shape (d, d)."""
-        centered = self.points - self.mean
-        return (centered * self.weights[:, None]).T @ centered
+        """E (x − Ex)(x − Ex)ᵀ, shape (d, d), of the filled points."""
+        _checks.memory("data", _checks.described(f"of {self.dim:,} columns"), 8 * self.dim**2)
+        return second_moments(self.points, self.weights, self._about_mean).astype(self.points.dtype)
 
     @cached_property
     def _principal(self) -> tuple[np.ndarray, np.ndarray]:
-        return spectrum(self.covariance)
+        variances, directions = principal_components(self.points, self.weights, self._about_mean)
+        padded = np.zeros(self.dim)
+        padded[: len(variances)] = variances
+        return padded, directions
 
     @cached_property
     def span(self) -> np.ndarray:
-        """An orthonormal basis of the span of the points, shape (d, r), the direction of largest E⟨v, x⟩² first."""
-        squares, directions = spectrum((self.points * self.weights[:, None]).T @ self.points)
+        """An orthonormal basis of the span of the filled points, shape (d, r), that of largest E⟨v, x⟩² first."""
+        squares, directions = principal_components(self.points, self.weights, Scaling(np.zeros(self.dim), 1.0))
         rank = int((squares > 1e-14 * squares[0]).sum())
         return directions[:, : max(rank, 1)]
 
@@ -112,7 +170,7 @@ class Data:
 
     @property
     def principal_directions(self) -> np.ndarray:
-        """The eigenvectors of the covariance in the columns of a (d, d) array, in the same order."""
+        """The eigenvectors of the covariance in columns, in the same order: d of them, or at most one a point."""
         return self._principal[1]
 
     @property
@@ -125,20 +183,37 @@ class Data:
         """Whether |E x| is below a thousandth of the root mean square distance from the mean."""
         return float(np.linalg.norm(self.mean)) <= 1e-3 * float(np.sqrt(self.principal_variances.sum()))
 
+    def pca(self, latent_dim: int) -> LinearCode:
+        """Return PCA of the points about their mean as a linear code; with missing entries, that of `masked_pca`."""
+        latent_dim = _checks.integer("latent_dim", latent_dim, 0, self.dim, "the data dimension")
+        directions = with_more_directions(self.principal_directions, latent_dim)[:, :latent_dim]
+        if not self.has_missing or latent_dim == 0:
+            return LinearCode(directions, directions)
+        return masked_pca(self._about_mean.precisely(self.points), self.weights.astype(float), directions)
+
     def pca_risk(self, latent_dim: int) -> float:
-        """Return ½ Σ_{i>k} λ_i, the risk of reconstruction by k principal components."""
+        """Return the risk of reconstruction by k principal components, ½ Σ_{i>k} λ_i where nothing is missing."""
         latent_dim = _checks.integer("latent_dim", latent_dim, minimum=0)
-        return float(self.principal_variances[latent_dim:].sum() / 2)
+        if not self.has_missing:
+            return float(self.principal_variances[latent_dim:].sum() / 2)
+        left = np.nan_to_num(self.points - self.pca_reconstruction(latent_dim))
+        return float(self.weights @ (left.astype(float) ** 2).sum(axis=1) / 2)
 
     def pca_reconstruction(self, latent_dim: int) -> np.ndarray:
-        """Return the projection of the points on the mean and k principal directions, shape (n, d)."""
+        """Return the reconstruction of the points by the mean and k principal components, shape (n, d)."""
         latent_dim = _checks.integer("latent_dim", latent_dim, minimum=0)
-        directions = self.principal_directions[:, :latent_dim]
-        return self.mean + (self.points - self.mean) @ directions @ directions.T
+        return self.mean + self.pca(min(latent_dim, self.dim)).of(self.filled - self.mean)
+
+    def require_complete(self, name: str, what: str) -> None:
+        """Refuse missing entries, for ``what`` knows of none; ``name`` is the argument that brought the data."""
+        if self.has_missing:
+            missing = int(np.isnan(self.points).sum())
+            found = _checks.described(f"{missing} of {self.points.size} are missing")
+            _checks.refuse(name, f"have data without missing entries for {what}", found, "impute them")
 
     def restore(self, points: ArrayLike) -> np.ndarray:
         """Return points, shape (n, d), in the units and at the place of the array this was made from."""
-        return np.asarray(points) * self.unit + self.shift
+        return self.scaling.undone(np.asarray(points))
 
 
 @dataclass(frozen=True)
@@ -209,20 +284,6 @@ class Stream:
         return Data(_checks.array("sample", points, (count, self.dim), np.dtype(np.float64)), name=self.name)
 
 
-def _normalised_weights(weights: ArrayLike | None, count: int, dtype: np.dtype) -> np.ndarray:
-    if weights is None:
-        return np.full(count, 1 / count, dtype)
-    checked = _checks.array("weights", weights, (count,), np.dtype(np.float64))
-    with np.errstate(over="ignore"):
-        total = checked.sum()
-    if checked.min() < 0 or total <= 0:
-        described = _checks.described(f"of minimum {checked.min():g} and sum {total:g}")
-        _checks.refuse("weights", "be non-negative and not all 0", described)
-    if not np.isfinite(total):
-        _checks.refuse("weights", "have a finite sum", _checks.described(f"of maximum {checked.max():g}"))
-    return (checked / total).astype(dtype)
-
-
 def _matching_labels(labels: ArrayLike, count: int) -> np.ndarray:
     try:
         result = np.asarray(labels)
@@ -233,6 +294,16 @@ def _matching_labels(labels: ArrayLike, count: int) -> np.ndarray:
     return result
 
 
+def _matching_names(columns: Sequence[str], count: int) -> tuple[str, ...]:
+    try:
+        names = () if isinstance(columns, str) else tuple(columns)
+    except TypeError:
+        names = ()
+    if len(names) != count or not all(isinstance(name, str) for name in names):
+        _checks.refuse("columns", f"be {count} names", columns)
+    return names
+
+
 def _check_image_shape(image_shape: object, pixels: int) -> None:
     rule = "be (rows, columns)"
     if not isinstance(image_shape, tuple | list) or len(image_shape) != 2:
@@ -240,18 +311,3 @@ def _check_image_shape(image_shape: object, pixels: int) -> None:
     rows, columns = (_checks.integer("image_shape", side, minimum=1) for side in image_shape)
     if rows * columns != pixels:
         _checks.refuse("image_shape", f"have {pixels} pixels", image_shape)
-
-
-def _unit(points: np.ndarray, weights: np.ndarray, scale: str) -> np.ndarray:
-    """Return what each column is divided by, shape (d,)."""
-    # A column that is constant but for the rounding of its mean has no variance at all.
-    varies = np.ptp(points[weights > 0], axis=0) > 0
-    variances = np.where(varies, weights @ (points - weights @ points) ** 2, 0)
-    if scale == "none":
-        return np.ones_like(variances)
-    # Either way the squares of the columns then sum to 1.
-    variances = np.full_like(variances, variances.sum()) if scale == "total" else variances * len(variances)
-    if not variances.any():
-        described = _checks.described("the same point throughout")
-        _checks.refuse("points", f"differ from one another when scale={scale!r}", described)
-    return np.sqrt(np.where(variances > 0, variances, 1))

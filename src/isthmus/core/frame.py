@@ -30,10 +30,13 @@ class Frame:
 
     def __init__(self, data: Data, encoder: GaussianNeurons, decoder: GaussianNeurons, *, whole: bool = False) -> None:
         self._encoder = encoder
-        self.basis = data.span
-        if whole or not _decouples(decoder, self.basis):
-            self.basis = _completed(self.basis)
-        self.data = Data(data.points @ self.basis, data.weights, name=data.name)
+        if data.has_missing:  # what is missing is so along the axes of the data, and along no others
+            self.basis, self.data = np.eye(data.dim), data
+        else:
+            self.basis = data.span
+            if whole or not _decouples(decoder, self.basis):
+                self.basis = _completed(self.basis)
+            self.data = Data(data.points @ self.basis, data.weights, name=data.name)
         self.encoder = encoder.in_axes(incoming=self.basis)
         self.decoder = decoder.in_axes(outgoing=self.basis)
         total, inside = (np.trace(law.covariance[: law.outputs, : law.outputs]) for law in (decoder, self.decoder))

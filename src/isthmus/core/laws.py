@@ -18,6 +18,7 @@ from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.covariance import covariance_factor
 from isthmus.core.data import Data
+from isthmus.core.masked_pca import LinearCode
 from isthmus.core.neurons import NeuronMeasure
 
 
@@ -319,12 +320,10 @@ def aligned_law(
     captured = data.principal_variances[:latent_dim]
     if captured[-1] <= 1e-12 * total:
         _checks.refuse("latent_dim", f"be at most the rank of the data {data.rank}", latent_dim)
-
-    directions = data.principal_directions[:, :latent_dim]
     sides = alignment(
-        data.points.astype(float),
+        data.filled.astype(float),
         data.weights.astype(float),
-        directions,
+        data.pca(latent_dim),
         (encoder_activation, decoder_activation),
         strength,
         preactivation_scale,
@@ -369,19 +368,19 @@ class AlignedSide(NamedTuple):
 def alignment(
     points: np.ndarray,
     weights: np.ndarray,
-    directions: np.ndarray,
+    code: LinearCode,
     activations: tuple[Activation, Activation],
     strength: float,
     preactivation_scale: float,
     bias_scale: float,
     spread: np.ndarray | None = None,
 ) -> tuple[AlignedSide, AlignedSide]:
-    """Return encoder and decoder of `aligned_law` for centred points, shape (n, d), and directions V, shape (d, k).
+    """Return encoder and decoder of `aligned_law` for centred points, shape (n, d), and their PCA.
 
     The variances of the encoder's incoming weights are in proportion to ``spread``, shape (d,), equal if left out.
     """
     encoder_activation, decoder_activation = activations
-    components = points @ directions
+    components = points @ code.encoding
     spread = np.ones(points.shape[1]) if spread is None else spread
     square_sizes = points**2 @ spread
     encoder_variances = preactivation_scale**2 / float(weights @ square_sizes) * spread
@@ -393,8 +392,8 @@ def alignment(
     shape = latents * decoder_activation.mean_slope(decoder_variance * square_norms + bias_scale**2)[:, None]
     decoder_gain = strength * _coefficient(components, shape, weights) if strength > 0 else 0.0
     return (
-        AlignedSide(encoder_gain * directions.T / encoder_variances, encoder_variances),
-        AlignedSide(decoder_gain / decoder_variance * directions, np.full(components.shape[1], decoder_variance)),
+        AlignedSide(encoder_gain * code.encoding.T / encoder_variances, encoder_variances),
+        AlignedSide(decoder_gain / decoder_variance * code.directions, np.full(components.shape[1], decoder_variance)),
     )
 
 

@@ -31,13 +31,16 @@ RIDGE = 1e-5
 """λ relative to E ∫ φ² dμ, the sum of the eigenvalues of the second moments of features."""
 
 
-def at_pca(network: Autoencoder, points: Any, weights: Any, directions: Any, xp: Any = np) -> Autoencoder:
-    """Return the network with a small change of its outgoing weights after which f(x) = Vᵀx and g(f(x)) = VVᵀx.
+def at_pca(
+    network: Autoencoder, points: Any, weights: Any, encoding: Any, directions: Any, xp: Any = np
+) -> Autoencoder:
+    """Return the network with a small change of its outgoing weights after which f(x) = Aᵀx and g(f(x)) = VAᵀx.
 
-    The equations hold in the least-squares sense over the points (centred, shape (n, d)); V is (d, k). A few hundred
-    neurons meet them to three or more digits. ``xp`` is NumPy, or JAX's for a function to differentiate.
+    The equations hold in the least-squares sense over the points (centred, shape (n, d)); A and V are (d, k), and the
+    same where no entry is missing. A few hundred neurons meet them to three or more digits. ``xp`` is NumPy, or JAX's
+    for a function to differentiate.
     """
-    latents = points @ directions
+    latents = points @ encoding
     encoder = _corrected(network.encoder, network.encoder_activation, points, latents, weights, xp)
     reached = _outputs(encoder, network.encoder_activation, points, xp)
     decoder = _corrected(network.decoder, network.decoder_activation, reached, latents @ directions.T, weights, xp)
@@ -53,33 +56,48 @@ def with_best_decoder(network: Autoencoder, points: np.ndarray, weights: np.ndar
 
 @dataclass(frozen=True)
 class PCAStart(Correction):
-    """The correction that starts networks at the PCA reconstruction of points, (n, d), along directions, (d, k)."""
+    """The correction that starts networks at the PCA reconstruction of points, (n, d), along directions V, (d, k).
+
+    ``encoding`` is A, (d, k), where the components are Aᵀx of points whose missing entries are 0; None for V itself.
+    """
 
     points: np.ndarray
     weights: np.ndarray
     directions: np.ndarray
+    encoding: np.ndarray | None = None
+
+    @property
+    def _of_points(self) -> tuple[np.ndarray, ...]:
+        encoding = self.directions if self.encoding is None else self.encoding
+        return self.points, self.weights, encoding, self.directions
 
     def of(self, network: Autoencoder) -> Autoencoder:
         """Return a network of NumPy arrays, in double precision, at the PCA reconstruction."""
         with computing_in(DOUBLE):
-            return at_pca(network.in_precision(DOUBLE), self.points, self.weights, self.directions)
+            return at_pca(network.in_precision(DOUBLE), *self._of_points)
 
     def pulled_back(self, network: Autoencoder, cotangents: Autoencoder) -> Autoencoder:
         """Return cotangents at a network from those at its correction, with leading axes, in double precision."""
         with computing_in(DOUBLE):
             arguments = network.in_precision(DOUBLE), cotangents.in_precision(DOUBLE)
-            return jax.tree.map(np.asarray, _pulled_back(*arguments, self.points, self.weights, self.directions))
+            return jax.tree.map(np.asarray, _pulled_back(*arguments, *self._of_points))
 
     def in_axes(self, basis: np.ndarray) -> PCAStart:
         """Return the same in the coordinates along orthonormal axes."""
-        return PCAStart(self.points @ basis, self.weights, basis.T @ self.directions)
+        encoding = None if self.encoding is None else basis.T @ self.encoding
+        return PCAStart(self.points @ basis, self.weights, basis.T @ self.directions, encoding)
 
 
 @jax.jit
 def _pulled_back(
-    network: Autoencoder, cotangents: Autoencoder, points: jax.Array, weights: jax.Array, directions: jax.Array
+    network: Autoencoder,
+    cotangents: Autoencoder,
+    points: jax.Array,
+    weights: jax.Array,
+    encoding: jax.Array,
+    directions: jax.Array,
 ) -> Autoencoder:
-    correct: Any = partial(at_pca, points=points, weights=weights, directions=directions, xp=jnp)
+    correct: Any = partial(at_pca, points=points, weights=weights, encoding=encoding, directions=directions, xp=jnp)
     _, pull = jax.vjp(correct, network)
     return jax.vmap(lambda cotangent: pull(cotangent)[0])(cotangents)
 

@@ -96,6 +96,9 @@ class Problem:
         _checks.instance("optimizer", self.optimizer, Optimizer)
         if self.temperature > 0 and not isinstance(self.optimizer, GradientDescent):
             _checks.refuse("temperature", "be 0 with an optimizer other than GradientDescent", self.temperature)
+        if self.population.has_missing and not self.population.is_centred:
+            hint = "the encoder sees 0 in the place of a missing entry; use Data(points, center=True, missing='ignore')"
+            _checks.refuse("data", "be centred where entries are missing", _checks.described("not"), hint)
         if self.law.dim != self.data.dim:
             _checks.refuse("law", f"have the data dimension {self.data.dim}", self.law.dim)
         names = tuple(activation.name for activation in self.activations)
@@ -189,9 +192,9 @@ class Problem:
     @property
     def _growth(self) -> str:
         """What the warning says of the saddle, where that takes a fraction of a second."""
-        if any(self.decays) or not self.motion.is_gradient_flow:
-            return ""
         data = self.population
+        if any(self.decays) or not self.motion.is_gradient_flow or data.has_missing:
+            return ""
         few = Data(data.points[:FEW_POINTS], data.weights[:FEW_POINTS])
         if min(len(few.points), self.dim) * (2 * self.latent_dim + 1) > LARGEST_SYSTEM:
             return ""
@@ -262,7 +265,7 @@ def _sampled_law_is_trivial(problem: Problem, count: int = 4096, probes: int = 1
     encoder = problem.law.encoder.sample(encoder_key, count)
     decoder = problem.law.decoder.sample(decoder_key, count)
     phi_e, phi_d = problem.activations
-    points = jnp.asarray(problem.population.points[:probes], float)
+    points = jnp.asarray(problem.population.filled[:probes], float)
     latents = phi_e.value(encoder.incoming @ points.T + encoder.bias[:, None])[:, :, None]
     terms = [
         (encoder.outgoing[:, None, :] * latents, 0.0, 0.0),

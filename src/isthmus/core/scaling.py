@@ -1,24 +1,49 @@
-"""Centring and scaling of arrays that may be large: x ↦ (x − mean)/unit, and the principal directions after it."""
+"""Centring and scaling of arrays that may be large, far from 0, or have holes: x ↦ (x − mean)/unit, in double precision.
+
+An entry that is NaN is missing. Means and spreads are those of the entries that are there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+Scale = Literal["none", "total", "features", "robust"]
+SCALES: tuple[Scale, ...] = ("none", "total", "features", "robust")
 DOUBLE = np.dtype(np.float64)
 BLOCK = 4096
-"""Rows of an array that are copied together."""
+"""Rows of an array that are copied together, at most."""
+ENTRIES = 1 << 22
+"""Entries of an array that are copied together, at most, where a row has fewer."""
 ROUNDING = 8
 """Multiples of a value's rounding error up to which different values count as the same."""
+NORMAL_QUARTILES = 1.3489795003921634
+"""Distance between the quartiles of the standard normal law."""
 
 
 class Scaling(NamedTuple):
-    """x ↦ (x − mean)/unit with one unit for all columns, computed in double precision whatever the type."""
+    """x ↦ (x − mean)/unit, computed in double precision whatever the type.
+
+    Attributes:
+        mean: shape (d,).
+        unit: one number for all columns, or one for each, shape (d,).
+        rest: what the mean has beyond the last digit of ``mean``, shape (d,): offsets of time stamps leave few digits.
+        noise: distance from the mean within which an entry is at the mean, shape (d,): 0, but in a column that holds
+            nothing but rounding. None where there is no such column.
+
+    """
 
     mean: np.ndarray
-    unit: float
+    unit: float | np.ndarray
+    rest: np.ndarray | float = 0.0
+    noise: np.ndarray | None = None
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether no column varies."""
+        return self.noise is not None and bool((self.noise > 0).all())
 
     def of(self, points: np.ndarray) -> np.ndarray:
         """Return points in the units of the computation, in their own type."""
@@ -26,75 +51,105 @@ class Scaling(NamedTuple):
 
     def precisely(self, points: np.ndarray) -> np.ndarray:
         """Return points in the units of the computation, in double precision."""
-        return (points.astype(DOUBLE) - self.mean) / self.unit
+        scaled = points.astype(DOUBLE)
+        scaled -= self.mean
+        if self.noise is not None:
+            flat = np.flatnonzero(self.noise)
+            scaled[:, flat] = np.where(np.abs(scaled[:, flat]) <= self.noise[flat], 0.0, scaled[:, flat])
+        scaled -= self.rest
+        scaled /= self.unit
+        return scaled
 
     def undone(self, points: np.ndarray) -> np.ndarray:
         """Return points in the units of the data, in their own type."""
-        return (points.astype(DOUBLE) * self.unit + self.mean).astype(points.dtype, copy=False)
+        restored = points.astype(DOUBLE)
+        restored *= self.unit
+        restored += self.rest
+        restored += self.mean
+        return restored.astype(points.dtype, copy=False)
 
 
-def scaling(points: np.ndarray, weights: np.ndarray) -> Scaling:
-    """Return the scaling after which the mean is 0 and E|x|² = 1; the unit is 1 where all points are the same.
+def scaling(points: np.ndarray, weights: np.ndarray, scale: Scale = "total") -> Scaling:
+    """Return the scaling that subtracts the mean and divides by the unit that ``scale`` names, for weights of sum 1.
 
+    - 'none': 1.
+    - 'total': √Σ_j Var x_j, one number, after which E|x|² = 1.
+    - 'features': √(d Var x_j), after which E|x|² = 1 too where all columns vary.
+    - 'robust': √d times the distance between the quartiles, which is that of a normal law of standard deviation 1/√d
+      afterwards; the standard deviation where half of the entries are the same.
+
+    A column that doesn't vary, or by rounding alone, is at its mean, and the unit is 1 where nothing else sets it.
     Differences from one of the points are averaged, so that an offset that is large beside the spread, or a spread
     whose squares leave the range of double precision, costs no digits.
     """
-    origin = points[np.argmax(weights > 0)].astype(DOUBLE)
-    mean = origin + sum(part @ (block - origin) for block, part in _blocks(points, weights))
-    largest = max(float(np.abs(block - mean).max()) for block, _ in _blocks(points, weights))
-    rounding = ROUNDING * np.finfo(points.dtype).eps * float(np.abs(mean).max())
-    if largest <= rounding:
-        return Scaling(mean, 1.0)
-    squares = (part @ (((block - mean) / largest) ** 2).sum(axis=1) for block, part in _blocks(points, weights))
-    return Scaling(mean, largest * float(np.sqrt(sum(squares))))
+    mean, rest, masses = _means(points, weights)
+    largest = np.zeros(len(mean))
+    for block, _ in blocks(points, weights):
+        np.fmax(largest, np.fmax.reduce(np.abs(block - mean - rest), axis=0), out=largest)
+    largest = np.nan_to_num(largest)
+    limits = np.finfo(points.dtype)
+    noise = np.maximum(ROUNDING * limits.eps * np.abs(mean), np.finfo(DOUBLE).tiny)
+    varies = largest > noise
+    units = Scaling(mean, 1.0, np.where(varies, rest, 0.0), None if varies.all() else np.where(varies, 0.0, noise))
+    if scale == "none" or not varies.any():
+        return units
+    size = np.where(varies, largest, 1.0)
+    squares = np.zeros(len(mean))
+    for block, part in blocks(points, weights):
+        squares += part @ np.nan_to_num((units.precisely(block) / size) ** 2)
+    spreads = np.where(varies, size * np.sqrt(squares / masses), 0.0)
+    if scale == "total":
+        biggest = float(spreads.max())
+        return units._replace(unit=biggest * float(np.linalg.norm(spreads / biggest)))
+    if scale == "robust":
+        quartiles = _interquartile_ranges(points, weights) / NORMAL_QUARTILES
+        spreads = np.where(varies & (quartiles > noise), quartiles, spreads)
+    return units._replace(unit=np.where(varies, spreads * np.sqrt(len(mean)), 1.0))
 
 
-def principal_components(points: np.ndarray, weights: np.ndarray, units: Scaling) -> tuple[np.ndarray, np.ndarray]:
-    """Return the principal variances λ_1 ≥ λ_2 ≥ … of scaled points, and their directions in columns.
-
-    There are d of them, or as many as there are points of positive weight, if that is fewer: then nothing of size
-    d × d is computed.
-    """
-    count, dim = int((weights > 0).sum()), points.shape[1]
-    if count < dim:
-        scaled = [np.sqrt(part)[:, None] * units.precisely(block) for block, part in _blocks(points, weights)]
-        _, values, rows = np.linalg.svd(np.concatenate(scaled), full_matrices=False)
-        return values**2, with_fixed_signs(rows.T)
-    covariance = np.zeros((dim, dim))
-    for block, part in _blocks(points, weights):
-        centred = units.precisely(block)
-        covariance += (centred * part[:, None]).T @ centred
-    return spectrum(covariance)
+def _means(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the means of columns, what they have beyond their last digits, and the weight of the entries there."""
+    origin, total, masses = np.full(points.shape[1], np.nan), 0.0, 0.0
+    for block, part in blocks(points, weights):
+        there = ~np.isnan(block)
+        new = np.isnan(origin) & there.any(axis=0)
+        if new.any():
+            origin[new] = block[there.argmax(axis=0)[new], new]
+        total = total + part @ np.where(there, block - origin, 0.0)
+        masses = masses + part @ there
+    origin, masses = np.nan_to_num(origin), np.where(masses > 0, masses, 1.0)
+    mean = origin + total / masses
+    return mean, (origin - mean) + total / masses, masses
 
 
-def with_more_directions(directions: np.ndarray, count: int) -> np.ndarray:
-    """Return at least ``count`` orthonormal directions that begin with the given ones, in columns."""
-    have = directions.shape[1]
-    if have >= count:
-        return directions
-    more = np.random.default_rng(0).standard_normal((len(directions), count - have))
-    more -= directions @ (directions.T @ more)
-    return np.concatenate([directions, np.linalg.qr(more - directions @ (directions.T @ more))[0]], axis=1)
+def _interquartile_ranges(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the distance between the quartiles of each column, shape (d,), some columns at a time."""
+    rows = np.flatnonzero(weights > 0)
+    chances, step = weights[rows].astype(DOUBLE), max(1, ENTRIES // len(rows))
+    ranges = []
+    for first in range(0, points.shape[1], step):
+        columns = points[rows, first : first + step].astype(DOUBLE)
+        order = np.argsort(columns, axis=0)  # NaN comes last
+        ordered = np.take_along_axis(columns, order, axis=0)
+        reached = np.cumsum(np.where(np.isnan(ordered), 0.0, chances[order]), axis=0)
+        low, high = (
+            np.take_along_axis(ordered, (reached >= level * reached[-1]).argmax(axis=0)[None, :], axis=0)[0]
+            for level in (0.25, 0.75)
+        )
+        ranges.append(np.nan_to_num(high - low))
+    return np.concatenate(ranges)
 
 
-def spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return eigenvalues and eigenvectors of a positive semidefinite matrix, the largest first, with signs fixed."""
-    values, vectors = np.linalg.eigh(matrix.astype(DOUBLE))
-    return np.maximum(values[::-1], 0), with_fixed_signs(vectors[:, ::-1])
-
-
-def with_fixed_signs(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors, in columns, with signs that make the largest entry positive.
-
-    The sign of an eigenvector is arbitrary; fixing it makes results repeat across LAPACKs.
-    """
-    return vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
-
-
-def _blocks(points: np.ndarray, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def blocks(points: np.ndarray, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the points of positive weight in double precision, some rows at a time, with their weights."""
-    for first in range(0, len(points), BLOCK):
-        part = weights[first : first + BLOCK]
+    step = rows_at_once(points.shape[1])
+    for first in range(0, len(points), step):
+        part = weights[first : first + step]
         present = part > 0
         if present.any():
-            yield points[first : first + BLOCK][present].astype(DOUBLE), part[present]
+            yield points[first : first + step][present].astype(DOUBLE), part[present].astype(DOUBLE)
+
+
+def rows_at_once(columns: int) -> int:
+    """Return how many rows of so many columns are copied together."""
+    return min(BLOCK, max(1, ENTRIES // columns))

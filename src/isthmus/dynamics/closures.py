@@ -61,6 +61,7 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         _checks.refuse("optimizer", "be GradientDescent or Momentum for the closed system", problem.optimizer)
     if problem.law.correction is not None:
         _checks.refuse("problem", "have a law without a correction for the closed system", problem.law.correction)
+    problem.population.require_complete("problem", "the closed system")
     points = problem.population.points.astype(float)
     if problem.train_biases and not problem.population.is_centred:
         hint = "set train_biases=False, or centre the data"

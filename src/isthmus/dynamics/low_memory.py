@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from isthmus.core.activations import Activation
-from isthmus.core.autoencoder import Autoencoder, decayed
+from isthmus.core.autoencoder import Autoencoder, decayed, residuals, seen
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.rates import Rate, both_at
 from isthmus.dynamics.placement import Placement
@@ -112,9 +112,9 @@ def _outputs(chunks: Chunks, phi: Activation, inputs: jax.Array, placement: Plac
 
 
 def _risk(state: tuple[Chunks, Chunks], system: System) -> float:
-    latents = _outputs(state[0], system.activations[0], system.points, system.placement)
-    residuals = _outputs(state[1], system.activations[1], latents, system.placement) - system.points
-    return float(system.placement.fetch(jnp.dot(system.weights, jnp.square(residuals).sum(axis=1)) / 2))
+    latents = _outputs(state[0], system.activations[0], seen(system.points), system.placement)
+    left = residuals(_outputs(state[1], system.activations[1], latents, system.placement), system.points)
+    return float(system.placement.fetch(jnp.dot(system.weights, jnp.square(left).sum(axis=1)) / 2))
 
 
 def _step(
@@ -178,8 +178,9 @@ def _slopes(at: tuple[Chunks, Chunks], time: float, system: System) -> Iterator[
     (encoder, decoder), placement = at, system.placement
     phi_e, phi_d = system.activations
     rate_e, rate_d = (-rate for rate in both_at(system.rates, time, system.points.dtype))
-    latents = _outputs(encoder, phi_e, system.points, placement)
-    pull = system.weights[:, None] * (_outputs(decoder, phi_d, latents, placement) - system.points)
+    inputs = seen(system.points)
+    latents = _outputs(encoder, phi_e, inputs, placement)
+    pull = system.weights[:, None] * residuals(_outputs(decoder, phi_d, latents, placement), system.points)
     pull_on_latents = jnp.zeros_like(latents)
     for index in range(len(decoder)):
         slope, part = _response_of_chunk(
@@ -190,7 +191,7 @@ def _slopes(at: tuple[Chunks, Chunks], time: float, system: System) -> Iterator[
     for index in range(len(encoder)):
         slope, _ = _response_of_chunk(
             encoder[index],
-            system.points,
+            inputs,
             pull_on_latents,
             rate_e,
             phi_e,

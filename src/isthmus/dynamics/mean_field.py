@@ -146,7 +146,8 @@ def solve_mean_field(
 
 def check_memory_of_particles(problem: Problem, name: str, particles: int, dtype: np.dtype) -> None:
     """Refuse a number of particles, in the coordinates of the span of the points, that can't fit in memory."""
-    size = 2 * (problem.population.span.shape[1] + problem.latent_dim + 2) * dtype.itemsize
+    columns = problem.dim if problem.population.has_missing else problem.population.span.shape[1]
+    size = 2 * (columns + problem.latent_dim + 2) * dtype.itemsize
     _checks.memory(name, particles, particles * size)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.scaling import Scaling, principal_components, scaling, with_more_directions
+from isthmus.core.principal import principal_components, with_more_directions
+from isthmus.core.scaling import Scaling, scaling
 
 NOTHING = 1e-13
 """Share of the variance below which what PCA leaves is the rounding of its own computation."""

@@ -10,6 +10,7 @@ import numpy as np
 from isthmus.core.activations import ACTIVATIONS, Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.laws import AlignedSide, Law, alignment
+from isthmus.core.masked_pca import LinearCode
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.pca_start import PCAStart
 from isthmus.estimator.judge import Judge
@@ -71,9 +72,10 @@ class Start:
 
     @cached_property
     def _sides(self) -> tuple[AlignedSide, AlignedSide]:
-        points, weights, directions = self.sample.points, self.sample.weights, self.components.T
+        points, weights = self.sample.points, self.sample.weights
+        code = LinearCode(self.components.T, self.components.T)
         return alignment(
-            points, weights, directions, self.activations, 1.0, self.preactivation_scale, BIAS, self.spread
+            points, weights, code, self.activations, 1.0, self.preactivation_scale, BIAS, self.spread
         )
 
 

@@ -130,10 +130,13 @@ class BottleneckStudy(Study):
             raw.points[kept],
             center=self.data.center,
             scale=self.data.scaling,
+            missing="ignore",  # where it shall be refused, it was
+            columns=raw.columns,
             image_shape=raw.image_shape,
             name=raw.name,
         )
-        return Split(training, Data((raw.points[out] - training.shift) / training.unit, name=raw.name), out)
+        held_out = Data(training.scaling.of(raw.points[out]), missing="ignore", columns=raw.columns, name=raw.name)
+        return Split(training, held_out, out)
 
     @functools.cached_property
     def problems(self) -> tuple[tuple[Problem, ...], ...]:
@@ -257,7 +260,11 @@ def pca_risks(training: Data, points: np.ndarray, components: int) -> np.ndarray
 
     x̂ is the projection of x on the mean and the leading principal directions of the training data, whatever the points.
     """
-    squares = np.square((points - training.mean) @ training.principal_directions).mean(axis=0)
+    centred = points - training.mean
+    if training.has_missing or np.isnan(centred).any():
+        codes = (training.pca(count).of(np.nan_to_num(centred)) for count in range(1, components + 1))
+        return np.array([np.nansum((centred - reconstructed) ** 2) / len(points) / 2 for reconstructed in codes])
+    squares = np.square(centred @ training.principal_directions).mean(axis=0)
     left_over = np.append(np.cumsum(squares[::-1])[::-1], 0.0) / 2
     return left_over[1 : components + 1]
 

@@ -36,6 +36,7 @@ def activity(network: Autoencoder, points: np.ndarray, weights: np.ndarray) -> A
     """Return what works in a network on points, shape (n, d), with weights of sum 1."""
     with computing_in(DOUBLE):
         network, points = network.in_precision(DOUBLE), np.asarray(points, DOUBLE)
+        points = np.nan_to_num(points)  # what the encoder sees of missing entries
         latents = np.asarray(network.encode(points))
         encoder = _side(network.encoder, network.encoder_activation, points, weights)
         decoder = _side(network.decoder, network.decoder_activation, latents, weights)

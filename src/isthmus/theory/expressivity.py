@@ -18,7 +18,7 @@ import numpy as np
 
 from isthmus import _checks
 from isthmus._precision import computing_in
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, residuals, seen
 from isthmus.core.data import Data
 from isthmus.dynamics.sgd import check_width
 
@@ -70,17 +70,18 @@ def expressivity(network: Autoencoder, population: Data) -> Expressivity:
 @jax.jit
 def _constants(network: Autoencoder, points: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     latents = network.encode(points)
-    residuals = network.decode(latents) - points
+    left = residuals(network.decode(latents), points)
     decoder_terms = _neuron_outputs(network.decoder, network.decoder_activation.value, latents)
-    encoder_terms = _neuron_outputs(network.encoder, network.encoder_activation.value, points)
+    encoder_terms = _neuron_outputs(network.encoder, network.encoder_activation.value, seen(points))
     s = latents @ network.decoder.incoming.T + network.decoder.bias[None, :]
     # Σ_l r_l ∇²g_l = Σ_j m_j ⟨r, c_j⟩ φ″(s_j) u_j u_jᵀ
-    bends = (residuals @ network.decoder.outgoing.T) * network.decoder_activation.second(s)
+    bends = (left @ network.decoder.outgoing.T) * network.decoder_activation.second(s)
     bends = bends * network.decoder.masses[None, :]
     curvature = jnp.einsum("nj,jk,jl->nkl", bends, network.decoder.incoming, network.decoder.incoming)
     jacobian = network.jacobian(latents)
-    hessian = jnp.einsum("ndk,ndl->nkl", jacobian, jacobian) + curvature
-    identity = jnp.broadcast_to(jnp.eye(network.dim), (len(points), network.dim, network.dim))
+    hessian = jnp.einsum("ndk,nd,ndl->nkl", jacobian, counted, jacobian) + curvature
+    counted = ~jnp.isnan(points)
+    identity = counted[:, :, None] * jnp.eye(network.dim)[None]
     return (
         network.risk(points, weights),
         _half_trace(hessian, encoder_terms, network.encoder.masses, weights),

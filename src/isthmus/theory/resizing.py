@@ -88,10 +88,11 @@ def resize(
     if data.dim != network.dim:
         _checks.refuse("data", f"have the dimension {network.dim} of the network", data.dim)
     points, weights = data.points.astype(DOUBLE), data.weights.astype(DOUBLE)
+    inputs = np.nan_to_num(points)
     with computing_in(DOUBLE):
         old = network.in_precision(DOUBLE)
         latents, outputs = (np.asarray(part) for part in (old.encode(points), old.reconstruct(points)))
-        encoder = _resized(old.encoder, old.encoder_activation, widths[0], points, latents, weights, spread, random)
+        encoder = _resized(old.encoder, old.encoder_activation, widths[0], inputs, latents, weights, spread, random)
         reached = np.asarray(old.with_measures(encoder, old.decoder).encode(points))
         decoder = _resized(old.decoder, old.decoder_activation, widths[1], reached, outputs, weights, spread, random)
         new = old.with_measures(encoder, decoder)

@@ -155,6 +155,7 @@ def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 1
     else:
         drop = float(problem.population.principal_variances[0]) / 4
     problem.require_gradient_flow("saddle")
+    problem.population.require_complete("problem", "saddle")
     if any(problem.decays):
         _checks.refuse("problem", "have no weight decay, under which a dead law shrinks", problem.weight_decay)
     if not problem.is_trivial:

@@ -176,7 +176,8 @@ def _risks(
 
 
 def _with_hidden_axis(data: Data) -> Data:
-    return Data(np.concatenate([data.points, np.zeros((data.size, 1))], axis=1), data.weights, name=data.name)
+    points = np.concatenate([data.points, np.zeros((data.size, 1))], axis=1)
+    return Data(points, data.weights, missing="ignore", name=data.name)
 
 
 def _pair(start: Autoencoder, variance: float) -> Autoencoder:

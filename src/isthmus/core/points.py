@@ -1,0 +1,55 @@
+"""What points and weights must be, for `Data` and the estimator alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from isthmus import _checks
+from isthmus.core.scaling import DOUBLE
+
+IGNORED = "remove or impute them, or leave them out of the loss by missing='ignore'"
+
+
+def ignores_missing(value: object) -> bool:
+    """Return whether missing entries are ignored, for the argument ``missing``."""
+    return _checks.choice("missing", value, ("refuse", "ignore")) == "ignore"
+
+
+def checked_points(name: str, values: object, holes: bool) -> np.ndarray:
+    """Return points as a new array, shape (n, d), finite but for the NaN of missing entries where ``holes`` may be."""
+    return _checks.array(name, values, ("n", "d"), holes=holes, hint="remove them" if holes else IGNORED)
+
+
+def check_observed(name: str, points: np.ndarray, weights: np.ndarray, columns: tuple[str, ...] | None) -> None:
+    """Refuse a column in which nothing is there."""
+    empty = np.isnan(points[weights > 0]).all(axis=0)
+    if empty.any():
+        number = int(empty.argmax())
+        which = f"column {number}" if columns is None else f"column {columns[number]!r}"
+        more = f", and {int(empty.sum()) - 1} more" if empty.sum() > 1 else ""
+        found = _checks.described(f"missing throughout {which}{more}")
+        _checks.refuse(name, "have an entry in every column, in a row of positive weight", found, "drop the column")
+
+
+def normalised_weights(name: str, weights: ArrayLike | None, count: int) -> np.ndarray:
+    """Return weights of sum 1 in double precision, shape (n,), equal ones for None, whatever their unit."""
+    if weights is None:
+        return np.full(count, 1 / count)
+    checked = _checks.array(name, weights, (count,), DOUBLE)
+    largest = float(checked.max())
+    if checked.min() < 0 or largest <= 0:
+        described = _checks.described(f"of minimum {checked.min():g} and sum {checked.sum():g}")
+        _checks.refuse(name, "be non-negative and not all 0", described)
+    relative = checked / largest  # whose sum is finite
+    return relative / relative.sum()
+
+
+def check_squares_remain(name: str, points: np.ndarray) -> None:
+    """Refuse points, not all 0, so small that their squares, of which risks are made, leave the precision."""
+    limits = np.finfo(points.dtype)
+    largest = max(float(np.fmax.reduce(points, None)), -float(np.fmin.reduce(points, None)))
+    least = float(np.sqrt(limits.tiny / limits.eps))
+    if 0 < largest < least:
+        hint = "measure them in another unit, or let scale='total' or 'features' do so"
+        _checks.refuse(name, f"have an entry of size {least:.2g} or more, so that squares aren't 0", largest, hint)

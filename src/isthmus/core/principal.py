@@ -1,0 +1,98 @@
+"""Principal directions of scaled points, from the smaller of the two matrices that hold them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from isthmus.core.scaling import DOUBLE, ENTRIES, Scaling, blocks
+
+NEGLIGIBLE = 1e-14
+"""Share of the largest variance below which a direction is rounding, where it is found from products of rows."""
+
+
+def principal_components(points: np.ndarray, weights: np.ndarray, units: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """Return the principal variances λ_1 ≥ λ_2 ≥ … of scaled points, and their directions in columns.
+
+    There are d of them, or where fewer points than that have a positive weight, at most one a point: then nothing of
+    size d × d is computed. A missing entry is at the mean.
+    """
+    count, dim = int((weights > 0).sum()), points.shape[1]
+    if count >= dim:
+        return spectrum(second_moments(points, weights, units))
+    if count * dim <= ENTRIES:
+        scaled = [np.sqrt(part)[:, None] * filled(units.precisely(block)) for block, part in blocks(points, weights)]
+        _, values, rows = np.linalg.svd(np.concatenate(scaled), full_matrices=False)
+        return values**2, with_fixed_signs(rows.T)
+    return _from_products(points[weights > 0], weights[weights > 0], units)
+
+
+def second_moments(points: np.ndarray, weights: np.ndarray, units: Scaling) -> np.ndarray:
+    """Return E z zᵀ of scaled points, shape (d, d)."""
+    moments = np.zeros((points.shape[1],) * 2)
+    for block, part in blocks(points, weights):
+        scaled = filled(units.precisely(block))
+        moments += (scaled * part[:, None]).T @ scaled
+    return moments
+
+
+def filled(scaled: np.ndarray) -> np.ndarray:
+    """Return scaled points with 0, the mean, in the place of what is missing."""
+    return np.nan_to_num(scaled, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
+
+
+def _from_products(points: np.ndarray, weights: np.ndarray, units: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """Return variances and directions of few points in many dimensions from the products of points, shape (n, n).
+
+    With √p Z = U Σ Vᵀ, U and Σ² are those of the products, and V = Zᵀ√p U Σ⁻¹. Rounding leaves the columns of V short
+    of orthonormal where Σ is small, which V (VᵀV)^(−1/2) repairs. Some columns are taken at a time.
+    """
+    roots = np.sqrt(weights.astype(DOUBLE))[:, None]
+    step = max(1, ENTRIES // len(points))
+    parts = [slice(first, first + step) for first in range(0, points.shape[1], step)]
+
+    def scaled(part: slice) -> np.ndarray:
+        chosen = (field[part] if np.ndim(field) else field for field in units)
+        return roots * filled(Scaling(*chosen).precisely(points[:, part]))  # pyright: ignore[reportArgumentType]
+
+    products = np.zeros((len(points),) * 2)
+    for part in parts:
+        block = scaled(part)
+        products += block @ block.T
+    variances, left = spectrum(products)
+    rank = max(1, int((variances > NEGLIGIBLE * variances[0]).sum()))
+    turn = left[:, :rank] / np.sqrt(np.where(variances[:rank] > 0, variances[:rank], 1.0))
+    directions = np.empty((points.shape[1], rank))
+    overlaps = np.zeros((rank, rank))
+    for part in parts:
+        directions[part] = scaled(part).T @ turn
+        overlaps += directions[part].T @ directions[part]
+    squares, axes = np.linalg.eigh(overlaps)
+    repair = (axes / np.sqrt(np.maximum(squares, NEGLIGIBLE))) @ axes.T
+    for part in parts:
+        directions[part] = directions[part] @ repair
+    return variances[:rank], with_fixed_signs(directions)
+
+
+def with_more_directions(directions: np.ndarray, count: int) -> np.ndarray:
+    """Return at least ``count`` orthonormal directions that begin with the given ones, in columns."""
+    have = directions.shape[1]
+    if have >= count:
+        return directions
+    more = np.random.default_rng(0).standard_normal((len(directions), count - have))
+    more -= directions @ (directions.T @ more)
+    return np.concatenate([directions, np.linalg.qr(more - directions @ (directions.T @ more))[0]], axis=1)
+
+
+def spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues and eigenvectors of a positive semidefinite matrix, the largest first, with signs fixed."""
+    values, vectors = np.linalg.eigh(matrix.astype(DOUBLE))
+    return np.maximum(values[::-1], 0), with_fixed_signs(vectors[:, ::-1])
+
+
+def with_fixed_signs(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors, in columns, with signs that make the largest entry positive.
+
+    The sign of an eigenvector is arbitrary; fixing it makes results repeat across LAPACKs.
+    """
+    vectors *= np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    return vectors
