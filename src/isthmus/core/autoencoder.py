@@ -172,8 +172,8 @@ def _over_devices(part: jax.Array, axis: str | None) -> jax.Array:
 class Autoencoder(eqx.Module):
     """An encoder measure and a decoder measure that meet in a bottleneck of dimension k.
 
-    All methods take points of shape (n, d), NaN where an entry is missing, and weights of shape (n,) with sum 1 where an
-    expectation over the data is taken (uniform if left out). With ``train_biases=False`` biases keep their values:
+    All methods take points of shape (n, d), NaN where an entry is missing, and weights of shape (n,) with sum 1 where
+    an expectation over the data is taken (uniform if left out). With ``train_biases=False`` biases keep their values:
     their velocity is 0, and no weight decay acts on them.
 
     Example:

@@ -51,8 +51,7 @@ def _from_products(points: np.ndarray, weights: np.ndarray, units: Scaling) -> t
     parts = [slice(first, first + step) for first in range(0, points.shape[1], step)]
 
     def scaled(part: slice) -> np.ndarray:
-        chosen = (field[part] if np.ndim(field) else field for field in units)
-        return roots * filled(Scaling(*chosen).precisely(points[:, part]))  # pyright: ignore[reportArgumentType]
+        return roots * filled(units.of_columns(part).precisely(points[:, part]))
 
     products = np.zeros((len(points),) * 2)
     for part in parts:

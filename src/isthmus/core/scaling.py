@@ -1,4 +1,4 @@
-"""Centring and scaling of arrays that may be large, far from 0, or have holes: x ↦ (x − mean)/unit, in double precision.
+"""Centring and scaling in double precision of arrays that may be large, far from 0, or have holes.
 
 An entry that is NaN is missing. Means and spreads are those of the entries that are there.
 """
@@ -44,6 +44,11 @@ class Scaling(NamedTuple):
     def is_flat(self) -> bool:
         """Whether no column varies."""
         return self.noise is not None and bool((self.noise > 0).all())
+
+    def of_columns(self, part: slice) -> Scaling:
+        """Return the scaling of some of the columns."""
+        unit, rest = (field if np.ndim(field) == 0 else np.asarray(field)[part] for field in (self.unit, self.rest))
+        return Scaling(self.mean[part], unit, rest, None if self.noise is None else self.noise[part])  # pyright: ignore[reportArgumentType]
 
     def of(self, points: np.ndarray) -> np.ndarray:
         """Return points in the units of the computation, in their own type."""

@@ -78,9 +78,8 @@ def _constants(network: Autoencoder, points: jax.Array, weights: jax.Array) -> t
     bends = (left @ network.decoder.outgoing.T) * network.decoder_activation.second(s)
     bends = bends * network.decoder.masses[None, :]
     curvature = jnp.einsum("nj,jk,jl->nkl", bends, network.decoder.incoming, network.decoder.incoming)
-    jacobian = network.jacobian(latents)
+    jacobian, counted = network.jacobian(latents), ~jnp.isnan(points)
     hessian = jnp.einsum("ndk,nd,ndl->nkl", jacobian, counted, jacobian) + curvature
-    counted = ~jnp.isnan(points)
     identity = counted[:, :, None] * jnp.eye(network.dim)[None]
     return (
         network.risk(points, weights),

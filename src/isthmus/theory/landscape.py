@@ -106,6 +106,7 @@ class Landscape(NamedTuple):
 
 def check_bounded(problem: Problem, radius: float | None) -> None:
     """Refuse a problem that has no optimum: one without a penalty or a compact set of neurons, unless it is linear."""
+    problem.population.require_complete("problem", "the optimum")
     if problem.temperature > 0:
         hint = "at a temperature no optimum is made of atoms: set it to 0"
         _checks.refuse("problem", "be without noise", _checks.described(f"at {problem.temperature:g}"), hint)
