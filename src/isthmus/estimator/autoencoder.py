@@ -26,8 +26,7 @@ from isthmus.estimator.coordinates import Coordinates, Spectrum
 from isthmus.estimator.explicit import trained_explicitly
 from isthmus.estimator.folds import everything, splits_of
 from isthmus.estimator.judge import Judge, sample_rows
-from isthmus.estimator.partial import Stream, learned
-from isthmus.estimator.partial import begun as begin
+from isthmus.estimator.partial import State, Stream, advanced
 from isthmus.estimator.run import Run, Watch
 from isthmus.estimator.saving import read_model, write_model
 from isthmus.estimator.settings import AUTO, Auto, Settings
@@ -206,9 +205,10 @@ class MeanFieldAutoencoder(
     def partial_fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Take a step for each ``batch_size`` of the points; training goes on where it was, or begins.
 
-        Mean, unit and principal directions are those of the first points; it begins with points that vary in
-        ``n_components`` directions, and until then keeps what it gets. A ``step_size='auto'`` is taken from the
-        curvature at the first call.
+        One row at a time is welcome. Mean, unit and principal directions are those of all rows so far, and the network
+        is carried along as they move, without a jump. It begins once the rows so far vary in ``n_components``
+        directions, and is PCA until then; where it is clearly worse than PCA of the rows so far, it begins anew there.
+        A ``step_size='auto'`` is taken from the curvature at a beginning.
 
         Raises:
             NumericalError: where the steps are so large that the network diverges; it stays as it was.
@@ -217,23 +217,14 @@ class MeanFieldAutoencoder(
         del y
         settings = self._settings()
         begun = hasattr(self, "encoder_")
-        points, weights = self._checked(X, sample_weight, settings, reset=not begun, least=1)
+        points, _ = self._checked(X, sample_weight, settings, reset=not begun, least=1)
+        weights = _check_sample_weight(sample_weight, points, dtype=np.float64)  # beside those of other calls
         seed = check_random_state(self.random_state).randint(2**31)
-        stream = getattr(self, "_stream", Stream())
-        if not begun or stream.waiting is not None:
-            if stream.waiting is not None:
-                parts = zip(stream.waiting, (points, len(points) * weights), strict=True)
-                points, weights = (np.concatenate(part) for part in parts)
-                weights = weights / weights.sum()
-            random = np.random.default_rng([seed, 0])
-            spectrum, network, suffices = begin(points, weights, settings, random)
-            self._begin(spectrum.scaling, spectrum.components, network)
-            if not suffices:
-                self._stream, self.n_iter_ = Stream(waiting=(points, len(points) * weights)), 0
-                return self
-        network, self._stream = learned(self.autoencoder_, self._scaling, stream, points, weights, settings, seed)
-        self.encoder_, self.decoder_ = network.encoder, network.decoder
-        self.n_iter_ = self._stream.steps
+        state = State(self.autoencoder_, self._scaling, self.components_) if begun else None
+        stream = self._stream if begun else Stream()
+        (network, units, components), stream = advanced(state, stream, points, weights, settings, seed)
+        self._begin(units, components, network)
+        self._stream, self.n_iter_ = stream, stream.steps
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:

@@ -16,8 +16,8 @@ from isthmus._version import __version__
 from isthmus.core.activations import ACTIVATIONS, Activation, activation_pair
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Optimizer
-from isthmus.dynamics.learner import Learner, Memory
 from isthmus.estimator.partial import Stream
+from isthmus.estimator.saved_stream import check_stream, stream_coded, stream_decoded
 from isthmus.estimator.schedule import HEAVY_BALL, Schedule
 from isthmus.estimator.settings import Settings, gradient_motion
 
@@ -26,7 +26,6 @@ OPTIMIZERS = {kind.__name__: kind for kind in (Adam, GradientDescent, Momentum)}
 SPLITTERS = ("GroupKFold", "GroupShuffleSplit", "KFold", "LeaveOneGroupOut", "ShuffleSplit", "TimeSeriesSplit")
 """Of scikit-learn, which are made of plain values."""
 SIDES = ("encoder_", "decoder_")
-WAITING = ("waiting_rows", "waiting_weights")
 PARTS = ("masses", "outgoing", "incoming", "bias")
 CURVES = ("times_", "training_curve_", "validation_times_", "validation_curve_", "held_out_")
 ARRAYS = ("mean_", "components_", *CURVES)
@@ -43,10 +42,8 @@ def write_model(model: Any, path: Path) -> None:
     stream: Stream = state["_stream"]
     arrays = {f"{side}{part}": np.asarray(getattr(state[side], part)) for side in SIDES for part in PARTS}
     arrays |= {name: state[name] for name in ARRAYS if state.get(name) is not None}
-    if stream.memory is not None:
-        arrays |= {f"average{number}": average for number, average in enumerate(stream.memory.averages)}
-    if stream.waiting is not None:
-        arrays |= dict(zip(WAITING, stream.waiting, strict=True))
+    stream_values, stream_arrays = stream_coded(stream)
+    arrays |= stream_arrays
     schedule: Schedule | None = state.get("_schedule")
     values = {
         "isthmus": __version__,
@@ -55,12 +52,7 @@ def write_model(model: Any, path: Path) -> None:
         "numbers": {name: _plain(state[name]) for name in NUMBERS if name in state},
         "nothing": [name for name in ARRAYS if name in state and state[name] is None],
         "schedule": None if schedule is None else _schedule_coded(schedule),
-        "stream": {
-            "optimizer": _coded("optimizer", stream.optimizer),
-            "steps": stream.steps,
-            "step_size": stream.step_size,
-            "memory_steps": None if stream.memory is None else stream.memory.steps,
-        },
+        "stream": stream_values | {"optimizer": _coded("optimizer", stream.optimizer)},
     }
     if "feature_names_in_" in state:
         values["feature_names_in_"] = [str(name) for name in state["feature_names_in_"]]
@@ -81,7 +73,7 @@ def read_model(kind: Any, path: Path) -> Any:
         state["activations_"] = activation_pair(tuple(values["activations"]))
         if "times_" in state:
             state["_schedule"] = None if values["schedule"] is None else _schedule_decoded(values["schedule"])
-        state["_stream"] = _stream_decoded(values["stream"], arrays)
+        state["_stream"] = stream_decoded(values["stream"], arrays, _decoded(values["stream"]["optimizer"]))
         if "feature_names_in_" in values:
             state["feature_names_in_"] = np.array(values["feature_names_in_"], dtype=object)
         vars(model).update(state)
@@ -101,19 +93,6 @@ def _schedule_decoded(values: dict[str, Any]) -> Schedule:
     motion = HEAVY_BALL if values["counts_steps"] else gradient_motion(_decoded(values["optimizer"]))
     first = _checks.real("first", values["first"], above=0)
     return Schedule(first, _checks.real("longest", values["longest"], minimum=0), motion, bool(values["counts_steps"]))
-
-
-def _stream_decoded(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Stream:
-    memory, waiting = None, None
-    if values["memory_steps"] is not None:
-        count = sum(name.startswith("average") for name in arrays)
-        taken = _checks.integer("memory_steps", values["memory_steps"], minimum=0)
-        memory = Memory([arrays[f"average{number}"] for number in range(count)], taken)
-    if WAITING[0] in arrays:
-        waiting = (arrays[WAITING[0]], arrays[WAITING[1]])
-    step_size = None if values["step_size"] is None else _checks.real("step_size", values["step_size"], above=0)
-    steps = _checks.integer("steps", values["steps"], minimum=0)
-    return Stream(_decoded(values["optimizer"]), memory, steps, step_size, waiting)
 
 
 def _check(model: Any) -> None:
@@ -140,22 +119,9 @@ def _check(model: Any) -> None:
             _checks.array(name, getattr(model, name), ("T",))
     _checks.integer("n_iter_", model.n_iter_, minimum=0)
     _checks.instance("chosen_", getattr(model, "chosen_", ""), str)
-    _check_stream(model._stream, model)
+    check_stream(model._stream, model.autoencoder_)
     if "feature_names_in_" in vars(model) and len(model.feature_names_in_) != inputs:
         _checks.refuse("feature_names_in_", f"be {inputs} names", list(model.feature_names_in_))
-
-
-def _check_stream(stream: Stream, model: Any) -> None:
-    if stream.waiting is not None:
-        rows, weights = stream.waiting
-        _checks.array("weights", weights, (len(_checks.array("rows", rows, ("n", model.n_features_in_))),))
-    if stream.memory is None:
-        return
-    fresh = Learner(model.autoencoder_, gradient_motion(stream.optimizer)).memory.averages
-    if [np.shape(one) for one in stream.memory.averages] != [one.shape for one in fresh]:
-        _checks.refuse("average", "be those of the optimizer", _checks.described("others"))
-    for average in stream.memory.averages:
-        _checks.finite("average", average)
 
 
 def _coded(name: str, value: object) -> Any:

@@ -1,0 +1,106 @@
+r"""Networks in training when mean and unit of their data move: the same function of the data in the new units.
+
+A network that acts on z = (x − m)/s is to act on z′ = (x − m′)/s′. With κ = s′/s and δ = (m′ − m)/s, z = κz′ + δ, so that
+
+    ⟨w, z⟩ + b = ⟨κw, z′⟩ + b + ⟨w, δ⟩        s g + m = s′ g′ + m′  for  g′ = (g − δ)/κ .
+
+The encoder goes along exactly: w′ = κw, b′ = b + ⟨w, δ⟩. In the decoder c′ = (c − qδ)/κ, where ∫ q φ(⟨u, y⟩ + e) dν = 1:
+the smallest such q (in ∫ q² dν) at the latents y of given points, to the precision of a small ridge.
+
+An optimizer's averages are those of the velocities v = −N ∂ℓ/∂θ, with ℓ in squares of the unit. By the chain rule the
+same past has in the new units the velocities
+
+    v_w′ = (v_w − δ v_b)/κ³    v_b′ = v_b/κ²    v_a′ = v_a/κ²        v_c′ = v_c/κ    v_u′ = v_u/κ²    v_e′ = v_e/κ² ,
+
+and their squares are taken as if v_w and v_b were independent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from isthmus._precision import computing_in
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.optimizers import AdamAverages, Optimizer
+from isthmus.core.scaling import DOUBLE, Scaling
+from isthmus.dynamics.evaluation import encoded
+from isthmus.dynamics.learner import Memory
+
+RIDGE = 1e-9
+"""Relative to E ∫ φ² dν, as in the start at PCA, but smaller: the only target is a constant."""
+LATENTS = 64
+"""Points, at most, at whose latents the constant is 1."""
+
+
+def carried(network: Autoencoder, before: Scaling, after: Scaling, points: np.ndarray) -> Autoencoder:
+    """Return the network that does in units ``after`` what it did in units ``before``, of arrays in the same type.
+
+    Args:
+        network: in units ``before``, of NumPy arrays.
+        before: mean and unit that it acts in.
+        after: those to act in.
+        points: in the units of the data, shape (n, d), at whose latents reconstructions keep their place.
+
+    """
+    kappa, delta = _change(before, after)
+    if kappa == 1 and not delta.any():
+        return network
+    dtype = np.asarray(network.encoder.bias).dtype
+    encoder, decoder = network.in_precision(DOUBLE).encoder, network.in_precision(DOUBLE).decoder
+    latents = encoded(network, before.precisely(points[:LATENTS])).astype(DOUBLE)
+    constant = _constant(decoder, network.decoder_activation.of(latents @ decoder.incoming.T + decoder.bias))
+    bias = encoder.bias + encoder.incoming @ delta
+    outgoing = (decoder.outgoing - constant[:, None] * delta) / kappa
+    parts = (encoder.masses, encoder.outgoing, kappa * encoder.incoming, bias)
+    others = (decoder.masses, outgoing, decoder.incoming, decoder.bias)
+    return network.with_measures(NeuronMeasure(*parts), NeuronMeasure(*others)).in_precision(dtype)  # pyright: ignore[reportArgumentType]
+
+
+def carried_memory(
+    memory: Memory | None, optimizer: Optimizer, network: Autoencoder, before: Scaling, after: Scaling
+) -> Memory | None:
+    """Return the averages that an optimizer would have of the same past in units ``after``."""
+    kappa, delta = _change(before, after)
+    if memory is None or not memory.averages or (kappa == 1 and not delta.any()):
+        return memory
+    with computing_in(np.asarray(network.encoder.bias).dtype):
+        structure = jax.tree.structure(optimizer.step_start(network))
+    averages: Any = jax.tree.unflatten(structure, memory.averages)
+    if isinstance(averages, AdamAverages):
+        mean, square = _velocity(averages.mean, kappa, -delta), _velocity(averages.square, kappa**2, delta**2)
+        averages = AdamAverages(mean, square, averages.filled)
+    else:
+        networks = lambda part: isinstance(part, Autoencoder)  # noqa: E731
+        turned = lambda part: _velocity(part, kappa, -delta) if networks(part) else part  # noqa: E731
+        averages = jax.tree.map(turned, averages, is_leaf=networks)
+    kept = zip(jax.tree.leaves(averages), memory.averages, strict=True)
+    return Memory([np.asarray(new, old.dtype) for new, old in kept], memory.steps)
+
+
+def _change(before: Scaling, after: Scaling) -> tuple[float, np.ndarray]:
+    """Return κ and δ."""
+    return float(after.unit / before.unit), (after.mean - before.mean) / before.unit
+
+
+def _constant(measure: NeuronMeasure, features: np.ndarray) -> np.ndarray:
+    """Return q, shape (N,), for features φ at some latents, shape (n, N)."""
+    weighed = features * np.asarray(measure.masses)
+    system = weighed @ features.T
+    ridge = RIDGE * np.trace(system) or 1.0  # without features there is nothing to correct
+    return features.T @ np.linalg.solve(system + ridge * np.eye(len(system)), np.ones(len(system)))
+
+
+def _velocity(velocity: Autoencoder, kappa: float, along: np.ndarray) -> Autoencoder:
+    """Return a velocity in other units, with ``along`` = −δ; or squares, for κ² and δ²."""
+    encoder, decoder = velocity.encoder, velocity.decoder
+    incoming = (encoder.incoming + np.asarray(encoder.bias)[:, None] * along) / kappa**3
+    return velocity.with_measures(
+        NeuronMeasure(encoder.masses, encoder.outgoing / kappa**2, incoming, encoder.bias / kappa**2),  # pyright: ignore[reportArgumentType]
+        NeuronMeasure(
+            decoder.masses, decoder.outgoing / kappa, decoder.incoming / kappa**2, decoder.bias / kappa**2
+        ),
+    )

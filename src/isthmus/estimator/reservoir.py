@@ -1,0 +1,80 @@
+r"""Some rows of a stream that stand for all rows so far: a priority sample.
+
+A row of weight w gets the priority w/u, with u uniform in (0, 1]; the K rows of highest priority are kept. If τ is the
+highest priority among the others, a kept row counts with the weight max(w, τ): sums over the sample then have the sums
+over all rows as their mean (Duffield, Lund and Thorup, 2007). With equal weights it is a uniform sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MOST, LEAST = 1024, 32
+"""Rows that are kept, K: `MOST` of few columns, and of many columns no fewer than `LEAST`."""
+ENTRIES = 1 << 20
+"""Numbers that are kept, unless there are more in `LEAST` rows."""
+
+
+@dataclass(frozen=True)
+class Reservoir:
+    """Rows of a stream, those of highest priority first.
+
+    Attributes:
+        rows: shape (n, d).
+        weights: log w, shape (n,).
+        priorities: log w/u, shape (n,).
+        threshold: log τ.
+
+    """
+
+    rows: np.ndarray
+    weights: np.ndarray
+    priorities: np.ndarray
+    threshold: float = -np.inf
+
+    @classmethod
+    def empty(cls, dim: int, dtype: np.dtype) -> Reservoir:
+        """Return one without rows."""
+        return cls(np.zeros((0, dim), dtype), np.zeros(0), np.zeros(0))
+
+    def with_rows(
+        self, points: np.ndarray, weights: np.ndarray, random: np.random.Generator, *, merged: bool = False
+    ) -> Reservoir:
+        """Return the sample after further rows; where ``merged``, equal rows are kept as one."""
+        present = np.flatnonzero(weights > 0)
+        logs = np.log(weights[present])
+        priorities = logs - np.log1p(-random.random(len(present)))
+        capacity = min(MOST, max(LEAST, ENTRIES // points.shape[1]))
+        if len(self.rows) == capacity:  # most rows of a long stream end here
+            high = priorities > self.priorities[-1]
+            self = Reservoir(self.rows, self.weights, self.priorities, max(self.threshold, priorities[~high].max(initial=-np.inf)))
+            if not high.any():
+                return self
+            present, logs, priorities = present[high], logs[high], priorities[high]
+        rows = np.concatenate([self.rows, points[present]])
+        logs, priorities = np.concatenate([self.weights, logs]), np.concatenate([self.priorities, priorities])
+        if merged:
+            rows, logs, priorities = _merged(rows, logs, priorities)
+        order = np.argsort(-priorities, kind="stable")
+        kept, dropped = order[:capacity], order[capacity:]
+        threshold = max(self.threshold, priorities[dropped].max(initial=-np.inf))
+        return Reservoir(rows[kept], logs[kept], priorities[kept], threshold)
+
+    def sample(self, count: int = MOST) -> tuple[np.ndarray, np.ndarray]:
+        """Return at most so many rows and their weights, of sum 1."""
+        if not len(self.rows):
+            return self.rows, self.weights
+        threshold = self.priorities[count] if count < len(self.rows) else self.threshold
+        logs = np.maximum(self.weights[:count], threshold)
+        weights = np.exp(logs - logs.max())
+        return self.rows[:count], weights / weights.sum()
+
+
+def _merged(rows: np.ndarray, logs: np.ndarray, priorities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return different rows with the sums of their weights."""
+    rows, first, places = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    largest = logs.max()
+    sums = largest + np.log(np.bincount(places.ravel(), np.exp(logs - largest)) + np.finfo(float).tiny)
+    return rows, sums, priorities[first] - logs[first] + sums

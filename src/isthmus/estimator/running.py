@@ -1,0 +1,145 @@
+r"""Mean, unit and principal directions of all rows of a stream so far, without keeping the rows.
+
+With weights of sum W, mean m and covariance C of the rows so far, and W_b, m_b, C_b of the rows that arrive,
+
+    m' = m + β (m_b − m)        C' = α C + β C_b + αβ (m_b − m)(m_b − m)ᵀ        α = W/(W + W_b), β = 1 − α.
+
+All is in double precision about the first row, so that a large offset costs no digits. The covariance is kept as
+C = FᵀF, so that nothing of size d × d is needed and no small direction is lost beside a large one: rows of F are added
+for those that arrive, and once F has more than 2R rows it is replaced by its R leading singular vectors times their
+singular values. That loses nothing where R = d, and what lies beyond R directions otherwise; the trace is kept apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from isthmus.core.principal import with_fixed_signs, with_more_directions
+from isthmus.core.scaling import BLOCK, DOUBLE, ROUNDING, Scaling
+from isthmus.estimator.coordinates import NOTHING, Spectrum
+
+SPARE = 32
+"""Directions that are kept besides 2k."""
+
+ASSUMED = 256
+"""Rows that a network was trained on, where their number isn't known."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """What is known of all rows of a stream so far.
+
+    Attributes:
+        latent_dim: k.
+        count: the number of rows of positive weight.
+        weight: W, the sum of their weights.
+        origin: the first of them, shape (d,).
+        shift: the mean less the origin, shape (d,).
+        spread: (E‖x − mean‖²)^½.
+        factor: F, at most 2R rows, shape (r, d).
+
+    """
+
+    latent_dim: int
+    count: int
+    weight: float
+    origin: np.ndarray
+    shift: np.ndarray
+    spread: float
+    factor: np.ndarray
+
+    @classmethod
+    def empty(cls, dim: int, latent_dim: int) -> Running:
+        """Return what is known before the first row."""
+        return cls(latent_dim, 0, 0.0, np.zeros(dim), np.zeros(dim), 0.0, np.zeros((0, dim)))
+
+    @classmethod
+    def along(cls, units: Scaling, components: np.ndarray, points: np.ndarray, weights: np.ndarray) -> Running:
+        """Return what PCA knows of its points: their mean, unit and variances along the components, shape (k, d)."""
+        variances = np.zeros(len(components))
+        for first in range(0, len(points), BLOCK):
+            scaled = units.precisely(points[first : first + BLOCK])
+            variances += weights[first : first + BLOCK] @ (scaled @ components.T) ** 2
+        weight = float(weights.sum())
+        factor = units.unit * np.sqrt(variances / weight)[:, None] * components
+        mean, count = np.asarray(units.mean, DOUBLE), int((weights > 0).sum())
+        spread = units.unit if variances.any() else 0.0
+        return cls(len(components), count, weight, mean, np.zeros_like(mean), spread, factor)
+
+    @classmethod
+    def assumed(cls, units: Scaling, components: np.ndarray) -> Running:
+        """Return what is assumed of rows of which nothing but mean, unit and components is known: they were `ASSUMED`."""
+        factor = units.unit / np.sqrt(len(components)) * components
+        mean = np.asarray(units.mean, DOUBLE)
+        return cls(len(components), ASSUMED, float(ASSUMED), mean, np.zeros_like(mean), units.unit, factor)
+
+    def with_rows(self, points: np.ndarray, weights: np.ndarray) -> Running:
+        """Return what is known after further rows, shape (n, d), with weights, shape (n,)."""
+        known = self
+        for first in range(0, len(points), BLOCK):
+            part = weights[first : first + BLOCK]
+            if (part > 0).any():
+                known = known._with_block(points[first : first + BLOCK][part > 0].astype(DOUBLE), part[part > 0])
+        return known
+
+    def scaling(self, dtype: np.dtype) -> Scaling:
+        """Return mean and unit; the unit is 1 where rows of this type differ by no more than rounding."""
+        mean = self.origin + self.shift
+        rounding = ROUNDING * np.finfo(dtype).eps * float(np.abs(mean).max())
+        return Scaling(mean, self.spread if self.spread > rounding else 1.0)
+
+    def spectrum(self, dtype: np.dtype) -> Spectrum:
+        """Return the leading principal variances in the units of the computation, and their directions."""
+        units = self.scaling(dtype)
+        values, rows = _singular(self.factor / units.unit)
+        clear = values**2 > NOTHING * (values**2).sum()
+        directions = with_more_directions(with_fixed_signs(rows[clear].T), self.latent_dim)
+        variances = np.zeros(directions.shape[1])
+        variances[: clear.sum()] = values[clear] ** 2
+        return Spectrum(units, variances, directions, self.latent_dim)
+
+    @property
+    def _rank(self) -> int:
+        """R, the number of directions that are kept."""
+        return min(len(self.origin), 2 * self.latent_dim + SPARE)
+
+    def _with_block(self, rows: np.ndarray, weights: np.ndarray) -> Running:
+        origin = self.origin if self.count else rows[0]
+        added = _sum(weights)
+        weight = min(self.weight + added, np.finfo(DOUBLE).max / 4)
+        new = added / weight
+        old = max(1 - new, 0.0)
+        shares = weights / added
+        rows = rows - origin
+        mean = shares @ rows
+        step = mean - self.shift
+        parts = [np.sqrt(new * shares)[:, None] * (rows - mean), np.sqrt(old * new) * step[None, :]]
+        spread = _norm(np.array([np.sqrt(old) * self.spread, *(_norm(part) for part in parts)]))
+        factor = np.concatenate([np.sqrt(old) * self.factor, *parts])
+        if len(factor) > 2 * self._rank:
+            values, directions = _singular(factor)
+            factor = values[: self._rank, None] * directions[: self._rank]
+        known = {"count": self.count + len(rows), "weight": weight, "origin": origin, "shift": self.shift + new * step}
+        return replace(self, spread=spread, factor=factor, **known)
+
+
+def _singular(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return singular values and right singular vectors, in rows."""
+    if len(rows) > 2 * rows.shape[1]:
+        rows = np.linalg.qr(rows, mode="r")
+    _, values, directions = np.linalg.svd(rows, full_matrices=False)
+    return values, directions
+
+
+def _sum(weights: np.ndarray) -> float:
+    """Return a sum that is finite."""
+    largest = float(weights.max())
+    return float(min((weights / largest).sum(), np.finfo(DOUBLE).max / 4 / largest) * largest)
+
+
+def _norm(values: np.ndarray) -> float:
+    """Return the root of the sum of squares, also where these leave the range of double precision."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return largest * float(np.sqrt(((values / largest) ** 2).sum())) if largest > 0 else 0.0
