@@ -1,0 +1,202 @@
+"""Which columns of a file are features, which one is a label, and which only counts or names the rows."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import numbers
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from isthmus import _checks
+from isthmus.tables.columns import counts_rows, distinct, listed, repeated
+from isthmus.tables.lines import Unreadable
+from isthmus.tables.raw import Raw
+from isthmus.tables.table import Table
+
+Columns = str | int | Sequence[str | int] | None
+"""How columns are chosen: by name, or by place, counted from 0; several also in one text with commas between."""
+INDEX = ("", "Unnamed: 0", "Unnamed: 0.1", "Unnamed: 0.2", "__index_level_0__")
+"""What an index is called by R and pandas where it has no name of its own, also after it was read and written again."""
+SURELY_A_COUNT = 5
+"""Without names, so many rows make a column that counts them an index."""
+HINT = (
+    "write plain numbers there, or leave such columns out with drop, choose others with columns, or colour points by "
+    "one with label"
+)
+
+
+def selected(raw: Raw, columns: Columns, drop: Columns, label: str | int | None, missing: str) -> Table:
+    """Return the features and the label of a file as a table.
+
+    Args:
+        raw: all that the file holds.
+        columns: the features, in this order; all by default.
+        drop: columns that are no features; by default those without a name that count or name the rows, and nothing
+            where it is empty.
+        label: the column that is no feature, but what points are labelled by.
+        missing: 'refuse', or 'ignore' to keep NaN where a value is missing.
+
+    Raises:
+        Unreadable: where a feature holds no finite numbers.
+        ArgumentError: where there is no such column.
+
+    """
+    notes = list(raw.notes)
+    out = {} if _is_empty(drop) else _index(raw)
+    out |= {place: "is empty" for place in range(raw.values.shape[1]) if place not in out and _is_blank(raw, place)}
+    notes += [f"column {raw.name_of(place)} {why} and was left out" for place, why in out.items()]
+    finder = _Finder([place for place in range(raw.values.shape[1]) if place not in out], raw.names)
+    if raw.names is not None and (twice := repeated([raw.names[place] for place in finder.places])):
+        notes.append(f"columns with one name, {listed([repr(name) for name in twice])}, were told apart by .1, .2, …")
+    features = finder.places if columns is None else finder.of("columns", columns)
+    aside = set() if drop is None else set(finder.of("drop", drop))
+    beside = raw.beside.get(label) if isinstance(label, str) else None
+    labelled = None if label is None or beside is not None else finder.one("label", label)
+    features = [place for place in features if place not in aside and place != labelled]
+    if not features:
+        raise Unreadable("no column is left as a feature")
+    _refuse_odd(raw, features, finder)
+    every = features == list(range(raw.values.shape[1]))
+    values = raw.values if every else raw.values[:, features]
+    _refuse_missing(raw, values, features, finder, missing)
+    first = features[0]
+    if first == 0 and len(features) > 1 and counts_rows(values[:, 0]):
+        notes.append(f"column {finder.shown(first)} counts the rows and was kept")
+    labels = beside if labelled is None else _label(raw, labelled)
+    if labels is not None:
+        notes.append(f"labelled by column {label!r}")
+    names = None if raw.names is None else tuple(map(finder.called, features))
+    return Table(values, names, labels, tuple(notes))
+
+
+def _is_empty(choice: object) -> bool:
+    return isinstance(choice, str | list | tuple) and not len(choice)
+
+
+def _index(raw: Raw) -> dict[int, str]:
+    """Return the columns that hold an index of a data frame or names of rows, and how that is seen."""
+    found = dict.fromkeys(sorted(raw.index), "holds the names of the rows")
+    for place in range(raw.values.shape[1] - 1):
+        if place in found:
+            continue
+        if raw.names is not None and raw.names[place] not in INDEX:
+            break
+        column = raw.values[:, place]
+        if place in raw.odd:
+            why = "names the rows" if raw.names is not None else ""
+        elif counts_rows(column):
+            why = "counts the rows" if raw.names is not None or len(column) >= SURELY_A_COUNT else ""
+        else:
+            why = "numbers the rows" if raw.names is not None and _are_numbers_of_rows(column) else ""
+        if not why:
+            break
+        found[place] = why
+        if raw.names is None:
+            break
+    return found
+
+
+def _are_numbers_of_rows(column: np.ndarray) -> bool:
+    """Return whether a column holds different integers, as the index of a frame that was filtered or shuffled."""
+    return bool((column >= 0).all() and (column % 1 == 0).all() and len(np.unique(column)) == len(column))
+
+
+def _is_blank(raw: Raw, place: int) -> bool:
+    return (
+        (raw.names is None or not raw.names[place])
+        and place not in raw.odd
+        and bool(np.isnan(raw.values[:, place]).all())
+    )
+
+
+class _Finder:
+    """The columns that can be chosen, by name or by place.
+
+    Attributes:
+        places: where they stand in the file.
+        names: distinct ones, or the number of each where they have none.
+
+    """
+
+    def __init__(self, places: list[int], names: Sequence[str] | None) -> None:
+        self.places = places
+        self.named = names is not None
+        self.names = list(distinct([names[place] for place in places]) if names else map(str, range(len(places))))
+        self._called = dict(zip(places, self.names, strict=True))
+
+    def called(self, place: int) -> str:
+        """Return the name of a column."""
+        return self._called[place]
+
+    def shown(self, place: int) -> str:
+        """Return what a column is called in messages."""
+        return repr(self.called(place)) if self.named else self.called(place)
+
+    def of(self, argument: str, choice: Any) -> list[int]:
+        """Return the places of columns that were chosen."""
+        if isinstance(choice, str):
+            choice = [choice] if choice in self.names else _split(choice)
+        elif not isinstance(choice, list | tuple | np.ndarray):
+            choice = [choice]
+        if not len(choice) and argument == "columns":
+            _checks.refuse(argument, "hold at least 1 column", _checks.described("empty"))
+        return [self.one(argument, one) for one in choice]
+
+    def one(self, argument: str, choice: Any) -> int:
+        """Return the place of one column that was chosen."""
+        if isinstance(choice, numbers.Integral) and not isinstance(choice, bool):
+            return self.places[_checks.integer(argument, choice, 0, len(self.places) - 1, "the last column")]
+        if not isinstance(choice, str):
+            _checks.refuse_type(argument, "be names of columns, or their places counted from 0", choice)
+        for known in (self.names, [name.partition(" [")[0] for name in self.names]):  # the second without units
+            if known.count(choice) == 1:
+                return self.places[known.index(choice)]
+        if choice.isdigit() and int(choice) < len(self.places):
+            return self.places[int(choice)]
+        return self._refuse(argument, choice)
+
+    def _refuse(self, argument: str, choice: str) -> NoReturn:
+        near = difflib.get_close_matches(choice, self.names, n=1)
+        known = listed([repr(name) for name in self.names]) if self.named else f"0 to {len(self.places) - 1}"
+        hint = f"did you mean {near[0]!r}?" if near else f"the columns are {known}"
+        _checks.refuse(argument, "name columns of the file", choice, hint)
+
+
+def _split(text: str) -> list[str]:
+    """Return the names in a text with commas between; quotation marks keep a name with commas together."""
+    return [name.strip() for row in csv.reader([text], skipinitialspace=True) for name in row]
+
+
+def _refuse_odd(raw: Raw, features: list[int], finder: _Finder) -> None:
+    odd = [f"column {finder.shown(place)} holds {raw.odd[place]}" for place in features if place in raw.odd]
+    if odd:
+        raise Unreadable(f"{listed(odd)}; {HINT}")
+
+
+def _refuse_missing(raw: Raw, values: np.ndarray, features: list[int], finder: _Finder, missing: str) -> None:
+    with np.errstate(invalid="ignore"):
+        total = values.sum()
+    if np.isfinite(total):
+        return
+    for wrong, what, hint in (
+        (np.isinf(values), "infinite", ""),
+        (np.isnan(values), "missing", "; missing='ignore' (--missing ignore) leaves what is missing out of the risk"),
+    ):
+        count = int(wrong.sum())
+        if count and not (what == "missing" and missing == "ignore"):
+            row, place = divmod(int(wrong.argmax()), wrong.shape[1])
+            where = f"{raw.where(row)}, column {finder.shown(features[place])}"
+            are = "1 value is" if count == 1 else f"{count} values are"
+            raise Unreadable(f"{are} {what}, the first in {where}{hint}")
+
+
+def _label(raw: Raw, place: int) -> np.ndarray:
+    """Return what points are labelled by: whole numbers, numbers, or texts."""
+    if place in raw.odd:
+        return raw.entries(place)
+    values = raw.values[:, place]
+    whole = np.isfinite(values).all() and (values % 1 == 0).all() and (np.abs(values) < 2**53).all()
+    return values.astype(np.int64) if whole else values
