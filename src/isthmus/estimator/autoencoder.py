@@ -28,6 +28,7 @@ from isthmus.estimator.folds import everything, splits_of
 from isthmus.estimator.judge import Judge, sample_rows
 from isthmus.estimator.partial import State, Stream, advanced
 from isthmus.estimator.run import Run, Watch
+from isthmus.estimator.running import Running
 from isthmus.estimator.saving import read_model, write_model
 from isthmus.estimator.settings import AUTO, Auto, Settings
 from isthmus.exports.conversion import plain_autoencoder
@@ -198,6 +199,9 @@ class MeanFieldAutoencoder(
             else:
                 run = trained_explicitly(points, splits[0], held, settings, random, watch)
         self._take(run, points.dtype)
+        raw = _check_sample_weight(sample_weight, points, dtype=np.float64)
+        seen = Running.along(run.scaling, run.components, points, raw)
+        self._stream = Stream(seen=seen, begun=run.schedule is not None)
         rows, chances = (slice(None), weights) if settings.contamination else sample_rows(points, weights)
         self.offset_ = offset_of(self._scaled_errors(points[rows]) * self.unit_**2, chances, settings.contamination)
         return self
@@ -271,7 +275,8 @@ class MeanFieldAutoencoder(
         other = copy.copy(self).set_params(width=width)
         for name in ("times_", "training_curve_", "validation_times_", "validation_curve_"):  # those of another width
             other.__dict__.pop(name, None)
-        other.encoder_, other.decoder_, other._stream = network.encoder, network.decoder, Stream()
+        other.encoder_, other.decoder_ = network.encoder, network.decoder
+        other._stream = Stream(begun=self._stream.begun, seen=self._stream.seen, kept=self._stream.kept)
         other.risk_ = judge.risk(network)
         return other
 

@@ -1,11 +1,11 @@
 r"""Networks in training when mean and unit of their data move: the same function of the data in the new units.
 
-A network that acts on z = (x − m)/s is to act on z′ = (x − m′)/s′. With κ = s′/s and δ = (m′ − m)/s, z = κz′ + δ, so that
+A network that acts on z = (x − m)/s is to act on z′ = (x − m′)/s′. With κ = s′/s and δ = (m′ − m)/s, z = κz′ + δ, and
 
     ⟨w, z⟩ + b = ⟨κw, z′⟩ + b + ⟨w, δ⟩        s g + m = s′ g′ + m′  for  g′ = (g − δ)/κ .
 
-The encoder goes along exactly: w′ = κw, b′ = b + ⟨w, δ⟩. In the decoder c′ = (c − qδ)/κ, where ∫ q φ(⟨u, y⟩ + e) dν = 1:
-the smallest such q (in ∫ q² dν) at the latents y of given points, to the precision of a small ridge.
+The encoder goes along exactly: w′ = κw, b′ = b + ⟨w, δ⟩. In the decoder c′ = (c − qδ)/κ with ∫ q φ(⟨u, y⟩ + e) dν = 1:
+the smallest such q, in ∫ q² dν, at the latents y of given points, to the precision of a small ridge.
 
 An optimizer's averages are those of the velocities v = −N ∂ℓ/∂θ, with ℓ in squares of the unit. By the chain rule the
 same past has in the new units the velocities
@@ -83,7 +83,8 @@ def carried_memory(
 
 def _change(before: Scaling, after: Scaling) -> tuple[float, np.ndarray]:
     """Return κ and δ."""
-    return float(after.unit / before.unit), (after.mean - before.mean) / before.unit
+    step = (after.mean - before.mean) + (after.rest - before.rest)
+    return float(after.unit / before.unit), step / before.unit
 
 
 def _constant(measure: NeuronMeasure, features: np.ndarray) -> np.ndarray:
@@ -100,7 +101,5 @@ def _velocity(velocity: Autoencoder, kappa: float, along: np.ndarray) -> Autoenc
     incoming = (encoder.incoming + np.asarray(encoder.bias)[:, None] * along) / kappa**3
     return velocity.with_measures(
         NeuronMeasure(encoder.masses, encoder.outgoing / kappa**2, incoming, encoder.bias / kappa**2),  # pyright: ignore[reportArgumentType]
-        NeuronMeasure(
-            decoder.masses, decoder.outgoing / kappa, decoder.incoming / kappa**2, decoder.bias / kappa**2
-        ),
+        NeuronMeasure(decoder.masses, decoder.outgoing / kappa, decoder.incoming / kappa**2, decoder.bias / kappa**2),
     )

@@ -2,8 +2,8 @@
 
 Mean, unit and principal directions are those of all rows so far (`Running`); some rows are kept that stand for all
 (`Reservoir`). With each batch the network is carried along to the new mean and unit, compared with PCA of all rows so
-far on those that are kept, and begun anew at PCA where it is clearly worse; then it learns from batches of which half
-are new rows and half are kept ones. So a stream's order, a quiet beginning, or batches of one row do little harm.
+far on those that are kept, and begun anew at PCA where it is clearly worse. Then it learns from new rows and kept ones.
+So the order of a stream, a quiet beginning, or batches of one row do little harm.
 """
 
 from __future__ import annotations
@@ -29,21 +29,18 @@ from isthmus.estimator.schedule import Schedule
 from isthmus.estimator.settings import Settings, check_memory, gradient_motion, rounded_down
 from isthmus.estimator.start import pca_network
 
-LOOKED_AT = 256
-"""Rows, at most, on which risks are measured."""
-WORSE = 10.0
-"""Multiple of the risk before, or of the rows' own size, from which a network has diverged."""
-SLACK = 0.03
-"""Share of what PCA explains by which a network may explain less and go on; in training it soon explains more."""
-
-
-STAT = __import__("collections").Counter()
+LOOKED_AT, GLANCED_AT = 256, 64
+"""Rows, at most, on which risks are measured where a network is compared with PCA, and where it isn't."""
 AGAIN = 1.02
-"""Growth of the number of rows after which the network is compared with PCA again."""
+"""Growth of the number of rows after which they are compared; with a batch of ``batch_size`` rows they always are."""
 MOVED = 0.02
-"""Change of the unit, or of the mean in units, with which they are compared at once."""
-GLANCED_AT = 64
-"""Rows on which risks are measured in between."""
+"""Change of the mean in units, or of the logarithm of the unit, with which they are compared at once."""
+SLACK = 0.03
+"""Share of what PCA explains by which a network may explain less and go on: in training it soon explains more."""
+ENOUGH = 0.5
+"""Share of the variance so far that kept rows must stand for in a comparison, since those of a fit aren't kept."""
+WORSE = 10.0
+"""Multiple of the risk before, or of that of the mean, from which a network has diverged."""
 
 
 class Stream(NamedTuple):
@@ -54,9 +51,10 @@ class Stream(NamedTuple):
         steps: taken so far.
         step_size: the one that the curvature asked for, None before it was looked at.
         looked: the number of rows so far when it was looked at.
-        compared: the same when the network was compared with PCA.
-        seen, kept: all rows so far in short, and those that stand for them; None before the first batch.
-        begun: whether the network is one in training, and not PCA.
+        compared: their number when the network was last compared with PCA.
+        begun: whether the network is in training; otherwise it is PCA.
+        seen: all rows so far in short, None where nothing is known of them.
+        kept: rows that stand for them, None before the first batch.
 
     """
 
@@ -66,9 +64,9 @@ class Stream(NamedTuple):
     step_size: float | None = None
     looked: int = 0
     compared: int = 0
+    begun: bool = True
     seen: Running | None = None
     kept: Reservoir | None = None
-    begun: bool = True
 
 
 class State(NamedTuple):
@@ -82,100 +80,42 @@ class State(NamedTuple):
 def advanced(
     state: State | None, stream: Stream, points: np.ndarray, weights: np.ndarray, settings: Settings, seed: int
 ) -> tuple[State, Stream]:
-    """Return the network and the stream after a step for each ``batch_size`` of the rows, with weights of any sum.
+    """Return the network and the stream after a step for each ``batch_size`` of the rows.
 
-    Before the rows so far vary in k directions, the network is PCA of them.
+    Until the rows so far vary in k directions the network is PCA of them. Weights count beside those of earlier rows.
     """
-    begun = state is not None and stream.begun
-    if state is not None:
-        settings = _as_it_is(settings, state, begun)
-    dtype = np.dtype(np.asarray(state.network.encoder.bias).dtype if begun else points.dtype)
     seen, kept = _known(state, stream, points, settings)
-    before_them = kept.sample()
-    random = np.random.default_rng([seed, seen.count])
-    seen, kept = seen.with_rows(points, weights), kept.with_rows(points, weights, random, merged=not begun)
-    units = seen.scaling(dtype)
-    coordinates, motion = Coordinates(units), gradient_motion(settings.optimizer)
-    network, memory, components, bar = None, None, None, np.inf
-    if begun:
-        network = carried(state.network, state.units, units, kept.rows)
-        if stream.optimizer == motion.optimizer:
-            memory = carried_memory(stream.memory, motion.optimizer, network, state.units, units)
-        components = state.components
-    due = not begun or len(points) >= settings.batch_size or seen.count > AGAIN * stream.compared or _moved(state.units, units)
-    judge = Judge.of(*kept.sample(LOOKED_AT if due else GLANCED_AT), coordinates)
-    before = np.inf if network is None else judge.risk(network)
-    size, looked, compared = settings.step_size or stream.step_size, stream.looked, stream.compared
+    settings = settings if state is None else _as_it_is(settings, state, stream.begun)
+    state = state if stream.begun else None  # None where no network is in training
+    dtype = points.dtype if state is None else np.dtype(state.network.encoder.bias.dtype)
+    old, random = kept.sample(), np.random.default_rng([seed, seen.count])
+    seen, kept = seen.with_rows(points, weights), kept.with_rows(points, weights, random, merged=state is None)
+    stream, units = stream._replace(seen=seen, kept=kept), seen.scaling(dtype)
+    due = state is None or len(points) >= settings.batch_size or seen.count > AGAIN * stream.compared
+    if state is not None:
+        due = due or _moved(state.units, units)
+        state, stream = _in_units(units, state, stream, kept.rows, settings)
+    judge, bar = Judge.of(*kept.sample(LOOKED_AT if due else GLANCED_AT), Coordinates(units)), np.inf
     if due:
         spectrum = seen.spectrum(dtype)
-        components, compared = spectrum.components, seen.count
-        if not begun and not _varies(spectrum):
-            waiting = stream._replace(seen=seen, kept=kept, begun=False)
-            return State(pca_network(components), units, components), waiting
-        if settings.init != "independent":
+        components, stream = spectrum.components, stream._replace(compared=seen.count)
+        enough = _varies(spectrum) and kept.share_of(seen.weight) * 2 * _nothing(judge) >= ENOUGH
+        if state is None and not enough:
+            return State(pca_network(components), units, components), stream._replace(begun=False)
+        if enough and (state is None or settings.init != "independent"):
             bar = _bar(judge, components)
-        if network is None or not before <= bar:
-            STAT["restart"] += 1
-            start = explicit_start(spectrum, Judge.of(*kept.sample(), coordinates), settings)
-            network, memory = first_network(start, settings, random, dtype), None
-            before = judge.risk(network)
-            if seen.count >= 2 * looked and not settings.step_size:
-                size = None
-    pool = _pool(points, weights, before_them, coordinates, dtype, settings)
-    if size is None:
-        STAT["calm"] += 1
-        size, looked = calm_step(settings, network, pool, seed), seen.count
-    check_memory(motion.optimizer, size)
-    learner = Learner(network, motion, memory)
+        risk = np.inf if state is None else judge.risk(state.network)
+        if state is None or not risk <= bar:
+            start = explicit_start(spectrum, Judge.of(*kept.sample(), Coordinates(units)), settings)
+            network = first_network(start, settings, random, dtype)
+            if state is None or not risk <= judge.risk(network):
+                state, stream = State(network, units, components), _anew(stream)
+        state = state._replace(components=components)
+    assert state is not None  # what isn't in training is compared, and begins or is left
+    pool = _pool(points, weights, old, Coordinates(units), dtype, settings.batch_size)
     steps = max(1, len(points) // settings.batch_size)
-    with np.errstate(over="ignore", invalid="ignore"):
-        pool.train(learner, Schedule(size, motion=motion), 0, steps, np.random.default_rng([seed, stream.steps]))
-        after = judge.risk(learner.network)
-    diverged = not after <= WORSE * max(before, _nothing(judge))
-    if diverged and settings.step_size:
-        calm = rounded_down(min(size / 4, calm_step(settings, network, pool, seed)))
-        raise NumericalError(
-            f"the step size {size:g} made the network diverge in partial_fit, which leaves it as it was; set "
-            f"step_size to at most {calm:g}"
-        )
-    if diverged or (not settings.step_size and after > max(before, bar)):
-        STAT["back"] += 1
-        size, memory = size / 4, None
-    else:
-        network, memory = learner.network, learner.memory
-    kept_size = None if settings.step_size else size
-    stream = Stream(motion.optimizer, memory, stream.steps + steps, kept_size, looked, compared, seen, kept)
-    return State(network, units, components), stream
-
-
-def _bar(judge: Judge, components: np.ndarray) -> float:
-    """Return the risk above which a network is clearly worse than PCA."""
-    best = judge.pca_risk(components)
-    return best + SLACK * (_nothing(judge) - best)
-
-
-def _nothing(judge: Judge) -> float:
-    """Return the risk of the mean."""
-    return float(judge.weights @ judge.sizes) / 2
-
-
-def _known(state, stream, points, settings):
-    if stream.seen is not None and stream.kept is not None:
-        return stream.seen, stream.kept
-    dim = points.shape[1]
-    seen = Running.empty(dim, settings.n_components) if state is None else Running.assumed(state.units, state.components)
-    return seen, Reservoir.empty(dim, points.dtype)
-
-
-def _varies(spectrum: Spectrum) -> bool:
-    """Whether rows vary in k directions."""
-    return bool(spectrum.variances[spectrum.latent_dim - 1] > NOTHING * spectrum.variances.sum())
-
-
-def _moved(before: Scaling, after: Scaling) -> bool:
-    """Whether mean or unit have changed so much that the network may not suit any more."""
-    shift = np.linalg.norm((after.mean - before.mean) / after.unit)
-    return shift > MOVED or abs(np.log(after.unit / before.unit)) > MOVED
+    network, stream = _trained(state.network, stream, pool, steps, judge, bar, settings, seed)
+    return state._replace(network=network), stream
 
 
 def _as_it_is(settings: Settings, state: State, begun: bool) -> Settings:
@@ -188,17 +128,104 @@ def _as_it_is(settings: Settings, state: State, begun: bool) -> Settings:
     return replace(settings, width=network.encoder.width, activations=activations)
 
 
+def _known(state: State | None, stream: Stream, points: np.ndarray, settings: Settings) -> tuple[Running, Reservoir]:
+    """Return what is known of the rows so far, and those that are kept."""
+    dim, seen = points.shape[1], stream.seen
+    if seen is None and state is None:
+        seen = Running.empty(dim, settings.n_components)
+    elif seen is None and state is not None:
+        seen = Running.assumed(state.units, state.components)
+    assert seen is not None
+    return seen, stream.kept or Reservoir.empty(dim, points.dtype)
+
+
+def _in_units(
+    units: Scaling, state: State, stream: Stream, rows: np.ndarray, settings: Settings
+) -> tuple[State, Stream]:
+    """Return a network in training and its optimizer's memory in other units."""
+    optimizer = gradient_motion(settings.optimizer).optimizer
+    network, memory = carried(state.network, state.units, units, rows), None
+    if stream.optimizer == optimizer:
+        memory = carried_memory(stream.memory, optimizer, network, state.units, units)
+    return state._replace(network=network, units=units), stream._replace(optimizer=optimizer, memory=memory)
+
+
+def _moved(before: Scaling, after: Scaling) -> bool:
+    """Whether mean or unit have changed so much that the network may not suit any more."""
+    kappa = after.unit / before.unit
+    return bool(max(abs(np.log(kappa)), np.linalg.norm((after.mean - before.mean) / after.unit)) > MOVED)
+
+
+def _varies(spectrum: Spectrum) -> bool:
+    """Whether rows vary in k directions."""
+    return bool(spectrum.variances[spectrum.latent_dim - 1] > NOTHING * spectrum.variances.sum())
+
+
+def _nothing(judge: Judge) -> float:
+    """Return the risk of the mean."""
+    return float(judge.weights @ judge.sizes) / 2
+
+
+def _bar(judge: Judge, components: np.ndarray) -> float:
+    """Return the risk above which a network is clearly worse than PCA."""
+    best = judge.pca_risk(components)
+    return best + SLACK * (_nothing(judge) - best)
+
+
+def _anew(stream: Stream) -> Stream:
+    """Return the stream of a network that has just begun, for which a step size of far fewer rows isn't kept."""
+    assert stream.seen is not None
+    kept = stream.seen.count < 2 * stream.looked
+    return stream._replace(memory=None, begun=True, step_size=stream.step_size if kept else None)
+
+
 def _pool(
     points: np.ndarray,
     weights: np.ndarray,
     old: tuple[np.ndarray, np.ndarray],
     coordinates: Coordinates,
     dtype: np.dtype,
-    settings: Settings,
+    batch_size: int,
 ) -> Pool:
-    """Return new rows and those that stand for the rows before, in shares by which each new row is drawn about once."""
+    """Return new rows and those that stood for all before, half of each where there are ``batch_size`` new ones."""
     count, rows = len(points), len(old[0])
-    weights = weights / weights.max()  # so that their sum is finite
-    share = 1.0 if not rows else max(0.5 * min(1.0, count / settings.batch_size), count / (count + rows))
-    both = np.concatenate([share * weights / weights.sum(), (1 - share) * old[1]])
-    return Pool(np.concatenate([points, old[0]]), both, coordinates, dtype, settings.batch_size)
+    share = max(0.5 * min(1.0, count / batch_size), count / (count + rows)) if rows else 1.0
+    new = weights / weights.max()  # so that their sum is finite
+    chances = np.concatenate([share / new.sum() * new, (1 - share) * old[1]])
+    return Pool(np.concatenate([points, old[0]]), chances, coordinates, dtype, batch_size)
+
+
+def _trained(
+    network: Autoencoder,
+    stream: Stream,
+    pool: Pool,
+    steps: int,
+    judge: Judge,
+    bar: float,
+    settings: Settings,
+    seed: int,
+) -> tuple[Autoencoder, Stream]:
+    """Return a network after some steps; those of a size of our own are taken back where they do harm."""
+    motion, size, looked = gradient_motion(settings.optimizer), settings.step_size or stream.step_size, stream.looked
+    if size is None:
+        assert stream.seen is not None
+        size, looked = calm_step(settings, network, pool, seed), stream.seen.count
+    check_memory(motion.optimizer, size)
+    learner = Learner(network, motion, stream.memory)
+    before = judge.risk(network)
+    with np.errstate(over="ignore", invalid="ignore"):
+        pool.train(learner, Schedule(size, motion=motion), 0, steps, np.random.default_rng([seed, stream.steps]))
+        after = judge.risk(learner.network)
+    diverged = not after <= WORSE * max(before, _nothing(judge))
+    if diverged and settings.step_size:
+        calm = rounded_down(min(size / 4, calm_step(settings, network, pool, seed)))
+        raise NumericalError(
+            f"the step size {size:g} made the network diverge in partial_fit, which leaves it as it was; set "
+            f"step_size to at most {calm:g}"
+        )
+    kept = stream._replace(optimizer=motion.optimizer, steps=stream.steps + steps, looked=looked)
+    if settings.step_size:
+        return learner.network, kept._replace(memory=learner.memory, step_size=None)
+    if diverged or after > max(before, bar):
+        return network, kept._replace(memory=None, step_size=size / 4)
+    return learner.network, kept._replace(memory=learner.memory, step_size=size)

@@ -7,7 +7,7 @@ over all rows as their mean (Duffield, Lund and Thorup, 2007). With equal weight
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,12 +47,10 @@ class Reservoir:
         logs = np.log(weights[present])
         priorities = logs - np.log1p(-random.random(len(present)))
         capacity = min(MOST, max(LEAST, ENTRIES // points.shape[1]))
-        if len(self.rows) == capacity:  # most rows of a long stream end here
-            high = priorities > self.priorities[-1]
-            self = Reservoir(self.rows, self.weights, self.priorities, max(self.threshold, priorities[~high].max(initial=-np.inf)))
-            if not high.any():
-                return self
-            present, logs, priorities = present[high], logs[high], priorities[high]
+        if (
+            len(self.rows) == capacity and priorities.max(initial=-np.inf) < self.priorities[-1]
+        ):  # so most streams go on
+            return replace(self, threshold=max(self.threshold, priorities.max(initial=-np.inf)))
         rows = np.concatenate([self.rows, points[present]])
         logs, priorities = np.concatenate([self.weights, logs]), np.concatenate([self.priorities, priorities])
         if merged:
@@ -70,6 +68,11 @@ class Reservoir:
         logs = np.maximum(self.weights[:count], threshold)
         weights = np.exp(logs - logs.max())
         return self.rows[:count], weights / weights.sum()
+
+    def share_of(self, weight: float) -> float:
+        """Return the weight of all rows that these stand for, as a share of ``weight``."""
+        logs = np.maximum(self.weights, self.threshold) - np.log(weight)
+        return float(np.exp(logs[logs > -700]).sum())
 
 
 def _merged(rows: np.ndarray, logs: np.ndarray, priorities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -58,22 +58,20 @@ class Running:
     @classmethod
     def along(cls, units: Scaling, components: np.ndarray, points: np.ndarray, weights: np.ndarray) -> Running:
         """Return what PCA knows of its points: their mean, unit and variances along the components, shape (k, d)."""
-        variances = np.zeros(len(components))
+        weight, variances = _sum(weights), np.zeros(len(components))
         for first in range(0, len(points), BLOCK):
-            scaled = units.precisely(points[first : first + BLOCK])
-            variances += weights[first : first + BLOCK] @ (scaled @ components.T) ** 2
-        weight = float(weights.sum())
-        factor = units.unit * np.sqrt(variances / weight)[:, None] * components
-        mean, count = np.asarray(units.mean, DOUBLE), int((weights > 0).sum())
-        spread = units.unit if variances.any() else 0.0
-        return cls(len(components), count, weight, mean, np.zeros_like(mean), spread, factor)
+            latents = units.precisely(points[first : first + BLOCK]) @ components.T
+            variances += weights[first : first + BLOCK] / weight @ latents**2
+        unit, count = float(units.unit), int((weights > 0).sum())
+        known = {"origin": units.mean, "shift": units.rest + np.zeros_like(units.mean)}
+        factor = unit * np.sqrt(variances)[:, None] * components
+        return cls(len(components), count, weight, spread=unit if variances.any() else 0.0, factor=factor, **known)
 
     @classmethod
     def assumed(cls, units: Scaling, components: np.ndarray) -> Running:
-        """Return what is assumed of rows of which nothing but mean, unit and components is known: they were `ASSUMED`."""
-        factor = units.unit / np.sqrt(len(components)) * components
-        mean = np.asarray(units.mean, DOUBLE)
-        return cls(len(components), ASSUMED, float(ASSUMED), mean, np.zeros_like(mean), units.unit, factor)
+        """Return what is assumed where only mean, unit and components are known, equal variances along these."""
+        factor, unit = units.unit / np.sqrt(len(components)) * components, float(units.unit)
+        return cls(len(components), ASSUMED, float(ASSUMED), units.mean, np.zeros_like(units.mean), unit, factor)
 
     def with_rows(self, points: np.ndarray, weights: np.ndarray) -> Running:
         """Return what is known after further rows, shape (n, d), with weights, shape (n,)."""
@@ -128,7 +126,7 @@ class Running:
 def _singular(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return singular values and right singular vectors, in rows."""
     if len(rows) > 2 * rows.shape[1]:
-        rows = np.linalg.qr(rows, mode="r")
+        rows = np.asarray(np.linalg.qr(rows, mode="r"))
     _, values, directions = np.linalg.svd(rows, full_matrices=False)
     return values, directions
 

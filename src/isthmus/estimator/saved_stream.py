@@ -44,10 +44,11 @@ def stream_decoded(values: dict[str, Any], arrays: dict[str, np.ndarray], optimi
         taken = _checks.integer("memory_steps", values["memory_steps"], minimum=0)
         memory = Memory([arrays[f"average{number}"] for number in range(count)], taken)
     if values.get("seen") is not None:
-        seen = Running(**values["seen"], **{name: arrays[f"seen_{name}"] for name in SEEN})
+        fields: dict[str, Any] = values["seen"] | {name: arrays[f"seen_{name}"] for name in SEEN}
+        seen = Running(**fields)
     if f"kept_{KEPT[0]}" in arrays:
         threshold = -np.inf if values["threshold"] is None else _checks.real("threshold", values["threshold"])
-        kept = Reservoir(*(arrays[f"kept_{name}"] for name in KEPT), threshold)
+        kept = Reservoir(**{name: arrays[f"kept_{name}"] for name in KEPT}, threshold=threshold)
     if WAITING[0] in arrays:
         rows, weights = (arrays[name] for name in WAITING)
         seen = Running.empty(rows.shape[1], 1).with_rows(rows, weights)
