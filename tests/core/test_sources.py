@@ -60,6 +60,39 @@ def test_subset_repeats_by_seed_and_takes_no_point_twice():
     np.testing.assert_array_equal(first.labels, labels[chosen])
 
 
+def test_tables_have_the_names_of_their_columns():
+    columns = im.load_data("wine").columns
+    assert columns is not None and (columns[0], len(columns)) == ("alcohol", 13)
+    assert im.load_data("digits").columns is None
+
+
+@pytest.fixture
+def people(tmp_path):
+    lines = [",name,size [m],weight,", "0,Ada,1.65,61,", "1,Grace,1.52,54,", "2,Emmy,1.58,68,", "3,Mary,1.61,70,"]
+    (tmp_path / "people.csv").write_text("\n".join(lines))
+    return tmp_path / "people.csv"
+
+
+def test_a_file_is_read_centred_and_scaled_by_feature(people):
+    for name in (people, str(people)):
+        data = im.load_data(name, label="name")
+        assert (data.name, data.columns, data.points.shape) == ("people.csv", ("size [m]", "weight"), (4, 2))
+        np.testing.assert_allclose(data.mean, 0, atol=1e-15)
+        np.testing.assert_allclose((data.points**2).mean(axis=0), 1 / 2, rtol=1e-12)
+        np.testing.assert_allclose(data.restore(data.points)[:, 1], [61, 54, 68, 70], rtol=1e-12)
+        assert data.labels is not None and data.labels.tolist() == ["Ada", "Grace", "Emmy", "Mary"]
+        assert "column '' counts the rows and was left out" in data.notes
+    raw = im.load_data(people, columns="weight", scale="none", center=False)
+    np.testing.assert_array_equal(raw.points, [[61], [54], [68], [70]])
+
+
+def test_subset_of_a_file_keeps_labels_with_their_points(people):
+    whole, part = (im.load_data(people, count, 1, label="name", center=False, scale="none") for count in (None, 2))
+    assert whole.labels is not None and part.labels is not None and part.size == 2
+    of = dict(zip(whole.labels.tolist(), whole.points.tolist(), strict=True))
+    assert [of[name] for name in part.labels.tolist()] == part.points.tolist()
+
+
 def test_subset_of_all_points_is_the_whole():
     whole, subset = im.load_data("wine"), im.load_data("wine", max_points=1000, seed=5)
     np.testing.assert_array_equal(whole.points, subset.points)
@@ -70,6 +103,16 @@ def test_subset_of_all_points_is_the_whole():
     [
         ({"name": "digit"}, im.ArgumentError, r"Argument 'name' must be one of .* 'digit'; did you mean 'digits'\?"),
         ({"name": "cifar"}, im.ArgumentError, r"must be one of 'digits', 'breast_cancer', 'wine', 'mnist', .*'cifar'"),
+        (
+            {"name": "table.xlsx"},
+            im.ArgumentError,
+            r"must be one of 'digits', .*'a file \(.csv, .*, but it is 'table.xl",
+        ),
+        ({"name": "none.csv"}, im.StudyFileError, "Data file 'none.csv' can't be read as a table of numbers: No such"),
+        ({"name": "a\0.csv"}, im.ArgumentError, "Argument 'name' must be the path of a file or folder"),
+        ({"name": "wine", "header": True}, im.ArgumentError, "Argument 'header' must be left out for 'wine', which is"),
+        ({"name": "wine", "drop": ["a"]}, im.ArgumentError, "Argument 'drop' must be left out for 'wine', which is no"),
+        ({"name": "wine", "missing": "x"}, im.ArgumentError, "Argument 'missing' must be"),
         ({"name": 3}, im.ArgumentTypeError, "Argument 'name' must be one of .* but it is 3"),
         ({"name": "wine", "max_points": 0}, im.ArgumentError, "Argument 'max_points' must be an integer of at least 1"),
         ({"name": "wine", "max_points": 2.0}, im.ArgumentTypeError, "Argument 'max_points' must be an integer"),

@@ -48,7 +48,7 @@ def refusal(**values) -> str:
 
 
 def read(path: Path, **options) -> np.ndarray:
-    data = data_of(source=str(path), center=False, **options)
+    data = data_of(**({"source": str(path), "center": False, "scale": "none"} | options))
     assert isinstance(data, im.Data)
     return data.points
 
@@ -149,7 +149,8 @@ def test_wrong_values_are_refused(values, message):
     ("values", "start", "suggestion"),
     [
         ({"data": {"source": "digit"}}, "Argument 'data.source' must be one of 'digits', ", "did you mean 'digits'?"),
-        ({"data": {"source": "points.txt"}}, "Argument 'data.source' must be one of ", "'points.txt'"),
+        ({"data": {"source": "points.xlsx"}}, "Argument 'data.source' must be one of ", "'points.xlsx'"),
+        ({"data": {"source": "points.xlsx"}}, "Argument 'data.source' must be one of ", "'a file (.csv, .tsv, .txt, "),
         ({"activation": "tahn"}, "Argument 'activation' must be one of 'tanh', ", "did you mean 'tanh'?"),
         ({"activation": ["tanh", "rel"]}, "Argument 'activation' must be one of 'tanh', ", "did you mean 'relu'?"),
     ],
@@ -221,6 +222,50 @@ def test_a_file_that_is_missing_or_a_folder_is_refused_by_name(name, tmp_path):
         (tmp_path / folder).mkdir()
     with pytest.raises(im.StudyFileError, match=f"^Data file '.*{name}' can't be read"):
         read(tmp_path / name)
+
+
+def test_a_file_is_scaled_by_feature_unless_told_otherwise(tmp_path):
+    np.savetxt(tmp_path / "points.CSV", TABLE * [1, 1e6, 1e-6], delimiter=",", header="a,b,c", comments="")
+    source = str(tmp_path / "points.CSV")
+    words = DataSpecification.model_validate({"source": source})
+    data = words.build()
+    assert isinstance(data, im.Data) and data.columns == ("a", "b", "c")
+    np.testing.assert_allclose((data.points**2).mean(axis=0), 1 / 3, rtol=1e-12)
+    assert (words.scaling, words.described) == ("features", "points.CSV, scaled by feature")
+    raw = DataSpecification.model_validate({"source": source, "scale": "none"})
+    assert raw.described == "points.CSV, in its own units"
+    assert DataSpecification.model_validate({"source": "wine"}).described == "wine"
+    robust = data_of(source=source, scale="robust")
+    assert isinstance(robust, im.Data) and not np.allclose(robust.points, data.points)
+
+
+def test_the_keys_of_a_file_are_those_of_load_data(tmp_path):
+    lines = ["name;a;b;c", "x;1,5;2;", "y;2,5;4;1", "z;0,5;3;2", "w;0,5;3;4"]
+    (tmp_path / "points.txt").write_text("\n".join(lines))
+    keys: dict[str, Any] = {
+        "drop": ["b"],
+        "label": "name",
+        "header": True,
+        "separator": ";",
+        "decimal": ",",
+        "missing": "ignore",
+        "scale": "robust",
+    }
+    data = data_of(source=str(tmp_path / "points.txt"), **keys)
+    same = im.load_data(tmp_path / "points.txt", **keys)
+    assert isinstance(data, im.Data) and data.columns == ("a", "c")
+    assert data.labels is not None and data.labels.tolist() == list("xyzw")
+    np.testing.assert_array_equal(data.points, same.points)
+    assert np.isnan(data.points).tolist() == [[False, True], *[[False, False]] * 3]
+    words = DataSpecification.model_validate({"source": "f.csv", **keys})
+    assert DataSpecification.model_validate(tomllib.loads(commented_toml(words))) == words
+
+
+@pytest.mark.parametrize(("key", "value"), [("columns", ["a"]), ("label", 0), ("header", False), ("decimal", ",")])
+@pytest.mark.parametrize("source", ["digits", "manifold"])
+def test_what_is_said_of_a_file_is_refused_of_other_sources(key, value, source):
+    text = refusal(data={"source": source, key: value})
+    assert text.startswith(f"Argument 'data.{key}' must be left out for '{source}', which is no file, but it is ")
 
 
 @pytest.mark.parametrize("options", [{}, {"max_points": 1}])

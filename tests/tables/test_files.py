@@ -327,6 +327,8 @@ def test_a_label_is_no_feature(table):
     assert whole is not None and whole.dtype == np.int64 and whole.tolist() == [1, 2]
     nameless = table(["5.1,3.5,setosa", "4.9,3.0,virginica", "", "4.7,3.2,"], label=2).labels
     assert nameless is not None and nameless.tolist() == ["setosa", "virginica", ""]
+    partly = table(["a,b", "1.5,3", "2.5,"], label="b").labels
+    assert partly is not None and partly.tolist() == ["3.0", ""]
 
 
 def test_blocks_of_rows_join_to_one_table(table, refusal, monkeypatch):

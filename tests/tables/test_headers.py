@@ -168,3 +168,10 @@ def test_a_named_column_that_counts_the_rows_is_kept_and_said(read):
 def test_an_unnamed_column_that_is_no_count_is_kept(read):
     assert read([",a", "0.5,2", "3.5,4"]).columns == ("", "a")
     assert read(["1", "2", "3"]).values.shape == (3, 1)
+
+
+def test_a_column_without_name_and_entries_is_left_out_and_one_of_missing_values_is_not(read):
+    found = read(["a,,b", "0.5,,2", "3.5,,4"])
+    assert found.columns == ("a", "b") and found.notes == ("column '' is empty and was left out",)
+    with pytest.raises(im.StudyFileError, match="2 values are missing"):
+        read(["0.5,NA,2", "3.5,NA,4"])

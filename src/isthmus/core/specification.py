@@ -13,20 +13,38 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from isthmus import _checks
-from isthmus._errors import ArgumentError, IsthmusError, StudyFileError
+from isthmus._errors import ArgumentError, IsthmusError
 from isthmus.core.activations import ACTIVATIONS
-from isthmus.core.data import Data, Scale, Stream
+from isthmus.core.data import Data, Stream
 from isthmus.core.laws import Law, aligned_law, independent_law
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Optimizer
 from isthmus.core.problem import Problem
 from isthmus.core.rates import Rate
-from isthmus.core.sources import SOURCES, gaussian_stream, load_data, manifold_stream
+from isthmus.core.scaling import Scale
+from isthmus.core.sources import (
+    FILES,
+    OF_FILES,
+    SOURCES,
+    gaussian_stream,
+    is_file,
+    load_data,
+    manifold_stream,
+    usual_scale,
+)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=_checks.LARGEST_SEED)]
+Columns = Annotated[str | int | tuple[str | int, ...] | None, Field(union_mode="smart")]
 GENERATORS = ("gaussian", "manifold")
+SCALED = {
+    "none": "in its own units",
+    "total": "in one unit for all columns",
+    "features": "scaled by feature",
+    "robust": "scaled by feature, by the distance of the quartiles",
+}
+"""What each scaling does, in words."""
 UNIONS = {"activation": "one name or a pair", "weight_decay": "one number of at least 0 or a pair"}
 
 
@@ -60,11 +78,20 @@ class Strict(BaseModel):
 class DataSpecification(Strict):
     """Where points come from: a named set, a file, or a generator."""
 
-    source: str = Field("digits", description="a named set, 'gaussian', 'manifold', or a .npy or .csv file")
+    source: str = Field("digits", description="a named set, 'gaussian', 'manifold', or a file of numbers")
     max_points: Count | None = Field(None, description="keep a random subset of a named set or file")
     seed: Seed = Field(0, description="of the subset, the manifold and the points drawn from a generator")
     center: bool = True
-    scale: Scale | None = Field(None, description="'none', 'total' or 'features'; by default what suits the source")
+    scale: Scale | None = Field(
+        None, description="'none', 'total', 'features' or 'robust'; by default what suits the source"
+    )
+    columns: Columns = Field(None, description="file: its features, by name or place; all by default")
+    drop: Columns = Field(None, description="file: columns that are no features; by default an index without a name")
+    label: str | int | None = Field(None, description="file: the column that colours the latents, no feature")
+    header: bool | None = Field(None, description="file: whether the first line holds names")
+    separator: str | None = Field(None, description="file: one character, 'tab' or 'space'")
+    decimal: Literal[".", ","] | None = Field(None, description="file: the decimal mark")
+    missing: Literal["refuse", "ignore"] = Field("refuse", description="'ignore' leaves missing values out of the risk")
     points: Count = Field(256, description="generator: how many points to draw")
     stream: bool = Field(False, description="generator: draw fresh points at every step (one pass)")
     variances: tuple[NonNegative, ...] = Field((), description="gaussian: the diagonal of the covariance")
@@ -75,8 +102,12 @@ class DataSpecification(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> DataSpecification:
-        if self.source not in (*SOURCES, *GENERATORS) and Path(self.source).suffix not in (".npy", ".csv"):
-            _checks.choice("data.source", self.source, (*SOURCES, *GENERATORS, "a .npy file", "a .csv file"))
+        _checks.path("data.source", self.source)
+        if not is_file(self.source):
+            _checks.choice("data.source", self.source, (*SOURCES, *GENERATORS, FILES))
+            for key in OF_FILES:
+                if (value := getattr(self, key)) is not None:
+                    _checks.refuse(f"data.{key}", f"be left out for {self.source!r}, which is no file", value)
         if self.stream and self.source not in GENERATORS:
             _checks.refuse("data.stream", "be false for a finite set of points", True)
         if self.source == "gaussian" and not self.variances:
@@ -86,26 +117,31 @@ class DataSpecification(Strict):
     @property
     def scaling(self) -> Scale:
         """The scaling that is used: the one that is set, or else what suits the source."""
-        return self.scale or (SOURCES[self.source][1] if self.source in SOURCES else "none")
+        return self.scale or usual_scale(self.source)
+
+    @property
+    def described(self) -> str:
+        """The name of the source, and how it is scaled where that goes without saying for no file."""
+        return f"{Path(self.source).name}, {SCALED[self.scaling]}" if is_file(self.source) else self.source
 
     def build(self) -> Data | Stream:
         """Return the data, or the stream."""
-        if self.source in SOURCES:
+        if self.source not in GENERATORS:
             return load_data(
-                self.source, max_points=self.max_points, seed=self.seed, center=self.center, scale=self.scaling
+                self.source,
+                self.max_points,
+                self.seed,
+                center=self.center,
+                scale=self.scaling,
+                missing=self.missing,
+                **{key: getattr(self, key) for key in OF_FILES},
             )
-        if self.source in GENERATORS:
-            stream = self._generator()
-            if self.stream:
-                return stream
-            _checks.memory("data.points", self.points, 8 * self.points * stream.dim)
-            points, name = stream.draw(self.points, self.seed).points, stream.name
-        else:
-            path = _checks.path("data.source", self.source)
-            points, name = _read_table(path), path.name
-            if self.max_points is not None and self.max_points < len(points):
-                points = points[np.random.default_rng(self.seed).permutation(len(points))[: self.max_points]]
-        return Data(points, center=self.center, scale=self.scaling, name=name)
+        stream = self._generator()
+        if self.stream:
+            return stream
+        _checks.memory("data.points", self.points, 8 * self.points * stream.dim)
+        points = stream.draw(self.points, self.seed).points
+        return Data(points, center=self.center, scale=self.scaling, name=stream.name)
 
     def _generator(self) -> Stream:
         if self.source == "gaussian":
@@ -303,30 +339,3 @@ def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
 def _centred(sample: Data, source: Data | Stream) -> Data:
     """Return the sample, centred where it stands for a population of mean 0 and is off by its own error only."""
     return sample if isinstance(source, Data) else Data(sample.points, center=True)
-
-
-def _read_table(path: Path) -> Any:
-    """Return the numbers of a .npy or .csv file, shape (n, d); a first line of names is skipped."""
-    try:
-        if path.suffix == ".npy":
-            with path.open("rb") as file:
-                return _checks.array("points", np.lib.format.read_array(file, allow_pickle=False), ("n", "d"))
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        numbers = [_is_number(field) for field in lines[0].split(",")] if lines else []
-        rows = lines[0 if any(numbers) else 1 :]
-        if not rows:
-            raise ValueError("it has no rows")
-        return np.loadtxt(rows, delimiter=",", ndmin=2)
-    except Exception as error:  # a stranger's file may make NumPy fail in any way
-        if isinstance(error, IsthmusError):
-            raise
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise StudyFileError(f"Data file '{path}' can't be read as a table of numbers: {reason}.") from error
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -105,11 +105,10 @@ def _are_numbers_of_rows(column: np.ndarray) -> bool:
 
 
 def _is_blank(raw: Raw, place: int) -> bool:
-    return (
-        (raw.names is None or not raw.names[place])
-        and place not in raw.odd
-        and bool(np.isnan(raw.values[:, place]).all())
-    )
+    """Return whether a column has neither a name nor any entry, as between two separators at the end of all lines."""
+    if (raw.names is not None and raw.names[place]) or place in raw.odd or not np.isnan(raw.values[:, place]).all():
+        return False
+    return not any(raw.entries(place))
 
 
 class _Finder:
@@ -194,9 +193,11 @@ def _refuse_missing(raw: Raw, values: np.ndarray, features: list[int], finder: _
 
 
 def _label(raw: Raw, place: int) -> np.ndarray:
-    """Return what points are labelled by: whole numbers, numbers, or texts."""
+    """Return what points are labelled by: whole numbers, numbers, or texts, which may be empty."""
     if place in raw.odd:
         return raw.entries(place)
     values = raw.values[:, place]
-    whole = np.isfinite(values).all() and (values % 1 == 0).all() and (np.abs(values) < 2**53).all()
+    if np.isnan(values).any():
+        return np.where(np.isnan(values), "", values.astype(str))
+    whole = (np.abs(values) < 2**53).all() and (values % 1 == 0).all()
     return values.astype(np.int64) if whole else values
