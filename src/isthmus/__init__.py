@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from isthmus.core.activations import ACTIVATIONS, Activation
     from isthmus.core.autoencoder import Autoencoder
     from isthmus.core.data import Data, Stream
-    from isthmus.core.laws import GaussianNeurons, Law, SampledNeurons, aligned_law, independent_law
+    from isthmus.core.laws import Law, aligned_law, independent_law
+    from isthmus.core.neuron_laws import GaussianNeurons, SampledNeurons
     from isthmus.core.neurons import NeuronMeasure
     from isthmus.core.optimizers import Adam, GradientDescent, Momentum
     from isthmus.core.problem import Problem
@@ -71,7 +72,8 @@ _HOMES = {
     "core.activations": ("ACTIVATIONS", "Activation"),
     "core.autoencoder": ("Autoencoder",),
     "core.data": ("Data", "Stream"),
-    "core.laws": ("GaussianNeurons", "Law", "SampledNeurons", "aligned_law", "independent_law"),
+    "core.laws": ("Law", "aligned_law", "independent_law"),
+    "core.neuron_laws": ("GaussianNeurons", "SampledNeurons"),
     "core.neurons": ("NeuronMeasure",),
     "core.optimizers": ("Adam", "GradientDescent", "Momentum"),
     "core.problem": ("Problem",),

@@ -1,172 +1,20 @@
-"""Initial laws of the neurons: where the mean-field flow starts, and what a finite network's neurons are drawn from."""
+"""Pairs of initial laws: where the mean-field flow starts, and what the neurons of a finite network are drawn from."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.linalg import block_diag
 
 from isthmus import _checks
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.covariance import covariance_factor
 from isthmus.core.data import Data
 from isthmus.core.masked_pca import LinearCode
+from isthmus.core.neuron_laws import GaussianNeurons, NeuronLaw, linear_neurons
 from isthmus.core.neurons import NeuronMeasure
-
-
-class NeuronLaw(ABC):
-    """A probability law of one neuron (outgoing ∈ R^outputs, incoming ∈ R^inputs, bias ∈ R)."""
-
-    outputs: int
-    inputs: int
-
-    @abstractmethod
-    def sample(self, key: jax.Array, count: int) -> NeuronMeasure:
-        """Return the uniform measure on ``count`` independent neurons, in JAX's precision of the moment."""
-
-
-class GaussianNeurons(NeuronLaw):
-    """The Gaussian law of the joint vector (outgoing, incoming, bias) ∈ R^(outputs + inputs + 1).
-
-    Args:
-        outputs: dimension of the outgoing weight (k for an encoder, d for a decoder).
-        inputs: dimension of the incoming weight (d for an encoder, k for a decoder).
-        mean: shape (outputs + inputs + 1,); 0 if left out.
-        covariance: shape (outputs + inputs + 1,) twice; the identity if left out. It may be singular: a zero row
-            and column switches a parameter off (no biases, for example).
-
-    Example:
-        >>> import isthmus as im
-        >>> im.GaussianNeurons(outputs=2, inputs=64).number_of_normals
-        67
-
-    """
-
-    def __init__(
-        self, outputs: int, inputs: int, mean: ArrayLike | None = None, covariance: ArrayLike | None = None
-    ) -> None:
-        self.outputs = _checks.integer("outputs", outputs, minimum=1)
-        self.inputs = _checks.integer("inputs", inputs, minimum=1)
-        size = self.outputs + self.inputs + 1
-        larger = "outputs" if self.outputs > self.inputs else "inputs"
-        _checks.memory(larger, getattr(self, larger), 8 * size**2)
-        double = np.dtype(np.float64)
-        self.mean = np.zeros(size) if mean is None else _checks.array("mean", mean, (size,), double)
-        self.covariance = (
-            np.eye(size) if covariance is None else _checks.array("covariance", covariance, (size, size), double)
-        )
-        self._factor = covariance_factor("covariance", self.covariance)
-
-    def __repr__(self) -> str:
-        return f"GaussianNeurons(outputs={self.outputs}, inputs={self.inputs})"
-
-    @property
-    def number_of_normals(self) -> int:
-        """How many standard normals `from_normals` turns into one neuron."""
-        return len(self.mean)
-
-    def from_normals(self, normals: jax.Array, factor: np.ndarray | None = None) -> NeuronMeasure:
-        """Map standard normals, shape (N, outputs + inputs + 1), to the uniform measure on N neurons.
-
-        ``factor`` replaces the factor of the covariance by another one, which says which normal drives what.
-        """
-        factor = self._factor if factor is None else factor
-        dtype = normals.dtype
-        joint = normals @ jnp.asarray(factor.T, dtype) + jnp.asarray(self.mean, dtype)[None, :]
-        return NeuronMeasure(
-            masses=jnp.full(len(joint), 1 / len(joint), dtype),
-            outgoing=joint[:, : self.outputs],
-            incoming=joint[:, self.outputs : -1],
-            bias=joint[:, -1],
-        )
-
-    def in_axes(self, outgoing: np.ndarray | None = None, incoming: np.ndarray | None = None) -> GaussianNeurons:
-        """Return the law of the coordinates of the weights along orthonormal axes, in the columns of (d, r) arrays.
-
-        With fewer axes than dimensions it is the marginal law of these coordinates.
-        """
-        blocks = [
-            np.eye(size) if axes is None else axes.T
-            for size, axes in ((self.outputs, outgoing), (self.inputs, incoming), (1, None))
-        ]
-        turn = np.asarray(block_diag(*blocks))
-        return GaussianNeurons(
-            len(blocks[0]), len(blocks[1]), mean=turn @ self.mean, covariance=turn @ self.covariance @ turn.T
-        )
-
-    def factor_leading(self, leading: Literal["outgoing", "incoming"]) -> np.ndarray:
-        """Return a factor of the covariance whose first normals drive the weight named, the next the bias."""
-        order = np.arange(self.number_of_normals)
-        v, w, b = order[: self.outputs], order[self.outputs : -1], order[-1:]
-        order = np.concatenate([v, b, w] if leading == "outgoing" else [w, b, v])
-        return covariance_factor("covariance", self.covariance, np.eye(len(order))[:, order])
-
-    def sample(self, key: jax.Array, count: int) -> NeuronMeasure:
-        """Return the uniform measure on ``count`` independent neurons, in JAX's precision of the moment."""
-        return self.from_normals(jax.random.normal(key, (count, self.number_of_normals)))
-
-    def second_moments(self) -> np.ndarray:
-        """Return E (v, w)(v, w)ᵀ of (outgoing, incoming), without the bias."""
-        return (self.covariance + np.outer(self.mean, self.mean))[:-1, :-1]
-
-    @property
-    def outgoing_is_noise(self) -> bool:
-        """Whether the outgoing weight has mean 0 and is independent of (incoming, bias)."""
-        cross = self.covariance[: self.outputs, self.outputs :]
-        return not cross.any() and not self.mean[: self.outputs].any()
-
-
-@dataclass(frozen=True)
-class SampledNeurons(NeuronLaw):
-    """A law given by its own sampler.
-
-    Args:
-        sampler: ``sampler(key, n)`` returns (outgoing, incoming, bias) of n independent neurons, of shapes
-            (n, outputs), (n, inputs) and (n,), written with JAX.
-        outputs, inputs: dimensions of the outgoing and the incoming weight.
-
-    Such a law is drawn from at random only: Sobol' points need `GaussianNeurons`.
-
-    Example:
-        >>> import isthmus as im
-        >>> import jax
-        >>> def signs(key, n):
-        ...     s = jax.random.rademacher(key, (n, 3)).astype(float)
-        ...     return s[:, :1], s, 0 * s[:, 0]
-        >>> im.SampledNeurons(signs, outputs=1, inputs=3).outputs
-        1
-
-    """
-
-    sampler: Callable[[jax.Array, int], tuple[jax.Array, jax.Array, jax.Array]]
-    outputs: int
-    inputs: int
-
-    def __post_init__(self) -> None:
-        _checks.function("sampler", self.sampler)
-        _checks.integer("outputs", self.outputs, minimum=1)
-        _checks.integer("inputs", self.inputs, minimum=1)
-
-    def sample(self, key: jax.Array, count: int) -> NeuronMeasure:
-        """Return the uniform measure on ``count`` independent neurons, in JAX's precision of the moment."""
-        drawn = _checks.called("sampler", lambda: [jnp.asarray(part, float) for part in self.sampler(key, count)])
-        if len(drawn) != 3:
-            what = _checks.described(f"one that returns {len(drawn)}")
-            _checks.refuse("sampler", "return three arrays (outgoing, incoming, bias)", what)
-        outgoing, incoming, bias = drawn
-        shapes = (outgoing.shape, incoming.shape, bias.shape)
-        wanted = ((count, self.outputs), (count, self.inputs), (count,))
-        if shapes != wanted:
-            _checks.refuse("sampler", f"return arrays of shapes {wanted}", _checks.described(f"of shapes {shapes}"))
-        return NeuronMeasure(jnp.full(count, 1 / count), outgoing, incoming, bias)
 
 
 class Correction(ABC):
@@ -252,17 +100,15 @@ def independent_law(
 
     """
     latent_dim, data_dim = _dimensions(latent_dim, data_dim)
-    scales = {
-        "outgoing_scale": outgoing_scale,
-        "incoming_scale": incoming_scale,
-        "bias_scale": bias_scale,
-    }
-    variances = [_checks.scale(name, value, minimum=0) ** 2 for name, value in scales.items()]
-    _checks.memory("data_dim", data_dim, 8 * (latent_dim + data_dim + 1) ** 2)
-    return Law(
-        GaussianNeurons(latent_dim, data_dim, covariance=np.diag(np.repeat(variances, (latent_dim, data_dim, 1)))),
-        GaussianNeurons(data_dim, latent_dim, covariance=np.diag(np.repeat(variances, (data_dim, latent_dim, 1)))),
+    outgoing_scale = _checks.scale("outgoing_scale", outgoing_scale, minimum=0)
+    incoming_scale = _checks.scale("incoming_scale", incoming_scale, minimum=0)
+    bias_scale = _checks.scale("bias_scale", bias_scale, minimum=0)
+    _checks.memory("data_dim", data_dim, 8 * latent_dim * data_dim)
+    encoder, decoder = (
+        linear_neurons(None, shape, np.full(shape[1], incoming_scale**2), outgoing_scale, bias_scale)
+        for shape in ((latent_dim, data_dim), (data_dim, latent_dim))
     )
+    return Law(encoder, decoder)
 
 
 def aligned_law(
@@ -294,7 +140,8 @@ def aligned_law(
         strength: fraction of the PCA reconstruction, in [0, 1]. At 0 the limit is trivial; 1 starts at PCA.
         preactivation_scale: root mean square of ⟨w, x⟩ over law and data, and of ⟨u, Vᵀx⟩ likewise.
         bias_scale: standard deviation of the biases.
-        outgoing_noise: standard deviation of the independent part of each outgoing weight.
+        outgoing_noise: standard deviation of the independent part of each outgoing weight, relative to the root mean
+            square distance of the points from their mean.
 
     Raises:
         ArgumentError: where the data isn't centred or has fewer than k directions of positive variance.
@@ -329,7 +176,7 @@ def aligned_law(
         preactivation_scale,
         bias_scale,
     )
-    encoder, decoder = (side.law(bias_scale, outgoing_noise) for side in sides)
+    encoder, decoder = (side.law(bias_scale, outgoing_noise * np.sqrt(total)) for side in sides)
     return Law(encoder, decoder, (encoder_activation.name, decoder_activation.name))
 
 
@@ -354,15 +201,7 @@ class AlignedSide(NamedTuple):
 
     def law(self, bias_scale: float, noise: float) -> GaussianNeurons:
         """Return the Gaussian law of (v, w, b), for which Stein's factor is the gain."""
-        outputs, inputs = self.slope.shape
-        covariance = np.zeros((outputs + inputs + 1,) * 2)
-        across = self.slope * self.variances
-        covariance[:outputs, :outputs] = across @ self.slope.T + noise**2 * np.eye(outputs)
-        covariance[:outputs, outputs:-1] = across
-        covariance[outputs:-1, :outputs] = across.T
-        covariance[outputs:-1, outputs:-1] = np.diag(self.variances)
-        covariance[-1, -1] = bias_scale**2
-        return GaussianNeurons(outputs, inputs, covariance=covariance)
+        return linear_neurons(self.slope, self.slope.shape, self.variances, noise, bias_scale)  # pyright: ignore[reportArgumentType]
 
 
 def alignment(

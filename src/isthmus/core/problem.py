@@ -18,7 +18,8 @@ from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data, Stream
 from isthmus.core.frame import Frame
-from isthmus.core.laws import GaussianNeurons, Law
+from isthmus.core.laws import Law
+from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import GradientDescent, Motion, Optimizer
 from isthmus.core.rates import Rate

@@ -10,7 +10,7 @@ from scipy.special import roots_hermitenorm
 from isthmus import _checks
 from isthmus.core.covariance import RELATIVE_ROUNDING
 from isthmus.core.frame import Frame
-from isthmus.core.laws import GaussianNeurons
+from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.sobol import matched, sobol_normals
 

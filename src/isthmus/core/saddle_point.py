@@ -23,7 +23,8 @@ from isthmus._precision import computing_in
 from isthmus.core.activations import Activation
 from isthmus.core.data import Data
 from isthmus.core.frame import Frame
-from isthmus.core.laws import GaussianNeurons, Law
+from isthmus.core.laws import Law
+from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.quadrature import sobol_particles
 from isthmus.core.rates import Rate
@@ -79,7 +80,7 @@ def saddle_point(
     encoder, decoder = law.encoder, law.decoder
     if not activations[1].smooth:
         hint = "use a smooth one, or train_biases=False with biases of positive variance"
-        atom = isinstance(decoder, GaussianNeurons) and decoder.covariance[-1, -1] == 0
+        atom = isinstance(decoder, GaussianNeurons) and decoder.bias_variance == 0
         if train_biases or atom:
             _checks.refuse("problem", "have a decoder whose slope is continuous", activations[1].name, hint)
     if isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons):

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from isthmus import _checks
 from isthmus._errors import NumericalError
 from isthmus.core import rates
-from isthmus.core.laws import GaussianNeurons
+from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.optimizers import GradientDescent, Momentum, Motion
 from isthmus.core.problem import Problem
 
@@ -126,7 +126,7 @@ def moment_flow(
 def _moments(name: str, law: object) -> np.ndarray:
     if not isinstance(law, GaussianNeurons):
         _checks.refuse_type(name, "be GaussianNeurons", _checks.described(f"of type {type(law).__name__}"))
-    if law.covariance[-1, -1] != 0 or law.mean[-1] != 0:
+    if law.bias_variance != 0 or law.mean[-1] != 0:
         _checks.refuse(name, "have no bias (a zero row and column of the covariance)", _checks.described("biased"))
     return law.second_moments()
 

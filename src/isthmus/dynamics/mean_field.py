@@ -19,7 +19,7 @@ from isthmus._precision import Precision, floating
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data, Stream
 from isthmus.core.frame import Frame
-from isthmus.core.laws import GaussianNeurons
+from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import Quadrature, check_quadrature, gauss_hermite_particles, sobol_particles
 from isthmus.dynamics.flow import Flow, FlowSettings, flow_settings, integrate_flow

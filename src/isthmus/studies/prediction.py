@@ -13,7 +13,7 @@ from scipy.stats import kstest
 from isthmus import _checks
 from isthmus._errors import NumericalError
 from isthmus._version import __version__
-from isthmus.core.laws import GaussianNeurons
+from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.results import MeanFieldPath
