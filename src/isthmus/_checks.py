@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import numbers
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +27,15 @@ SCALES = (1e-100, 1e100)
 def refuse(name: str, rule: str, value: object, hint: str = "") -> NoReturn:
     """Raise `ArgumentError` in the common grammar."""
     raise ArgumentError(_message(name, rule, value, hint))
+
+
+@contextlib.contextmanager
+def renamed(name: str, given: str) -> Iterator[None]:
+    """Name the argument ``given`` by the user in refusals of ``name``."""
+    try:
+        yield
+    except (ArgumentError, ArgumentTypeError) as error:
+        raise type(error)(str(error).replace(f"Argument '{name}'", f"Argument '{given}'", 1)) from None
 
 
 def refuse_type(name: str, rule: str, value: object, hint: str = "") -> NoReturn:
@@ -134,10 +144,14 @@ def finite(name: str, values: np.ndarray) -> None:
         refuse(name, "be finite", described("not"))
 
 
-def finite_squares(name: str, values: np.ndarray) -> None:
-    """Refuse points, shape (n, d), so large that their squares, of which risks are made, leave the precision."""
-    largest = max(float(np.fmax.reduce(values, None)), -float(np.fmin.reduce(values, None)))  # |values| would be a copy
-    most = float(np.sqrt(np.finfo(values.dtype).max / values.shape[1])) / 4
+def finite_squares(name: str, values: np.ndarray, columns: int | None = None) -> None:
+    """Refuse entries of points of so many columns so large that squares, of which risks are made, leave the precision.
+
+    These are ``values``, of shape (n, d) where the number of columns isn't given.
+    """
+    low, high = np.fmin.reduce(values, None, initial=0.0), np.fmax.reduce(values, None, initial=0.0)
+    largest = max(float(high), -float(low))  # |values| would be a copy
+    most = float(np.sqrt(np.finfo(values.dtype).max / (columns or values.shape[1]))) / 4
     if largest > most:
         refuse(name, f"be at most {most:.3g}, so that squares are finite", largest, "measure them in another unit")
 

@@ -20,6 +20,7 @@ from isthmus.estimator.limit import limit_problem
 from isthmus.estimator.run import Watch
 from isthmus.estimator.schedule import HEAVY_BALL, Schedule
 from isthmus.estimator.settings import Settings
+from isthmus.estimator.span import Rows
 from isthmus.estimator.stiffness import stiffness
 from isthmus.theory.curvature import curvature
 
@@ -43,7 +44,8 @@ def uniform(points):
 
 def table_of(points, k=2, splits=None, validation=None):
     weights = uniform(points)
-    return automatic.Table(points, weights, Spectrum.of(points, weights, k), splits or [], validation)
+    validation = None if validation is None else Rows(validation)
+    return automatic.Table(Rows(points), weights, Spectrum.of(points, weights, k), splits or [], validation)
 
 
 def settings_of(**changes):

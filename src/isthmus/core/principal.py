@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from isthmus.core.scaling import DOUBLE, ENTRIES, Scaling, blocks
+from isthmus.core.sparse import dense
 
+AT_ONCE = 1 << 22
+"""Entries up to which few points in many dimensions are decomposed at once."""
 NEGLIGIBLE = 1e-14
 """Share of the largest variance below which a direction is rounding, where it is found from products of rows."""
 
@@ -19,11 +22,11 @@ def principal_components(points: np.ndarray, weights: np.ndarray, units: Scaling
     count, dim = int((weights > 0).sum()), points.shape[1]
     if count >= dim:
         return spectrum(second_moments(points, weights, units))
-    if count * dim <= ENTRIES:
+    if count * dim <= AT_ONCE:
         scaled = [np.sqrt(part)[:, None] * filled(units.precisely(block)) for block, part in blocks(points, weights)]
         _, values, rows = np.linalg.svd(np.concatenate(scaled), full_matrices=False)
         return values**2, with_fixed_signs(rows.T)
-    return _from_products(points[weights > 0], weights[weights > 0], units)
+    return _from_products(points, weights, units)
 
 
 def second_moments(points: np.ndarray, weights: np.ndarray, units: Scaling) -> np.ndarray:
@@ -46,14 +49,15 @@ def _from_products(points: np.ndarray, weights: np.ndarray, units: Scaling) -> t
     With √p Z = U Σ Vᵀ, U and Σ² are those of the products, and V = Zᵀ√p U Σ⁻¹. Rounding leaves the columns of V short
     of orthonormal where Σ is small, which V (VᵀV)^(−1/2) repairs. Some columns are taken at a time.
     """
-    roots = np.sqrt(weights.astype(DOUBLE))[:, None]
-    step = max(1, ENTRIES // len(points))
+    rows = slice(None) if (weights > 0).all() else np.flatnonzero(weights > 0)
+    roots = np.sqrt(weights[rows].astype(DOUBLE))[:, None]
+    step = max(1, ENTRIES // len(roots))
     parts = [slice(first, first + step) for first in range(0, points.shape[1], step)]
 
     def scaled(part: slice) -> np.ndarray:
-        return roots * filled(units.of_columns(part).precisely(points[:, part]))
+        return roots * filled(units.of_columns(part).precisely(dense(points, rows, part)))
 
-    products = np.zeros((len(points),) * 2)
+    products = np.zeros((len(roots),) * 2)
     for part in parts:
         block = scaled(part)
         products += block @ block.T
@@ -93,5 +97,8 @@ def with_fixed_signs(vectors: np.ndarray) -> np.ndarray:
 
     The sign of an eigenvector is arbitrary; fixing it makes results repeat across LAPACKs.
     """
-    vectors *= np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    step = max(1, ENTRIES // len(vectors))
+    for first in range(0, vectors.shape[1], step):
+        part = vectors[:, first : first + step]
+        part *= np.sign(part[np.abs(part).argmax(axis=0), np.arange(part.shape[1])])
     return vectors

@@ -5,17 +5,20 @@ An entry that is NaN is missing. Means and spreads are those of the entries that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+
+from isthmus.core import sparse
+from isthmus.core.sparse import by_entries, dense, is_sparse
 
 Scale = Literal["none", "total", "features", "robust"]
 SCALES: tuple[Scale, ...] = ("none", "total", "features", "robust")
 DOUBLE = np.dtype(np.float64)
 BLOCK = 4096
 """Rows of an array that are copied together, at most."""
-ENTRIES = 1 << 22
+ENTRIES = 1 << 20
 """Entries of an array that are copied together, at most, where a row has fewer."""
 ROUNDING = 8
 """Multiples of a value's rounding error up to which different values count as the same."""
@@ -87,11 +90,9 @@ def scaling(points: np.ndarray, weights: np.ndarray, scale: Scale = "total") -> 
     Differences from one of the points are averaged, so that an offset that is large beside the spread, or a spread
     whose squares leave the range of double precision, costs no digits.
     """
-    mean, rest, masses = _means(points, weights)
-    largest = np.zeros(len(mean))
-    for block, _ in blocks(points, weights):
-        np.fmax(largest, np.fmax.reduce(np.abs(block - mean - rest), axis=0), out=largest)
-    largest = np.nan_to_num(largest)
+    means, largest_of, squares_of = BY_ENTRIES if by_entries(points) else BY_ROWS
+    mean, rest, masses = means(points, weights)
+    largest = np.nan_to_num(largest_of(points, weights, Scaling(mean, 1.0, rest)))
     limits = np.finfo(points.dtype)
     noise = np.maximum(ROUNDING * limits.eps * np.abs(mean), np.finfo(DOUBLE).tiny)
     varies = largest > noise
@@ -99,9 +100,7 @@ def scaling(points: np.ndarray, weights: np.ndarray, scale: Scale = "total") -> 
     if scale == "none" or not varies.any():
         return units
     size = np.where(varies, largest, 1.0)
-    squares = np.zeros(len(mean))
-    for block, part in blocks(points, weights):
-        squares += part @ np.nan_to_num((units.precisely(block) / size) ** 2)
+    squares = squares_of(points, weights, units, size)
     spreads = np.where(varies, size * np.sqrt(squares / masses), 0.0)
     if scale == "total":
         biggest = float(spreads.max())
@@ -127,6 +126,27 @@ def _means(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
     return mean, (origin - mean) + total / masses, masses
 
 
+def _largest(points: np.ndarray, weights: np.ndarray, units: Scaling) -> np.ndarray:
+    """Return the largest |x| of scaled points in each column, shape (d,)."""
+    largest = np.zeros(points.shape[1])
+    for block, _ in blocks(points, weights):
+        np.fmax(largest, np.fmax.reduce(np.abs(units.precisely(block)), axis=0), out=largest)
+    return largest
+
+
+def _squares(points: np.ndarray, weights: np.ndarray, units: Scaling, size: np.ndarray) -> np.ndarray:
+    """Return the mean of (x/size)² of scaled points in each column, shape (d,), where entries are there."""
+    squares = np.zeros(points.shape[1])
+    for block, part in blocks(points, weights):
+        squares += part @ np.nan_to_num((units.precisely(block) / size) ** 2)
+    return squares
+
+
+BY_ROWS = _means, _largest, _squares
+BY_ENTRIES = sparse.means, sparse.largest, sparse.squares
+"""What a scaling is made of, from rows or from the stored entries of large sparse tables."""
+
+
 def _interquartile_ranges(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the distance between the quartiles of each column, shape (d,), some columns at a time."""
     rows = np.flatnonzero(weights > 0)
@@ -145,14 +165,33 @@ def _interquartile_ranges(points: np.ndarray, weights: np.ndarray) -> np.ndarray
     return np.concatenate(ranges)
 
 
-def blocks(points: np.ndarray, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the points of positive weight in double precision, some rows at a time, with their weights."""
-    step = rows_at_once(points.shape[1])
-    for first in range(0, len(points), step):
-        part = weights[first : first + step]
+def blocks(points: np.ndarray, weights: np.ndarray, least: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the points of positive weight in double precision, ``least`` rows or more at a time, with their weights."""
+    for rows in row_slices(points.shape, least):
+        part = weights[rows]
         present = part > 0
         if present.any():
-            yield points[first : first + step][present].astype(DOUBLE), part[present].astype(DOUBLE)
+            block = dense(points, rows)
+            yield (block if present.all() else block[present]).astype(DOUBLE), part[present].astype(DOUBLE)
+
+
+def row_slices(shape: tuple[int, ...], least: int = 1) -> Iterator[slice]:
+    """Yield the rows of a table that are copied together, ``least`` of them or more."""
+    step = max(least, rows_at_once(shape[1]))
+    return (slice(first, first + step) for first in range(0, shape[0], step))
+
+
+def row_sums(points: Any, function: Callable[[np.ndarray, Any], np.ndarray]) -> np.ndarray:
+    """Return Σ_j function(x_j, j) of each row modulo 2⁶⁴, for a function of entries and columns that is 0 where x_j is.
+
+    It is one that returns unsigned integers.
+    """
+    if is_sparse(points):
+        return sparse.row_sums(points, function(points.data, points.indices))
+    sums = np.empty(points.shape[0], np.uint64)
+    for rows in row_slices(points.shape):
+        sums[rows] = function(points[rows], slice(None)).sum(axis=1, dtype=np.uint64)
+    return sums
 
 
 def rows_at_once(columns: int) -> int:

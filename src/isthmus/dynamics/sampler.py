@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from isthmus.core.scaling import BLOCK
+from isthmus.core.scaling import row_slices
+from isthmus.core.sparse import dense
 
 
 def content_order(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -13,9 +14,9 @@ def content_order(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     It is that of their projections on a fixed direction.
     """
     direction = np.random.default_rng(0).standard_normal(points.shape[1])
-    origin = points[np.argmax(weights > 0)].astype(float)  # a large offset would hide what differs
-    blocks = range(0, len(points), BLOCK)
-    places = np.concatenate([(points[first : first + BLOCK] - origin) @ direction for first in blocks])
+    origin = dense(points, [np.argmax(weights > 0)]).astype(float)  # a large offset would hide what differs
+    blocks = (dense(points, rows) for rows in row_slices(points.shape))
+    places = np.concatenate([(block - origin) @ direction for block in blocks])
     order = np.argsort(places, kind="stable")
     return order[weights[order] > 0]
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
-from sklearn.utils.validation import check_is_fitted
-
-from isthmus.core.scaling import DOUBLE, Scaling
-from isthmus.dynamics.evaluation import ROWS, reconstructed
 
 FENCE = 1.5
 """Of Tukey's rule: how many interquartile ranges beyond the upper quartile of ‖x − x̂‖ a row is an anomaly."""
@@ -26,23 +21,9 @@ class AnomalyScores(OutlierMixin):
 
     offset_: float
 
-    @property
     @abstractmethod
-    def _scaling(self) -> Scaling: ...
-
-    @abstractmethod
-    def _points(self, X: ArrayLike) -> np.ndarray: ...
-
-    @abstractmethod
-    def _network_in(self, dtype: np.dtype) -> Any: ...
-
     def reconstruction_error(self, X: ArrayLike, *, per_feature: bool = False) -> np.ndarray:
-        """Return ‖x − x̂‖² of every row, shape (n,), or (x − x̂)² of every entry, in the units of the data squared.
-
-        It is computed in double precision, from what is left after the mean has been subtracted.
-        """
-        check_is_fitted(self, "encoder_")
-        return self._scaled_errors(self._points(X), per_feature) * self._scaling.unit**2
+        """Return ‖x − x̂‖² of every row, shape (n,)."""
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return −‖x − x̂‖² of every row, shape (n,): the lower, the more of an anomaly."""
@@ -55,15 +36,6 @@ class AnomalyScores(OutlierMixin):
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return −1 for anomalies and 1 for other rows, shape (n,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def _scaled_errors(self, points: np.ndarray, per_feature: bool = False) -> np.ndarray:
-        """Return ‖x − x̂‖² of every row, or of every entry, in the units of the computation, some rows at a time."""
-        network, parts = self._network_in(DOUBLE), []
-        for first in range(0, len(points), ROWS):
-            scaled = self._scaling.precisely(points[first : first + ROWS])
-            squares = (scaled - reconstructed(network, scaled)) ** 2
-            parts.append(squares if per_feature else squares.sum(axis=1))
-        return np.concatenate(parts)
 
 
 def offset_of(errors: np.ndarray, weights: np.ndarray, contamination: float | None) -> float:

@@ -4,49 +4,42 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from isthmus import _checks
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.optimizers import Optimizer
-from isthmus.core.scaling import Scaling
-from isthmus.dynamics.evaluation import decoded, encoded
 from isthmus.estimator.anomalies import AnomalyScores, offset_of
 from isthmus.estimator.automatic import Table, trained_automatically
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
-from isthmus.estimator.coordinates import Coordinates, Spectrum
+from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import trained_explicitly
+from isthmus.estimator.fitted import FittedNetwork
 from isthmus.estimator.folds import everything, splits_of
+from isthmus.estimator.inputs import checked
 from isthmus.estimator.judge import Judge, sample_rows
 from isthmus.estimator.partial import State, Stream, advanced
 from isthmus.estimator.run import Run, Watch
 from isthmus.estimator.running import Running
 from isthmus.estimator.saving import read_model, write_model
 from isthmus.estimator.settings import AUTO, Auto, Settings
-from isthmus.exports.conversion import plain_autoencoder
-from isthmus.exports.onnx_graph import onnx_graph
-from isthmus.exports.plain import PlainAutoencoder
-from isthmus.exports.torch_module import torch_module
+from isthmus.estimator.span import Rows, Span
 from isthmus.theory.resizing import resize
 
 if TYPE_CHECKING:
     from isthmus.estimator.diagnosis import Diagnosis
 
-FLOATS = [np.float64, np.float32]
-ROUNDING = 1e-24
-"""Squared error, in units of the variance, that is nothing but rounding."""
-
 
 class MeanFieldAutoencoder(
-    CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, AnomalyScores, BaseEstimator
+    CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedNetwork, AnomalyScores, BaseEstimator
 ):
     r"""A wide autoencoder with a bottleneck, trained from the PCA reconstruction on; where PCA is better, it is PCA.
 
@@ -190,20 +183,24 @@ class MeanFieldAutoencoder(
         points, weights = self._checked(X, sample_weight, settings, reset=True)
         held = None if validation is None else self._points(validation)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        splits = splits_of(points, weights, groups, settings, random) if held is None else [everything(weights)]
+        span = Span.of(points, weights, settings.n_components)
+        rows, held = span.rows, None if held is None else span.taken(held)
+        self._check_memory(settings, rows.points)
+        splits = [everything(weights)]
+        if held is None:
+            splits = splits_of(points, weights, rows.points, groups, settings, random)
         with reporting(self, X, None) as report:
             watch = Watch(type(self).__name__, settings.verbose, settings.max_time, report)
             if settings.horizon is None:
-                table = Table(points, weights, Spectrum.of(points, weights, settings.n_components), splits, held)
+                table = Table(rows, weights, rows.spectrum(weights, settings.n_components), splits, held)
                 run = trained_automatically(table, settings, random, watch)
             else:
-                run = trained_explicitly(points, splits[0], held, settings, random, watch)
-        self._take(run, points.dtype)
+                run = trained_explicitly(rows, splits[0], held, settings, random, watch, points.dtype)
+        self._take(run, span, points.dtype)
         raw = _check_sample_weight(sample_weight, points, dtype=np.float64)
-        seen = Running.along(run.scaling, run.components, points, raw)
+        seen = Running.along(self._scaling, self.components_, points, raw)
         self._stream = Stream(seen=seen, begun=run.schedule is not None)
-        rows, chances = (slice(None), weights) if settings.contamination else sample_rows(points, weights)
-        self.offset_ = offset_of(self._scaled_errors(points[rows]) * self.unit_**2, chances, settings.contamination)
+        self.offset_ = self._offset(points, rows, weights, settings)
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -220,62 +217,31 @@ class MeanFieldAutoencoder(
         """
         del y
         settings = self._settings()
-        begun = hasattr(self, "encoder_")
+        begun = hasattr(self, "components_")
         points, _ = self._checked(X, sample_weight, settings, reset=not begun, least=1)
+        self._check_memory(settings, points)
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64)  # beside those of other calls
         seed = check_random_state(self.random_state).randint(2**31)
         state = State(self.autoencoder_, self._scaling, self.components_) if begun else None
         stream = self._stream if begun else Stream()
         (network, units, components), stream = advanced(state, stream, points, weights, settings, seed)
-        self._begin(units, components, network)
+        self._begin(Coordinates(units), components, network)
         self._stream, self.n_iter_ = stream, stream.steps
         return self
-
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Return the latents f(x), shape (n, k)."""
-        check_is_fitted(self, "encoder_")
-        points = self._points(X)
-        return encoded(self._network_in(points.dtype), self._scaling.of(points))
-
-    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        """Return the reconstructions g(z) of latents, shape (n, d), in the units of the data."""
-        check_is_fitted(self, "encoder_")
-        latents: Any = check_array(X, dtype=FLOATS)  # pyright: ignore[reportArgumentType]
-        if latents.shape[1] != self._n_features_out:
-            shape = _checks.described(f"of shape {latents.shape}")
-            _checks.refuse("X", f"have the {self._n_features_out} columns of latents", shape)
-        return self._scaling.undone(decoded(self._network_in(latents.dtype), latents))
-
-    def score(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> float:
-        """Return the share of variance about ``mean_`` that is reconstructed, 1 − Σ‖x − x̂‖²/Σ‖x − mean_‖².
-
-        Where all rows are at the mean it is 1 if they are reconstructed to rounding, and 0 if not.
-        """
-        del y
-        check_is_fitted(self, "encoder_")
-        points = self._points(X)
-        weights = _check_sample_weight(sample_weight, points, dtype=np.float64)
-        if not weights.any():
-            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
-        spread = float(weights @ (self._scaling.precisely(points) ** 2).sum(axis=1))
-        error = float(weights @ self._scaled_errors(points))
-        if spread == 0:
-            return float(error <= ROUNDING * weights.sum())
-        return 1 - error / spread
 
     def resized(self, width: int, X: ArrayLike) -> Self:
         """Return the fitted estimator at another width, as `isthmus.resize` makes it from points, shape (n, d).
 
         Its training goes on by `partial_fit`, with an optimizer without memories of the past.
         """
-        check_is_fitted(self, "encoder_")
+        check_is_fitted(self, "components_")
         points = self._points(X)
-        judge = Judge.uniform(points, Coordinates(self._scaling))
-        network = resize(self.autoencoder_, width, Data(judge.points, judge.weights)).autoencoder
+        judge = Judge.uniform(points, self._coordinates)
+        network = resize(self._inner, width, Data(judge.points, judge.weights)).autoencoder
         other = copy.copy(self).set_params(width=width)
         for name in ("times_", "training_curve_", "validation_times_", "validation_curve_"):  # those of another width
             other.__dict__.pop(name, None)
-        other.encoder_, other.decoder_ = network.encoder, network.decoder
+        other._network = network
         other._stream = Stream(begun=self._stream.begun, seen=self._stream.seen, kept=self._stream.kept)
         other.risk_ = judge.risk(network)
         return other
@@ -300,7 +266,7 @@ class MeanFieldAutoencoder(
         """
         from isthmus.estimator.diagnosis import Effort, diagnosed  # loads the theory, which a fit needs none of
 
-        check_is_fitted(self, "encoder_")
+        check_is_fitted(self, "components_")
         points = self._points(X)
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
         return diagnosed(self, points, weights, Effort(compare, particles, samples, seed, workers))
@@ -313,7 +279,7 @@ class MeanFieldAutoencoder(
             ArgumentError: where an activation or optimizer is one that has no name.
 
         """
-        check_is_fitted(self, "encoder_")
+        check_is_fitted(self, "components_")
         write_model(self, _checks.path("path", path))
 
     @classmethod
@@ -326,45 +292,15 @@ class MeanFieldAutoencoder(
         """
         return read_model(cls, _checks.path("path", path))
 
-    def to_numpy(self) -> PlainAutoencoder:
-        """Return the autoencoder in NumPy arrays, in a class that needs nothing but NumPy."""
-        return plain_autoencoder(self.autoencoder_, self._scaling)
-
-    def to_onnx(self, part: Literal["autoencoder", "encoder", "decoder"] = "autoencoder") -> Any:
-        """Return an ONNX model from 'points' to 'latents' and 'reconstructions', or its encoder or decoder alone."""
-        return onnx_graph(self.to_numpy(), part)
-
-    def to_torch(self) -> Any:
-        """Return a ``torch.nn.Module`` with methods ``encode`` and ``decode``."""
-        return torch_module(self.to_numpy())
-
-    @property
-    def autoencoder_(self) -> Autoencoder:
-        """The network, which acts on (x − mean_)/unit_."""
-        check_is_fitted(self, "encoder_")
-        decay = float(self.weight_decay)
-        return Autoencoder(self.encoder_, self.decoder_, *self.activations_, True, (decay, decay))
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.encoder_.outputs
-
-    @property
-    def _scaling(self) -> Scaling:
-        return Scaling(self.mean_, self.unit_)
-
-    def _network_in(self, dtype: np.dtype) -> Autoencoder:
-        return self.autoencoder_.in_precision(dtype)
-
     def _settings(self) -> Settings:
         return Settings.of(self.get_params(deep=False))
 
-    def _points(self, X: ArrayLike, **options: Any) -> np.ndarray:
-        """Return X as an array of float32 or float64, as scikit-learn checks it."""
-        validate: Any = validate_data
-        points = validate(self, X, dtype=FLOATS, **({"reset": False} | options))
-        _checks.finite_squares("X", points)
-        return points
+    def _points(self, X: ArrayLike, *, reset: bool = False, **options: Any) -> Any:
+        """Return X as finite numbers, an array of float32 or float64, or sparse: the one place where it is checked.
+
+        Its rows are read by `isthmus.core.sparse.dense`, some at a time.
+        """
+        return checked(self, X, reset=reset, **options)
 
     def _checked(
         self, X: ArrayLike, sample_weight: ArrayLike | None, settings: Settings, *, reset: bool, least: int = 2
@@ -374,18 +310,31 @@ class MeanFieldAutoencoder(
         if reset and settings.n_components > points.shape[1]:
             rule = f"be at most the number of features, n_features = {points.shape[1]}"
             _checks.refuse("n_components", rule, settings.n_components)
-        size = points.shape[1] + settings.n_components + 2
-        _checks.memory("width", settings.width, 2 * settings.width * size * points.dtype.itemsize)
-        _checks.memory("batch_size", settings.batch_size, settings.batch_size * points.shape[1] * points.itemsize)
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
         if not weights.any():
             _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
         weights = weights / weights.max()  # so that their sum is finite
         return points, weights / weights.sum()
 
-    def _take(self, run: Run, dtype: np.dtype) -> None:
+    def _check_memory(self, settings: Settings, points: np.ndarray) -> None:
+        """Refuse a width, or batches, whose arrays don't fit in memory, for points in the network's coordinates."""
+        columns, size = points.shape[1], points.dtype.itemsize
+        numbers = 2 * settings.width * (columns + settings.n_components + 2)
+        _checks.memory("width", settings.width, numbers * size)
+        _checks.memory("batch_size", settings.batch_size, settings.batch_size * columns * size)
+
+    def _offset(self, points: np.ndarray, rows: Rows, weights: np.ndarray, settings: Settings) -> float:
+        """Return the score below which rows are anomalies, from the rows in training, or some of many."""
+        chosen, chances = sample_rows(rows.points, weights)
+        if settings.contamination:
+            chosen, chances = np.arange(len(weights)), weights
+        points = points if len(chosen) == len(weights) else points[chosen]
+        return offset_of(self._sizes_and_errors(points)[1] * self.unit_**2, chances, settings.contamination)
+
+    def _take(self, run: Run, span: Span, dtype: np.dtype) -> None:
         """Keep what a fit leaves."""
-        self._begin(run.scaling, run.components, run.network.in_precision(dtype))
+        coordinates, components, network = span.placed(run)
+        self._begin(coordinates, components, network.in_precision(dtype))
         self.times_, self.training_curve_ = run.times, run.training_curve
         self.validation_times_, self.validation_curve_ = run.validation_times, run.validation_curve
         self.validation_pca_risk_ = run.validation_pca_risk
@@ -395,8 +344,12 @@ class MeanFieldAutoencoder(
         self.step_size_ = 0.0 if run.schedule is None else run.schedule.first
         self.horizon_ = 0.0 if run.schedule is None else run.schedule.time(run.steps)
 
-    def _begin(self, units: Scaling, components: np.ndarray, network: Autoencoder) -> None:
-        """Keep a network and the units that it acts in."""
-        self.mean_, self.unit_, self.components_ = units.mean, units.unit, components
-        self.encoder_, self.decoder_, self._stream = network.encoder, network.decoder, Stream()
-        self.activations_ = (network.encoder_activation, network.decoder_activation)
+    def _begin(self, coordinates: Coordinates, components: np.ndarray, network: Autoencoder) -> None:
+        """Keep a network and the coordinates in which it acts."""
+        self.mean_, self.unit_, self.components_ = coordinates.scaling.mean, coordinates.scaling.unit, components
+        self._coordinates, self._network, self._stream = coordinates, network, Stream()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

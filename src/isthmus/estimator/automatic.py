@@ -24,6 +24,7 @@ from isthmus.estimator.pool import Pool
 from isthmus.estimator.run import Run, Watch, pca_run
 from isthmus.estimator.schedule import HEAVY_BALL, LONGEST, Schedule
 from isthmus.estimator.settings import Settings, gradient_motion, natural_step
+from isthmus.estimator.span import Rows
 from isthmus.estimator.start import Start
 from isthmus.estimator.stiffness import BATCHES, stiffness
 
@@ -58,19 +59,19 @@ SEARCHED = 0.5
 
 @dataclass(frozen=True)
 class Table:
-    """Points with weights of sum 1, their spectrum, and how they are split to choose the horizon.
+    """Rows with weights of sum 1, their spectrum, and how they are split to choose the horizon.
 
     Attributes:
         splits: what to learn from and what is held out.
-        validation: points to judge by in place of the table's own, None for those.
+        validation: rows to judge by in place of the table's own, None for those.
 
     """
 
-    points: np.ndarray
+    rows: Rows
     weights: np.ndarray
     spectrum: Spectrum
     splits: list[Split]
-    validation: np.ndarray | None
+    validation: Rows | None
 
 
 class Choice(NamedTuple):
@@ -88,7 +89,7 @@ def trained_automatically(table: Table, settings: Settings, random: np.random.Ge
     """Return the network trained for the best horizon, or PCA."""
     spectrum = table.spectrum
     components = np.eye(spectrum.latent_dim, spectrum.rank)
-    judge = Judge.of(table.points, table.weights, spectrum.coordinates(spectrum.rank))
+    judge = table.rows.judge(table.weights, spectrum.coordinates(spectrum.rank))
     pca_risk = judge.pca_risk(components)
     if spectrum.left == 0:
         return pca_run(spectrum, pca_risk, f"PCA: with n_components={spectrum.latent_dim} it leaves nothing")
@@ -129,7 +130,7 @@ def _first_schedules(table: Table, settings: Settings, start: Start, seed: int) 
     random = np.random.default_rng(seed)
     network = start.network(random, min(COPY_WIDTH, settings.width), settings.decays).in_precision(SINGLE)
     coordinates = table.spectrum.coordinates(table.spectrum.rank)
-    pool = Pool(table.points, table.weights, coordinates, SINGLE, settings.batch_size)
+    pool = Pool(table.rows.points, table.weights, coordinates, SINGLE, settings.batch_size)
     curvature = stiffness(network, pool.batches(random, BATCHES), HEAVY_BALL, seed)
     if settings.optimizer is None:
         return [Schedule.automatic(curvature, longest) for longest in LONGEST]
@@ -141,17 +142,17 @@ class _Part:
 
     def __init__(self, table: Table, number: int, settings: Settings, seed: int) -> None:
         learning, held_out = table.splits[number]
-        spectrum = Spectrum.of(table.points, learning, settings.n_components)
+        spectrum = table.rows.spectrum(learning, settings.n_components)
         coordinates = spectrum.coordinates(table.spectrum.rank)
         if table.validation is None:
-            self.judge = Judge.of(table.points, held_out, coordinates)
+            self.judge = table.rows.judge(held_out, coordinates)
         else:
-            self.judge = Judge.uniform(table.validation, coordinates)
-        start = automatic_start(spectrum, Judge.of(table.points, learning, coordinates), settings)
+            self.judge = table.validation.equally(coordinates)
+        start = automatic_start(spectrum, table.rows.judge(learning, coordinates), settings)
         random = np.random.default_rng([seed, number])
         width = min(COPY_WIDTH, settings.width)
         self.network = start.network(random, width, settings.decays).in_precision(SINGLE)
-        self.pool = Pool(table.points, learning, coordinates, SINGLE, settings.batch_size)
+        self.pool = Pool(table.rows.points, learning, coordinates, SINGLE, settings.batch_size)
         self.seeds = (seed, number, 1)
         self.square = (spectrum.scaling.unit / table.spectrum.scaling.unit) ** 2  # to the units of the whole table
         self.weights = self.judge.weights * (float(held_out.sum()) or 1.0)
@@ -278,7 +279,7 @@ def _full_run(
     )
     random = np.random.default_rng(seed)
     network = start.network(random, settings.width, settings.decays).in_precision(SINGLE)
-    pool = Pool(table.points, table.weights, coordinates, SINGLE, settings.batch_size)
+    pool = Pool(table.rows.points, table.weights, coordinates, SINGLE, settings.batch_size)
     learner, curve = Learner(network, schedule.motion, averaging=True), []
     for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
         pool.train(learner, schedule, int(before), int(mark), random)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.leading import projected, squares_outside
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.principal import principal_components, with_more_directions
-from isthmus.core.scaling import Scaling, scaling
+from isthmus.core.scaling import DOUBLE, Scaling, row_slices, scaling
+from isthmus.core.sparse import dense
 
 NOTHING = 1e-13
 """Share of the variance below which what PCA leaves is the rounding of its own computation."""
@@ -27,25 +30,60 @@ class Coordinates:
     scaling: Scaling
     axes: np.ndarray | None = None
 
-    def of(self, points: np.ndarray) -> np.ndarray:
-        """Return points in these coordinates, shape (n, r), in double precision."""
-        scaled = self.scaling.precisely(points)
-        return scaled if self.axes is None else scaled @ self.axes
+    def of(self, points: np.ndarray, dtype: np.dtype = DOUBLE) -> np.ndarray:
+        """Return points, an array or sparse, in these coordinates, shape (n, r), computed in double precision."""
+        if self.axes is not None:
+            return projected(points, self.scaling, self.axes).astype(dtype, copy=False)
+        scaled = np.empty(points.shape, dtype)
+        for rows in row_slices(points.shape):
+            scaled[rows] = self.scaling.precisely(dense(points, rows))
+        return scaled
+
+    def parts(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return points in these coordinates, and the square of what they have outside the axes, shape (n,)."""
+        inside = self.of(points)
+        if self.axes is None:
+            return inside, np.zeros(points.shape[0])
+        return inside, squares_outside(points, self.scaling, self.axes, inside)
 
     def outside(self, points: np.ndarray) -> np.ndarray:
         """Return the square of what points have outside the axes, in units of the computation, shape (n,)."""
+        return self.parts(points)[1]
+
+    def batches(self, points: np.ndarray) -> Iterator[slice]:
+        """Yield rows that are brought to the coordinates together: all of them where axes make them short."""
+        return row_slices(points.shape) if self.axes is None else iter([slice(None)])
+
+    def lift(self, inside: np.ndarray) -> np.ndarray:
+        """Return the scaled points, shape (n, d), that have these coordinates and nothing outside."""
+        return inside if self.axes is None else inside @ self.axes.T
+
+    def undone(self, inside: np.ndarray) -> np.ndarray:
+        """Return points in the units of the data, shape (n, d), from their coordinates, in the type of these."""
+        restored = np.empty((len(inside), len(self.scaling.mean)), inside.dtype)
+        for rows in row_slices(restored.shape):
+            scaled = inside[rows].astype(DOUBLE)
+            restored[rows] = self.scaling.undone(self.lift(scaled))
+        return restored
+
+    def then(self, units: Scaling) -> Coordinates:
+        """Return the coordinates that are these, centred and scaled once more by one number."""
         if self.axes is None:
-            return np.zeros(len(points))
-        scaled = self.scaling.precisely(points)
-        return ((scaled - scaled @ self.axes @ self.axes.T) ** 2).sum(axis=1)
+            return Coordinates(units)
+        own = self.scaling
+        beyond = own.rest + own.unit * (self.axes @ (units.mean + units.rest))
+        mean = own.mean + beyond
+        rest = (own.mean - mean) + beyond
+        return Coordinates(Scaling(mean, own.unit * units.unit, rest, own.noise), self.axes)
 
     def lifted(self, network: Autoencoder) -> Autoencoder:
         """Return the network that acts on (x − mean)/unit in R^d, and reconstructs nothing outside the axes."""
         if self.axes is None:
             return network
         encoder, decoder = network.encoder, network.decoder
-        incoming = np.asarray(encoder.incoming, float) @ self.axes.T
-        outgoing = np.asarray(decoder.outgoing, float) @ self.axes.T
+        incoming, outgoing = np.asarray(encoder.incoming), np.asarray(decoder.outgoing)
+        axes = self.axes.astype(incoming.dtype, copy=False)
+        incoming, outgoing = incoming @ axes.T, outgoing @ axes.T
         parts = (encoder.masses, encoder.outgoing, incoming, encoder.bias)
         others = (decoder.masses, outgoing, decoder.incoming, decoder.bias)
         return network.with_measures(NeuronMeasure(*parts), NeuronMeasure(*others))  # pyright: ignore[reportArgumentType]
@@ -55,23 +93,31 @@ class Coordinates:
 class Spectrum:
     """Points with weights of sum 1, their scaling, principal variances λ and directions in columns.
 
-    There are at least k directions: where points vary in fewer, the rest of them is arbitrary.
+    There are at least k directions: where points vary in fewer, the rest of them is arbitrary. ``beyond`` is the
+    variance outside all directions.
     """
 
     scaling: Scaling
     variances: np.ndarray
     directions: np.ndarray
     latent_dim: int
+    beyond: float = 0.0
 
     @classmethod
-    def of(cls, points: np.ndarray, weights: np.ndarray, latent_dim: int) -> Spectrum:
-        """Return scaling and spectrum of points, shape (n, d)."""
-        units = scaling(points, weights)
+    def of(
+        cls, points: np.ndarray, weights: np.ndarray, latent_dim: int, outside: np.ndarray | None = None
+    ) -> Spectrum:
+        """Return scaling and spectrum of points, shape (n, d), that have squares ``outside``, shape (n,), of R^d."""
+        units, beyond = scaling(points, weights), 0.0
+        if outside is not None:
+            beyond = float(weights @ outside)
+            unit = float(np.hypot(0.0 if units.is_flat else units.unit, np.sqrt(beyond))) or 1.0
+            units, beyond = units._replace(unit=unit), beyond / unit**2
         variances, directions = principal_components(points, weights, units)
         directions = with_more_directions(directions, latent_dim)
         padded = np.zeros(directions.shape[1])
         padded[: len(variances)] = variances
-        return cls(units, padded, directions, latent_dim)
+        return cls(units, padded, directions, latent_dim, beyond)
 
     @property
     def components(self) -> np.ndarray:
@@ -81,8 +127,8 @@ class Spectrum:
     @property
     def left(self) -> float:
         """The variance that PCA leaves, 0 where it is nothing but rounding."""
-        left = float(self.variances[self.latent_dim :].sum())
-        return left if left > NOTHING * float(self.variances.sum()) else 0.0
+        left = float(self.variances[self.latent_dim :].sum()) + self.beyond
+        return left if left > NOTHING * (float(self.variances.sum()) + self.beyond) else 0.0
 
     @cached_property
     def rank(self) -> int:

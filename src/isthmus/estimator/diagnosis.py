@@ -12,11 +12,12 @@ from isthmus._version import __version__
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.scaling import DOUBLE, scaling
 from isthmus.estimator.automatic import automatic_start
-from isthmus.estimator.coordinates import Coordinates, Spectrum
+from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import explicit_start
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.limit import CONFIDENCE, LAW_POINTS, Distance, distance, limit_problem
 from isthmus.estimator.settings import Settings, rounded_down
+from isthmus.estimator.span import Span
 from isthmus.estimator.start import Start
 from isthmus.theory.activity import Activity, activity
 from isthmus.theory.curvature import FLAT, Curvature, curvature, settled
@@ -278,8 +279,8 @@ class Effort(NamedTuple):
 def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effort) -> Diagnosis:
     """Return what is found of a fitted estimator on points, shape (n, d), with weights."""
     weights, same = as_fitted(model, points, weights)
-    judge = Judge.of(points, weights, Coordinates(model._scaling))
-    network = model.autoencoder_.in_precision(DOUBLE)
+    judge = Judge.of(points, weights, model._coordinates)
+    network = model._inner.in_precision(DOUBLE)
     bent = curvature(network, judge.points, judge.weights)
     calm = settled(network, judge.points, judge.weights, bent)
     with computing_in(DOUBLE):
@@ -330,11 +331,11 @@ def beginning(model: Any, points: np.ndarray, weights: np.ndarray) -> Start | No
     if schedule is None or model.init == "independent":
         return None
     settings = Settings.of(model.get_params(deep=False))
-    spectrum = Spectrum.of(points, weights, len(model.components_))
+    rows = Span.of(points, weights, len(model.components_)).rows
+    spectrum = rows.spectrum(weights, len(model.components_))
     if schedule.counts_steps:
-        judge = Judge.of(points, weights, spectrum.coordinates(spectrum.rank))
-        return automatic_start(spectrum, judge, settings)
-    return explicit_start(spectrum, Judge.of(points, weights, Coordinates(model._scaling)), settings)
+        return automatic_start(spectrum, rows.judge(weights, spectrum.coordinates(spectrum.rank)), settings)
+    return explicit_start(spectrum, rows.judge(weights, Coordinates(spectrum.scaling)), settings)
 
 
 def _start_curvature(start: Start, network: Autoencoder) -> float:
@@ -366,7 +367,7 @@ def comparison(model: Any, start: Start | None, same: bool, effort: Effort) -> D
         schedule.own_times(model.times_),
         model.times_,
         model.training_curve_,
-        (model.encoder_.width, schedule.first, model.batch_size),
+        (model._network.encoder.width, schedule.first, model.batch_size),
         effort.particles,
         effort.samples,
         effort.seed,

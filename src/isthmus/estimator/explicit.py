@@ -21,6 +21,7 @@ from isthmus.estimator.pool import Pool
 from isthmus.estimator.run import Run, Watch, pca_run
 from isthmus.estimator.schedule import HEAVY_BALL, Schedule
 from isthmus.estimator.settings import Settings, check_number_of_steps, gradient_motion, natural_step, rounded_down
+from isthmus.estimator.span import Rows
 from isthmus.estimator.start import Start, pca_network
 from isthmus.estimator.stiffness import BATCHES, stiffness
 
@@ -64,29 +65,30 @@ def calm_step(settings: Settings, network: Autoencoder, pool: Pool, seed: int) -
 
 
 def trained_explicitly(
-    points: np.ndarray,
+    rows: Rows,
     split: Split,
-    validation: np.ndarray | None,
+    validation: Rows | None,
     settings: Settings,
     random: np.random.Generator,
     watch: Watch,
+    dtype: np.dtype,
 ) -> Run:
-    """Return the best network of the learning curve: on ``validation``, held-out points, or those in training."""
+    """Return the best network of the learning curve: on ``validation``, held-out rows, or those in training."""
     assert settings.horizon is not None
     weights, held_out = split
-    spectrum = Spectrum.of(points, weights, settings.n_components)
+    spectrum = rows.spectrum(weights, settings.n_components)
     coordinates = Coordinates(spectrum.scaling)
-    judges = [Judge.of(points, weights, coordinates)]
+    judges = [rows.judge(weights, coordinates)]
     if validation is not None:
-        judges.append(Judge.uniform(validation, coordinates))
+        judges.append(validation.equally(coordinates))
     elif held_out.any():
-        judges.append(Judge.of(points, held_out, coordinates))
+        judges.append(rows.judge(held_out, coordinates))
     start = explicit_start(spectrum, judges[0], settings)
     pca_risk = judges[0].pca_risk(spectrum.components)
     if not spectrum.variances.any():
         return pca_run(spectrum, pca_risk, "PCA: all rows are the same")
-    network = first_network(start, settings, random, points.dtype)
-    pool = Pool(points, weights, coordinates, points.dtype, settings.batch_size)
+    network = first_network(start, settings, random, dtype)
+    pool = Pool(rows.points, weights, coordinates, dtype, settings.batch_size)
     seed = int(random.integers(2**31))
     schedule = explicit_schedule(settings, network, pool, seed)
     check_number_of_steps(settings.horizon, schedule.first)

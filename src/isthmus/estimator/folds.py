@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
-from isthmus.core.scaling import BLOCK
+from isthmus.core.scaling import row_sums
 from isthmus.dynamics.sampler import content_order
 from isthmus.estimator.settings import Settings
 
@@ -40,14 +40,18 @@ def everything(weights: np.ndarray) -> Split:
 def splits_of(
     points: np.ndarray,
     weights: np.ndarray,
+    inside: np.ndarray,
     groups: ArrayLike | None,
     settings: Settings,
     random: np.random.Generator,
 ) -> list[Split]:
-    """Return what to learn from and what to hold out, as the parameters ask for it, for weights of sum 1."""
+    """Return what to learn from and what to hold out, as the parameters ask for it, for weights of sum 1.
+
+    ``inside`` are the points, or their coordinates, by which rows are brought in an order.
+    """
     if settings.horizon is not None and not settings.early_stopping:
         return [everything(weights)]
-    keys = _numbered(points, weights) if groups is None else _group_keys(groups, len(points))
+    keys = _numbered(points, weights, inside) if groups is None else _group_keys(groups, len(weights))
     if settings.early_stopping:
         return [single_split(keys, weights, settings.validation_fraction, random) or everything(weights)]
     if settings.cv is None or isinstance(settings.cv, int):
@@ -97,7 +101,7 @@ def given_splits(cv: Any, points: np.ndarray, weights: np.ndarray, groups: Array
         pairs = _checks.called("cv", lambda: list(cv.split(points, None, groups)))
     splits = []
     for pair in pairs:
-        rows = [np.zeros(len(points)), np.zeros(len(points))]
+        rows = [np.zeros(len(weights)), np.zeros(len(weights))]
         try:
             for row, chosen in zip(rows, pair, strict=True):
                 row[np.asarray(chosen)] = 1.0
@@ -113,20 +117,20 @@ def given_splits(cv: Any, points: np.ndarray, weights: np.ndarray, groups: Array
 def row_keys(points: np.ndarray) -> np.ndarray:
     """Return a number for each row that depends on its content alone, shape (n,): a hash of its bits."""
     odd = np.random.default_rng(0).integers(0, 2**63, points.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    keys = np.empty(len(points), np.uint64)
-    for first in range(0, len(points), BLOCK):
-        block = points[first : first + BLOCK].astype(float) + 0.0  # −0 becomes 0
-        bits = block.view(np.uint64)
-        bits = (bits ^ (bits >> np.uint64(32))) * odd  # in round numbers the low bits are all 0
-        keys[first : first + BLOCK] = (bits ^ (bits >> np.uint64(29))).sum(axis=1, dtype=np.uint64)
-    return keys
+
+    def hashed(values: np.ndarray, columns: Any) -> np.ndarray:
+        bits = (values.astype(float) + 0.0).view(np.uint64)  # −0 becomes 0
+        bits = (bits ^ (bits >> np.uint64(32))) * odd[columns]  # in round numbers the low bits are all 0
+        return bits ^ (bits >> np.uint64(29))
+
+    return row_sums(points, hashed)
 
 
-def _numbered(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _numbered(points: np.ndarray, weights: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return the number of each different row, in the order of their content, shape (n,)."""
-    order = content_order(points, weights)
+    order = content_order(inside, weights)
     _, first, inverse = np.unique(row_keys(points)[order], return_index=True, return_inverse=True)
-    numbers = np.zeros(len(points), int)
+    numbers = np.zeros(len(weights), int)
     numbers[order] = np.argsort(np.argsort(first))[inverse]
     return numbers
 

@@ -31,15 +31,24 @@ class Judge:
     outside: np.ndarray
 
     @classmethod
-    def of(cls, points: np.ndarray, weights: np.ndarray, coordinates: Coordinates) -> Judge:
-        """Return all points of positive weight, or of many some at evenly spaced quantiles of the weights."""
+    def of(
+        cls, points: np.ndarray, weights: np.ndarray, coordinates: Coordinates, outside: np.ndarray | None = None
+    ) -> Judge:
+        """Return all points of positive weight, or of many some at evenly spaced quantiles of the weights.
+
+        ``outside``, shape (n,), is the square of what they have besides their columns.
+        """
         rows, chances = sample_rows(points, weights)
-        return cls(coordinates.of(points[rows]), chances, coordinates.outside(points[rows]))
+        inside, left = coordinates.parts(points[rows])
+        if outside is not None:
+            left = left + outside[rows] / coordinates.scaling.unit**2
+        return cls(inside, chances, left)
 
     @classmethod
     def uniform(cls, points: np.ndarray, coordinates: Coordinates) -> Judge:
         """Return the points with equal weights, or some of many."""
-        return cls.of(points, np.full(len(points), 1 / len(points)), coordinates)
+        count = points.shape[0]
+        return cls.of(points, np.full(count, 1 / count), coordinates)
 
     def on_fewer(self, count: int) -> Judge:
         """Return the same on so many of the points, at most."""

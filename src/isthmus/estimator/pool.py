@@ -22,15 +22,14 @@ class Pool:
         self._points, self._coordinates, self._dtype, self._size = points, coordinates, dtype, batch_size
         self._sampler = Sampler(points, weights)
         columns = points.shape[1] if coordinates.axes is None else coordinates.axes.shape[1]
-        ready = len(points) * columns <= READY
-        self._ready = coordinates.of(points).astype(dtype) if ready else None
+        self._ready = coordinates.of(points, dtype) if points.shape[0] * columns <= READY else None
 
     def batches(self, random: np.random.Generator, steps: int) -> np.ndarray:
         """Return batches, shape (steps, B, r)."""
         rows = self._sampler.rows(random, (steps, self._size))
         if self._ready is not None:
             return self._ready[rows]
-        drawn = self._coordinates.of(self._points[rows.ravel()]).astype(self._dtype)
+        drawn = self._coordinates.of(self._points[rows.ravel()], self._dtype)
         return drawn.reshape(steps, self._size, -1)
 
     def train(self, learner: Learner, schedule: Schedule, begin: int, end: int, random: np.random.Generator) -> None:

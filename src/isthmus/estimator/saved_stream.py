@@ -59,18 +59,18 @@ def stream_decoded(values: dict[str, Any], arrays: dict[str, np.ndarray], optimi
     return Stream(optimizer, memory, step_size=size, seen=seen, kept=kept, begun=begun, **counts)
 
 
-def check_stream(stream: Stream, network: Autoencoder) -> None:
-    """Refuse a stream that is not one of the network."""
+def check_stream(stream: Stream, network: Autoencoder, dim: int) -> None:
+    """Refuse a stream that is not one of the network, and of rows in R^d."""
     seen, kept = stream.seen, stream.kept
     if seen is not None:
-        for name, shape in zip(SEEN, ((network.dim,), (network.dim,), ("r", network.dim)), strict=True):
+        for name, shape in zip(SEEN, ((dim,), (dim,), ("r", dim)), strict=True):
             _checks.array(name, getattr(seen, name), shape)
         _checks.integer("latent_dim", seen.latent_dim, minimum=1)
         _checks.integer("count", seen.count, minimum=0)
         for name in ("weight", "spread"):
             _checks.real(name, getattr(seen, name), minimum=0)
     if kept is not None:
-        rows = _checks.array("rows", kept.rows, ("n", network.dim))
+        rows = _checks.array("rows", kept.rows, ("n", dim))
         for name in KEPT[1:]:
             _checks.array(name, getattr(kept, name), (len(rows),))
     if stream.memory is None:

@@ -14,8 +14,11 @@ from isthmus._errors import StudyFileError
 from isthmus._files import read_arrays, write_arrays
 from isthmus._version import __version__
 from isthmus.core.activations import ACTIVATIONS, Activation, activation_pair
+from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Optimizer
+from isthmus.core.scaling import Scaling
+from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.partial import Stream
 from isthmus.estimator.saved_stream import check_stream, stream_coded, stream_decoded
 from isthmus.estimator.schedule import HEAVY_BALL, Schedule
@@ -25,10 +28,11 @@ KIND, VERSION = "an Isthmus autoencoder", 2
 OPTIMIZERS = {kind.__name__: kind for kind in (Adam, GradientDescent, Momentum)}
 SPLITTERS = ("GroupKFold", "GroupShuffleSplit", "KFold", "LeaveOneGroupOut", "ShuffleSplit", "TimeSeriesSplit")
 """Of scikit-learn, which are made of plain values."""
-SIDES = ("encoder_", "decoder_")
+SIDES = ("encoder", "decoder")
 PARTS = ("masses", "outgoing", "incoming", "bias")
 CURVES = ("times_", "training_curve_", "validation_times_", "validation_curve_", "held_out_")
-ARRAYS = ("mean_", "components_", *CURVES)
+COORDINATES = ("mean_", "rest", "noise", "axes")
+ARRAYS = ("components_", *CURVES)
 NUMBERS = (
     *("unit_", "pca_risk_", "risk_", "validation_pca_risk_", "step_size_", "horizon_", "offset_", "chosen_"),
     *("n_iter_", "n_features_in_", "_sklearn_output_config"),
@@ -40,7 +44,11 @@ def write_model(model: Any, path: Path) -> None:
     _check(model)
     state = vars(model)
     stream: Stream = state["_stream"]
-    arrays = {f"{side}{part}": np.asarray(getattr(state[side], part)) for side in SIDES for part in PARTS}
+    network = state["_network"]
+    arrays = {f"{side}_{part}": np.asarray(getattr(getattr(network, side), part)) for side in SIDES for part in PARTS}
+    units, axes = state["_coordinates"].scaling, state["_coordinates"].axes
+    parts = zip(COORDINATES, (units.mean, units.rest, units.noise, axes), strict=True)
+    arrays |= {name: np.asarray(part) for name, part in parts if part is not None}
     arrays |= {name: state[name] for name in ARRAYS if state.get(name) is not None}
     stream_values, stream_arrays = stream_coded(stream)
     arrays |= stream_arrays
@@ -64,13 +72,18 @@ def read_model(kind: Any, path: Path) -> Any:
     values, arrays = read_arrays(path, KIND, VERSION)
     try:
         model = kind(**{name: _decoded(value) for name, value in values["parameters"].items()})
+        sides = []
         for side in SIDES:
-            masses, *weights = (arrays[f"{side}{part}"] for part in PARTS)
-            setattr(model, side, NeuronMeasure.of(*weights, masses=masses))
+            masses, *weights = (arrays[f"{side}_{part}"] for part in PARTS)
+            sides.append(NeuronMeasure.of(*weights, masses=masses))
         state: dict[str, Any] = {name: arrays[name] for name in ARRAYS if name in arrays}
         state |= {name: None for name in ARRAYS if name in values["nothing"]}
         state |= {name: values["numbers"][name] for name in NUMBERS if name in values["numbers"]}
-        state["activations_"] = activation_pair(tuple(values["activations"]))
+        encoder, decoder = sides
+        state["_network"] = Autoencoder(encoder, decoder, *activation_pair(tuple(values["activations"])))
+        mean, rest, noise, axes = (arrays.get(name) for name in COORDINATES)
+        units = Scaling(arrays["mean_"], state["unit_"], 0.0 if rest is None else rest, noise)
+        state["_coordinates"], state["mean_"] = Coordinates(units, axes), mean
         if "times_" in state:
             state["_schedule"] = None if values["schedule"] is None else _schedule_decoded(values["schedule"])
         state["_stream"] = stream_decoded(values["stream"], arrays, _decoded(values["stream"]["optimizer"]))
@@ -98,15 +111,20 @@ def _schedule_decoded(values: dict[str, Any]) -> Schedule:
 def _check(model: Any) -> None:
     """Refuse values that are not those of a fitted estimator."""
     Settings.of(model.get_params(deep=False))
-    encoder, decoder = model.encoder_, model.decoder_
+    encoder, decoder = model._network.encoder, model._network.decoder
     for side in (encoder, decoder):
         for part in PARTS:
             _checks.finite(part, np.asarray(getattr(side, part)))
     inputs = _checks.integer("n_features_in_", model.n_features_in_, minimum=1)
+    coordinates: Coordinates = model._coordinates
+    columns = inputs if coordinates.axes is None else _checks.array("axes", coordinates.axes, (inputs, "r")).shape[1]
     shapes = (encoder.inputs, decoder.outputs, decoder.inputs)
-    if shapes != (inputs, inputs, encoder.outputs) or encoder.outputs > inputs:
+    if shapes != (columns, columns, encoder.outputs) or encoder.outputs > columns:
         _checks.refuse("encoder_", "fit the decoder and the number of features", _checks.described(f"of {shapes}"))
-    _checks.array("mean_", model.mean_, (inputs,))
+    units = coordinates.scaling
+    for part in (units.mean, units.rest, units.noise):
+        if part is not None and np.ndim(part):
+            _checks.array("mean_", part, (inputs,))
     _checks.array("components_", model.components_, (encoder.outputs, inputs))
     _checks.real("unit_", model.unit_, above=0)
     for name in ("pca_risk_", "risk_", "validation_pca_risk_", "step_size_", "horizon_"):
@@ -119,7 +137,7 @@ def _check(model: Any) -> None:
             _checks.array(name, getattr(model, name), ("T",))
     _checks.integer("n_iter_", model.n_iter_, minimum=0)
     _checks.instance("chosen_", getattr(model, "chosen_", ""), str)
-    check_stream(model._stream, model.autoencoder_)
+    check_stream(model._stream, model._network, inputs)
     if "feature_names_in_" in vars(model) and len(model.feature_names_in_) != inputs:
         _checks.refuse("feature_names_in_", f"be {inputs} names", list(model.feature_names_in_))
 

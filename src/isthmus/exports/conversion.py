@@ -12,15 +12,16 @@ from isthmus.core.scaling import Scaling
 from isthmus.exports.plain import PlainAutoencoder
 
 
-def plain_autoencoder(network: Autoencoder, units: Scaling) -> PlainAutoencoder:
-    """Return the network behind its scaling in NumPy arrays, in the precision of the network."""
+def plain_autoencoder(network: Autoencoder, units: Scaling, axes: np.ndarray | None = None) -> PlainAutoencoder:
+    """Return the network behind its scaling, and axes along which it acts, in arrays of its precision."""
     activations = (network.encoder_activation, network.decoder_activation)
     for activation in activations:
         if ACTIVATIONS.get(activation.name) is not activation:
             _checks.refuse("activation", "have a name in im.ACTIVATIONS to be exported", activation.name)
     names = (activations[0].name, activations[1].name)
-    mean = units.mean.astype(np.asarray(network.encoder.bias).dtype)
-    return PlainAutoencoder(mean, units.unit, _side(network.encoder), _side(network.decoder), names)
+    dtype = np.asarray(network.encoder.bias).dtype
+    mean, axes = units.mean.astype(dtype), None if axes is None else axes.astype(dtype)
+    return PlainAutoencoder(mean, float(units.unit), _side(network.encoder), _side(network.decoder), names, axes)
 
 
 def _side(measure: NeuronMeasure) -> dict[str, np.ndarray]:

@@ -41,10 +41,15 @@ def onnx_graph(plain: PlainAutoencoder, part: str) -> Any:
     inputs, outputs = [graph.port("latents" if part == "decoder" else "points", k if part == "decoder" else d)], []
     if part != "decoder":
         centred = graph.node("Div", graph.node("Sub", "points", mean), unit)
+        if plain.axes is not None:
+            centred = graph.node("MatMul", centred, graph.constant("axes", plain.axes))
         graph.side("encoder", plain.encoder, plain.activations[0], centred, "latents")
         outputs.append(graph.port("latents", k))
     if part != "encoder":
         decoded = graph.side("decoder", plain.decoder, plain.activations[1], "latents")
+        if plain.axes is not None:
+            across = graph.constant("axes", plain.axes) if part == "decoder" else "axes"
+            decoded = graph.node("MatMul", decoded, graph.node("Transpose", across, perm=[1, 0]))
         graph.node("Add", graph.node("Mul", decoded, unit), mean, output="reconstructions")
         outputs.append(graph.port("reconstructions", d))
     used = {name for node in graph.nodes for name in node.input}

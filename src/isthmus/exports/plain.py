@@ -31,11 +31,14 @@ WEIGHTS = ("incoming", "bias", "outgoing")
 class PlainAutoencoder:
     """An autoencoder x ↦ x̂ in NumPy arrays: z = V φ(W(x − mean)/unit + b) is encoded, and x̂ decoded likewise.
 
+    Where there are axes A, it acts on Aᵀ(x − mean)/unit: that of a table with many columns.
+
     Attributes:
         mean: shape (d,). unit: one number.
         encoder, decoder: 'incoming' W, shape (N, inputs), 'bias' b, shape (N,), and 'outgoing' V, shape (outputs, N),
             with the factor 1/N in it.
         activations: their names, of encoder and decoder.
+        axes: orthonormal, in columns, shape (d, r), or None.
 
     Example:
         >>> import isthmus as im
@@ -54,24 +57,27 @@ class PlainAutoencoder:
         encoder: dict[str, np.ndarray],
         decoder: dict[str, np.ndarray],
         activations: tuple[str, str],
+        axes: np.ndarray | None = None,
     ) -> None:
         self.mean, self.unit, self.encoder, self.decoder, self.activations = mean, unit, encoder, decoder, activations
+        self.axes = axes
 
     def transform(self, points: Any) -> np.ndarray:
         """Return the latents z, shape (n, k), of points, shape (n, d)."""
         centred = (np.asarray(points, self.mean.dtype) - self.mean) / self.mean.dtype.type(self.unit)
-        return _outputs(self.encoder, self.activations[0], centred)
+        return _outputs(self.encoder, self.activations[0], centred if self.axes is None else centred @ self.axes)
 
     def inverse_transform(self, latents: Any) -> np.ndarray:
         """Return the reconstructions x̂, shape (n, d), of latents, shape (n, k)."""
         dtype = self.mean.dtype
-        return (
-            _outputs(self.decoder, self.activations[1], np.asarray(latents, dtype)) * dtype.type(self.unit) + self.mean
-        )
+        decoded = _outputs(self.decoder, self.activations[1], np.asarray(latents, dtype))
+        decoded = decoded if self.axes is None else decoded @ self.axes.T
+        return decoded * dtype.type(self.unit) + self.mean
 
     def save(self, path: str | Path) -> None:
         """Write the arrays to a file of NumPy's (.npz), which `load` reads, here or in a copy of this file."""
         sides = {f"{side}_{name}": getattr(self, side)[name] for side in ("encoder", "decoder") for name in WEIGHTS}
+        sides |= {} if self.axes is None else {"axes": self.axes}
         with Path(path).open("wb") as file:
             np.savez(file, mean=self.mean, unit=self.unit, activations=np.array(self.activations), **sides)
 
@@ -81,7 +87,8 @@ class PlainAutoencoder:
         with np.load(path, allow_pickle=False) as file:
             sides = {side: {name: file[f"{side}_{name}"] for name in WEIGHTS} for side in ("encoder", "decoder")}
             encoder, decoder = (str(name) for name in file["activations"])
-            return cls(file["mean"], float(file["unit"]), sides["encoder"], sides["decoder"], (encoder, decoder))
+            axes = file["axes"] if "axes" in file.files else None
+            return cls(file["mean"], float(file["unit"]), sides["encoder"], sides["decoder"], (encoder, decoder), axes)
 
 
 def _outputs(side: dict[str, np.ndarray], activation: str, inputs: np.ndarray) -> np.ndarray:

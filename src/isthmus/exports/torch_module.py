@@ -60,16 +60,19 @@ def _module_class(torch: Any) -> Any:
             super().__init__()
             self.register_buffer("mean", torch.tensor(plain.mean))
             self.register_buffer("unit", torch.tensor(plain.unit, dtype=self.mean.dtype))
+            self.register_buffer("axes", None if plain.axes is None else torch.tensor(plain.axes))
             self.encoder = side(plain.encoder, plain.activations[0])
             self.decoder = side(plain.decoder, plain.activations[1])
 
         def encode(self, points: Any) -> Any:
             """Return latents."""
-            return self.encoder((points - self.mean) / self.unit)
+            centred = (points - self.mean) / self.unit
+            return self.encoder(centred if self.axes is None else centred @ self.axes)
 
         def decode(self, latents: Any) -> Any:
             """Return reconstructions."""
-            return self.decoder(latents) * self.unit + self.mean
+            decoded = self.decoder(latents)
+            return (decoded if self.axes is None else decoded @ self.axes.T) * self.unit + self.mean
 
         def forward(self, points: Any) -> Any:
             return self.decode(self.encode(points))

@@ -1,0 +1,109 @@
+r"""Products of scaled points with few vectors, and the leading principal directions that follow from them.
+
+Nothing of size d × d, and no copy of the points, is needed for what many points in many dimensions have along a few
+directions. With C = E z zᵀ of scaled points z, the block Krylov space spanned by Q, CQ, C²Q, … holds the leading
+eigenvectors of C to high accuracy after few products (Musco and Musco, 2015).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from isthmus.core.principal import NEGLIGIBLE, filled, with_fixed_signs
+from isthmus.core.scaling import Scaling, blocks, row_slices
+from isthmus.core.sparse import by_entries, dense, row_squares
+
+SPARE = 14
+"""Vectors in a block beyond the directions that are wanted exactly."""
+BEGUN_AGAIN = 6
+"""How often the Krylov space is begun again from the best vectors in it, at most."""
+EXACT = 1e-7
+"""Residual ‖Cv − λv‖, relative to the largest variance, at which a direction is taken for exact."""
+NEAR = 1e4
+"""|mean|² in squared units up to which centring after the product costs no more than four digits."""
+
+
+def projected(points: np.ndarray, units: Scaling, axes: np.ndarray) -> np.ndarray:
+    """Return z·axes of scaled points, shape (n, r), for axes of shape (d, r)."""
+    if _centred_afterwards(points, units):
+        return (points @ axes - (units.mean + units.rest) @ axes) / units.unit
+    product = np.empty((points.shape[0], axes.shape[1]))
+    for rows in row_slices(points.shape):
+        product[rows] = filled(units.precisely(dense(points, rows))) @ axes
+    return product
+
+
+def squares_outside(points: np.ndarray, units: Scaling, axes: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return the square of what scaled points have outside orthonormal axes, shape (n,), for ``inside`` = z·axes."""
+    if _centred_afterwards(points, units):
+        squares = row_squares(points, units.mean + units.rest) / units.unit**2
+        return np.maximum(squares - (inside**2).sum(axis=1), 0.0)
+    outside = np.empty(points.shape[0])
+    for rows in row_slices(points.shape):
+        outside[rows] = ((filled(units.precisely(dense(points, rows))) - inside[rows] @ axes.T) ** 2).sum(axis=1)
+    return outside
+
+
+def second_moments_times(points: np.ndarray, weights: np.ndarray, units: Scaling, vectors: np.ndarray) -> np.ndarray:
+    """Return E z zᵀ times vectors, shape (d, c), of scaled points."""
+    if _centred_afterwards(points, units):
+        along = weights[:, None] * projected(points, units, vectors)
+        return (points.T @ along - np.outer(units.mean + units.rest, along.sum(axis=0))) / units.unit
+    product = np.zeros(vectors.shape)
+    for block, part in blocks(points, weights, least=2 * vectors.shape[1]):
+        scaled = filled(units.precisely(block))
+        product += scaled.T @ (part[:, None] * (scaled @ vectors))
+    return product
+
+
+def leading_components(
+    points: np.ndarray, weights: np.ndarray, units: Scaling, count: int, exact: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return variances and directions, in columns, along which scaled points vary most: ``count`` of them, at most.
+
+    The first ``exact`` are principal directions to rounding, as far as gaps between variances allow. The others span a
+    space of nearly as much variance as the principal ones, in which they are principal.
+    """
+    size = min(exact + SPARE, count)
+    block = np.random.default_rng(0).standard_normal((points.shape[1], size))
+    variances, directions = np.zeros(0), block
+    for _ in range(BEGUN_AGAIN):
+        variances, directions, residuals = _ritz(points, weights, units, block, count)
+        block = directions[:, :size]
+        if (residuals[:exact] <= EXACT * variances[0]).all():
+            break
+    kept = variances > NEGLIGIBLE * variances[0]
+    return variances[kept], with_fixed_signs(directions[:, kept])
+
+
+def _ritz(
+    points: np.ndarray, weights: np.ndarray, units: Scaling, block: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the variances along, and directions of, the principal axes in a Krylov space, and their residuals."""
+    size = block.shape[1]
+    basis = np.empty((len(block), count))
+    moments = np.zeros((count, count))
+    block, have, left = np.linalg.qr(block)[0], 0, np.zeros((len(block), 0))
+    while have < count:
+        new = slice(have, min(have + size, count))
+        basis[:, new] = block[:, : new.stop - have]
+        have = new.stop
+        left = second_moments_times(points, weights, units, basis[:, new])
+        inside = basis[:, :have].T @ left
+        moments[:have, new], moments[new, :have] = inside, inside.T
+        left -= basis[:, :have] @ inside
+        if np.linalg.norm(left) <= NEGLIGIBLE * np.linalg.norm(moments):  # no direction is left
+            break
+        block = np.linalg.qr(left)[0]
+        block = np.linalg.qr(block - basis[:, :have] @ (basis[:, :have].T @ block))[0]  # rounding has turned it
+    values, axes = np.linalg.eigh((moments[:have, :have] + moments[:have, :have].T) / 2)
+    values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
+    residuals = np.linalg.norm(np.linalg.qr(left, mode="r") @ axes[have - left.shape[1] :], axis=0)
+    return values, basis[:, :have] @ axes, residuals
+
+
+def _centred_afterwards(points: np.ndarray, units: Scaling) -> bool:
+    """Whether points are a large sparse table whose mean can be subtracted from products."""
+    if not by_entries(points):
+        return False
+    return float(np.linalg.norm(units.mean)) <= np.sqrt(NEAR) * float(np.max(units.unit))

@@ -1,0 +1,164 @@
+"""What a fitted network computes of points, in the coordinates in which it is kept, and its measures in R^d."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted
+
+from isthmus import _checks
+from isthmus.core.activations import Activation
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.scaling import DOUBLE, Scaling, row_slices
+from isthmus.core.sparse import dense
+from isthmus.dynamics.evaluation import decoded, encoded, reconstructed
+from isthmus.estimator.coordinates import Coordinates
+from isthmus.estimator.inputs import FLOATS
+from isthmus.exports.conversion import plain_autoencoder
+from isthmus.exports.onnx_graph import onnx_graph
+from isthmus.exports.plain import PlainAutoencoder
+from isthmus.exports.torch_module import torch_module
+
+ROUNDING = 1e-24
+"""Squared error, in units of the variance, that is nothing but rounding."""
+
+
+class FittedNetwork:
+    """A network that acts in coordinates of scaled points: those along the axes of the span, if a table is wide."""
+
+    _coordinates: Coordinates
+    _network: Autoencoder
+    weight_decay: float
+    n_features_in_: int
+
+    @abstractmethod
+    def _points(self, X: ArrayLike) -> Any: ...
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Return the latents f(x), shape (n, k)."""
+        check_is_fitted(self, "components_")
+        points = self._points(X)
+        network, coordinates = self._network_in(points.dtype), self._coordinates
+        latents = np.empty((points.shape[0], self._n_features_out), points.dtype)
+        for rows in coordinates.batches(points):
+            latents[rows] = encoded(network, coordinates.of(points[rows], points.dtype))
+        return latents
+
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Return the reconstructions g(z) of latents, shape (n, d), in the units of the data."""
+        check_is_fitted(self, "components_")
+        latents: Any = check_array(X, dtype=FLOATS)  # pyright: ignore[reportArgumentType]
+        if latents.shape[1] != self._n_features_out:
+            shape = _checks.described(f"of shape {latents.shape}")
+            _checks.refuse("X", f"have the {self._n_features_out} columns of latents", shape)
+        network, coordinates = self._network_in(latents.dtype), self._coordinates
+        restored = np.empty((len(latents), self.n_features_in_), latents.dtype)
+        for rows in row_slices(restored.shape):
+            restored[rows] = coordinates.undone(decoded(network, latents[rows]))
+        return restored
+
+    def score(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> float:
+        """Return the share of variance about ``mean_`` that is reconstructed, 1 − Σ‖x − x̂‖²/Σ‖x − mean_‖².
+
+        Where all rows are at the mean it is 1 if they are reconstructed to rounding, and 0 if not.
+        """
+        del y
+        check_is_fitted(self, "components_")
+        points = self._points(X)
+        weights = _check_sample_weight(sample_weight, points, dtype=np.float64)
+        if not weights.any():
+            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
+        weights = weights / np.abs(weights).max()  # so that their sum is finite
+        spread, error = (float(weights @ squares) for squares in self._sizes_and_errors(points))
+        if spread == 0:
+            return float(error <= ROUNDING * weights.sum())
+        return 1 - error / spread
+
+    def reconstruction_error(self, X: ArrayLike, *, per_feature: bool = False) -> np.ndarray:
+        """Return ‖x − x̂‖² of every row, shape (n,), or (x − x̂)² of every entry, in the units of the data squared.
+
+        It is computed in double precision, from what is left after the mean has been subtracted.
+        """
+        check_is_fitted(self, "components_")
+        points, square = self._points(X), self._coordinates.scaling.unit**2
+        return (self._entry_errors(points) if per_feature else self._sizes_and_errors(points)[1]) * square
+
+    def to_numpy(self) -> PlainAutoencoder:
+        """Return the autoencoder in NumPy arrays, in a class that needs nothing but NumPy."""
+        return plain_autoencoder(self._network, self._scaling, self._coordinates.axes)
+
+    def to_onnx(self, part: Literal["autoencoder", "encoder", "decoder"] = "autoencoder") -> Any:
+        """Return an ONNX model from 'points' to 'latents' and 'reconstructions', or its encoder or decoder alone."""
+        return onnx_graph(self.to_numpy(), part)
+
+    def to_torch(self) -> Any:
+        """Return a ``torch.nn.Module`` with methods ``encode`` and ``decode``."""
+        return torch_module(self.to_numpy())
+
+    @property
+    def autoencoder_(self) -> Autoencoder:
+        """The network, which acts on (x − mean_)/unit_."""
+        network, axes = self._inner, self._coordinates.axes
+        if axes is not None:
+            size = 2 * network.encoder.width * len(axes) * np.asarray(network.encoder.bias).itemsize
+            _checks.memory("width", network.encoder.width, size)
+        return self._coordinates.lifted(network)
+
+    @property
+    def encoder_(self) -> NeuronMeasure:
+        """The encoder's measure; that of a wide table is made when it is asked for."""
+        return self.autoencoder_.encoder
+
+    @property
+    def decoder_(self) -> NeuronMeasure:
+        """The decoder's measure; that of a wide table is made when it is asked for."""
+        return self.autoencoder_.decoder
+
+    @property
+    def activations_(self) -> tuple[Activation, Activation]:
+        """The activations of encoder and decoder."""
+        network = self._inner
+        return network.encoder_activation, network.decoder_activation
+
+    @property
+    def _inner(self) -> Autoencoder:
+        """The network in the coordinates in which it is kept."""
+        check_is_fitted(self, "components_")
+        decay = float(self.weight_decay)
+        return replace(self._network, weight_decay=(decay, decay))
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._network.latent_dim
+
+    @property
+    def _scaling(self) -> Scaling:
+        return self._coordinates.scaling
+
+    def _network_in(self, dtype: np.dtype) -> Autoencoder:
+        return self._network.in_precision(dtype)
+
+    def _sizes_and_errors(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return ‖x − mean‖² and ‖x − x̂‖² of every row, shape (n,) each, in the units of the computation."""
+        network, coordinates = self._network_in(DOUBLE), self._coordinates
+        sizes, errors = np.empty(points.shape[0]), np.empty(points.shape[0])
+        for rows in coordinates.batches(points):
+            inside, outside = coordinates.parts(points[rows])
+            sizes[rows] = (inside**2).sum(axis=1) + outside
+            errors[rows] = ((inside - reconstructed(network, inside)) ** 2).sum(axis=1) + outside
+        return sizes, errors
+
+    def _entry_errors(self, points: np.ndarray) -> np.ndarray:
+        """Return (x − x̂)² of every entry, shape (n, d), in the units of the computation."""
+        network, coordinates = self._network_in(DOUBLE), self._coordinates
+        errors = np.empty(points.shape)
+        for rows in row_slices(points.shape):
+            block = dense(points, rows)
+            outputs = coordinates.lift(reconstructed(network, coordinates.of(block)))
+            errors[rows] = (coordinates.scaling.precisely(block) - outputs) ** 2
+        return errors

@@ -1,0 +1,100 @@
+r"""Tables with many columns are brought to their span, before anything is learned from them.
+
+Where rows are fewer than columns, all that they have beyond their mean lies in the span of fewer directions than there
+are rows: z = Aᵀ(x − mean)/unit, with the principal directions A of all rows, loses nothing, and PCA, the law of a
+network's start and its training are the same in these coordinates as in R^d. Of tables with many rows and many columns
+the leading directions are kept, and what rows have outside of them is reconstructed by the mean. So no array of size
+d × d, nor one of width × d, is needed, and what is needed for the choice of the horizon is as small as z.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.leading import leading_components
+from isthmus.core.principal import NEGLIGIBLE, principal_components, with_more_directions
+from isthmus.core.scaling import scaling
+from isthmus.core.sparse import by_entries
+from isthmus.estimator.coordinates import Coordinates, Spectrum
+from isthmus.estimator.judge import Judge
+from isthmus.estimator.run import Run
+from isthmus.estimator.start import pca_network
+
+MANY = 3000
+"""Rows, and columns, from which on only leading directions are looked for."""
+LEADING = 256
+"""How many of them are kept."""
+AXES = 1 << 26
+"""Numbers, at most, of which they consist, unless `n_components` directions have more."""
+
+
+class Rows(NamedTuple):
+    """Rows of a table in the coordinates of its span.
+
+    Attributes:
+        points: shape (n, r), an array, or sparse.
+        outside: the square of what each row has outside, shape (n,), in the same unit; None where that is nothing.
+
+    """
+
+    points: np.ndarray
+    outside: np.ndarray | None = None
+
+    def spectrum(self, weights: np.ndarray, latent_dim: int) -> Spectrum:
+        """Return scaling and spectrum under weights of sum 1."""
+        return Spectrum.of(self.points, weights, latent_dim, self.outside)
+
+    def judge(self, weights: np.ndarray, coordinates: Coordinates) -> Judge:
+        """Return the rows, or some of many, to judge networks that act in the coordinates."""
+        return Judge.of(self.points, weights, coordinates, self.outside)
+
+    def equally(self, coordinates: Coordinates) -> Judge:
+        """Return the same with equal weights."""
+        count = self.points.shape[0]
+        return self.judge(np.full(count, 1 / count), coordinates)
+
+
+class Span(NamedTuple):
+    """The coordinates of a table's span, None where it is used as it stands, and its rows in them."""
+
+    coordinates: Coordinates | None
+    rows: Rows
+
+    @classmethod
+    def of(cls, points: np.ndarray, weights: np.ndarray, latent_dim: int) -> Span:
+        """Return the span of points, shape (n, d), an array or sparse, with weights of sum 1."""
+        count, dim = int((weights > 0).sum()), points.shape[1]
+        if dim <= min(count, MANY):
+            return cls(None, Rows(points))
+        units = scaling(points, weights)
+        if count <= MANY and not by_entries(points):
+            variances, axes = principal_components(points, weights, units)
+            kept = int((variances > NEGLIGIBLE * variances[0]).sum())
+            axes, whole = axes[:, :kept], True
+        else:
+            most = max(min(LEADING, AXES // dim, count), latent_dim + 1)
+            _, axes = leading_components(points, weights, units, min(most, count, dim), latent_dim)
+            whole = False
+        coordinates = Coordinates(units, with_more_directions(axes, latent_dim))
+        inside, outside = (coordinates.of(points), None) if whole else coordinates.parts(points)
+        return cls(coordinates, Rows(inside, outside))
+
+    def placed(self, run: Run) -> tuple[Coordinates, np.ndarray, Autoencoder]:
+        """Return where the network of a run acts, its components in R^d, shape (k, d), and the network.
+
+        Where it is PCA, it acts along these.
+        """
+        if self.coordinates is None or self.coordinates.axes is None:
+            return Coordinates(run.scaling), run.components, run.network
+        placed = self.coordinates.then(run.scaling)
+        components = run.components @ self.coordinates.axes.T
+        if run.schedule is not None:
+            return placed, components, run.network
+        return Coordinates(placed.scaling, components.T), components, pca_network(np.eye(len(components)))
+
+    def taken(self, points: np.ndarray) -> Rows:
+        """Return other rows in the same coordinates."""
+        return Rows(points) if self.coordinates is None else Rows(*self.coordinates.parts(points))
