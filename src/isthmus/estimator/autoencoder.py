@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from isthmus.estimator.diagnosis import Diagnosis
 
 
-class MeanFieldAutoencoder(
-    CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedNetwork, AnomalyScores, BaseEstimator
-):
+class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEstimator):
     r"""A wide autoencoder with a bottleneck, trained from the PCA reconstruction on; where PCA is better, it is PCA.
 
     x̂ = g(f(x)), f: R^d → R^k and g: R^k → R^d two-layer networks of ``width`` neurons each with outputs that carry 1/N.
@@ -188,7 +186,7 @@ class MeanFieldAutoencoder(
         self._check_memory(settings, rows.points)
         splits = [everything(weights)]
         if held is None:
-            splits = splits_of(points, weights, rows.points, groups, settings, random)
+            splits = splits_of(points, weights, groups, settings, random, rows.points)
         with reporting(self, X, None) as report:
             watch = Watch(type(self).__name__, settings.verbose, settings.max_time, report)
             if settings.horizon is None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted
 
 from isthmus import _checks
@@ -28,7 +29,7 @@ ROUNDING = 1e-24
 """Squared error, in units of the variance, that is nothing but rounding."""
 
 
-class FittedNetwork:
+class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """A network that acts in coordinates of scaled points: those along the axes of the span, if a table is wide."""
 
     _coordinates: Coordinates

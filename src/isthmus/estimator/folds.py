@@ -40,18 +40,22 @@ def everything(weights: np.ndarray) -> Split:
 def splits_of(
     points: np.ndarray,
     weights: np.ndarray,
-    inside: np.ndarray,
     groups: ArrayLike | None,
     settings: Settings,
     random: np.random.Generator,
+    inside: np.ndarray | None = None,
 ) -> list[Split]:
     """Return what to learn from and what to hold out, as the parameters ask for it, for weights of sum 1.
 
-    ``inside`` are the points, or their coordinates, by which rows are brought in an order.
+    Rows are brought in an order by their coordinates ``inside``, if there are such.
     """
     if settings.horizon is not None and not settings.early_stopping:
         return [everything(weights)]
-    keys = _numbered(points, weights, inside) if groups is None else _group_keys(groups, len(weights))
+    keys = (
+        _numbered(points, weights, points if inside is None else inside)
+        if groups is None
+        else _group_keys(groups, len(weights))
+    )
     if settings.early_stopping:
         return [single_split(keys, weights, settings.validation_fraction, random) or everything(weights)]
     if settings.cv is None or isinstance(settings.cv, int):
