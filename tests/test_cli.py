@@ -244,6 +244,7 @@ FILES = {
     "missing_value.csv": b"a,b\n1,nan\n2,3\n",
     "empty.npy": b"",
     "constant.csv": b"1,2\n1,2\n",
+    "years.csv": b"2019,2020\n1.5,2\n3,4.5\n",
 }
 BAD = [
     (["none.toml"], "Study file 'none.toml' can't be read: "),
@@ -256,14 +257,24 @@ BAD = [
     (["flat.toml", "--data", "wine"], "Argument 'data' must be a table, but it is 'wine'"),
     (["--data", "digts"], "'data.source' must be one of 'digits', 'breast_cancer', 'wine', 'mnist'"),
     (["--data", "digts"], "did you mean 'digits'?"),
-    (["--data", "points.txt"], "'data.source' must be one of "),
+    (["--data", "points.xlsx"], "'data.source' must be one of "),
     (["--data", "none.csv"], "Data file 'none.csv' can't be read as a table of numbers: "),
     (["--data", "ragged.csv"], "Data file 'ragged.csv' can't be read as a table of numbers: "),
     (["--data", "words.csv"], "Data file 'words.csv' can't be read as a table of numbers: "),
     (["--data", "empty.csv"], "Data file 'empty.csv' can't be read as a table of numbers: "),
     (["--data", "empty.npy"], "Data file 'empty.npy' can't be read as a table of numbers: "),
-    (["--data", "missing_value.csv"], "NaN or infinite in 1 of 4 entries, first at (0, 1); remove or impute them"),
-    (["--data", "constant.csv"], "Argument 'latent_dim' must be at most the rank of the data 0"),
+    (["--data", "missing_value.csv"], "1 value is missing, the first in line 2, column 'b'; missing='ignore'"),
+    (["--data", "constant.csv"], "The points of 'constant.csv' must differ from one another when scale='features'"),
+    (["--data", "constant.csv", "--scale", "none"], "Argument 'latent_dim' must be at most the rank of the data 0"),
+    (
+        ["--data", "years.csv"],
+        "line 1, 2019 and 2020, may hold the names of the columns or the first point; say header=",
+    ),
+    (["--data", "years.csv", "--header", "--columns", "2021"], "Argument 'columns' must name columns of the file, but"),
+    (["--data", "words.csv", "--separator", "::"], "Argument 'separator' must be one character, 'tab' or 'space', but"),
+    (["--data", "wine", "--no-header"], "Argument 'data.header' must be left out for 'wine', which is no file, but it"),
+    (["--data", "wine", "--scale", "column"], "'data.scale' must be 'none', 'total', 'features' or 'robust', but it"),
+    (["--data", "wine", "--missing", "drop"], "'data.missing' must be 'refuse' or 'ignore', but it is 'drop'"),
     (["--data", "gaussian"], "'data.variances' must be given for source='gaussian'"),
     (["--data", "wine", "--max-points", "0"], "'data.max_points' must be greater than or equal to 1, but it is 0"),
     (["--data", "wine", "--latent-dim", "14"], "'latent_dim' must be at most the data dimension 13, but it is 14"),
@@ -302,7 +313,7 @@ BAD = [
     (["--set", "self=1"], "'self' must be a known key"),
     (["--set", "horizon=long"], "'horizon' must be a valid number"),
     (["--set", "flow_rtol=1e-9"], "'flow_rtol' must be greater than or equal to 0.00001, but it is 1e-09"),
-    (["--set", "data.scale=column"], "'data.scale' must be 'none', 'total' or 'features', but it is 'column'"),
+    (["--set", "data.scale=column"], "'data.scale' must be 'none', 'total', 'features' or 'robust', but it is 'column'"),
     (["--set", "data.stream=true"], "'data.stream' must be false for a finite set of points, but it is True"),
     (["--data", "wine", "--set", "data.center=false"], "Argument 'data' must be centred for an aligned law"),
     (["--set", "schedule.kind=linear"], "'schedule.kind' must be 'constant', 'cosine' or 'exponential', but it is"),
@@ -438,3 +449,53 @@ def test_predict_says_where_no_width_suffices_and_refuses_what_it_can_not_do(tmp
         code, out, err = run("predict", "study.toml", *more, "--out", "other", "--quiet", folder=tmp_path)
         assert code == 2 and out == "" and message in err
         assert not (tmp_path / "other").exists()
+
+
+SPREADSHEET = "\ufeffLänge;Breite;Höhe;Art\r\n" + "".join(
+    f"{i % 7},5;{(i * i) % 11},25;{1000 + (i * 3) % 5};{'xy'[i % 2]}\r\n" for i in range(24)
+)
+
+
+def test_a_file_of_a_spreadsheet_goes_through_a_command_and_what_was_assumed_is_said(tmp_path):
+    (tmp_path / "Tabelle.CSV").write_text(SPREADSHEET, encoding="utf-8", newline="")
+    (tmp_path / "tiny.toml").write_text(TINY_FILE.replace('"wine"', '"Tabelle.CSV"'))
+    arguments = ("track", "tiny.toml", *TINY[:-1], "--label", "Art", "--json")
+    code, out, err = run(*arguments, "--out", "told", folder=tmp_path)
+    assert code == 0 and json.loads(out)
+    told = [line for line in err.splitlines() if line.startswith("Data: ")]
+    assert told == [
+        "Data: 24 points in 3 dimensions from Tabelle.CSV, scaled by feature; semicolons stand between its entries; "
+        "its numbers have decimal commas; labelled by column 'Art'"
+    ]
+    with xr.open_dataset(tmp_path / "told" / "results.nc", engine="h5netcdf") as dataset:
+        assert set(dataset.label.values.tolist()) == {"x", "y"}
+    words = tomllib.loads((tmp_path / "told" / "study.toml").read_text())["data"]
+    assert (words["source"], words["label"]) == ("Tabelle.CSV", "Art")
+    quiet = run(*arguments, "--quiet", "--out", "quiet", folder=tmp_path)
+    assert (quiet.code, quiet.err) == (0, "")
+
+
+def test_flags_of_data_reach_their_keys(asked, tmp_path):
+    flags = ["--data", "f.csv", "--scale", "robust", "--columns", "a,b", "--drop", "", "--label", "c", "--no-header"]
+    flags += ["--separator", ";", "--decimal", ",", "--missing", "ignore", "--max-points", "9"]
+    assert run("track", *flags, folder=tmp_path).code == 0
+    assert asked[0][0]["data"] == {
+        "source": "f.csv",
+        "scale": "robust",
+        "columns": "a,b",
+        "drop": "",
+        "label": "c",
+        "header": False,
+        "separator": ";",
+        "decimal": ",",
+        "missing": "ignore",
+        "max_points": 9,
+    }
+
+
+@pytest.mark.parametrize("command", ["track", "predict", "optimum", "width", "bottleneck"])
+def test_every_command_that_takes_data_has_the_flags_of_files(command, tmp_path):
+    code, out, _ = run(command, "--help", folder=tmp_path)
+    assert code == 0
+    for flag in ("--scale", "--columns", "--drop", "--label", "--no-header", "--separator", "--decimal", "--missing"):
+        assert flag in out

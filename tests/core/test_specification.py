@@ -261,6 +261,16 @@ def test_the_keys_of_a_file_are_those_of_load_data(tmp_path):
     assert DataSpecification.model_validate(tomllib.loads(commented_toml(words))) == words
 
 
+def test_columns_are_named_or_counted_in_words_too():
+    words = DataSpecification.model_validate({"source": "f.csv", "columns": [0, "b"], "drop": 2, "label": 3})
+    assert (words.columns, words.drop, words.label) == (("0", "b"), "2", "3")
+    text = refusal(data={"source": "f.csv", "columns": [0.5]})
+    assert text == "Argument 'data.columns' must be names of columns, or their places, but it is [0.5]."
+    assert (
+        refusal(data={"source": "f.csv", "label": True}) == "Argument 'data.label' must be one column, but it is True."
+    )
+
+
 @pytest.mark.parametrize(("key", "value"), [("columns", ["a"]), ("label", 0), ("header", False), ("decimal", ",")])
 @pytest.mark.parametrize("source", ["digits", "manifold"])
 def test_what_is_said_of_a_file_is_refused_of_other_sources(key, value, source):

@@ -42,6 +42,7 @@ AMBIGUOUS = {
     "steps of ten": "10,20,30\n1,2,1\n3,1,1\n2,2,5\n",
     "rising numbers": csv(np.random.default_rng(1).random((50, 7)), [0.5, 1.3, 2.9, 4.0, 7.5, 11.25, 16.1]),
     "one column": "0\n1.5\n2.5\n",
+    "infinite or a name": "inf,2\n3,4\n5,6.5\n",
     "sodium or nothing": "Na\n1.5\n2.5\n",
     "numbers, one with a word, above alike": "5,3,setosa\n4.9,3.1,setosa\n5.1,3.2,virginica\n",
 }
@@ -59,6 +60,8 @@ def test_numbers_that_may_be_names_are_asked_for(read, text):
     options = {"drop": 2} if "setosa" in text else {}
     named = read(text, header=True, **options)
     assert (len(named.values), named.columns) == (rows - 1, tuple(first[: named.values.shape[1]]))
+    if "inf" in text:
+        return
     points = read(text, header=False, missing="ignore", **options)
     assert (len(points.values), points.columns) == (rows, None)
 

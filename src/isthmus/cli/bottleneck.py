@@ -10,11 +10,9 @@ from isthmus.cli.app import app
 from isthmus.cli.options import (
     ActivationOption,
     Dask,
-    DataOption,
     Example,
     Horizon,
     Json,
-    MaxPoints,
     Out,
     Processes,
     Quiet,
@@ -23,8 +21,9 @@ from isthmus.cli.options import (
     Settings,
     StudyArgument,
     WeightDecay,
+    with_data_options,
 )
-from isthmus.cli.output import Running, run_study
+from isthmus.cli.output import Running, run_study, tell_data
 from isthmus.cli.values import study_values
 
 if TYPE_CHECKING:
@@ -32,12 +31,11 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@with_data_options
 def bottleneck(
     context: typer.Context,
     study: StudyArgument = None,
     example: Example = False,
-    data: DataOption = None,
-    max_points: MaxPoints = None,
     max_latent_dim: Annotated[int | None, typer.Option(help="The largest dimension k of the bottleneck.")] = None,
     activation: ActivationOption = None,
     method: Annotated[
@@ -66,6 +64,7 @@ def bottleneck(
         return
     question = BottleneckStudy(**study_values(context))
     _ = question.problems  # so that what is wrong with data or law is said before a folder is made
+    tell_data(question, quiet)
     run_study(question, bottleneck_curve, bottleneck_figures, write_report, Running.of(context), tell=_print_curve)
 
 

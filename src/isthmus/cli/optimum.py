@@ -10,11 +10,9 @@ from isthmus.cli.app import app
 from isthmus.cli.options import (
     ActivationOption,
     Dask,
-    DataOption,
     Example,
     Json,
     LatentDim,
-    MaxPoints,
     Out,
     Processes,
     Quiet,
@@ -24,18 +22,18 @@ from isthmus.cli.options import (
     StudyArgument,
     WeightDecay,
     Widths,
+    with_data_options,
 )
-from isthmus.cli.output import Running, run_study
+from isthmus.cli.output import Running, run_study, tell_data
 from isthmus.cli.values import study_values
 
 
 @app.command()
+@with_data_options
 def optimum(
     context: typer.Context,
     study: StudyArgument = None,
     example: Example = False,
-    data: DataOption = None,
-    max_points: MaxPoints = None,
     latent_dim: LatentDim = None,
     activation: ActivationOption = None,
     weight_decay: WeightDecay = None,
@@ -60,5 +58,5 @@ def optimum(
         print(ExpressivityStudy.example_toml(), end="")
         return
     question = ExpressivityStudy(**study_values(context))
-    _ = question.problem  # so that what is wrong with it is said before a folder is made
+    tell_data(question, quiet, question.problem.data)  # what is wrong with it is said before a folder is made
     run_study(question, expressivity_curve, expressivity_figures, write_report, Running.of(context))

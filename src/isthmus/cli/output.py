@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +40,24 @@ def with_progress(task: Any, quiet: bool) -> Any:
     finally:
         if stages:
             bars.stop()
+
+
+def tell_data(study: Any, quiet: bool, data: Any = None) -> None:
+    """Say on standard error what was read from a file, and what was assumed.
+
+    Args:
+        study: whose ``data`` are described in words.
+        quiet: say nothing.
+        data: what was read; read again if left out.
+
+    """
+    from isthmus.core.sources import is_file
+
+    if quiet or not is_file(study.data.source):
+        return
+    data = study.data.build() if data is None else data
+    said = f"{data.size:,} points in {data.dim:,} dimensions from {study.data.described}"
+    print("Data: " + "; ".join([said, *data.notes]), file=sys.stderr)
 
 
 def print_table(study: TrackingStudy, title: str, cell: Callable[[int, float], str]) -> None:

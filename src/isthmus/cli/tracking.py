@@ -14,13 +14,11 @@ from isthmus.cli.options import (
     BatchSize,
     Confidence,
     Dask,
-    DataOption,
     Example,
     Horizon,
     Json,
     LatentDim,
     LawOption,
-    MaxPoints,
     Out,
     Particles,
     Processes,
@@ -35,8 +33,9 @@ from isthmus.cli.options import (
     StudyArgument,
     Widths,
     Workers,
+    with_data_options,
 )
-from isthmus.cli.output import Running, print_lines, print_table, run_study, with_progress
+from isthmus.cli.output import Running, print_lines, print_table, run_study, tell_data, with_progress
 from isthmus.cli.values import study_values
 
 if TYPE_CHECKING:
@@ -77,12 +76,11 @@ def demo(
 
 
 @app.command()
+@with_data_options
 def track(
     context: typer.Context,
     study: StudyArgument = None,
     example: Example = False,
-    data: DataOption = None,
-    max_points: MaxPoints = None,
     latent_dim: LatentDim = None,
     activation: ActivationOption = None,
     law: LawOption = None,
@@ -116,11 +114,10 @@ def track(
 
 
 @app.command()
+@with_data_options
 def predict(
     context: typer.Context,
     study: StudyArgument = None,
-    data: DataOption = None,
-    max_points: MaxPoints = None,
     latent_dim: LatentDim = None,
     activation: ActivationOption = None,
     law: LawOption = None,
@@ -154,7 +151,8 @@ def _run_study(values: dict[str, Any], running: Running) -> None:
     from isthmus.studies.tracking_result import track as run
 
     study = TrackingStudy(**values)
-    _ = study.problem  # so that what is wrong with the data or the law is said before a folder is made
+    problem = study.problem  # so that what is wrong with the data or the law is said before a folder is made
+    tell_data(study, running.quiet, problem.data)
     run_study(study, run, figures, write_report, running, tell=_print_gaps)
 
 
@@ -185,6 +183,7 @@ def _run_prediction(
 
     study = TrackingStudy(**values)
     refuse_unpredictable(study)
+    tell_data(study, quiet, study.problem.data)
     if tolerance is not None:
         tolerance = _checks.real("tolerance", tolerance, above=0)
     workers = number_of_workers(workers)

@@ -64,9 +64,12 @@ SAME_KEYS = (
     "activation", "batch_size", "confidence", "flow_runs", "horizon", "max_latent_dim", "method", "particles", "radius",
     "records", "runs", "sampling", "seed", "splits", "step_size", "step_sizes", "weight_decay", "widths",
 )  # fmt: skip
+DATA_KEYS = (
+    "max_points", "scale", "columns", "drop", "label", "header", "separator", "decimal", "missing",
+)  # fmt: skip
 STUDY_KEYS = {
     "data": "data.source",
-    "max_points": "data.max_points",
+    **{name: f"data.{name}" for name in DATA_KEYS},
     "latent_dim": "law.latent_dim",
     "law": "law.kind",
     "strength": "law.strength",

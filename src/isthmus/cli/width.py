@@ -12,23 +12,23 @@ from isthmus.cli.options import (
     ActivationOption,
     BatchSize,
     Confidence,
-    DataOption,
     Example,
     Horizon,
     Json,
     LatentDim,
-    MaxPoints,
     Quiet,
     SeedOption,
     Settings,
     StudyArgument,
     Workers,
+    with_data_options,
 )
-from isthmus.cli.output import print_lines, with_progress
+from isthmus.cli.output import print_lines, tell_data, with_progress
 from isthmus.cli.values import study_values
 
 
 @app.command()
+@with_data_options
 def width(
     context: typer.Context,
     study: StudyArgument = None,
@@ -37,8 +37,6 @@ def width(
         float | None, typer.Option(help="How far the risk may be from that of infinite width.")
     ] = None,
     confidence: Confidence = None,
-    data: DataOption = None,
-    max_points: MaxPoints = None,
     latent_dim: LatentDim = None,
     activation: ActivationOption = None,
     horizon: Horizon = None,
@@ -65,6 +63,7 @@ def width(
     names = ("tolerance", "confidence", "horizon", "step_size", "batch_size", "records", "runs", "particles", "seed")
     options = {name: getattr(question, name) for name in names}
     problem, workers = question.build(), number_of_workers(workers)
+    tell_data(question, quiet, problem.data)
     found = with_progress(
         lambda progress: recommend_width(problem, **options, workers=workers, progress=progress), quiet
     )

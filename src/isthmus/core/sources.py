@@ -128,22 +128,25 @@ def load_data(
     count = None if max_points is None else _checks.integer("max_points", max_points, minimum=1)
     of_file: dict[str, Any] = dict(zip(OF_FILES, (columns, drop, label, header, separator, decimal), strict=True))
     scale = usual_scale(name) if scale is None else scale
-    notes: tuple[str, ...] = ()
+    source: dict[str, Any]
     if is_file(name):
         path = _checks.path("name", name)
         table = read_table(path, **of_file, missing=missing)
-        source = {"points": table.values, "labels": table.labels, "columns": table.columns}
-        name, notes = path.name, table.notes
+        source = {"points": table.values, "labels": table.labels, "columns": table.columns, "name": path.name}
+        notes = table.notes
     else:
         name = _checks.choice("name", name, (*SOURCES, FILES))
         for key, value in of_file.items():
             if value is not None:
                 _checks.refuse(key, f"be left out for {name!r}, which is no file", value)
-        source = SOURCES[name][0]()
+        source, notes = SOURCES[name][0]() | {"name": name}, ()
     if count is not None and count < len(source["points"]):
         chosen = np.sort(np.random.default_rng(seed).permutation(len(source["points"]))[:count])
         source |= {key: source[key][chosen] for key in ("points", "labels") if source[key] is not None}
-    data = Data(**source, center=center, scale=scale, missing=missing, name=name)
+    try:
+        data = Data(**source, center=center, scale=scale, missing=missing)
+    except ArgumentError as error:  # of points that the caller hasn't seen
+        raise ArgumentError(str(error).replace("Argument 'points'", f"The points of '{name}'")) from error
     data.notes = notes  # pyright: ignore[reportAttributeAccessIssue]
     return data
 

@@ -36,7 +36,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=_checks.LARGEST_SEED)]
-Columns = Annotated[str | int | tuple[str | int, ...] | None, Field(union_mode="smart")]
+Columns = str | tuple[str, ...] | None
 GENERATORS = ("gaussian", "manifold")
 SCALED = {
     "none": "in its own units",
@@ -87,7 +87,7 @@ class DataSpecification(Strict):
     )
     columns: Columns = Field(None, description="file: its features, by name or place; all by default")
     drop: Columns = Field(None, description="file: columns that are no features; by default an index without a name")
-    label: str | int | None = Field(None, description="file: the column that colours the latents, no feature")
+    label: str | None = Field(None, description="file: the column that colours the latents, no feature")
     header: bool | None = Field(None, description="file: whether the first line holds names")
     separator: str | None = Field(None, description="file: one character, 'tab' or 'space'")
     decimal: Literal[".", ","] | None = Field(None, description="file: the decimal mark")
@@ -99,6 +99,16 @@ class DataSpecification(Strict):
     manifold_dim: Count = Field(1, description="manifold: its own dimension")
     curvature: Positive = Field(1.5, description="manifold: standard deviation of its frequencies")
     noise: NonNegative = Field(0.05, description="manifold: root mean square distance of the points from it")
+
+    @field_validator("columns", "drop", "label", mode="before")
+    @classmethod
+    def _names_or_places(cls, value: Any, about: ValidationInfo) -> Any:
+        """Take places as words, which a file reads as places where no column has such a name."""
+        several = isinstance(value, list | tuple) and about.field_name != "label"
+        found = [str(one) if type(one) is int else one for one in (value if several else [value])]
+        if not all(isinstance(one, str | None) for one in found):
+            raise ValueError("names of columns, or their places" if about.field_name != "label" else "one column")
+        return tuple(found) if several else found[0]
 
     @model_validator(mode="after")
     def _complete(self) -> DataSpecification:

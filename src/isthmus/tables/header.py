@@ -15,6 +15,8 @@ from isthmus.tables.lines import Unreadable
 YEARS = (1900, 2100)
 SURELY_NO_CHANCE = 6
 """So many numbers in a row rise by chance once in 720 times."""
+INFINITE = ("inf", "infinity")
+"""Words that are numbers to some, beside others."""
 SELDOM = 0.05
 """Of the rows below, so few rise that a first line that does is more likely one of names."""
 
@@ -102,6 +104,8 @@ def _has_names(first: Record, below: Sequence[Record], dialect: Dialect) -> bool
     text = [place for place, entry in enumerate(fields) if not is_missing(entry) and place not in numeric]
     if text and all(fields[place].strip().lower() in TRUTH for place in text):
         return False
+    if numeric and text and all(fields[place].strip().lower().lstrip("+-") in INFINITE for place in text):
+        raise _ambiguous(first)
     if text and (not numeric or not rows or any(_are_numbers(columns[place], decimal) for place in text)):
         return True  # a word above numbers
     if not numeric and not text and any(_are_numbers(column, decimal) for column in columns):
