@@ -12,7 +12,8 @@ same past has in the new units the velocities
 
     v_w′ = (v_w − δ v_b)/κ³    v_b′ = v_b/κ²    v_a′ = v_a/κ²        v_c′ = v_c/κ    v_u′ = v_u/κ²    v_e′ = v_e/κ² ,
 
-and their squares are taken as if v_w and v_b were independent.
+but for the part of q, which neurons of the decoder would have to know of as they move: it is left out, being of the
+order of δ times the mean of r. Squares are taken as if v_w and v_b were independent.
 """
 
 from __future__ import annotations

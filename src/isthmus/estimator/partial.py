@@ -9,21 +9,23 @@ So the order of a stream, a quiet beginning, or batches of one row do little har
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from isthmus._errors import NumericalError
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.optimizers import GradientDescent, Optimizer
 from isthmus.core.scaling import Scaling
+from isthmus.core.sparse import is_sparse
 from isthmus.dynamics.learner import Learner, Memory
 from isthmus.estimator.carrying import carried, carried_memory
 from isthmus.estimator.coordinates import NOTHING, Coordinates, Spectrum
 from isthmus.estimator.explicit import calm_step, explicit_start, first_network
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.pool import Pool
-from isthmus.estimator.reservoir import Reservoir
+from isthmus.estimator.reservoir import MOST, Reservoir
 from isthmus.estimator.running import Running
 from isthmus.estimator.schedule import Schedule
 from isthmus.estimator.settings import Settings, check_memory, gradient_motion, rounded_down
@@ -88,10 +90,11 @@ def advanced(
     settings = settings if state is None else _as_it_is(settings, state, stream.begun)
     state = state if stream.begun else None  # None where no network is in training
     dtype = points.dtype if state is None else np.dtype(state.network.encoder.bias.dtype)
-    old, random = kept.sample(), np.random.default_rng([seed, seen.count])
+    old, known = kept.sample(), kept.share_of(seen.weight) if seen.count else np.inf
+    random = np.random.default_rng([seed, seen.count])
     seen, kept = seen.with_rows(points, weights), kept.with_rows(points, weights, random, merged=state is None)
     stream, units = stream._replace(seen=seen, kept=kept), seen.scaling(dtype)
-    due = state is None or len(points) >= settings.batch_size or seen.count > AGAIN * stream.compared
+    due = state is None or points.shape[0] >= settings.batch_size or seen.count > AGAIN * stream.compared
     if state is not None:
         due = due or _moved(state.units, units)
         state, stream = _in_units(units, state, stream, kept.rows, settings)
@@ -109,12 +112,15 @@ def advanced(
             start = explicit_start(spectrum, Judge.of(*kept.sample(), Coordinates(units)), settings)
             network = first_network(start, settings, random, dtype)
             if state is None or not risk <= judge.risk(network):
-                state, stream = State(network, units, components), _anew(stream)
+                state, stream = State(network, units, components), stream._replace(memory=None, begun=True)
+        if seen.count >= 2 * stream.looked and (stream.memory is None or stream.looked < LOOKED_AT):
+            stream = stream._replace(step_size=None)  # the curvature that few rows have, or another network
         state = state._replace(components=components)
     assert state is not None  # what isn't in training is compared, and begins or is left
-    pool = _pool(points, weights, old, Coordinates(units), dtype, settings.batch_size)
-    steps = max(1, len(points) // settings.batch_size)
-    network, stream = _trained(state.network, stream, pool, steps, judge, bar, settings, seed)
+    chances, length = _chances(weights, old[1], known, settings.batch_size)
+    pool = Pool(_stacked(points, old[0]), chances, Coordinates(units), dtype, settings.batch_size)
+    steps = max(1, points.shape[0] // settings.batch_size)
+    network, stream = _trained(state.network, stream, pool, steps, length, judge, bar, settings, seed)
     return state._replace(network=network), stream
 
 
@@ -172,27 +178,22 @@ def _bar(judge: Judge, components: np.ndarray) -> float:
     return best + SLACK * (_nothing(judge) - best)
 
 
-def _anew(stream: Stream) -> Stream:
-    """Return the stream of a network that has just begun, for which a step size of far fewer rows isn't kept."""
-    assert stream.seen is not None
-    kept = stream.seen.count < 2 * stream.looked
-    return stream._replace(memory=None, begun=True, step_size=stream.step_size if kept else None)
+def _chances(weights: np.ndarray, old: np.ndarray, known: float, batch_size: int) -> tuple[np.ndarray, float]:
+    """Return the chances of new rows and of those that stand for a share ``known`` of the rows before, and their sum.
 
-
-def _pool(
-    points: np.ndarray,
-    weights: np.ndarray,
-    old: tuple[np.ndarray, np.ndarray],
-    coordinates: Coordinates,
-    dtype: np.dtype,
-    batch_size: int,
-) -> Pool:
-    """Return new rows and those that stood for all before, half of each where there are ``batch_size`` new ones."""
-    count, rows = len(points), len(old[0])
-    share = max(0.5 * min(1.0, count / batch_size), count / (count + rows)) if rows else 1.0
+    Half of a batch is new, and less where there are fewer than ``batch_size`` new rows. What was there before and isn't
+    kept pulls nowhere, on average, in a network that has learned it; so the sum is what a step is multiplied with.
+    """
+    count = len(weights)
+    share = max(0.5 * min(1.0, count / batch_size), count / (count + MOST)) if known < np.inf else 1.0
     new = weights / weights.max()  # so that their sum is finite
-    chances = np.concatenate([share / new.sum() * new, (1 - share) * old[1]])
-    return Pool(np.concatenate([points, old[0]]), chances, coordinates, dtype, batch_size)
+    chances = np.concatenate([share / new.sum() * new, (1 - share) * min(known, 1.0) * old])
+    return chances / chances.sum(), float(chances.sum())
+
+
+def _stacked(points: Any, rows: np.ndarray) -> np.ndarray:
+    """Return points, an array or sparse, with further rows."""
+    return sparse.csr_array(sparse.vstack([points, rows])) if is_sparse(points) else np.concatenate([points, rows])
 
 
 def _trained(
@@ -200,12 +201,13 @@ def _trained(
     stream: Stream,
     pool: Pool,
     steps: int,
+    length: float,
     judge: Judge,
     bar: float,
     settings: Settings,
     seed: int,
 ) -> tuple[Autoencoder, Stream]:
-    """Return a network after some steps; those of a size of our own are taken back where they do harm."""
+    """Return a network after steps of a size times ``length``; a size of our own is made less where they do harm."""
     motion, size, looked = gradient_motion(settings.optimizer), settings.step_size or stream.step_size, stream.looked
     if size is None:
         assert stream.seen is not None
@@ -214,7 +216,9 @@ def _trained(
     learner = Learner(network, motion, stream.memory)
     before = judge.risk(network)
     with np.errstate(over="ignore", invalid="ignore"):
-        pool.train(learner, Schedule(size, motion=motion), 0, steps, np.random.default_rng([seed, stream.steps]))
+        pool.train(
+            learner, Schedule(length * size, motion=motion), 0, steps, np.random.default_rng([seed, stream.steps])
+        )
         after = judge.risk(learner.network)
     diverged = not after <= WORSE * max(before, _nothing(judge))
     if diverged and settings.step_size:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from isthmus.core.sparse import dense
+
 MOST, LEAST = 1024, 32
 """Rows that are kept, K: `MOST` of few columns, and of many columns no fewer than `LEAST`."""
 ENTRIES = 1 << 20
@@ -47,18 +49,20 @@ class Reservoir:
         logs = np.log(weights[present])
         priorities = logs - np.log1p(-random.random(len(present)))
         capacity = min(MOST, max(LEAST, ENTRIES // points.shape[1]))
-        if (
-            len(self.rows) == capacity and priorities.max(initial=-np.inf) < self.priorities[-1]
-        ):  # so most streams go on
-            return replace(self, threshold=max(self.threshold, priorities.max(initial=-np.inf)))
-        rows = np.concatenate([self.rows, points[present]])
-        logs, priorities = np.concatenate([self.weights, logs]), np.concatenate([self.priorities, priorities])
-        if merged:
-            rows, logs, priorities = _merged(rows, logs, priorities)
+        highest = priorities.max(initial=-np.inf)
+        if len(self.rows) == capacity and highest < self.priorities[-1]:  # as mostly in a long stream
+            return replace(self, threshold=max(self.threshold, highest))
+        logs = np.concatenate([self.weights, logs])
+        priorities = np.concatenate([self.priorities, priorities])
+        order, earlier = np.argsort(-priorities, kind="stable"), len(self.rows)
+        threshold = max(self.threshold, priorities[order[capacity:]].max(initial=-np.inf))
+        order = np.sort(order[:capacity])  # rows that were kept before come first
+        new = present[order[order >= earlier] - earlier]
+        rows = np.concatenate([self.rows[order[order < earlier]], dense(points, new)])
+        chosen = rows, logs[order], priorities[order]
+        rows, logs, priorities = _merged(*chosen) if merged else chosen
         order = np.argsort(-priorities, kind="stable")
-        kept, dropped = order[:capacity], order[capacity:]
-        threshold = max(self.threshold, priorities[dropped].max(initial=-np.inf))
-        return Reservoir(rows[kept], logs[kept], priorities[kept], threshold)
+        return Reservoir(rows[order], logs[order], priorities[order], threshold)
 
     def sample(self, count: int = MOST) -> tuple[np.ndarray, np.ndarray]:
         """Return at most so many rows and their weights, of sum 1."""

@@ -17,12 +17,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from isthmus.core.principal import with_fixed_signs, with_more_directions
-from isthmus.core.scaling import BLOCK, DOUBLE, ROUNDING, Scaling
+from isthmus.core.scaling import DOUBLE, ROUNDING, Scaling, blocks
 from isthmus.estimator.coordinates import NOTHING, Spectrum
 
-SPARE = 32
-"""Directions that are kept besides 2k."""
+SPARE, ENTRIES = 32, 1 << 22
+"""Directions that are kept besides 2k, unless they consist of more numbers."""
 
+LARGEST = float(np.finfo(DOUBLE).max) / 4
+"""Sum of weights from which on it stays as it is."""
 ASSUMED = 256
 """Rows that a network was trained on, where their number isn't known."""
 
@@ -59,9 +61,8 @@ class Running:
     def along(cls, units: Scaling, components: np.ndarray, points: np.ndarray, weights: np.ndarray) -> Running:
         """Return what PCA knows of its points: their mean, unit and variances along the components, shape (k, d)."""
         weight, variances = _sum(weights), np.zeros(len(components))
-        for first in range(0, len(points), BLOCK):
-            latents = units.precisely(points[first : first + BLOCK]) @ components.T
-            variances += weights[first : first + BLOCK] / weight @ latents**2
+        for block, part in blocks(points, weights):
+            variances += part / weight @ (units.precisely(block) @ components.T) ** 2
         unit, count = float(units.unit), int((weights > 0).sum())
         known = {"origin": units.mean, "shift": units.rest + np.zeros_like(units.mean)}
         factor = unit * np.sqrt(variances)[:, None] * components
@@ -76,10 +77,8 @@ class Running:
     def with_rows(self, points: np.ndarray, weights: np.ndarray) -> Running:
         """Return what is known after further rows, shape (n, d), with weights, shape (n,)."""
         known = self
-        for first in range(0, len(points), BLOCK):
-            part = weights[first : first + BLOCK]
-            if (part > 0).any():
-                known = known._with_block(points[first : first + BLOCK][part > 0].astype(DOUBLE), part[part > 0])
+        for block, part in blocks(points, weights, self._rank):
+            known = known._with_block(block, part)
         return known
 
     def scaling(self, dtype: np.dtype) -> Scaling:
@@ -101,14 +100,15 @@ class Running:
     @property
     def _rank(self) -> int:
         """R, the number of directions that are kept."""
-        return min(len(self.origin), 2 * self.latent_dim + SPARE)
+        dim = len(self.origin)
+        return min(dim, 2 * self.latent_dim + min(SPARE, ENTRIES // dim))
 
     def _with_block(self, rows: np.ndarray, weights: np.ndarray) -> Running:
         origin = self.origin if self.count else rows[0]
         added = _sum(weights)
-        weight = min(self.weight + added, np.finfo(DOUBLE).max / 4)
-        new = added / weight
-        old = max(1 - new, 0.0)
+        weight = min(self.weight + added, LARGEST)
+        new = min(added / weight, 1.0)
+        old = 1 - new
         shares = weights / added
         rows = rows - origin
         mean = shares @ rows
@@ -134,7 +134,7 @@ def _singular(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _sum(weights: np.ndarray) -> float:
     """Return a sum that is finite."""
     largest = float(weights.max())
-    return float(min((weights / largest).sum(), np.finfo(DOUBLE).max / 4 / largest) * largest)
+    return largest * min(float((weights / largest).sum()), LARGEST / max(largest, 1.0))
 
 
 def _norm(values: np.ndarray) -> float:
