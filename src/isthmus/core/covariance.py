@@ -27,13 +27,31 @@ def covariance_factor(name: str, covariance: ArrayLike, axes: np.ndarray | None 
         _checks.refuse(name, "be square", _checks.described(f"of shape {matrix.shape}"))
     if np.abs(matrix - matrix.T).max() > RELATIVE_ROUNDING * scale:
         _checks.refuse(name, "be symmetric", _checks.described("not"))
-    values, vectors = np.linalg.eigh(matrix)
+    values = np.linalg.eigvalsh(matrix)
     if values[0] < -RELATIVE_ROUNDING * max(scale, values[-1]) * len(values):
         described = _checks.described(f"a matrix with eigenvalue {values[0]:.3g}")
         _checks.refuse(name, "be positive semidefinite", described)
-    root = vectors * np.sqrt(np.maximum(values, 0))
     axes = np.eye(len(matrix)) if axes is None else axes
-    # axesᵀ root rootᵀ axes = Rᵀ R with the triangular R of a QR decomposition: Cholesky that bears rank deficiency.
-    triangular = np.asarray(np.linalg.qr(root.T @ axes, mode="r"))
-    signs = np.where(np.diag(triangular) < 0, -1.0, 1.0)
-    return axes @ (triangular * signs[:, None]).T
+    turned = axes.T @ matrix @ axes
+    scales = np.sqrt(np.maximum(np.diag(turned), 0))
+    units = np.where(scales > 0, scales, 1.0)
+    return axes @ (scales[:, None] * _triangular(turned / np.outer(units, units)))
+
+
+def _triangular(correlation: np.ndarray) -> np.ndarray:
+    """Return Cholesky's lower triangular L with L Lᵀ = C; a variable that follows from those before it adds nothing.
+
+    So L is unique, and no larger change than rounding comes from rounding.
+    """
+    try:
+        factor = np.linalg.cholesky(correlation)
+        if np.diag(factor).min() ** 2 > RELATIVE_ROUNDING:
+            return factor
+    except np.linalg.LinAlgError:
+        pass
+    left, factor = correlation.copy(), np.zeros_like(correlation)
+    for place in range(len(left)):
+        if left[place, place] > RELATIVE_ROUNDING:
+            factor[place:, place] = left[place:, place] / np.sqrt(left[place, place])
+            left[place:, place:] -= np.outer(factor[place:, place], factor[place:, place])
+    return factor

@@ -284,6 +284,17 @@ class Stream:
         return Data(_checks.array("sample", points, (count, self.dim), np.dtype(np.float64)), name=self.name)
 
 
+def as_data(name: str, value: object) -> Data | Stream:
+    """Return `Data` and streams as they are, and anything else that holds points as centred data of total variance 1.
+
+    ``name`` is the argument that is named where it is refused.
+    """
+    if isinstance(value, Data | Stream):
+        return value
+    with _checks.renamed("points", name):
+        return Data(value, center=True, scale="total")
+
+
 def _matching_labels(labels: ArrayLike, count: int) -> np.ndarray:
     try:
         result = np.asarray(labels)

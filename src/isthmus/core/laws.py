@@ -11,7 +11,7 @@ import numpy as np
 from isthmus import _checks
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import Data
+from isthmus.core.data import Data, as_data
 from isthmus.core.masked_pca import LinearCode
 from isthmus.core.neuron_laws import GaussianNeurons, NeuronLaw, linear_neurons
 from isthmus.core.neurons import NeuronMeasure
@@ -134,7 +134,8 @@ def aligned_law(
     power (at strength 1 on digits with tanh and k=2, 0.5 % of the PCA residual at 0.7, 0.004 % at 0.2).
 
     Args:
-        data: centred data of dimension d.
+        data: centred data of dimension d; an array or a frame is centred and scaled as by ``Data(data, center=True,
+            scale="total")``.
         latent_dim: k, at most d.
         activation: the activation for which α and β are computed, or a pair (encoder, decoder).
         strength: fraction of the PCA reconstruction, in [0, 1]. At 0 the limit is trivial; 1 starts at PCA.
@@ -153,6 +154,7 @@ def aligned_law(
         64
 
     """
+    data = as_data("data", data)
     _checks.instance("data", data, Data)
     latent_dim, _ = _dimensions(latent_dim, data.dim)
     strength = _checks.real("strength", strength, minimum=0, maximum=1)

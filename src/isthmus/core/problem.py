@@ -16,7 +16,7 @@ from isthmus._precision import computing_in
 from isthmus.core import rates
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import Data, Stream
+from isthmus.core.data import Data, Stream, as_data
 from isthmus.core.frame import Frame
 from isthmus.core.laws import Law
 from isthmus.core.neuron_laws import GaussianNeurons
@@ -41,7 +41,8 @@ class Problem:
     = ε × steps.
 
     Args:
-        data: `Data`, or a `Stream` for one-pass training from a population.
+        data: `Data`, or a `Stream` for one-pass training from a population. An array or a frame of points is centred
+            and scaled as by ``Data(points, center=True, scale="total")``.
         law: the initial law of the neurons.
         activation: a name, an `Activation`, or a pair (encoder, decoder) of either.
         encoder_rate, decoder_rate: ξ_E and ξ_D, numbers or functions of time. The same function for both is a
@@ -83,7 +84,7 @@ class Problem:
     population_seed: int = 0
 
     def __post_init__(self) -> None:
-        _checks.instance("data", self.data, (Data, Stream))
+        object.__setattr__(self, "data", as_data("data", self.data))
         _checks.instance("law", self.law, Law)
         _checks.integer("population_points", self.population_points, minimum=1)
         _checks.seed("population_seed", self.population_seed)

@@ -68,7 +68,9 @@ def gauss_hermite_particles(frame: Frame, count: int, dtype: np.dtype) -> tuple[
 
 
 def _tensor_measure(law: GaussianNeurons, count: int, dtype: np.dtype) -> NeuronMeasure:
-    values, vectors = np.linalg.eigh(law.covariance)
+    scales = np.sqrt(np.diag(law.covariance))
+    units = np.where(scales > 0, scales, 1.0)  # weights of different units have different sizes
+    values, vectors = np.linalg.eigh(law.covariance / np.outer(units, units))
     varying = values > RELATIVE_ROUNDING * max(values[-1], 1e-300)
     dim = int(varying.sum())
     limit = min(count, LARGEST_TENSOR_RULE)
@@ -89,7 +91,7 @@ def _tensor_measure(law: GaussianNeurons, count: int, dtype: np.dtype) -> Neuron
     masses = np.ones(1)
     for _ in range(dim):
         masses = np.outer(masses, weights).ravel()
-    factor = (vectors * np.sqrt(np.maximum(values, 0)))[:, varying]
+    factor = units[:, None] * (vectors * np.sqrt(np.maximum(values, 0)))[:, varying]
     return _measure(law, normals, factor, dtype, masses)
 
 

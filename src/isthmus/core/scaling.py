@@ -20,8 +20,13 @@ BLOCK = 4096
 """Rows of an array that are copied together, at most."""
 ENTRIES = 1 << 20
 """Entries of an array that are copied together, at most, where a row has fewer."""
-ROUNDING = 8
-"""Multiples of a value's rounding error up to which different values count as the same."""
+ROUNDING = 1
+"""Multiple of eps × |mean| within which entries are a constant that was rounded: a few neighbouring numbers, no more.
+
+A table of readings a few steps of its type apart is data, as time stamps or identifiers often are.
+"""
+TIE = 1e-6
+"""Relative difference below which a sum of weights has reached a quartile."""
 NORMAL_QUARTILES = 1.3489795003921634
 """Distance between the quartiles of the standard normal law."""
 
@@ -158,7 +163,7 @@ def _interquartile_ranges(points: np.ndarray, weights: np.ndarray) -> np.ndarray
         ordered = np.take_along_axis(columns, order, axis=0)
         reached = np.cumsum(np.where(np.isnan(ordered), 0.0, chances[order]), axis=0)
         low, high = (
-            np.take_along_axis(ordered, (reached >= level * reached[-1]).argmax(axis=0)[None, :], axis=0)[0]
+            np.take_along_axis(ordered, (reached >= level * (1 - TIE) * reached[-1]).argmax(axis=0)[None, :], axis=0)[0]
             for level in (0.25, 0.75)
         )
         ranges.append(np.nan_to_num(high - low))

@@ -78,7 +78,7 @@ def _constants(network: Autoencoder, points: jax.Array, weights: jax.Array) -> t
     bends = (left @ network.decoder.outgoing.T) * network.decoder_activation.second(s)
     bends = bends * network.decoder.masses[None, :]
     curvature = jnp.einsum("nj,jk,jl->nkl", bends, network.decoder.incoming, network.decoder.incoming)
-    jacobian, counted = network.jacobian(latents), ~jnp.isnan(points)
+    jacobian, counted = network.jacobian(latents), 1 - jnp.isnan(points).astype(points.dtype)
     hessian = jnp.einsum("ndk,nd,ndl->nkl", jacobian, counted, jacobian) + curvature
     identity = counted[:, :, None] * jnp.eye(network.dim)[None]
     return (
