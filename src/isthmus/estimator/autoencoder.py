@@ -197,7 +197,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         self._take(run, span, points.dtype)
         raw = _check_sample_weight(sample_weight, points, dtype=np.float64)
         seen = Running.along(self._scaling, self.components_, points, raw)
-        self._stream = Stream(seen=seen, begun=run.schedule is not None)
+        self._stream = Stream(started=seen.count, begun=run.schedule is not None, seen=seen)
         self.offset_ = self._offset(points, rows, weights, settings)
         return self
 
@@ -206,8 +206,9 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
 
         One row at a time is welcome. Mean, unit and principal directions are those of all rows so far, and the network
         is carried along as they move, without a jump. It begins once the rows so far vary in ``n_components``
-        directions, and is PCA until then; where it is clearly worse than PCA of the rows so far, it begins anew there.
-        A ``step_size='auto'`` is taken from the curvature at a beginning.
+        directions, and is PCA until then. Where it is clearly worse than PCA of the rows so far, it begins anew there;
+        with a number for ``step_size`` that takes more, since the number says how fast the network may move.
+        ``step_size='auto'`` is taken from the curvature at a beginning.
 
         Raises:
             NumericalError: where the steps are so large that the network diverges; it stays as it was.
@@ -240,7 +241,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         for name in ("times_", "training_curve_", "validation_times_", "validation_curve_"):  # those of another width
             other.__dict__.pop(name, None)
         other._network = network
-        other._stream = Stream(begun=self._stream.begun, seen=self._stream.seen, kept=self._stream.kept)
+        other._stream = self._stream._replace(memory=None, step_size=None)
         other.risk_ = judge.risk(network)
         return other
 

@@ -34,7 +34,7 @@ from isthmus.dynamics.learner import Memory
 RIDGE = 1e-9
 """Relative to E ∫ φ² dν, as in the start at PCA, but smaller: the only target is a constant."""
 LATENTS = 64
-"""Points, at most, at whose latents the constant is 1."""
+"""Points, some of them twice where there are fewer, at whose latents the constant is 1."""
 
 
 def carried(network: Autoencoder, before: Scaling, after: Scaling, points: np.ndarray) -> Autoencoder:
@@ -52,7 +52,8 @@ def carried(network: Autoencoder, before: Scaling, after: Scaling, points: np.nd
         return network
     dtype = np.asarray(network.encoder.bias).dtype
     encoder, decoder = network.in_precision(DOUBLE).encoder, network.in_precision(DOUBLE).decoder
-    latents = encoded(network, before.precisely(points[:LATENTS])).astype(DOUBLE)
+    rows = points[np.arange(LATENTS) % len(points)]  # always as many, for which a program is compiled once
+    latents = encoded(network, before.precisely(rows)).astype(DOUBLE)
     constant = _constant(decoder, network.decoder_activation.of(latents @ decoder.incoming.T + decoder.bias))
     bias = encoder.bias + encoder.incoming @ delta
     outgoing = (decoder.outgoing - constant[:, None] * delta) / kappa

@@ -25,7 +25,7 @@ from isthmus.estimator.coordinates import NOTHING, Coordinates, Spectrum
 from isthmus.estimator.explicit import calm_step, explicit_start, first_network
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.pool import Pool
-from isthmus.estimator.reservoir import MOST, Reservoir
+from isthmus.estimator.reservoir import MOST, Reservoir, most_rows
 from isthmus.estimator.running import Running
 from isthmus.estimator.schedule import Schedule
 from isthmus.estimator.settings import Settings, check_memory, gradient_motion, rounded_down
@@ -39,6 +39,8 @@ MOVED = 0.02
 """Change of the mean in units, or of the logarithm of the unit, with which they are compared at once."""
 SLACK = 0.03
 """Share of what PCA explains by which a network may explain less and go on: in training it soon explains more."""
+LOST = 0.5
+"""The same where a given step size says how fast the network may move, unless it began with less than half the rows."""
 ENOUGH = 0.5
 """Share of the variance so far that kept rows must stand for in a comparison, since those of a fit aren't kept."""
 WORSE = 10.0
@@ -53,7 +55,7 @@ class Stream(NamedTuple):
         steps: taken so far.
         step_size: the one that the curvature asked for, None before it was looked at.
         looked: the number of rows so far when it was looked at.
-        compared: their number when the network was last compared with PCA.
+        compared, started: the same when the network was last compared with PCA, and when it began.
         begun: whether the network is in training; otherwise it is PCA.
         seen: all rows so far in short, None where nothing is known of them.
         kept: rows that stand for them, None before the first batch.
@@ -66,6 +68,7 @@ class Stream(NamedTuple):
     step_size: float | None = None
     looked: int = 0
     compared: int = 0
+    started: int = 0
     begun: bool = True
     seen: Running | None = None
     kept: Reservoir | None = None
@@ -98,7 +101,7 @@ def advanced(
     if state is not None:
         due = due or _moved(state.units, units)
         state, stream = _in_units(units, state, stream, kept.rows, settings)
-    judge, bar = Judge.of(*kept.sample(LOOKED_AT if due else GLANCED_AT), Coordinates(units)), np.inf
+    judge, bar = _judge(kept, LOOKED_AT if due else GLANCED_AT, units), np.inf
     if due:
         spectrum = seen.spectrum(dtype)
         components, stream = spectrum.components, stream._replace(compared=seen.count)
@@ -106,13 +109,15 @@ def advanced(
         if state is None and not enough:
             return State(pca_network(components), units, components), stream._replace(begun=False)
         if enough and (state is None or settings.init != "independent"):
-            bar = _bar(judge, components)
+            free = not settings.step_size or seen.count >= 2 * stream.started
+            bar = _bar(judge, components, SLACK if free else LOST)
         risk = np.inf if state is None else judge.risk(state.network)
         if state is None or not risk <= bar:
             start = explicit_start(spectrum, Judge.of(*kept.sample(), Coordinates(units)), settings)
             network = first_network(start, settings, random, dtype)
             if state is None or not risk <= judge.risk(network):
-                state, stream = State(network, units, components), stream._replace(memory=None, begun=True)
+                state = State(network, units, components)
+                stream = stream._replace(memory=None, begun=True, started=seen.count)
         if seen.count >= 2 * stream.looked and (stream.memory is None or stream.looked < LOOKED_AT):
             stream = stream._replace(step_size=None)  # the curvature that few rows have, or another network
         state = state._replace(components=components)
@@ -167,15 +172,24 @@ def _varies(spectrum: Spectrum) -> bool:
     return bool(spectrum.variances[spectrum.latent_dim - 1] > NOTHING * spectrum.variances.sum())
 
 
+def _judge(kept: Reservoir, count: int, units: Scaling) -> Judge:
+    """Return some of the kept rows, with rows of weight 0 where there are few, so that few programs are compiled."""
+    judge = Judge.of(*kept.sample(count), Coordinates(units))
+    count = min(count if len(judge.points) > GLANCED_AT else GLANCED_AT, most_rows(judge.points.shape[1]))
+    filling = [(0, count - len(judge.points))]
+    points = np.pad(judge.points, [*filling, (0, 0)])
+    return Judge(points, np.pad(judge.weights, filling), np.pad(judge.outside, filling))
+
+
 def _nothing(judge: Judge) -> float:
     """Return the risk of the mean."""
     return float(judge.weights @ judge.sizes) / 2
 
 
-def _bar(judge: Judge, components: np.ndarray) -> float:
+def _bar(judge: Judge, components: np.ndarray, slack: float) -> float:
     """Return the risk above which a network is clearly worse than PCA."""
     best = judge.pca_risk(components)
-    return best + SLACK * (_nothing(judge) - best)
+    return best + slack * (_nothing(judge) - best)
 
 
 def _chances(weights: np.ndarray, old: np.ndarray, known: float, batch_size: int) -> tuple[np.ndarray, float]:

@@ -19,6 +19,11 @@ ENTRIES = 1 << 20
 """Numbers that are kept, unless there are more in `LEAST` rows."""
 
 
+def most_rows(columns: int) -> int:
+    """Return how many rows of so many columns are kept, K."""
+    return min(MOST, max(LEAST, ENTRIES // columns))
+
+
 @dataclass(frozen=True)
 class Reservoir:
     """Rows of a stream, those of highest priority first.
@@ -48,7 +53,7 @@ class Reservoir:
         present = np.flatnonzero(weights > 0)
         logs = np.log(weights[present])
         priorities = logs - np.log1p(-random.random(len(present)))
-        capacity = min(MOST, max(LEAST, ENTRIES // points.shape[1]))
+        capacity = most_rows(points.shape[1])
         highest = priorities.max(initial=-np.inf)
         if len(self.rows) == capacity and highest < self.priorities[-1]:  # as mostly in a long stream
             return replace(self, threshold=max(self.threshold, highest))

@@ -15,7 +15,7 @@ from isthmus.estimator.reservoir import Reservoir
 from isthmus.estimator.running import Running
 from isthmus.estimator.settings import gradient_motion
 
-COUNTS = ("steps", "looked", "compared")
+COUNTS = ("steps", "looked", "compared", "started")
 SEEN = ("origin", "shift", "factor")
 KEPT = ("rows", "weights", "priorities")
 WAITING = ("waiting_rows", "waiting_weights")
