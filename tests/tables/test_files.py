@@ -168,7 +168,8 @@ def test_missing_values_are_refused_by_line_unless_asked_for(table, refusal, mar
     lines = ["# log", "a,b,c", *ROWS[:2], f"1,{marker},2", f"1,2,{marker}", "1,2,3"]
     text = refusal(lines)
     assert text.startswith("2 values are missing, the first in line 5, column 'b'; missing='ignore' (--missing ignore)")
-    assert np.isnan(table(lines, missing="ignore").values).sum() == 2
+    ignored = table(lines, missing="ignore")
+    assert np.isnan(ignored.values).sum() == 2 and ignored.notes == ("2 of 15 values are missing",)
     assert table(lines, columns="a").values.shape == (5, 1)
 
 

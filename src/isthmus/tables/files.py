@@ -62,7 +62,7 @@ def read_table(
         raw = _read(path, header=header, separator=separator, decimal=decimal)
         return selected(raw, columns, drop, label, missing)
     except Unreadable as error:
-        raise _refused(path, str(error)) from error
+        raise _refused(path, str(error)) from None
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
 

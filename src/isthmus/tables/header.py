@@ -59,7 +59,7 @@ def head_of(sample: Sequence[Record], comments: Sequence[str], header: bool | No
     if below and _are_units(below[0], below[1:], dialect):
         units = below[0].fields
         named = [_with_unit(name, unit) for name, unit in zip(names, units, strict=False)]
-        shown = ", ".join(unit.strip() for unit in units)
+        shown = ", ".join(unit.strip() for unit in units if unit.strip())
         return Head(named, 2, (f"line {below[0].line} holds units: {shown}",))
     return Head(names, 1)
 

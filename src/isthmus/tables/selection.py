@@ -62,6 +62,8 @@ def selected(raw: Raw, columns: Columns, drop: Columns, label: str | int | None,
     every = features == list(range(raw.values.shape[1]))
     values = raw.values if every else raw.values[:, features]
     _refuse_missing(raw, values, features, finder, missing)
+    if absent := int(np.isnan(values).sum()):
+        notes.append(f"{absent:,} of {values.size:,} values {'is' if absent == 1 else 'are'} missing")
     first = features[0]
     if first == 0 and len(features) > 1 and counts_rows(values[:, 0]):
         notes.append(f"column {finder.shown(first)} counts the rows and was kept")
