@@ -4,12 +4,16 @@ import bz2
 import gzip
 import io
 import lzma
+import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import isthmus as im
 from isthmus.tables.files import is_table_file, read_table
@@ -354,3 +358,40 @@ def test_suffixes():
     yes = ["a.csv", "A.CSV", "a.tsv.gz", "a.txt", "a.dat", "a.npy", "a.NPZ", "a.parquet", "a.feather", "a.csv.zip"]
     assert all(is_table_file(Path(name)) for name in yes)
     assert not any(is_table_file(Path(name)) for name in ("a.xlsx", "a", "a.gz", ".csv", "a.zip", "csv", "a.json"))
+
+
+PIECES = [*",;\t|.\"#%'- \n\r", "a", "NA", "1", "2.5", "1,5", "inf", "=", "\0", "ä"]
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from(PIECES), max_size=30))
+def test_whatever_a_file_holds_it_is_a_table_or_refused(parts):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.txt"
+        path.write_text("".join(parts), encoding="utf-8", newline="")
+        try:
+            found = read_table(path, missing="ignore")
+        except im.StudyFileError:
+            return
+        assert found.values.ndim == 2 and found.values.size and not np.isinf(found.values).any()
+
+
+numbers = st.floats(-1e12, 1e12, allow_nan=False).map(lambda value: float(f"{value:.12g}"))
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(
+    st.integers(1, 4).flatmap(lambda d: st.lists(st.lists(numbers, min_size=d, max_size=d), min_size=1, max_size=8)),
+    st.sampled_from(list(",;\t| ")),
+    st.sampled_from(".,"),
+    st.booleans(),
+)
+def test_what_is_written_is_read_where_the_keys_say_how(rows, separator, decimal, header):
+    lines = [["a", "b", "c", "d"][: len(rows[0])]] if header else []
+    lines += [[f"{value:.12g}".replace(".", decimal) for value in row] for row in rows]
+    quoted = [[f'"{entry}"' if separator == decimal else entry for entry in line] for line in lines]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        path.write_text("\n".join(separator.join(line) for line in quoted))
+        keys: dict[str, Any] = {"header": header, "separator": separator, "decimal": decimal, "drop": ()}
+        np.testing.assert_array_equal(read_table(path, **keys).values, rows)
