@@ -205,7 +205,7 @@ def _chances(weights: np.ndarray, old: np.ndarray, known: float, batch_size: int
     return chances / chances.sum(), float(chances.sum())
 
 
-def _stacked(points: Any, rows: np.ndarray) -> np.ndarray:
+def _stacked(points: Any, rows: np.ndarray) -> Any:
     """Return points, an array or sparse, with further rows."""
     return sparse.csr_array(sparse.vstack([points, rows])) if is_sparse(points) else np.concatenate([points, rows])
 
