@@ -242,9 +242,9 @@ def test_what_is_held_out_has_no_influence_on_a_copy():
     table = table_of(WINE, splits=[split])
     settings, schedule = settings_of(width=32), Schedule.automatic(24.0, 2.0)
     errors = [
-        automatic._Copy(automatic._Part(dataclasses.replace(table, points=points), 0, settings, 0), schedule).errors_at(
-            64
-        )
+        automatic._Copy(
+            automatic._Part(dataclasses.replace(table, rows=Rows(points)), 0, settings, 0), schedule
+        ).errors_at(64)
         for points in (WINE, spoiled)
     ]
     others = np.delete(np.arange(78), 50)

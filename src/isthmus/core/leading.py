@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from isthmus.core.principal import NEGLIGIBLE, filled, with_fixed_signs
-from isthmus.core.scaling import Scaling, blocks, row_slices
+from isthmus.core.scaling import DOUBLE, Scaling, blocks, tiles
 from isthmus.core.sparse import by_entries, dense, row_squares
 
 SPARE = 14
@@ -27,9 +27,10 @@ def projected(points: np.ndarray, units: Scaling, axes: np.ndarray) -> np.ndarra
     """Return z·axes of scaled points, shape (n, r), for axes of shape (d, r)."""
     if _centred_afterwards(points, units):
         return (points @ axes - (units.mean + units.rest) @ axes) / units.unit
-    product = np.empty((points.shape[0], axes.shape[1]))
-    for rows in row_slices(points.shape):
-        product[rows] = filled(units.precisely(dense(points, rows))) @ axes
+    product = np.zeros((points.shape[0], axes.shape[1]))
+    for rows, columns in tiles(points.shape):
+        scaled = filled(units.of_columns(columns).precisely(dense(points, rows, columns)))
+        product[rows] += scaled @ axes[columns].astype(DOUBLE, copy=False)
     return product
 
 
@@ -38,9 +39,10 @@ def squares_outside(points: np.ndarray, units: Scaling, axes: np.ndarray, inside
     if _centred_afterwards(points, units):
         squares = row_squares(points, units.mean + units.rest) / units.unit**2
         return np.maximum(squares - (inside**2).sum(axis=1), 0.0)
-    outside = np.empty(points.shape[0])
-    for rows in row_slices(points.shape):
-        outside[rows] = ((filled(units.precisely(dense(points, rows))) - inside[rows] @ axes.T) ** 2).sum(axis=1)
+    outside = np.zeros(points.shape[0])
+    for rows, columns in tiles(points.shape):
+        scaled = filled(units.of_columns(columns).precisely(dense(points, rows, columns)))
+        outside[rows] += ((scaled - inside[rows] @ axes[columns].T) ** 2).sum(axis=1)
     return outside
 
 

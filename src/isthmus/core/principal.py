@@ -13,11 +13,14 @@ NEGLIGIBLE = 1e-14
 """Share of the largest variance below which a direction is rounding, where it is found from products of rows."""
 
 
-def principal_components(points: np.ndarray, weights: np.ndarray, units: Scaling) -> tuple[np.ndarray, np.ndarray]:
+def principal_components(
+    points: np.ndarray, weights: np.ndarray, units: Scaling, dtype: np.dtype = DOUBLE
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the principal variances λ_1 ≥ λ_2 ≥ … of scaled points, and their directions in columns.
 
     There are d of them, or where fewer points than that have a positive weight, at most one a point: then nothing of
-    size d × d is computed. A missing entry is at the mean.
+    size d × d is computed, and where the points are large, directions are of the type asked for. A missing entry is at
+    the mean.
     """
     count, dim = int((weights > 0).sum()), points.shape[1]
     if count >= dim:
@@ -26,7 +29,7 @@ def principal_components(points: np.ndarray, weights: np.ndarray, units: Scaling
         scaled = [np.sqrt(part)[:, None] * filled(units.precisely(block)) for block, part in blocks(points, weights)]
         _, values, rows = np.linalg.svd(np.concatenate(scaled), full_matrices=False)
         return values**2, with_fixed_signs(rows.T)
-    return _from_products(points, weights, units)
+    return _from_products(points, weights, units, dtype)
 
 
 def second_moments(points: np.ndarray, weights: np.ndarray, units: Scaling) -> np.ndarray:
@@ -43,7 +46,9 @@ def filled(scaled: np.ndarray) -> np.ndarray:
     return np.nan_to_num(scaled, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
 
 
-def _from_products(points: np.ndarray, weights: np.ndarray, units: Scaling) -> tuple[np.ndarray, np.ndarray]:
+def _from_products(
+    points: np.ndarray, weights: np.ndarray, units: Scaling, dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray]:
     """Return variances and directions of few points in many dimensions from the products of points, shape (n, n).
 
     With √p Z = U Σ Vᵀ, U and Σ² are those of the products, and V = Zᵀ√p U Σ⁻¹. Rounding leaves the columns of V short
@@ -64,11 +69,11 @@ def _from_products(points: np.ndarray, weights: np.ndarray, units: Scaling) -> t
     variances, left = spectrum(products)
     rank = max(1, int((variances > NEGLIGIBLE * variances[0]).sum()))
     turn = left[:, :rank] / np.sqrt(np.where(variances[:rank] > 0, variances[:rank], 1.0))
-    directions = np.empty((points.shape[1], rank))
+    directions = np.empty((points.shape[1], rank), dtype)
     overlaps = np.zeros((rank, rank))
     for part in parts:
-        directions[part] = scaled(part).T @ turn
-        overlaps += directions[part].T @ directions[part]
+        some = scaled(part).T @ turn
+        directions[part], overlaps = some, overlaps + some.T @ some
     squares, axes = np.linalg.eigh(overlaps)
     repair = (axes / np.sqrt(np.maximum(squares, NEGLIGIBLE))) @ axes.T
     for part in parts:

@@ -20,6 +20,8 @@ BLOCK = 4096
 """Rows of an array that are copied together, at most."""
 ENTRIES = 1 << 20
 """Entries of an array that are copied together, at most, where a row has fewer."""
+TALL = 256
+"""Rows that are copied together where rows need not be whole, if there are so many."""
 ROUNDING = 1
 """Multiple of eps × |mean| within which entries are a constant that was rounded: a few neighbouring numbers, no more.
 
@@ -99,7 +101,7 @@ def scaling(points: np.ndarray, weights: np.ndarray, scale: Scale = "total") -> 
     mean, rest, masses = means(points, weights)
     largest = np.nan_to_num(largest_of(points, weights, Scaling(mean, 1.0, rest)))
     limits = np.finfo(points.dtype)
-    noise = np.maximum(ROUNDING * limits.eps * np.abs(mean), np.finfo(DOUBLE).tiny)
+    noise = np.maximum(ROUNDING * limits.eps * np.abs(mean), np.finfo(DOUBLE).smallest_subnormal)
     varies = largest > noise
     units = Scaling(mean, 1.0, np.where(varies, rest, 0.0), None if varies.all() else np.where(varies, 0.0, noise))
     if scale == "none" or not varies.any():
@@ -184,6 +186,15 @@ def row_slices(shape: tuple[int, ...], least: int = 1) -> Iterator[slice]:
     """Yield the rows of a table that are copied together, ``least`` of them or more."""
     step = max(least, rows_at_once(shape[1]))
     return (slice(first, first + step) for first in range(0, shape[0], step))
+
+
+def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    """Yield the parts of a table that are copied together, where what is computed needs no whole rows."""
+    step = max(rows_at_once(shape[1]), min(shape[0], TALL))
+    columns = min(shape[1], max(1, ENTRIES // step))
+    for first in range(0, shape[0], step):
+        for left in range(0, shape[1], columns):
+            yield slice(first, first + step), slice(left, left + columns)
 
 
 def row_sums(points: Any, function: Callable[[np.ndarray, Any], np.ndarray]) -> np.ndarray:

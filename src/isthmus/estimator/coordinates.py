@@ -12,7 +12,7 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.leading import projected, squares_outside
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.principal import principal_components, with_more_directions
-from isthmus.core.scaling import DOUBLE, Scaling, row_slices, scaling
+from isthmus.core.scaling import DOUBLE, Scaling, row_slices, scaling, tiles
 from isthmus.core.sparse import dense
 
 NOTHING = 1e-13
@@ -54,16 +54,16 @@ class Coordinates:
         """Yield rows that are brought to the coordinates together: all of them where axes make them short."""
         return row_slices(points.shape) if self.axes is None else iter([slice(None)])
 
-    def lift(self, inside: np.ndarray) -> np.ndarray:
-        """Return the scaled points, shape (n, d), that have these coordinates and nothing outside."""
-        return inside if self.axes is None else inside @ self.axes.T
+    def lift(self, inside: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
+        """Return some columns of the scaled points, shape (n, d), that have these coordinates and nothing outside."""
+        return inside[:, columns] if self.axes is None else inside @ self.axes[columns].T
 
     def undone(self, inside: np.ndarray) -> np.ndarray:
         """Return points in the units of the data, shape (n, d), from their coordinates, in the type of these."""
         restored = np.empty((len(inside), len(self.scaling.mean)), inside.dtype)
-        for rows in row_slices(restored.shape):
-            scaled = inside[rows].astype(DOUBLE)
-            restored[rows] = self.scaling.undone(self.lift(scaled))
+        for rows, columns in tiles(restored.shape):
+            scaled = self.lift(inside[rows].astype(DOUBLE), columns)
+            restored[rows, columns] = self.scaling.of_columns(columns).undone(scaled)
         return restored
 
     def then(self, units: Scaling) -> Coordinates:

@@ -15,7 +15,7 @@ from isthmus import _checks
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.scaling import DOUBLE, Scaling, row_slices
+from isthmus.core.scaling import DOUBLE, Scaling, tiles
 from isthmus.core.sparse import dense
 from isthmus.dynamics.evaluation import decoded, encoded, reconstructed
 from isthmus.estimator.coordinates import Coordinates
@@ -58,10 +58,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             shape = _checks.described(f"of shape {latents.shape}")
             _checks.refuse("X", f"have the {self._n_features_out} columns of latents", shape)
         network, coordinates = self._network_in(latents.dtype), self._coordinates
-        restored = np.empty((len(latents), self.n_features_in_), latents.dtype)
-        for rows in row_slices(restored.shape):
-            restored[rows] = coordinates.undone(decoded(network, latents[rows]))
-        return restored
+        return coordinates.undone(decoded(network, latents))
 
     def score(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> float:
         """Return the share of variance about ``mean_`` that is reconstructed, 1 − Σ‖x − x̂‖²/Σ‖x − mean_‖².
@@ -158,8 +155,10 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Return (x − x̂)² of every entry, shape (n, d), in the units of the computation."""
         network, coordinates = self._network_in(DOUBLE), self._coordinates
         errors = np.empty(points.shape)
-        for rows in row_slices(points.shape):
-            block = dense(points, rows)
-            outputs = coordinates.lift(reconstructed(network, coordinates.of(block)))
-            errors[rows] = (coordinates.scaling.precisely(block) - outputs) ** 2
+        for rows in coordinates.batches(points):
+            part, wanted = points[rows], errors[rows]
+            outputs = reconstructed(network, coordinates.of(part))
+            for some, columns in tiles(part.shape):
+                scaled = coordinates.scaling.of_columns(columns).precisely(dense(part, some, columns))
+                wanted[some, columns] = (scaled - coordinates.lift(outputs[some], columns)) ** 2
         return errors

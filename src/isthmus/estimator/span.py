@@ -71,7 +71,7 @@ class Span(NamedTuple):
             return cls(None, Rows(points))
         units = scaling(points, weights)
         if count <= MANY and not by_entries(points):
-            variances, axes = principal_components(points, weights, units)
+            variances, axes = principal_components(points, weights, units, points.dtype)
             kept = int((variances > NEGLIGIBLE * variances[0]).sum())
             axes, whole = axes[:, :kept], True
         else:
