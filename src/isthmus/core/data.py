@@ -82,6 +82,7 @@ class Data:
         self.weights = normalised_weights("weights", weights, len(raw)).astype(raw.dtype)
         self.name = name
         self.columns = table.columns if columns is None else _matching_names(columns, raw.shape[1])
+        self.notes = table.notes
         self.labels = table.labels if labels is None else _matching_labels(labels, len(raw))
         self.image_shape = image_shape
         if image_shape is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -17,6 +18,7 @@ from isthmus.core.covariance import covariance_factor
 from isthmus.core.data import Data, Stream
 from isthmus.core.scaling import Scale
 from isthmus.tables.files import SUFFIXES, is_table_file, read_table
+from isthmus.tables.frames import as_table
 from isthmus.tables.selection import Columns
 
 
@@ -132,23 +134,22 @@ def load_data(
     if is_file(name):
         path = _checks.path("name", name)
         table = read_table(path, **of_file, missing=missing)
-        source = {"points": table.values, "labels": table.labels, "columns": table.columns, "name": path.name}
-        notes = table.notes
+        source = {"points": table, "labels": table.labels, "name": path.name}
     else:
         name = _checks.choice("name", name, (*SOURCES, FILES))
         for key, value in of_file.items():
             if value is not None:
                 _checks.refuse(key, f"be left out for {name!r}, which is no file", value)
-        source, notes = SOURCES[name][0]() | {"name": name}, ()
-    if count is not None and count < len(source["points"]):
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(source["points"]))[:count])
-        source |= {key: source[key][chosen] for key in ("points", "labels") if source[key] is not None}
+        source = SOURCES[name][0]() | {"name": name}
+    table = as_table("points", source["points"])
+    if count is not None and count < len(table.values):
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(table.values))[:count])
+        source["points"] = replace(table, values=table.values[chosen])
+        source["labels"] = None if source["labels"] is None else source["labels"][chosen]
     try:
-        data = Data(**source, center=center, scale=scale, missing=missing)
+        return Data(**source, center=center, scale=scale, missing=missing)
     except ArgumentError as error:  # of points that the caller hasn't seen
         raise ArgumentError(str(error).replace("Argument 'points'", f"The points of '{name}'")) from error
-    data.notes = notes  # pyright: ignore[reportAttributeAccessIssue]
-    return data
 
 
 def gaussian_stream(covariance: ArrayLike) -> Stream:
