@@ -138,7 +138,7 @@ def test_importing_the_package_is_light():
 IMPORT_EVERYTHING = """
 import importlib, os, pkgutil, sys, warnings
 import jax, matplotlib, numpy
-import diffrax, equinox, optax, scipy.stats, xarray  # what these set on import is theirs
+import diffrax, equinox, optax, scipy.stats, sklearn, xarray  # what these set on import is theirs
 
 def settings():
     return {

@@ -296,6 +296,14 @@ def as_data(name: str, value: object) -> Data | Stream:
         return Data(value, center=True, scale="total")
 
 
+def as_finite_data(name: str, value: object) -> Data:
+    """Return what `as_data` does, or refuse a stream."""
+    data = as_data(name, value)
+    if not isinstance(data, Data):
+        _checks.refuse_type(name, "be Data or points of shape (n, d)", _checks.described("a Stream"))
+    return data
+
+
 def _matching_labels(labels: ArrayLike, count: int) -> np.ndarray:
     try:
         result = np.asarray(labels)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from isthmus import _checks
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import Data, as_data
+from isthmus.core.data import Data, as_finite_data
 from isthmus.core.masked_pca import LinearCode
 from isthmus.core.neuron_laws import GaussianNeurons, NeuronLaw, linear_neurons
 from isthmus.core.neurons import NeuronMeasure
@@ -112,7 +113,7 @@ def independent_law(
 
 
 def aligned_law(
-    data: Data,
+    data: Data | ArrayLike,
     latent_dim: int,
     *,
     activation: str | Activation | tuple[str | Activation, str | Activation] = "tanh",
@@ -154,8 +155,7 @@ def aligned_law(
         64
 
     """
-    data = as_data("data", data)
-    _checks.instance("data", data, Data)
+    data = as_finite_data("data", data)
     latent_dim, _ = _dimensions(latent_dim, data.dim)
     strength = _checks.real("strength", strength, minimum=0, maximum=1)
     preactivation_scale = _checks.scale("preactivation_scale", preactivation_scale, above=0)

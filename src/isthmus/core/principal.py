@@ -7,8 +7,10 @@ import numpy as np
 from isthmus.core.scaling import DOUBLE, ENTRIES, Scaling, blocks
 from isthmus.core.sparse import dense
 
-AT_ONCE = 1 << 22
+AT_ONCE = 1 << 18
 """Entries up to which few points in many dimensions are decomposed at once."""
+CLEAR = 1e-6
+"""Share of the largest variance from which on a direction found so is orthogonal to the others to ten digits."""
 NEGLIGIBLE = 1e-14
 """Share of the largest variance below which a direction is rounding, where it is found from products of rows."""
 
@@ -70,14 +72,17 @@ def _from_products(
     rank = max(1, int((variances > NEGLIGIBLE * variances[0]).sum()))
     turn = left[:, :rank] / np.sqrt(np.where(variances[:rank] > 0, variances[:rank], 1.0))
     directions = np.empty((points.shape[1], rank), dtype)
-    overlaps = np.zeros((rank, rank))
     for part in parts:
-        some = scaled(part).T @ turn
-        directions[part], overlaps = some, overlaps + some.T @ some
-    squares, axes = np.linalg.eigh(overlaps)
-    repair = (axes / np.sqrt(np.maximum(squares, NEGLIGIBLE))) @ axes.T
-    for part in parts:
-        directions[part] = directions[part] @ repair
+        directions[part] = scaled(part).T @ turn
+    if variances[rank - 1] < CLEAR * variances[0]:
+        overlaps = np.zeros((rank, rank))
+        for part in parts:
+            some = directions[part].astype(DOUBLE, copy=False)
+            overlaps += some.T @ some
+        squares, axes = np.linalg.eigh(overlaps)
+        repair = (axes / np.sqrt(np.maximum(squares, NEGLIGIBLE))) @ axes.T
+        for part in parts:
+            directions[part] = directions[part] @ repair
     return variances[:rank], with_fixed_signs(directions)
 
 

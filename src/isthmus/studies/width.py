@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from isthmus import _checks
 from isthmus._version import __version__
-from isthmus.core.data import Data, as_data
+from isthmus.core.data import as_finite_data
 from isthmus.core.laws import aligned_law
 from isthmus.core.problem import Problem
 from isthmus.core.specification import Count, DataSpecification, NonNegative, Positive, Seed
@@ -149,7 +149,8 @@ def recommend_width(
     finite networks; then networks of that width and of half of it are trained.
 
     Args:
-        problem: a `Problem`, or points of shape (n, d) or a frame of them, which are centred and scaled to E‖x‖² = 1, with an aligned law.
+        problem: a `Problem`, or points of shape (n, d) or a frame of them, which are centred and scaled to E‖x‖² = 1,
+            with an aligned law.
         tolerance: in units of the risk.
         confidence: the share of networks that are to be within it.
         horizon: the last time.
@@ -175,8 +176,7 @@ def recommend_width(
 
     """
     if not isinstance(problem, Problem):
-        data = as_data("problem", problem)
-        _checks.instance("problem", data, (Problem, Data))
+        data = as_finite_data("problem", problem)
         problem = Problem(data, aligned_law(data, latent_dim))
     tolerance = _checks.real("tolerance", tolerance, above=0)
     confidence = _checks.real("confidence", confidence, above=0, below=1)
