@@ -51,7 +51,7 @@ def stream_decoded(values: dict[str, Any], arrays: dict[str, np.ndarray], optimi
         kept = Reservoir(**{name: arrays[f"kept_{name}"] for name in KEPT}, threshold=threshold)
     if WAITING[0] in arrays:
         rows, weights = (arrays[name] for name in WAITING)
-        seen = Running.empty(rows.shape[1], 1).with_rows(rows, weights)
+        seen = Running.empty(rows.shape[1], len(arrays["components_"])).with_rows(rows, weights)
         kept = Reservoir.empty(rows.shape[1], rows.dtype).with_rows(rows, weights, np.random.default_rng(0))
     size = None if values["step_size"] is None else _checks.real("step_size", values["step_size"], above=0)
     counts = {name: _checks.integer(name, values.get(name, 0), minimum=0) for name in COUNTS}
