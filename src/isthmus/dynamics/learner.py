@@ -16,6 +16,8 @@ from isthmus.dynamics.sgd_step import sgd_step
 
 CHUNK = 128
 """Steps, at most, whose batches are handed over together."""
+LARGE = 1 << 23
+"""Numbers in a chunk from which one of fewer steps isn't filled up to the same shape."""
 
 
 class Memory(NamedTuple):
@@ -81,10 +83,12 @@ class Learner:
     def learn(self, batches: np.ndarray, steps: Steps) -> None:
         """Take a step on each of at most `CHUNK` batches, shape (steps, B, d), in the units of the computation."""
         count = len(batches)
-        if count < CHUNK:  # so that chunks have one shape, for which the program is compiled once
-            filling = np.broadcast_to(batches[:1], (CHUNK - count, *batches.shape[1:]))
+        few = CHUNK * batches[0].size <= LARGE
+        chunk = CHUNK if few else 1 << (count - 1).bit_length()
+        if count < chunk:  # so that chunks have few shapes, for each of which the program is compiled once
+            filling = np.broadcast_to(batches[:1], (chunk - count, *batches.shape[1:]))
             batches = np.concatenate([batches, filling])
-            steps = Steps(*(None if part is None else np.pad(part, (0, CHUNK - count)) for part in steps))  # pyright: ignore[reportArgumentType]
+            steps = Steps(*(None if part is None else np.pad(part, (0, chunk - count)) for part in steps))  # pyright: ignore[reportArgumentType]
         in_precision = [None if part is None else part.astype(self._dtype) for part in steps]
         with computing_in(self._dtype):
             self._network, self._averages, self._average = _learned(
