@@ -10,10 +10,12 @@ import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.leading import projected, squares_outside
+from isthmus.core.masked_pca import LinearCode, masked_pca
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.principal import principal_components, with_more_directions
 from isthmus.core.scaling import DOUBLE, Scaling, row_slices, scaling, tiles
 from isthmus.core.sparse import dense
+from isthmus.dynamics.sampler import sample_rows
 
 NOTHING = 1e-13
 """Share of the variance below which what PCA leaves is the rounding of its own computation."""
@@ -58,6 +60,13 @@ class Coordinates:
         """Return some columns of the scaled points, shape (n, d), that have these coordinates and nothing outside."""
         return inside[:, columns] if self.axes is None else inside @ self.axes[columns].T
 
+    def raised(self, inside: np.ndarray) -> np.ndarray:
+        """Return the scaled points, shape (n, d), that have these coordinates, in double precision."""
+        points = np.empty((len(inside), len(self.scaling.mean)))
+        for rows, columns in tiles(points.shape):
+            points[rows, columns] = self.lift(inside[rows], columns)
+        return points
+
     def undone(self, inside: np.ndarray) -> np.ndarray:
         """Return points in the units of the data, shape (n, d), from their coordinates, in the type of these."""
         restored = np.empty((len(inside), len(self.scaling.mean)), inside.dtype)
@@ -71,22 +80,25 @@ class Coordinates:
         if self.axes is None:
             return Coordinates(units)
         own = self.scaling
-        beyond = own.rest + own.unit * (self.axes @ (units.mean + units.rest))
+        beyond = own.rest + own.unit * self.raised((units.mean + units.rest)[None])[0]
         mean = own.mean + beyond
         rest = (own.mean - mean) + beyond
         return Coordinates(Scaling(mean, own.unit * units.unit, rest, own.noise), self.axes)
 
     def lifted(self, network: Autoencoder) -> Autoencoder:
         """Return the network that acts on (x − mean)/unit in R^d, and reconstructs nothing outside the axes."""
-        if self.axes is None:
-            return network
-        encoder, decoder = network.encoder, network.decoder
-        incoming, outgoing = np.asarray(encoder.incoming), np.asarray(decoder.outgoing)
-        axes = self.axes.astype(incoming.dtype, copy=False)
-        incoming, outgoing = incoming @ axes.T, outgoing @ axes.T
-        parts = (encoder.masses, encoder.outgoing, incoming, encoder.bias)
-        others = (decoder.masses, outgoing, decoder.incoming, decoder.bias)
-        return network.with_measures(NeuronMeasure(*parts), NeuronMeasure(*others))  # pyright: ignore[reportArgumentType]
+        return network if self.axes is None else turned(network, self.axes)
+
+
+def turned(network: Autoencoder, axes: np.ndarray) -> Autoencoder:
+    """Return the network in R^d that acts on the coordinates along orthonormal axes, shape (d, r), as the given one."""
+    encoder, decoder = network.encoder, network.decoder
+    incoming, outgoing = np.asarray(encoder.incoming), np.asarray(decoder.outgoing)
+    axes = axes.astype(incoming.dtype, copy=False)
+    incoming, outgoing = incoming @ axes.T, outgoing @ axes.T
+    parts = (encoder.masses, encoder.outgoing, incoming, encoder.bias)
+    others = (decoder.masses, outgoing, decoder.incoming, decoder.bias)
+    return network.with_measures(NeuronMeasure(*parts), NeuronMeasure(*others))  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,8 @@ class Spectrum:
     """Points with weights of sum 1, their scaling, principal variances λ and directions in columns.
 
     There are at least k directions: where points vary in fewer, the rest of them is arbitrary. ``beyond`` is the
-    variance outside all directions.
+    variance outside all directions. ``code`` is PCA of points with missing entries: their network acts in all of R^d,
+    since what is missing is so along the axes of the data, and along no others. None where none is missing.
     """
 
     scaling: Scaling
@@ -102,12 +115,21 @@ class Spectrum:
     directions: np.ndarray
     latent_dim: int
     beyond: float = 0.0
+    code: LinearCode | None = None
 
     @classmethod
     def of(
-        cls, points: np.ndarray, weights: np.ndarray, latent_dim: int, outside: np.ndarray | None = None
+        cls,
+        points: np.ndarray,
+        weights: np.ndarray,
+        latent_dim: int,
+        outside: np.ndarray | None = None,
+        holes: bool = False,
     ) -> Spectrum:
-        """Return scaling and spectrum of points, shape (n, d), that have squares ``outside``, shape (n,), of R^d."""
+        """Return scaling and spectrum of points, shape (n, d), that have squares ``outside``, shape (n,), of R^d.
+
+        With ``holes`` entries may be missing.
+        """
         units, beyond = scaling(points, weights), 0.0
         if outside is not None:
             beyond = float(weights @ outside)
@@ -117,12 +139,25 @@ class Spectrum:
         directions = with_more_directions(directions, latent_dim)
         padded = np.zeros(directions.shape[1])
         padded[: len(variances)] = variances
-        return cls(units, padded, directions, latent_dim, beyond)
+        code = None
+        if holes:
+            rows, chances = sample_rows(points, weights)
+            code = masked_pca(units.precisely(points[rows]), chances, directions[:, :latent_dim])
+        return cls(units, padded, directions, latent_dim, beyond, code)
 
     @property
     def components(self) -> np.ndarray:
         """The k leading directions in rows, shape (k, d)."""
-        return self.directions[:, : self.latent_dim].T
+        return (self.directions[:, : self.latent_dim] if self.code is None else self.code.directions).T
+
+    @property
+    def encoding(self) -> np.ndarray | None:
+        """What gives the components of points whose missing entries are 0, shape (k, d); None where none is missing."""
+        return None if self.code is None else self.code.encoding.T
+
+    def pca(self, rank: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return components and encoding in the coordinates along ``rank`` directions."""
+        return (np.eye(self.latent_dim, rank), None) if self.code is None else (self.components, self.encoding)
 
     @property
     def left(self) -> float:
@@ -133,11 +168,15 @@ class Spectrum:
     @cached_property
     def rank(self) -> int:
         """The least r ≥ k such that all but r directions hold no more than a share `DROPPED` of what PCA leaves."""
+        if self.code is not None:
+            return len(self.code.directions)
         beyond = self.variances.sum() - np.cumsum(self.variances)
         return max(self.latent_dim, 1 + int(np.argmax(beyond <= DROPPED * self.left)))
 
     def coordinates(self, rank: int) -> Coordinates:
         """Return the coordinates along the leading directions, ``rank`` of them."""
+        if self.code is not None:
+            return Coordinates(self.scaling)
         return Coordinates(self.scaling, with_more_directions(self.directions, rank)[:, :rank])
 
     def spread(self, rank: int) -> np.ndarray:

@@ -117,7 +117,12 @@ def _check(model: Any) -> None:
             _checks.finite(part, np.asarray(getattr(side, part)))
     inputs = _checks.integer("n_features_in_", model.n_features_in_, minimum=1)
     coordinates: Coordinates = model._coordinates
-    columns = inputs if coordinates.axes is None else _checks.array("axes", coordinates.axes, (inputs, "r")).shape[1]
+    columns = inputs
+    if coordinates.axes is not None:
+        _checks.finite("axes", coordinates.axes)
+        rows, columns = coordinates.axes.shape
+        if rows != inputs:
+            _checks.refuse("axes", f"have {inputs} rows", rows)
     shapes = (encoder.inputs, decoder.outputs, decoder.inputs)
     if shapes != (columns, columns, encoder.outputs) or encoder.outputs > columns:
         _checks.refuse("encoder_", "fit the decoder and the number of features", _checks.described(f"of {shapes}"))

@@ -37,15 +37,17 @@ class Rows(NamedTuple):
     Attributes:
         points: shape (n, r), an array, or sparse.
         outside: the square of what each row has outside, shape (n,), in the same unit; None where that is nothing.
+        holes: whether entries may be missing.
 
     """
 
     points: np.ndarray
     outside: np.ndarray | None = None
+    holes: bool = False
 
     def spectrum(self, weights: np.ndarray, latent_dim: int) -> Spectrum:
         """Return scaling and spectrum under weights of sum 1."""
-        return Spectrum.of(self.points, weights, latent_dim, self.outside)
+        return Spectrum.of(self.points, weights, latent_dim, self.outside, self.holes)
 
     def judge(self, weights: np.ndarray, coordinates: Coordinates) -> Judge:
         """Return the rows, or some of many, to judge networks that act in the coordinates."""
@@ -64,11 +66,14 @@ class Span(NamedTuple):
     rows: Rows
 
     @classmethod
-    def of(cls, points: np.ndarray, weights: np.ndarray, latent_dim: int) -> Span:
-        """Return the span of points, shape (n, d), an array or sparse, with weights of sum 1."""
+    def of(cls, points: np.ndarray, weights: np.ndarray, latent_dim: int, holes: bool = False) -> Span:
+        """Return the span of points, shape (n, d), an array or sparse, with weights of sum 1.
+
+        With ``holes`` entries may be missing, which they are along the axes of the data and along no others.
+        """
         count, dim = int((weights > 0).sum()), points.shape[1]
-        if dim <= min(count, MANY):
-            return cls(None, Rows(points))
+        if holes or dim <= min(count, MANY):
+            return cls(None, Rows(points, holes=holes))
         units = scaling(points, weights)
         if count <= MANY and not by_entries(points):
             variances, axes = principal_components(points, weights, units, points.dtype)
@@ -90,11 +95,11 @@ class Span(NamedTuple):
         if self.coordinates is None or self.coordinates.axes is None:
             return Coordinates(run.scaling), run.components, run.network
         placed = self.coordinates.then(run.scaling)
-        components = run.components @ self.coordinates.axes.T
+        components = self.coordinates.raised(run.components)
         if run.schedule is not None:
             return placed, components, run.network
         return Coordinates(placed.scaling, components.T), components, pca_network(np.eye(len(components)))
 
     def taken(self, points: np.ndarray) -> Rows:
         """Return other rows in the same coordinates."""
-        return Rows(points) if self.coordinates is None else Rows(*self.coordinates.parts(points))
+        return Rows(points, holes=self.rows.holes) if self.coordinates is None else Rows(*self.coordinates.parts(points))
