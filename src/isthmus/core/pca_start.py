@@ -48,8 +48,13 @@ def at_pca(
 
 
 def with_best_decoder(network: Autoencoder, points: np.ndarray, weights: np.ndarray) -> Autoencoder:
-    """Return the network with a small change of the decoder's outgoing weights that makes x̂ best."""
+    """Return the network with a small change of the decoder's outgoing weights that makes x̂ best.
+
+    Where entries of points are missing, x̂ itself stands in their place, so that it gets better, if not best.
+    """
+    missing, points = np.isnan(points), np.nan_to_num(points)
     latents = _outputs(network.encoder, network.encoder_activation, points, np)
+    points = np.where(missing, _outputs(network.decoder, network.decoder_activation, latents, np), points)
     decoder = _corrected(network.decoder, network.decoder_activation, latents, points, weights, np)
     return network.with_measures(network.encoder, decoder)
 

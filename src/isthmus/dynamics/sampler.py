@@ -7,6 +7,9 @@ import numpy as np
 from isthmus.core.scaling import row_slices
 from isthmus.core.sparse import dense
 
+SAMPLE = 2048
+"""Rows, at most, that stand for all of a table where it is judged."""
+
 
 def content_order(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the rows of positive weight in an order that depends on their content alone, whatever its unit.
@@ -14,9 +17,10 @@ def content_order(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     It is that of their projections on a fixed direction.
     """
     direction = np.random.default_rng(0).standard_normal(points.shape[1])
-    origin = dense(points, [np.argmax(weights > 0)]).astype(float)  # a large offset would hide what differs
+    first = dense(points, [np.argmax(weights > 0)]).astype(float)
+    origin = np.nan_to_num(first)  # a large offset would hide what differs
     blocks = (dense(points, rows) for rows in row_slices(points.shape))
-    places = np.concatenate([(block - origin) @ direction for block in blocks])
+    places = np.concatenate([np.nan_to_num(block - origin) @ direction for block in blocks])  # NaN is a missing entry
     order = np.argsort(places, kind="stable")
     return order[weights[order] > 0]
 
@@ -42,3 +46,11 @@ class Sampler:
         """Return indices of ``count`` rows at evenly spaced quantiles, a sample that is the same each time."""
         levels = (np.arange(count) + 0.5) / count * self._levels[-1]
         return self._order[np.minimum(np.searchsorted(self._levels, levels), len(self._order) - 1)]
+
+
+def sample_rows(points: np.ndarray, weights: np.ndarray, most: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of all points of positive weight, or of some at evenly spaced quantiles, with their weights."""
+    present = np.flatnonzero(weights > 0)
+    if len(present) <= most:
+        return present, weights[present] / weights[present].sum()
+    return Sampler(points, weights).evenly(most), np.full(most, 1 / most)

@@ -17,6 +17,8 @@ from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.optimizers import Optimizer
+from isthmus.core.points import check_observed
+from isthmus.dynamics.sampler import sample_rows
 from isthmus.estimator.anomalies import AnomalyScores, offset_of
 from isthmus.estimator.automatic import Table, trained_automatically
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
@@ -24,8 +26,8 @@ from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import trained_explicitly
 from isthmus.estimator.fitted import FittedNetwork
 from isthmus.estimator.folds import everything, splits_of
-from isthmus.estimator.inputs import checked
-from isthmus.estimator.judge import Judge, sample_rows
+from isthmus.estimator.inputs import checked, has_missing
+from isthmus.estimator.judge import Judge
 from isthmus.estimator.partial import State, Stream, advanced
 from isthmus.estimator.run import Run, Watch
 from isthmus.estimator.running import Running
@@ -65,6 +67,9 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         init: 'aligned' starts at the PCA reconstruction; 'independent' draws all weights as independent Gaussians, the
             custom elsewhere, which warns: its infinitely wide network never moves, and it can end above PCA. It needs
             a number for ``horizon``.
+        missing: 'refuse' entries that are NaN, masked or null, or 'ignore' them: they are left out of the loss and of
+            all scores, and the encoder sees the mean of their column in their place. Then ``transform`` and
+            ``inverse_transform`` impute. `partial_fit` refuses them.
         weight_decay: λ, per neuron.
         preactivation_scale: root mean square of ⟨w, x⟩ at the start.
         records: how often the learning curve is measured; at most eight times where the horizon is 'auto'.
@@ -120,6 +125,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         batch_size: int = 32,
         optimizer: str | Optimizer = AUTO,
         init: str = "aligned",
+        missing: str = "refuse",
         weight_decay: float = 0.0,
         preactivation_scale: float = 0.7,
         records: int = 20,
@@ -140,6 +146,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.init = init
+        self.missing = missing
         self.weight_decay = weight_decay
         self.preactivation_scale = preactivation_scale
         self.records = records
@@ -180,8 +187,11 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         settings = self._settings()
         points, weights = self._checked(X, sample_weight, settings, reset=True)
         held = None if validation is None else self._points(validation)
+        holes = settings.missing == "ignore" and any(has_missing(part) for part in (points, held))
+        if holes:
+            check_observed("X", points, weights, getattr(self, "feature_names_in_", None))
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        span = Span.of(points, weights, settings.n_components)
+        span = Span.of(points, weights, settings.n_components, holes)
         rows, held = span.rows, None if held is None else span.taken(held)
         self._check_memory(settings, rows.points)
         splits = [everything(weights)]
@@ -217,7 +227,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         del y
         settings = self._settings()
         begun = hasattr(self, "components_")
-        points, _ = self._checked(X, sample_weight, settings, reset=not begun, least=1)
+        points, _ = self._checked(X, sample_weight, settings, reset=not begun, ensure_min_samples=1, holes=False)
         self._check_memory(settings, points)
         weights = _check_sample_weight(sample_weight, points, dtype=np.float64)  # beside those of other calls
         seed = check_random_state(self.random_state).randint(2**31)
@@ -236,7 +246,8 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         check_is_fitted(self, "components_")
         points = self._points(X)
         judge = Judge.uniform(points, self._coordinates)
-        network = resize(self._inner, width, Data(judge.points, judge.weights)).autoencoder
+        data = Data(judge.points, judge.weights, missing="ignore")
+        network = resize(self._inner, width, data).autoencoder
         other = copy.copy(self).set_params(width=width)
         for name in ("times_", "training_curve_", "validation_times_", "validation_curve_"):  # those of another width
             other.__dict__.pop(name, None)
@@ -294,18 +305,18 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
     def _settings(self) -> Settings:
         return Settings.of(self.get_params(deep=False))
 
-    def _points(self, X: ArrayLike, *, reset: bool = False, **options: Any) -> Any:
+    def _points(self, X: ArrayLike, **options: Any) -> Any:
         """Return X as finite numbers, an array of float32 or float64, or sparse: the one place where it is checked.
 
-        Its rows are read by `isthmus.core.sparse.dense`, some at a time.
+        Its rows are read by `isthmus.core.sparse.dense`, some at a time. What is missing is NaN, where it is ignored.
         """
-        return checked(self, X, reset=reset, **options)
+        return checked(self, X, **({"reset": False, "holes": self.missing == "ignore"} | options))
 
     def _checked(
-        self, X: ArrayLike, sample_weight: ArrayLike | None, settings: Settings, *, reset: bool, least: int = 2
+        self, X: ArrayLike, sample_weight: ArrayLike | None, settings: Settings, *, reset: bool, **options: Any
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return points and normalised weights."""
-        points = self._points(X, reset=reset, ensure_min_samples=least)
+        points = self._points(X, reset=reset, **({"ensure_min_samples": 2} | options))
         if reset and settings.n_components > points.shape[1]:
             rule = f"be at most the number of features, n_features = {points.shape[1]}"
             _checks.refuse("n_components", rule, settings.n_components)
@@ -350,5 +361,5 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse, tags.input_tags.allow_nan = True, self.missing == "ignore"
         return tags

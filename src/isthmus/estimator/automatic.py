@@ -88,9 +88,8 @@ class Choice(NamedTuple):
 def trained_automatically(table: Table, settings: Settings, random: np.random.Generator, watch: Watch) -> Run:
     """Return the network trained for the best horizon, or PCA."""
     spectrum = table.spectrum
-    components = np.eye(spectrum.latent_dim, spectrum.rank)
     judge = table.rows.judge(table.weights, spectrum.coordinates(spectrum.rank))
-    pca_risk = judge.pca_risk(components)
+    pca_risk = judge.pca_risk(*spectrum.pca(spectrum.rank))
     if spectrum.left == 0:
         return pca_run(spectrum, pca_risk, f"PCA: with n_components={spectrum.latent_dim} it leaves nothing")
     if not table.splits:
@@ -106,8 +105,11 @@ def trained_automatically(table: Table, settings: Settings, random: np.random.Ge
 def automatic_start(spectrum: Spectrum, judge: Judge, settings: Settings) -> Start:
     """Return what the start is made from: incoming weights along a direction vary as the points do."""
     rank = judge.points.shape[1]
-    components = np.eye(spectrum.latent_dim, rank)
-    return Start(judge, components, settings.activations, settings.preactivation_scale, spectrum.spread(rank))
+    components, encoding = spectrum.pca(rank)
+    turn = None if encoding is None else spectrum.directions
+    spread = spectrum.spread(rank if turn is None else turn.shape[1])
+    sizes = settings.activations, settings.preactivation_scale, spread
+    return Start(judge, components, *sizes, encoding=encoding, turn=turn)
 
 
 def _chosen(table: Table, settings: Settings, start: Start, seed: int, watch: Watch) -> Choice:
@@ -156,7 +158,7 @@ class _Part:
         self.seeds = (seed, number, 1)
         self.square = (spectrum.scaling.unit / table.spectrum.scaling.unit) ** 2  # to the units of the whole table
         self.weights = self.judge.weights * (float(held_out.sum()) or 1.0)
-        self.pca_errors = self.square * self.judge.pca_errors(start.components)
+        self.pca_errors = self.square * self.judge.pca_errors(start.components, start.encoding)
         self.sizes = self.square * self.judge.sizes
 
 
@@ -292,7 +294,7 @@ def _full_run(
     risk, errors = np.inf, judge.errors(learner.average)
     if np.isfinite(errors).all():
         risk = float(judge.weights @ errors / 2)
-    pca_errors = judge.pca_errors(start.components)
+    pca_errors = judge.pca_errors(start.components, start.encoding)
     bulks = _bulks(judge.sizes, judge.weights)
     if not (risk < pca_risk and _keeps_the_bulk(errors, pca_errors, judge.sizes, judge.weights, bulks)):
         why = "PCA: the full network did not get below it on all rows"

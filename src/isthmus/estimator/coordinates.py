@@ -63,14 +63,14 @@ class Coordinates:
     def raised(self, inside: np.ndarray) -> np.ndarray:
         """Return the scaled points, shape (n, d), that have these coordinates, in double precision."""
         points = np.empty((len(inside), len(self.scaling.mean)))
-        for rows, columns in tiles(points.shape):
+        for rows, columns in tiles(points.shape, inside.shape[1]):
             points[rows, columns] = self.lift(inside[rows], columns)
         return points
 
     def undone(self, inside: np.ndarray) -> np.ndarray:
         """Return points in the units of the data, shape (n, d), from their coordinates, in the type of these."""
         restored = np.empty((len(inside), len(self.scaling.mean)), inside.dtype)
-        for rows, columns in tiles(restored.shape):
+        for rows, columns in tiles(restored.shape, inside.shape[1]):
             scaled = self.lift(inside[rows].astype(DOUBLE), columns)
             restored[rows, columns] = self.scaling.of_columns(columns).undone(scaled)
         return restored

@@ -14,6 +14,7 @@ from isthmus.core.scaling import DOUBLE, scaling
 from isthmus.estimator.automatic import automatic_start
 from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import explicit_start
+from isthmus.estimator.inputs import has_missing
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.limit import CONFIDENCE, LAW_POINTS, Distance, distance, limit_problem
 from isthmus.estimator.settings import Settings, rounded_down
@@ -331,7 +332,7 @@ def beginning(model: Any, points: np.ndarray, weights: np.ndarray) -> Start | No
     if schedule is None or model.init == "independent":
         return None
     settings = Settings.of(model.get_params(deep=False))
-    rows = Span.of(points, weights, len(model.components_)).rows
+    rows = Span.of(points, weights, len(model.components_), has_missing(points)).rows
     spectrum = rows.spectrum(weights, len(model.components_))
     if schedule.counts_steps:
         return automatic_start(spectrum, rows.judge(weights, spectrum.coordinates(spectrum.rank)), settings)

@@ -33,7 +33,8 @@ ROUNDING = 1e-12
 
 def explicit_start(spectrum: Spectrum, judge: Judge, settings: Settings) -> Start:
     """Return what the start is made from: incoming weights of equal variance in all of R^d."""
-    return Start(judge, spectrum.components, settings.activations, settings.preactivation_scale)
+    sizes = settings.activations, settings.preactivation_scale
+    return Start(judge, spectrum.components, *sizes, encoding=spectrum.encoding)
 
 
 def first_network(start: Start, settings: Settings, random: np.random.Generator, dtype: np.dtype) -> Autoencoder:
@@ -84,7 +85,7 @@ def trained_explicitly(
     elif held_out.any():
         judges.append(rows.judge(held_out, coordinates))
     start = explicit_start(spectrum, judges[0], settings)
-    pca_risk = judges[0].pca_risk(spectrum.components)
+    pca_risk = judges[0].pca_risk(spectrum.components, spectrum.encoding)
     if not spectrum.variances.any():
         return pca_run(spectrum, pca_risk, "PCA: all rows are the same")
     network = first_network(start, settings, random, dtype)
@@ -118,7 +119,7 @@ def trained_explicitly(
         training_curve=training,
         validation_times=times if len(judges) > 1 else None,
         validation_curve=np.array([risks[1] for risks in curve]) if len(judges) > 1 else None,
-        validation_pca_risk=judges[1].pca_risk(spectrum.components) if len(judges) > 1 else None,
+        validation_pca_risk=judges[1].pca_risk(spectrum.components, spectrum.encoding) if len(judges) > 1 else None,
         pca_risk=pca_risk,
         risk=risk,
         schedule=schedule,
@@ -174,4 +175,4 @@ def _no_worse_than_pca(
     risk = judge.risk(mended)
     if risk <= pca_risk or settings.init == "independent":
         return mended, risk, "The best network, with its decoder fitted to its latents by least squares,"
-    return pca_network(spectrum.components), pca_risk, "PCA, since no network is better"
+    return pca_network(spectrum.components, spectrum.encoding), pca_risk, "PCA, since no network is better"

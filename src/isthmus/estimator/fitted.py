@@ -19,7 +19,7 @@ from isthmus.core.scaling import DOUBLE, Scaling, tiles
 from isthmus.core.sparse import dense
 from isthmus.dynamics.evaluation import decoded, encoded, reconstructed
 from isthmus.estimator.coordinates import Coordinates
-from isthmus.estimator.inputs import FLOATS
+from isthmus.estimator.inputs import FLOATS, has_missing
 from isthmus.exports.conversion import plain_autoencoder
 from isthmus.exports.onnx_graph import onnx_graph
 from isthmus.exports.plain import PlainAutoencoder
@@ -80,7 +80,8 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def reconstruction_error(self, X: ArrayLike, *, per_feature: bool = False) -> np.ndarray:
         """Return ‖x − x̂‖² of every row, shape (n,), or (x − x̂)² of every entry, in the units of the data squared.
 
-        It is computed in double precision, from what is left after the mean has been subtracted.
+        Missing entries add nothing to a row's, and are NaN among those of entries. It is computed in double precision,
+        from what is left after the mean has been subtracted.
         """
         check_is_fitted(self, "components_")
         points, square = self._points(X), self._coordinates.scaling.unit**2
@@ -145,6 +146,12 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Return ‖x − mean‖² and ‖x − x̂‖² of every row, shape (n,) each, in the units of the computation."""
         network, coordinates = self._network_in(DOUBLE), self._coordinates
         sizes, errors = np.empty(points.shape[0]), np.empty(points.shape[0])
+        if has_missing(points):
+            scaled = Coordinates(coordinates.scaling)
+            for rows in scaled.batches(points):
+                sizes[rows] = np.nansum(scaled.of(points[rows]) ** 2, axis=1)
+                errors[rows] = np.nansum(self._entry_errors(points[rows]), axis=1)
+            return sizes, errors
         for rows in coordinates.batches(points):
             inside, outside = coordinates.parts(points[rows])
             sizes[rows] = (inside**2).sum(axis=1) + outside
@@ -158,7 +165,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         for rows in coordinates.batches(points):
             part, wanted = points[rows], errors[rows]
             outputs = reconstructed(network, coordinates.of(part))
-            for some, columns in tiles(part.shape):
+            for some, columns in tiles(part.shape, outputs.shape[1]):
                 scaled = coordinates.scaling.of_columns(columns).precisely(dense(part, some, columns))
                 wanted[some, columns] = (scaled - coordinates.lift(outputs[some], columns)) ** 2
         return errors

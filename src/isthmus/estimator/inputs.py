@@ -11,19 +11,21 @@ from sklearn.utils.validation import check_array, validate_data
 
 from isthmus import _checks
 from isthmus._errors import ArgumentTypeError
+from isthmus.core.scaling import row_slices
 from isthmus.tables.frames import as_table
 
 FLOATS = [np.float64, np.float32]
 
 
-def checked(estimator: Any, X: Any, *, reset: bool, **options: Any) -> Any:
+def checked(estimator: Any, X: Any, *, reset: bool, holes: bool = False, **options: Any) -> Any:
     """Return X as finite numbers of float32 or float64, an array or sparse with compressed rows, as scikit-learn does.
 
-    The names of columns, and their number, are remembered by the estimator, or compared with those it has (``reset``).
-    Entries that are masked, or missing in a frame, are NaN.
+    With ``holes`` entries of an array may be NaN, which those are that are masked, or missing in a frame. The names of
+    columns, and their number, are remembered by the estimator, or compared with those it has (``reset``).
     """
     validate: Any = validate_data
-    options = {"dtype": FLOATS, "accept_sparse": "csr"} | options
+    finite: Any = "allow-nan" if holes and not sparse.issparse(X) else True
+    options = {"dtype": FLOATS, "accept_sparse": "csr", "ensure_all_finite": finite} | options
     X = X.collect() if _is_of(X, "polars", "LazyFrame") else X
     numbers = _numbers(X)
     if numbers is X:
@@ -37,6 +39,13 @@ def checked(estimator: Any, X: Any, *, reset: bool, **options: Any) -> Any:
     stored = points.data if sparse.issparse(points) else points
     _checks.finite_squares("X", stored, points.shape[1])
     return points
+
+
+def has_missing(points: Any) -> bool:
+    """Return whether an entry of checked points is missing; None has none."""
+    if points is None or sparse.issparse(points):
+        return False
+    return any(np.isnan(points[rows]).any() for rows in row_slices(points.shape))
 
 
 def _numbers(X: Any) -> Any:

@@ -8,11 +8,8 @@ import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.evaluation import reconstructed
-from isthmus.dynamics.sampler import Sampler
+from isthmus.dynamics.sampler import sample_rows
 from isthmus.estimator.coordinates import Coordinates
-
-SAMPLE = 2048
-"""Points, at most, on which the start is brought to PCA and the learning curve is measured."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,8 @@ class Judge:
     """Points on which risks are measured.
 
     Attributes:
-        points: in the coordinates of the network, shape (n, r), in double precision.
+        points: in the coordinates of the network, shape (n, r), in double precision; NaN where an entry is missing,
+            which no error counts.
         weights: of sum 1, shape (n,).
         outside: the square of what they have outside these coordinates, which no network reconstructs, shape (n,).
 
@@ -58,29 +56,22 @@ class Judge:
     @property
     def sizes(self) -> np.ndarray:
         """|x|² of each point, shape (n,)."""
-        return (self.points**2).sum(axis=1) + self.outside
+        return np.nansum(self.points**2, axis=1) + self.outside
 
     def errors(self, network: Autoencoder) -> np.ndarray:
         """Return ‖x − x̂‖² of each point, shape (n,), with the network computed in its own precision."""
         inputs = self.points.astype(np.asarray(network.encoder.bias).dtype)
-        return ((reconstructed(network, inputs) - self.points) ** 2).sum(axis=1) + self.outside
+        return np.nansum((reconstructed(network, inputs) - self.points) ** 2, axis=1) + self.outside
 
-    def pca_errors(self, components: np.ndarray) -> np.ndarray:
-        """Return ‖x − x̂‖² of the projection on components, shape (k, r), for each point."""
-        return ((self.points - self.points @ components.T @ components) ** 2).sum(axis=1) + self.outside
+    def pca_errors(self, components: np.ndarray, encoding: np.ndarray | None = None) -> np.ndarray:
+        """Return ‖x − x̂‖² of each point for x̂ = VᵀAx, with components V, encoding A, (k, r); A is V for None."""
+        latents = np.nan_to_num(self.points) @ (components if encoding is None else encoding).T
+        return np.nansum((self.points - latents @ components) ** 2, axis=1) + self.outside
 
     def risk(self, network: Autoencoder) -> float:
         """Return ½E‖x − x̂‖²."""
         return float(self.weights @ self.errors(network) / 2)
 
-    def pca_risk(self, components: np.ndarray) -> float:
-        """Return the risk of the projection on components, shape (k, r)."""
-        return float(self.weights @ self.pca_errors(components) / 2)
-
-
-def sample_rows(points: np.ndarray, weights: np.ndarray, most: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of all points of positive weight, or of some at evenly spaced quantiles, with their weights."""
-    present = np.flatnonzero(weights > 0)
-    if len(present) <= most:
-        return present, weights[present] / weights[present].sum()
-    return Sampler(points, weights).evenly(most), np.full(most, 1 / most)
+    def pca_risk(self, components: np.ndarray, encoding: np.ndarray | None = None) -> float:
+        """Return the risk of the same."""
+        return float(self.weights @ self.pca_errors(components, encoding) / 2)

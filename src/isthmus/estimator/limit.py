@@ -102,7 +102,7 @@ def limit_problem(start: Start, schedule: Schedule, weight_decay: float) -> Prob
     """
     sample, rate = start.sample, schedule.rate if schedule.counts_steps else 1.0
     return Problem(
-        data=Data(sample.points, sample.weights),
+        data=Data(sample.points, sample.weights, missing="ignore"),
         law=start.law,
         activation=start.activations,
         encoder_rate=rate,

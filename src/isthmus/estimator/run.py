@@ -62,7 +62,7 @@ def pca_run(
     Its learning curve is constant, since gradients vanish there.
     """
     return Run(
-        network=pca_network(spectrum.components),
+        network=pca_network(spectrum.components, spectrum.encoding),
         scaling=spectrum.scaling,
         components=spectrum.components,
         times=np.array([0.0, 1.0 if times is None or len(times) < 2 else times[-1]]),

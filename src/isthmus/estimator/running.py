@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from isthmus.core.principal import with_fixed_signs, with_more_directions
+from isthmus.core.principal import filled, with_fixed_signs, with_more_directions
 from isthmus.core.scaling import DOUBLE, ROUNDING, Scaling, blocks
 from isthmus.estimator.coordinates import NOTHING, Spectrum
 
@@ -62,7 +62,7 @@ class Running:
         """Return what PCA knows of its points: their mean, unit and variances along the components, shape (k, d)."""
         weight, variances = _sum(weights), np.zeros(len(components))
         for block, part in blocks(points, weights):
-            variances += part / weight @ (units.precisely(block) @ components.T) ** 2
+            variances += part / weight @ (filled(units.precisely(block)) @ components.T) ** 2
         unit, count = float(units.unit), int((weights > 0).sum())
         known = {"origin": units.mean, "shift": units.rest + np.zeros_like(units.mean)}
         factor = unit * np.sqrt(variances)[:, None] * components

@@ -42,6 +42,7 @@ class Settings:
     batch_size: int
     optimizer: Optimizer | None
     init: str
+    missing: str
     weight_decay: float
     preactivation_scale: float
     records: int
@@ -79,6 +80,7 @@ class Settings:
             step_size=step_size,
             optimizer=optimizer,
             init=init,
+            missing=_checks.choice("missing", parameters["missing"], ("refuse", "ignore")),
             weight_decay=_checks.real("weight_decay", parameters["weight_decay"], minimum=0),
             preactivation_scale=_checks.scale("preactivation_scale", parameters["preactivation_scale"], above=0),
             cv=_cv(parameters["cv"]),

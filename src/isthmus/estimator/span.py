@@ -102,4 +102,6 @@ class Span(NamedTuple):
 
     def taken(self, points: np.ndarray) -> Rows:
         """Return other rows in the same coordinates."""
-        return Rows(points, holes=self.rows.holes) if self.coordinates is None else Rows(*self.coordinates.parts(points))
+        return (
+            Rows(points, holes=self.rows.holes) if self.coordinates is None else Rows(*self.coordinates.parts(points))
+        )
