@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from isthmus.core.scaling import row_slices
+from isthmus.core.scaling import row_slices, scaling
 from isthmus.core.sparse import dense
 
 SAMPLE = 2048
@@ -17,12 +17,17 @@ def content_order(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     It is that of their projections on a fixed direction.
     """
     direction = np.random.default_rng(0).standard_normal(points.shape[1])
-    first = dense(points, [np.argmax(weights > 0)]).astype(float)
-    origin = np.nan_to_num(first)  # a large offset would hide what differs
-    blocks = (dense(points, rows) for rows in row_slices(points.shape))
-    places = np.concatenate([np.nan_to_num(block - origin) @ direction for block in blocks])  # NaN is a missing entry
+    places = _along(direction, points, dense(points, [np.argmax(weights > 0)]).astype(float))
+    if np.isnan(places).any():  # entries are missing, and the first row is no place for them
+        places = _along(direction, points, scaling(points, weights, "none").mean, missing=0.0)
     order = np.argsort(places, kind="stable")
     return order[weights[order] > 0]
+
+
+def _along(direction: np.ndarray, points: np.ndarray, origin: np.ndarray, missing: float = np.nan) -> np.ndarray:
+    """Return the projections of rows, less an origin, whose large offset would hide what differs."""
+    blocks = (dense(points, rows) - origin for rows in row_slices(points.shape))
+    return np.concatenate([np.nan_to_num(block, nan=missing) @ direction for block in blocks])
 
 
 class Sampler:

@@ -34,6 +34,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     _coordinates: Coordinates
     _network: Autoencoder
+    missing: str
     weight_decay: float
     n_features_in_: int
 
@@ -89,7 +90,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def to_numpy(self) -> PlainAutoencoder:
         """Return the autoencoder in NumPy arrays, in a class that needs nothing but NumPy."""
-        return plain_autoencoder(self._network, self._scaling, self._coordinates.axes)
+        return plain_autoencoder(self._network, self._scaling, self._coordinates.axes, self.missing == "ignore")
 
     def to_onnx(self, part: Literal["autoencoder", "encoder", "decoder"] = "autoencoder") -> Any:
         """Return an ONNX model from 'points' to 'latents' and 'reconstructions', or its encoder or decoder alone."""

@@ -12,7 +12,9 @@ from isthmus.core.scaling import Scaling
 from isthmus.exports.plain import PlainAutoencoder
 
 
-def plain_autoencoder(network: Autoencoder, units: Scaling, axes: np.ndarray | None = None) -> PlainAutoencoder:
+def plain_autoencoder(
+    network: Autoencoder, units: Scaling, axes: np.ndarray | None = None, ignores_missing: bool = False
+) -> PlainAutoencoder:
     """Return the network behind its scaling, and axes along which it acts, in arrays of its precision."""
     activations = (network.encoder_activation, network.decoder_activation)
     for activation in activations:
@@ -21,7 +23,8 @@ def plain_autoencoder(network: Autoencoder, units: Scaling, axes: np.ndarray | N
     names = (activations[0].name, activations[1].name)
     dtype = np.asarray(network.encoder.bias).dtype
     mean, axes = units.mean.astype(dtype), None if axes is None else axes.astype(dtype)
-    return PlainAutoencoder(mean, float(units.unit), _side(network.encoder), _side(network.decoder), names, axes)
+    sides = _side(network.encoder), _side(network.decoder)
+    return PlainAutoencoder(mean, float(units.unit), *sides, names, axes, ignores_missing)
 
 
 def _side(measure: NeuronMeasure) -> dict[str, np.ndarray]:

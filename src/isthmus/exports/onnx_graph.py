@@ -41,6 +41,9 @@ def onnx_graph(plain: PlainAutoencoder, part: str) -> Any:
     inputs, outputs = [graph.port("latents" if part == "decoder" else "points", k if part == "decoder" else d)], []
     if part != "decoder":
         centred = graph.node("Div", graph.node("Sub", "points", mean), unit)
+        if plain.ignores_missing:
+            zero = graph.constant("zero", np.array(0, plain.mean.dtype))
+            centred = graph.node("Where", graph.node("IsNaN", centred), zero, centred)
         if plain.axes is not None:
             centred = graph.node("MatMul", centred, graph.constant("axes", plain.axes))
         graph.side("encoder", plain.encoder, plain.activations[0], centred, "latents")

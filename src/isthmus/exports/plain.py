@@ -39,6 +39,7 @@ class PlainAutoencoder:
             with the factor 1/N in it.
         activations: their names, of encoder and decoder.
         axes: orthonormal, in columns, shape (d, r), or None.
+        ignores_missing: whether the mean stands for an entry that is NaN.
 
     Example:
         >>> import isthmus as im
@@ -58,13 +59,16 @@ class PlainAutoencoder:
         decoder: dict[str, np.ndarray],
         activations: tuple[str, str],
         axes: np.ndarray | None = None,
+        ignores_missing: bool = False,
     ) -> None:
         self.mean, self.unit, self.encoder, self.decoder, self.activations = mean, unit, encoder, decoder, activations
-        self.axes = axes
+        self.axes, self.ignores_missing = axes, ignores_missing
 
     def transform(self, points: Any) -> np.ndarray:
         """Return the latents z, shape (n, k), of points, shape (n, d)."""
         centred = (np.asarray(points, self.mean.dtype) - self.mean) / self.mean.dtype.type(self.unit)
+        if self.ignores_missing:
+            centred = np.where(np.isnan(centred), 0, centred)
         return _outputs(self.encoder, self.activations[0], centred if self.axes is None else centred @ self.axes)
 
     def inverse_transform(self, latents: Any) -> np.ndarray:
@@ -78,6 +82,7 @@ class PlainAutoencoder:
         """Write the arrays to a file of NumPy's (.npz), which `load` reads, here or in a copy of this file."""
         sides = {f"{side}_{name}": getattr(self, side)[name] for side in ("encoder", "decoder") for name in WEIGHTS}
         sides |= {} if self.axes is None else {"axes": self.axes}
+        sides["ignores_missing"] = np.array(self.ignores_missing)
         with Path(path).open("wb") as file:
             np.savez(file, mean=self.mean, unit=self.unit, activations=np.array(self.activations), **sides)
 
@@ -88,7 +93,9 @@ class PlainAutoencoder:
             sides = {side: {name: file[f"{side}_{name}"] for name in WEIGHTS} for side in ("encoder", "decoder")}
             encoder, decoder = (str(name) for name in file["activations"])
             axes = file["axes"] if "axes" in file.files else None
-            return cls(file["mean"], float(file["unit"]), sides["encoder"], sides["decoder"], (encoder, decoder), axes)
+            ignores = "ignores_missing" in file.files and bool(file["ignores_missing"])
+            scaling, names = (file["mean"], float(file["unit"])), (encoder, decoder)
+            return cls(*scaling, sides["encoder"], sides["decoder"], names, axes, ignores)
 
 
 def _outputs(side: dict[str, np.ndarray], activation: str, inputs: np.ndarray) -> np.ndarray:

@@ -61,12 +61,14 @@ def _module_class(torch: Any) -> Any:
             self.register_buffer("mean", torch.tensor(plain.mean))
             self.register_buffer("unit", torch.tensor(plain.unit, dtype=self.mean.dtype))
             self.register_buffer("axes", None if plain.axes is None else torch.tensor(plain.axes))
+            self.ignores_missing = plain.ignores_missing
             self.encoder = side(plain.encoder, plain.activations[0])
             self.decoder = side(plain.decoder, plain.activations[1])
 
         def encode(self, points: Any) -> Any:
             """Return latents."""
             centred = (points - self.mean) / self.unit
+            centred = torch.where(torch.isnan(centred), 0.0, centred) if self.ignores_missing else centred
             return self.encoder(centred if self.axes is None else centred @ self.axes)
 
         def decode(self, latents: Any) -> Any:
