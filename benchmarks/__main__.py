@@ -12,10 +12,16 @@ import os
 import platform
 import sys
 
-from benchmarks import law, loops, particles, practice, recipe, size, speed, transfer
+from benchmarks import law, loops, missing, particles, practice, recipe, size, speed, transfer
 
 PARTS = {"particles": particles.report, "speed": speed.report, "size": size.report, "law": law.report}
-RIVALS = {"practice": practice.report, "transfer": transfer.report, "recipe": recipe.report, "loops": loops.report}
+RIVALS = {
+    "practice": practice.report,
+    "transfer": transfer.report,
+    "recipe": recipe.report,
+    "loops": loops.report,
+    "missing": missing.report,
+}
 
 
 def arguments() -> argparse.Namespace:
