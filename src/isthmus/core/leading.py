@@ -28,7 +28,7 @@ def projected(points: np.ndarray, units: Scaling, axes: np.ndarray) -> np.ndarra
     if _centred_afterwards(points, units):
         return (points @ axes - (units.mean + units.rest) @ axes) / units.unit
     product = np.zeros((points.shape[0], axes.shape[1]))
-    for rows, columns in tiles(points.shape):
+    for rows, columns in tiles(points.shape, axes.shape[1]):
         scaled = filled(units.of_columns(columns).precisely(dense(points, rows, columns)))
         product[rows] += scaled @ axes[columns].astype(DOUBLE, copy=False)
     return product
@@ -40,7 +40,7 @@ def squares_outside(points: np.ndarray, units: Scaling, axes: np.ndarray, inside
         squares = row_squares(points, units.mean + units.rest) / units.unit**2
         return np.maximum(squares - (inside**2).sum(axis=1), 0.0)
     outside = np.zeros(points.shape[0])
-    for rows, columns in tiles(points.shape):
+    for rows, columns in tiles(points.shape, axes.shape[1]):
         scaled = filled(units.of_columns(columns).precisely(dense(points, rows, columns)))
         outside[rows] += ((scaled - inside[rows] @ axes[columns].T) ** 2).sum(axis=1)
     return outside

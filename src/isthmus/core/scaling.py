@@ -188,10 +188,13 @@ def row_slices(shape: tuple[int, ...], least: int = 1) -> Iterator[slice]:
     return (slice(first, first + step) for first in range(0, shape[0], step))
 
 
-def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """Yield the parts of a table that are copied together, where what is computed needs no whole rows."""
+def tiles(shape: tuple[int, ...], inner: int = 1) -> Iterator[tuple[slice, slice]]:
+    """Yield the parts of a table that are copied together, where what is computed needs no whole rows.
+
+    It is a product with a matrix of ``inner`` columns, of which parts are copied too.
+    """
     step = max(rows_at_once(shape[1]), min(shape[0], TALL))
-    columns = min(shape[1], max(1, ENTRIES // step))
+    columns = min(shape[1], max(1, ENTRIES // max(step, inner)))
     for first in range(0, shape[0], step):
         for left in range(0, shape[1], columns):
             yield slice(first, first + step), slice(left, left + columns)
