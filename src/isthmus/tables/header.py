@@ -84,7 +84,7 @@ def _names_in_comment(comments: Sequence[str], width: int, dialect: Dialect) -> 
         return None
     line = comments[-1].lstrip().lstrip("".join(COMMENTS))
     try:
-        split = [field for record in dialect.records([line], 1) for field in record.fields]
+        split = [field for record in dialect.records([(1, line)]) for field in record.fields]
     except Unreadable:
         split = []
     for names in (split, line.split()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
@@ -11,18 +10,19 @@ import numpy as np
 from isthmus import _checks
 from isthmus.tables.dialect import (
     DECIMALS,
-    ENOUGH,
-    SAMPLE_LINES,
+    NOTHING,
     SEPARATORS,
+    SPACE,
     Dialect,
     Record,
     checked_separator,
     declared_separator,
-    dialect_of,
     is_comment,
+    without_bars,
 )
-from isthmus.tables.entries import Odd, block_of, is_missing, is_number
+from isthmus.tables.entries import Odd, block_of
 from isthmus.tables.header import head_of
+from isthmus.tables.layout import ENOUGH, SAMPLE_LINES, layout_of
 from isthmus.tables.lines import Unreadable, text_of
 from isthmus.tables.raw import Raw
 
@@ -32,6 +32,7 @@ SAMPLE_ENTRIES = 1 << 16
 """How many entries at the top of a file show where the points begin."""
 USUAL = {".csv": ",", ".tsv": "\t"}
 """The separators that go without saying, by suffix."""
+HINT = "; say separator and decimal (--separator, --decimal) where its entries are meant to be taken apart otherwise"
 
 
 def read_text(
@@ -59,30 +60,28 @@ def read_text(
     decimal = None if decimal is None else _checks.choice("decimal", decimal, DECIMALS)
     separator = checked_separator(separator)
     lines, notes = text_of(content)
-    declared = declared_separator(lines)
-    dialect = dialect_of(lines, separator or declared, decimal, suffix)
-    records = _not_empty(dialect.records(lines, 1))
+    told = separator or declared_separator(lines)
+    without_bars(lines)
+    layout = layout_of(lines, told, decimal, suffix)
+    dialect, width = layout.dialect, layout.width
+    records = islice(layout.fitted(dialect.records(enumerate(lines, 1))), layout.above, None)
     sample = list(islice(records, ENOUGH))
-    sample += islice(records, min(SAMPLE_ENTRIES // len(sample[0].fields), SAMPLE_LINES) if sample else 0)
-    if not sample:
-        raise Unreadable("all its lines are empty or comments")
-    width = _width(sample)
-    above = _above_the_table(sample, width, dialect)
-    sample = [_fitted(record, width) for record in sample[above:]]
+    sample += islice(records, min(SAMPLE_ENTRIES // width, SAMPLE_LINES))
+    hint = "" if told else HINT
+    if len(sample[0].fields) not in (width, width - layout.has_row_names):
+        raise _ragged(sample[0], width, hint)
     comments = [line for line in lines[: sample[0].line - 1] if is_comment(line)]
     head = head_of(sample, comments, header, dialect)
-    named = len(sample[0].fields) + 1 == width and head.rows > 0  # by R, which has no name for the names of rows
+    named = layout.has_row_names and head.rows > 0
     names = ["", *head.names] if named and head.names else head.names
-    if head.rows and len(sample[0].fields) + named != width:
-        raise _ragged(sample[0], width)
-    body = _of_width(chain(sample[head.rows :], (_fitted(record, width) for record in records)), width)
+    body = _of_width(chain(sample[head.rows :], records), width, hint)
     values, numbers, odd = _numbers(body, width, dialect.decimal)
     if not len(values):
         raise Unreadable("it holds names of columns and no rows" if head.rows else "it holds no rows")
-    first_row = above + head.rows
+    first_row = layout.above + head.rows
 
     def entries(place: int) -> np.ndarray:
-        again = islice(_not_empty(dialect.records(lines, 1)), first_row, None)
+        again = islice(dialect.records(enumerate(lines, 1)), first_row, None)
         return np.array([record.fields[place].strip() for record in again])
 
     return Raw(
@@ -91,55 +90,23 @@ def read_text(
         {place: f"{one.word} ({one.entry.strip()!r} in line {numbers[one.row]})" for place, one in odd.items()},
         entries,
         lambda row: f"line {numbers[row]}",
-        [*notes, *_said_of(dialect, suffix), *_said_of_lines(above), *head.notes],
+        [*notes, *_said_of(dialect, suffix), *_said_of_lines(layout.above), *head.notes],
         {0} if named else set(),
     )
 
 
-def _not_empty(records: Iterable[Record]) -> Iterator[Record]:
-    """Leave out lines that hold nothing but separators, which spreadsheets put below a table."""
-    return (record for record in records if any(map(str.strip, record.fields)))
-
-
-def _width(sample: list[Record]) -> int:
-    """Return how many columns a table has, but for empty ones at the end of all lines."""
-    width = Counter(len(record.fields) for record in sample[1:] or sample).most_common(1)[0][0]
-    while width > 1 and not any(record.fields[-1].strip() for record in sample if len(record.fields) == width):
-        sample = [_fitted(record, width - 1) for record in sample]
-        width -= 1
-    return width
-
-
-def _fitted(record: Record, width: int) -> Record:
-    """Return a record without the empty fields beyond a width."""
-    if len(record.fields) > width and not any(map(str.strip, record.fields[width:])):
-        return record._replace(fields=record.fields[:width])
-    return record
-
-
-def _above_the_table(sample: list[Record], width: int, dialect: Dialect) -> int:
-    """Return how many lines, such as a title, stand above a table and have other fields than it has columns."""
-    count = 0
-    for record in sample[:-1]:
-        filled = [field for field in record.fields if field.strip()]
-        aside = len(filled) < width - 1 and not is_number(filled[0], dialect.decimal) and not is_missing(filled[0])
-        if not aside or (len(record.fields) == width and len(filled) > 1):
-            break
-        count += 1
-    return count
-
-
-def _of_width(records: Iterable[Record], width: int) -> Iterator[Record]:
+def _of_width(records: Iterable[Record], width: int, hint: str) -> Iterator[Record]:
     for record in records:
         if len(record.fields) != width:
-            raise _ragged(record, width)
+            raise _ragged(record, width, hint)
         yield record
 
 
-def _ragged(record: Record, width: int) -> Unreadable:
-    count = len(record.fields)
-    fields = "1 field" if count == 1 else f"{count} fields"
-    return Unreadable(f"line {record.line} has {fields}, where the table has {width} columns")
+def _ragged(record: Record, width: int, hint: str) -> Unreadable:
+    fields, columns = (
+        f"{count} {what}{'s' * (count > 1)}" for count, what in ((len(record.fields), "field"), (width, "column"))
+    )
+    return Unreadable(f"line {record.line} has {fields}, where the table has {columns}{hint}")
 
 
 def _numbers(records: Iterator[Record], width: int, decimal: str) -> tuple[np.ndarray, np.ndarray, dict[int, Odd]]:
@@ -160,8 +127,9 @@ def _numbers(records: Iterator[Record], width: int, decimal: str) -> tuple[np.nd
 
 
 def _said_of(dialect: Dialect, suffix: str) -> Iterator[str]:
-    if dialect.separator != USUAL.get(suffix, dialect.separator):
-        yield f"{SEPARATORS.get(dialect.separator, repr(dialect.separator))} stand between its entries"
+    if dialect.separator not in (NOTHING, USUAL.get(suffix, dialect.separator)):
+        stand = "stands" if dialect.separator == SPACE else "stand"
+        yield f"{SEPARATORS.get(dialect.separator, repr(dialect.separator))} {stand} between its entries"
     if dialect.decimal == ",":
         yield "its numbers have decimal commas"
 
