@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 
-from benchmarks import law, loops, missing, particles, practice, recipe, size, speed, transfer
+from benchmarks import law, loops, missing, particles, practice, recipe, size, sizes, speed, transfer
 
 PARTS = {"particles": particles.report, "speed": speed.report, "size": size.report, "law": law.report}
 RIVALS = {
@@ -21,6 +21,7 @@ RIVALS = {
     "recipe": recipe.report,
     "loops": loops.report,
     "missing": missing.report,
+    "sizes": sizes.report,
 }
 
 
