@@ -238,11 +238,12 @@ def array(
     *,
     holes: bool = False,
     hint: str = "remove or impute them",
+    columns: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Return a finite floating-point array of the given shape; a string in ``shape`` names a free axis.
 
     A float32 or float64 array keeps its type unless ``dtype`` asks for another; everything else becomes float64. With
-    ``holes``, entries may be NaN.
+    ``holes``, entries may be NaN. ``columns`` are the names of a table's, by which messages say where an entry stands.
     """
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     try:
@@ -267,9 +268,15 @@ def array(
     if bad.any():
         first = tuple(map(int, np.argwhere(bad)[0]))
         kind = "infinite" if holes else "NaN or infinite"
-        found = described(f"{kind} in {int(bad.sum())} of {bad.size} entries, first at {first}")
+        where = f"at {first}" if columns is None else f"in {column(first[1], columns)}, row {first[0]}"
+        found = described(f"{kind} in {int(bad.sum())} of {bad.size} entries, first {where}")
         refuse(name, "be finite", found, hint)
     return result
+
+
+def column(place: int, names: Sequence[str] | None) -> str:
+    """Return what messages call a column of a table: by its name, or its place where it has none."""
+    return f"column {place}" if names is None else f"column {named(names[place])!r}"
 
 
 def times(name: str, value: object) -> np.ndarray:

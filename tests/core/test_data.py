@@ -1,6 +1,7 @@
 """Weighted points: their moments, units and principal components, against repetition and scikit-learn."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -179,7 +180,7 @@ def test_ragged_labels_are_refused():
 @pytest.mark.parametrize(
     ("points", "kind", "message"),
     [
-        ([1.0, 2.0], im.ArgumentError, r"must have shape \(n, d\), but it is of shape \(2,\)\."),
+        ([1.0, 2.0], im.ArgumentError, r"must have shape \(n, d\), but it is of shape \(2,\); one column is"),
         ([[1.0, np.nan]], im.ArgumentError, r"NaN or infinite in 1 of 2 entries, first at \(0, 1\); remove or impute"),
         (np.zeros((0, 3)), im.ArgumentError, "must not be empty"),
         ([["a", "b"]], im.ArgumentTypeError, "must be a real array"),
@@ -188,6 +189,17 @@ def test_ragged_labels_are_refused():
 def test_points_are_checked(points, kind, message):
     with pytest.raises(kind, match=f"Argument 'points' .*{message}"):
         im.Data(points)
+
+
+@pytest.mark.parametrize(
+    ("missing", "value", "kind"), [("refuse", None, "NaN or infinite"), ("ignore", np.inf, "infinite")]
+)
+def test_entries_that_are_no_numbers_are_found_by_name_and_row(missing, value, kind):
+    points = [[1.0, 2.0], [3.0, 4.0], [5.0, value]]
+    message = f"{kind} in 1 of 6 entries, first in column 'proline', row 2; remove"
+    for frame, names in ((pd.DataFrame(points, columns=["ash", "proline"]), None), (points, ["ash", "proline"])):
+        with pytest.raises(im.ArgumentError, match=message):
+            im.Data(frame, columns=names, missing=missing)
 
 
 def test_a_stream_is_drawn_in_double_precision_and_repeats():

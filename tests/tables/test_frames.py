@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import fractions
+import io
 import subprocess
 import sys
 
@@ -15,8 +16,9 @@ import scipy.sparse
 import xarray as xr
 
 import isthmus as im
-from isthmus.tables.columns import counts_rows, distinct
+from isthmus.tables.columns import distinct
 from isthmus.tables.frames import as_table
+from isthmus.tables.index import counts_rows
 from isthmus.tables.table import Table
 
 NAN = np.nan
@@ -108,10 +110,23 @@ def test_frames_of_single_precision_keep_it():
         (["a", "a"], ("a", "a.1")),
         (pd.MultiIndex.from_tuples([("x", "mean"), ("x", "")]), ("x_mean", "x")),
         (range(2), None),
+        ([0, "b"], ("0", "b")),
+        ([0, "0"], ("0", "0.1")),
+        ([None, "b"], ("", "b")),
+        ([NAN, "b"], ("", "b")),
+        ([pd.NaT, "b"], ("", "b")),
+        (["", "b"], ("", "b")),
+        ([None, NAN], ("", ".1")),
+        ([("x", NAN), ("x", "y")], ("x", "x_y")),
     ],
 )
 def test_names_of_columns_are_kept(labels, names):
     assert as_table("points", pd.DataFrame(PLAIN, columns=labels)).columns == names
+
+
+def test_names_told_apart_are_said():
+    table = as_table("points", pd.DataFrame(np.eye(3), columns=["a", "a", "b"]))
+    assert table.notes == ("columns with one name, 'a', were told apart by .1, .2, …",)
 
 
 def test_every_frame_has_its_names():
@@ -137,6 +152,35 @@ def test_an_index_that_a_file_has_made_a_column_of_is_said():
     assert table.notes == ("column 'Unnamed: 0' counts the rows and was kept",)
     assert as_table("points", frame.set_index("Unnamed: 0")).notes == ()
     assert as_table("points", frame[::-1]).notes == ()
+
+
+RECORDS = pd.DataFrame([[0.5, 1.5], [2.5, 3], [1, 4]], columns=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("records", "why"),
+    [
+        (RECORDS.to_records(), "column 'index' counts the rows"),
+        (RECORDS.set_index(pd.Index([4, 9, 7])).to_records(), "column 'index' numbers the rows"),
+        (RECORDS.set_index(pd.Index(["x", "y", "z"])).to_records(), "column 'index' names the rows"),
+        (RECORDS.rename_axis("Unnamed: 0").to_records(), "column 'Unnamed: 0' counts the rows"),
+        (
+            np.genfromtxt(io.StringIO("Unnamed: 0,a,b\n0,.5,1.5\n1,2.5,3\n2,1,4"), names=True, delimiter=","),
+            "column 'Unnamed_0' counts the rows",
+        ),
+    ],
+)
+def test_the_index_that_records_begin_with_is_left_out_and_said(records, why):
+    table = as_table("points", records)
+    assert (table.columns, table.notes) == (("a", "b"), (f"{why} and was left out",))
+    np.testing.assert_array_equal(table.values, RECORDS)
+    assert as_table("points", records[1:]).values.shape == (2, 2)
+
+
+def test_other_fields_of_records_stay():
+    assert as_table("points", RECORDS.to_records(index=False)).notes == ()
+    assert as_table("points", RECORDS.rename_axis("n").to_records()).columns == ("n", "a", "b")
+    assert as_table("points", RECORDS.to_records()[["index"]]).values.tolist() == [[0], [1], [2]]
 
 
 @pytest.mark.parametrize(("column", "counts"), [([0, 1, 2], True), ([1, 2], True), ([1, 3], False), ([0], False)])
@@ -189,11 +233,14 @@ def test_the_word_for_what_a_column_holds(frame, word):
         ([[1, None], [2, "x"]], "hold numbers in every column, but it is text in column '1'"),
         ([[1j]], "be a real array of shape (n, d), but it is of type complex128"),
         (np.zeros((2, 2), "M8[D]"), "be a real array of shape (n, d), but it is of type datetime64[D]; turn dates"),
-        ([1.0, 2.0], "have shape (n, d), but it is of shape (2,)"),
+        ([1.0, 2.0], "have shape (n, d), but it is of shape (2,); one column is reshape(-1, 1), one point is reshape"),
         (np.float64(1.0), "have shape (n, d), but it is of shape ()"),
         (np.zeros((2, 2, 2)), "have shape (n, d), but it is of shape (2, 2, 2)"),
         ([[1], [1, 2]], "be an array of shape (n, d), but it is ragged or not an array"),
-        ({"a": [1]}, "be an array of shape (n, d), but it is {'a': [1]}"),
+        ({"a": [1]}, "be an array of shape (n, d), but it is {'a': [1]}; pandas.DataFrame(...) makes a table"),
+        ((row for row in [[1, 2]]), "be an array of shape (n, d), but it is <generator"),
+        (map(list, [[1, 2]]), "; list(...) makes rows of it"),
+        (pl.Series([1.0]), "a Series of 1 entries; a table of one column is series.to_frame()"),
         ("digits", "be an array of shape (n, d), but it is 'digits'"),
         (None, "be an array of shape (n, d), but it is None"),
         ([[]], "not be empty, but it is of shape (1, 0)"),
@@ -217,10 +264,28 @@ def test_a_table_stays_what_it_is():
     assert as_table("points", table) is table
 
 
+def test_tensors_are_read_whatever_their_type_and_their_gradient():
+    torch = pytest.importorskip("torch")
+    jnp = pytest.importorskip("jax.numpy")
+    values = [[1.0, 0.5], [2.0, 4.0]]
+    for tensor in (
+        torch.tensor(values, requires_grad=True),
+        torch.tensor(values).bfloat16(),
+        torch.tensor(values).half(),
+        [torch.tensor(row, requires_grad=True) for row in values],
+        jnp.array(values, jnp.bfloat16),
+    ):
+        assert of(tensor).tolist() == values
+    assert of(torch.tensor(values, dtype=torch.float64, requires_grad=True)).dtype == np.float64
+    assert "reshape(-1, 1)" in refusal(torch.tensor([1.0]))
+    assert "of type torch.Tensor; NumPy makes no array of it" in refusal(torch.tensor(values).to_sparse())
+
+
 def test_no_frame_library_is_imported_for_an_array():
     code = """
 import sys
 from isthmus.tables.frames import as_table
+from isthmus.tables.index import counts_rows
 as_table("points", [[1.0, None]])
 print(sorted({"pandas", "polars", "pyarrow", "xarray", "scipy"} & set(sys.modules)))
 """

@@ -77,11 +77,11 @@ class Data:
         center = _checks.flag("center", center)
         scale = cast(Scale, _checks.choice("scale", scale, SCALES))
         table = as_table("points", points)
-        raw = checked_points("points", table.values, ignores_missing(missing))
+        self.columns = table.columns if columns is None else _matching_names(columns, table.values.shape[1])
+        raw = checked_points("points", table.values, ignores_missing(missing), self.columns)
         _checks.finite_squares("points", raw)
         self.weights = normalised_weights("weights", weights, len(raw)).astype(raw.dtype)
         self.name = name
-        self.columns = table.columns if columns is None else _matching_names(columns, raw.shape[1])
         self.notes = table.notes
         self.labels = table.labels if labels is None else _matching_labels(labels, len(raw))
         self.image_shape = image_shape

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from isthmus import _checks
 from isthmus.core.scaling import DOUBLE
 
-IGNORED = "remove or impute them, or leave them out of the loss by missing='ignore'"
+IGNORED = "remove or impute them (what is masked or null is NaN), or leave them out of the loss by missing='ignore'"
 
 
 def ignores_missing(value: object) -> bool:
@@ -16,9 +16,10 @@ def ignores_missing(value: object) -> bool:
     return _checks.choice("missing", value, ("refuse", "ignore")) == "ignore"
 
 
-def checked_points(name: str, values: object, holes: bool) -> np.ndarray:
+def checked_points(name: str, values: object, holes: bool, columns: tuple[str, ...] | None = None) -> np.ndarray:
     """Return points as a new array, shape (n, d), finite but for the NaN of missing entries where ``holes`` may be."""
-    return _checks.array(name, values, ("n", "d"), holes=holes, hint="remove them" if holes else IGNORED)
+    hint = "remove them" if holes else IGNORED
+    return _checks.array(name, values, ("n", "d"), holes=holes, hint=hint, columns=columns)
 
 
 def check_observed(name: str, points: np.ndarray, weights: np.ndarray, columns: tuple[str, ...] | None) -> None:
@@ -26,7 +27,7 @@ def check_observed(name: str, points: np.ndarray, weights: np.ndarray, columns: 
     empty = np.isnan(points[weights > 0]).all(axis=0)
     if empty.any():
         number = int(empty.argmax())
-        which = f"column {number}" if columns is None else f"column {columns[number]!r}"
+        which = _checks.column(number, columns)
         more = f", and {int(empty.sum()) - 1} more" if empty.sum() > 1 else ""
         found = _checks.described(f"missing throughout {which}{more}")
         _checks.refuse(name, "have an entry in every column, in a row of positive weight", found, "drop the column")

@@ -101,8 +101,9 @@ def side_by_side(columns: Sequence[np.ndarray]) -> np.ndarray:
 def name_of(label: Any) -> str:
     """Return the name of a column from whatever labels it; the parts of a label with levels are joined by _."""
     if isinstance(label, tuple):
-        return "_".join(str(part) for part in label if str(part))
-    return str(label)
+        return "_".join(part for part in map(name_of, label) if part)
+    nothing = label is None or type(label).__name__ in MISSING or (isinstance(label, float) and label != label)
+    return "" if nothing else str(label)
 
 
 def names_of(labels: Iterable[Any]) -> tuple[str, ...] | None:
@@ -141,8 +142,3 @@ def listed(parts: Sequence[str]) -> str:
     if len(parts) > LISTED:
         shown.append(f"{len(parts) - LISTED} more")
     return ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else shown[0]
-
-
-def counts_rows(values: np.ndarray) -> bool:
-    """Return whether a column counts the rows: 0, 1, 2, … or 1, 2, 3, …"""
-    return bool(len(values) > 1 and values[0] in (0, 1) and np.array_equal(values, np.arange(len(values)) + values[0]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,17 +16,20 @@ from isthmus import _checks
 from isthmus.tables.columns import (
     DOUBLE,
     HINTS,
+    MISSING,
     SINGLE,
-    counts_rows,
     listed,
     name_of,
     names_of,
     numbers,
     side_by_side,
 )
+from isthmus.tables.index import INDEX, counts_rows, index_of
+from isthmus.tables.remarks import remarks, said_of_names
 from isthmus.tables.table import Table
 
 SHAPE = "shape (n, d)"
+ONE_AXIS = "one column is reshape(-1, 1), one point is reshape(1, -1)"
 
 
 def as_table(name: str, value: object) -> Table:
@@ -37,8 +40,8 @@ def as_table(name: str, value: object) -> Table:
 
     Args:
         name: the argument that is named where ``value`` is refused.
-        value: an array of shape (n, d), masked or not, a sequence of rows, or a frame of pandas, polars, pyarrow or
-            xarray.
+        value: an array of shape (n, d), masked or not, a sequence of rows, records, of which a first field without a
+            name that counts the rows is left out, a tensor, or a frame of pandas, polars, pyarrow or xarray.
 
     Raises:
         ArgumentTypeError: where a column holds no numbers; the message names all that don't.
@@ -69,22 +72,23 @@ def _belongs(value: object, library: str, kind: str) -> bool:
 
 def _of_array(name: str, value: object) -> Table:
     array = _array(name, value)
-    if array.dtype.names and array.ndim == 1:  # records
-        return _of_columns(name, array.dtype.names, [array[field] for field in array.dtype.names])
+    if array.dtype.names and array.ndim == 1:
+        return _of_records(name, array)
     if array.ndim == 0 and not isinstance(value, np.ndarray | np.generic):
-        _checks.refuse_type(name, f"be an array of {SHAPE}", value)
+        _refuse_no_array(name, value)
     if array.ndim != 2:
-        _checks.refuse(name, f"have {SHAPE}", _checks.described(f"of shape {array.shape}"))
+        hint = ONE_AXIS if array.ndim == 1 and array.dtype.kind in "fiub" else ""
+        _checks.refuse(name, f"have {SHAPE}", _checks.described(f"of shape {array.shape}"), hint)
     found = numbers(array)
     if isinstance(found, np.ndarray):
-        return _whole(name, found, None)
+        return _table(name, found, None, lambda place: _are_integers(array[:, place]))
     if array.dtype.kind == "O":
         return _of_columns(name, range(array.shape[1]), list(array.T))
     hint = f"turn {found} into numbers, {HINTS[found]}" if found in HINTS else ""
     return _checks.refuse_type(name, f"be a real array of {SHAPE}", _checks.described(f"of type {array.dtype}"), hint)
 
 
-def _array(name: str, value: object) -> np.ndarray:
+def _array(name: str, value: Any) -> np.ndarray:
     """Return a value as an array of any type; its mask, if it has one, is kept."""
     if isinstance(value, np.ma.MaskedArray):
         return value
@@ -93,18 +97,53 @@ def _array(name: str, value: object) -> np.ndarray:
             return np.ma.array(value)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Warning: converting a masked element to nan")
-            return np.asarray(value)
-    except Exception:  # asking a stranger's object for its array may raise anything
-        return _checks.refuse_type(name, f"be an array of {SHAPE}", _checks.described("ragged or not an array"))
+            tensors = isinstance(value, list | tuple) and any(_belongs(row, "torch", "Tensor") for row in value[:1])
+            return np.asarray(list(map(_on_the_host, value)) if tensors else _on_the_host(value))
+    except Exception as error:  # asking a stranger's object for its array may raise anything
+        if isinstance(value, list | tuple | np.ndarray):
+            _checks.refuse_type(name, f"be an array of {SHAPE}", _checks.described("ragged or not an array"))
+        why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        what = _checks.described(f"of type {type(value).__module__}.{type(value).__name__}")
+        return _checks.refuse_type(name, f"be an array of {SHAPE}", what, f"NumPy makes no array of it, for {why}")
+
+
+def _on_the_host(value: Any) -> Any:
+    """Return a tensor of PyTorch as one that NumPy can read, and anything else as it is."""
+    if not _belongs(value, "torch", "Tensor"):
+        return value
+    value = value.detach().cpu()
+    kinds = sys.modules["torch"]
+    small = value.is_floating_point() and value.dtype not in (kinds.float16, kinds.float32, kinds.float64)
+    return value.float() if small else value.resolve_conj().resolve_neg()
+
+
+def _refuse_no_array(name: str, value: object) -> NoReturn:
+    hint = ""
+    if isinstance(value, Iterator):
+        hint = "list(...) makes rows of it"
+    elif isinstance(value, dict):
+        hint = "pandas.DataFrame(...) makes a table of its columns"
+    _checks.refuse_type(name, f"be an array of {SHAPE}", value, hint)
+
+
+def _of_records(name: str, array: np.ndarray) -> Table:
+    """Return the fields of records side by side, but for an index that pandas has made one of them."""
+    names = list(array.dtype.names or ())
+    found = [numbers(array[field]) for field in names]
+    index = index_of(names, found[:-1], ())
+    kept = [place for place in range(len(names)) if place not in index]
+    notes = [f"column {names[place]!r} {why} and was left out" for place, why in index.items()]
+    return _of_columns(name, [names[place] for place in kept], [array[names[place]] for place in kept], notes=notes)
 
 
 def _of_pandas(name: str, frame: Any) -> Table:
     labels = list(frame.columns)
     plain = [dtype for dtype in set(frame.dtypes) if isinstance(dtype, np.dtype) and dtype.kind in "fiub"]
     if frame.shape[1] and len(plain) == frame.dtypes.nunique():  # at once, since frames may have a million columns
-        return _whole(name, frame.to_numpy(SINGLE if plain == [SINGLE] else DOUBLE), names_of(labels))
+        values = frame.to_numpy(SINGLE if plain == [SINGLE] else DOUBLE)
+        return _table(name, values, labels, lambda place: _are_integers(frame.iloc[:, place]))
     columns = [_pandas_column(frame.iloc[:, place]) for place in range(len(labels))]
-    return _of_columns(name, labels, columns)
+    return _of_columns(name, labels, columns, lambda place: _are_integers(frame.iloc[:, place]))
 
 
 def _pandas_column(series: Any) -> np.ndarray | str:
@@ -122,7 +161,10 @@ def _pandas_column(series: Any) -> np.ndarray | str:
 
 def _of_polars(name: str, frame: Any) -> Table:
     frame = frame.collect() if hasattr(frame, "collect") else frame
-    return _of_columns(name, frame.columns, [_polars_column(series) for series in frame.get_columns()])
+    columns = frame.get_columns()
+    return _of_columns(
+        name, frame.columns, list(map(_polars_column, columns)), lambda at: columns[at].dtype.is_integer()
+    )
 
 
 def _polars_column(series: Any) -> np.ndarray | str:
@@ -139,7 +181,9 @@ def _polars_column(series: Any) -> np.ndarray | str:
 
 
 def _of_arrow(name: str, table: Any) -> Table:
-    return _of_columns(name, table.column_names, [arrow_column(column) for column in table.columns])
+    is_integer = sys.modules["pyarrow"].types.is_integer
+    columns = [arrow_column(column) for column in table.columns]
+    return _of_columns(name, table.column_names, columns, lambda place: is_integer(table.column(place).type))
 
 
 def arrow_column(column: Any) -> np.ndarray | str:
@@ -168,7 +212,7 @@ def _of_xarray(name: str, array: Any) -> Table:
     axis = array.dims[1]
     labels = array.coords[axis].values.tolist() if axis in array.coords else range(array.shape[1])
     found = _of_array(name, array.values)
-    return _whole(name, found.values, names_of(labels))
+    return _table(name, found.values, labels, lambda place: _are_integers(array.values[:, place]))
 
 
 def _of_series(name: str, series: Any) -> NoReturn:
@@ -195,7 +239,13 @@ FRAMES: dict[tuple[str, str], Callable[[str, Any], Table]] = {
 """Who reads what, by library and class."""
 
 
-def _of_columns(name: str, labels: Iterable[Any], columns: list[np.ndarray | str]) -> Table:
+def _of_columns(
+    name: str,
+    labels: Iterable[Any],
+    columns: list[np.ndarray | str],
+    are_integers: Callable[[int], bool] | None = None,
+    notes: Sequence[str] = (),
+) -> Table:
     """Return columns side by side, or refuse all that hold no numbers by name."""
     labels = list(labels)
     found = [column if isinstance(column, str) else numbers(column) for column in columns]
@@ -210,21 +260,35 @@ def _of_columns(name: str, labels: Iterable[Any], columns: list[np.ndarray | str
         _checks.refuse_type(name, "hold numbers in every column", one, hint)
     if not found or not len(found[0]):
         _refuse_empty(name, (len(found[0]) if found else 0, len(found)))
-    return _whole(name, side_by_side(found), names_of(labels))  # pyright: ignore[reportArgumentType]
+    values = side_by_side(found)  # pyright: ignore[reportArgumentType]
+    return _table(name, values, labels, are_integers or (lambda place: _are_integers(columns[place])), notes)
 
 
-def _whole(name: str, values: np.ndarray, columns: tuple[str, ...] | None) -> Table:
+def _table(
+    name: str,
+    values: np.ndarray,
+    labels: Sequence[Any] | None,
+    are_integers: Callable[[int], bool],
+    notes: Sequence[str] = (),
+) -> Table:
+    """Return a table with what stands out in it; ``are_integers`` says whether a column was given in integers."""
     if 0 in values.shape:
         _refuse_empty(name, values.shape)
-    return Table(values, columns, notes=_notes(values, columns))
+    columns = None if labels is None else names_of(labels)
+    said = [*notes]
+    if columns is not None and labels is not None:
+        said += said_of_names(list(map(name_of, labels)))
+        if columns[0] in INDEX and len(columns) > 1 and counts_rows(values[:, 0]):
+            said.append(f"column {columns[0]!r} counts the rows and was kept")
+    said += remarks(values, lambda place: str(place) if columns is None else repr(columns[place]), are_integers)
+    return Table(values, columns, notes=tuple(said))
+
+
+def _are_integers(column: Any) -> bool:
+    """Return whether a column of NumPy or pandas holds integers, of its own type or as objects."""
+    kinds = {type(entry) for entry in column if type(entry).__name__ not in MISSING} if column.dtype.kind == "O" else ()
+    return column.dtype.kind in "iu" or (bool(kinds) and all(issubclass(kind, int) for kind in kinds))
 
 
 def _refuse_empty(name: str, shape: tuple[int, ...]) -> NoReturn:
     _checks.refuse(name, "not be empty", _checks.described(f"of shape {shape}"))
-
-
-def _notes(values: np.ndarray, columns: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return what stands out in a frame with names: an index that a file has made a column of, which stays here."""
-    if columns is None or not columns[0].startswith("Unnamed: 0") or not counts_rows(values[:, 0]):
-        return ()
-    return (f"column {columns[0]!r} counts the rows and was kept",)

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isthmus.tables.columns import counts_rows, listed
+from isthmus.tables.columns import listed
 from isthmus.tables.dialect import COMMENTS, Dialect, Record
 from isthmus.tables.entries import TRUTH, block_of, is_missing, is_number
+from isthmus.tables.index import counts_rows
 from isthmus.tables.lines import Unreadable
 
 YEARS = (1900, 2100)

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isthmus.tables.columns import counts_rows
 from isthmus.tables.dialect import DECIMALS, NOTHING, SEPARATORS, SPACE, Dialect, Record, is_aside
 from isthmus.tables.entries import NUMBER, THOUSANDS, is_missing, is_number
+from isthmus.tables.index import counts_rows
 from isthmus.tables.lines import Unreadable
 
 SAMPLE_LINES, SAMPLE_CHARACTERS = 200, 1 << 20

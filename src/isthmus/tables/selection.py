@@ -11,17 +11,16 @@ from typing import Any, NoReturn
 import numpy as np
 
 from isthmus import _checks
-from isthmus.tables.columns import counts_rows, distinct, listed, repeated
+from isthmus.tables.columns import distinct, listed
+from isthmus.tables.entries import is_missing
+from isthmus.tables.index import counts_rows, index_of
 from isthmus.tables.lines import Unreadable
 from isthmus.tables.raw import Raw
+from isthmus.tables.remarks import remarks, said_of_names
 from isthmus.tables.table import Table
 
 Columns = str | int | Sequence[str | int] | None
 """How columns are chosen: by name, or by place, counted from 0; several also in one text with commas between."""
-INDEX = ("", "Unnamed: 0", "Unnamed: 0.1", "Unnamed: 0.2", "__index_level_0__")
-"""What an index is called by R and pandas where it has no name of its own, also after it was read and written again."""
-SURELY_A_COUNT = 5
-"""Without names, so many rows make a column that counts them an index."""
 HINT = (
     "write plain numbers there, or leave such columns out with drop, choose others with columns, or colour points by "
     "one with label"
@@ -45,12 +44,12 @@ def selected(raw: Raw, columns: Columns, drop: Columns, label: str | int | None,
 
     """
     notes = list(raw.notes)
-    out = {} if _is_empty(drop) else _index(raw)
+    candidates = ("text" if place in raw.odd else raw.values[:, place] for place in range(raw.values.shape[1] - 1))
+    out = {} if _is_empty(drop) else index_of(raw.names, candidates, raw.index)
     out |= {place: "is empty" for place in range(raw.values.shape[1]) if place not in out and _is_blank(raw, place)}
     notes += [f"column {raw.name_of(place)} {why} and was left out" for place, why in out.items()]
     finder = _Finder([place for place in range(raw.values.shape[1]) if place not in out], raw.names)
-    if raw.names is not None and (twice := repeated([raw.names[place] for place in finder.places])):
-        notes.append(f"columns with one name, {listed([repr(name) for name in twice])}, were told apart by .1, .2, …")
+    notes += said_of_names([] if raw.names is None else [raw.names[place] for place in finder.places])
     features = finder.places if columns is None else finder.of("columns", columns)
     aside = set() if drop is None else set(finder.of("drop", drop))
     beside = raw.beside.get(label) if isinstance(label, str) else None
@@ -67,6 +66,7 @@ def selected(raw: Raw, columns: Columns, drop: Columns, label: str | int | None,
     first = features[0]
     if first == 0 and len(features) > 1 and counts_rows(values[:, 0]):
         notes.append(f"column {finder.shown(first)} counts the rows and was kept")
+    notes += remarks(values, lambda at: finder.shown(features[at]), lambda at: _are_integers(raw.entries(features[at])))
     labels = beside if labelled is None else _label(raw, labelled)
     if labels is not None:
         notes.append(f"labelled by column {label!r}")
@@ -78,32 +78,8 @@ def _is_empty(choice: object) -> bool:
     return isinstance(choice, str | list | tuple) and not len(choice)
 
 
-def _index(raw: Raw) -> dict[int, str]:
-    """Return the columns that hold an index of a data frame or names of rows, and how that is seen."""
-    found = dict.fromkeys(sorted(raw.index), "holds the names of the rows")
-    for place in range(raw.values.shape[1] - 1):
-        if place in found:
-            continue
-        if raw.names is not None and raw.names[place] not in INDEX:
-            break
-        column = raw.values[:, place]
-        if place in raw.odd:
-            why = "names the rows" if raw.names is not None else ""
-        elif counts_rows(column):
-            why = "counts the rows" if raw.names is not None or len(column) >= SURELY_A_COUNT else ""
-        else:
-            why = "numbers the rows" if raw.names is not None and _are_numbers_of_rows(column) else ""
-        if not why:
-            break
-        found[place] = why
-        if raw.names is None:
-            break
-    return found
-
-
-def _are_numbers_of_rows(column: np.ndarray) -> bool:
-    """Return whether a column holds different integers, as the index of a frame that was filtered or shuffled."""
-    return bool((column >= 0).all() and (column % 1 == 0).all() and len(np.unique(column)) == len(column))
+def _are_integers(entries: np.ndarray) -> bool:
+    return all(entry.lstrip("+-").isdigit() for entry in entries if not is_missing(entry))
 
 
 def _is_blank(raw: Raw, place: int) -> bool:

@@ -1,0 +1,88 @@
+"""What stands out in columns of numbers and may be no measurement. It is said, and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from isthmus.tables.columns import listed, repeated
+
+LARGEST_INTEGER = 2**53
+"""Beyond it a float no longer tells an integer from the next."""
+NINES = [float("9" * whole + "." + "9" * part) for whole in range(2, 8) for part in range(3)]
+LIMITS = [float(2**bits - one) for bits in (15, 31, 63) for one in (0, 1)]
+STAND_INS = np.array([sign * value for value in NINES + LIMITS for sign in (1, -1)])
+"""What stands for a missing value where none can be written: -999 and its kind, the limits of integers,"""
+HUGE = 1e20
+"""and numbers of this size and beyond, as fill values of NetCDF."""
+FAR = 10
+"""So many standard deviations of the others lie between a stand-in and their mean."""
+DAYS = (1900_01_01, 2100_12_31)
+
+
+def remarks(values: np.ndarray, shown: Callable[[int], str], are_integers: Callable[[int], bool]) -> Iterator[str]:
+    """Yield what stands out in a table, shape (n, d), a clause each.
+
+    Args:
+        values: the table, NaN where a value is missing.
+        shown: returns what a column is called, by its place.
+        are_integers: returns whether a column was given in integers, by its place; it is asked for few.
+
+    """
+    low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    beyond = _places((high > LARGEST_INTEGER) | (low < -LARGEST_INTEGER))
+    if odd := [shown(place) for place in beyond if are_integers(place)]:
+        cut = "integers beyond 2**53, of which a float keeps the first 15 digits: identifiers?"
+        yield f"{_holds(odd)} {cut} leave {_them(odd)} out with drop"
+    within = _places((low >= DAYS[0]) & (high <= DAYS[1]))
+    if days := [place for place in within if _are_days(values[:, place])]:
+        names = [shown(place) for place in days]
+        numbers = f"days as numbers such as {low[days[0]]:.0f}:"
+        yield f"{_holds(names)} {numbers} leave {_them(names)} out with drop, or count days from one of them"
+    suspects = _places(_may_stand_in(low) | _may_stand_in(high))
+    found = [f"column {shown(place)} holds {said}" for place in suspects for said in _stand_ins(values[:, place])]
+    if found:
+        yield f"{listed(found)}: missing? write NaN there and say missing='ignore'"
+
+
+def said_of_names(names: Sequence[str]) -> Iterator[str]:
+    """Yield what was done where columns have one name."""
+    if twice := repeated(names):
+        yield f"columns with one name, {listed([repr(name) for name in twice])}, were told apart by .1, .2, …"
+
+
+def _places(chosen: np.ndarray) -> list[int]:
+    return np.flatnonzero(chosen).tolist()
+
+
+def _holds(columns: Sequence[str]) -> str:
+    return f"column {columns[0]} holds" if len(columns) == 1 else f"columns {listed(columns)} hold"
+
+
+def _them(columns: Sequence[str]) -> str:
+    return "it" if len(columns) == 1 else "them"
+
+
+def _are_days(column: np.ndarray) -> bool:
+    """Return whether all numbers of a column are days, as 20240131, and not all the same."""
+    present = column[~np.isnan(column)]
+    month, day = present // 100 % 100, present % 100
+    valid = (present % 1 == 0) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return bool(valid.all() and (present != present[0]).any())
+
+
+def _may_stand_in(values: np.ndarray) -> np.ndarray:
+    return np.isin(values, STAND_INS.astype(values.dtype)) | (np.abs(values) >= HUGE)
+
+
+def _stand_ins(column: np.ndarray) -> Iterator[str]:
+    """Yield the numbers of a column that recur, are like a stand-in, and lie far from all that aren't."""
+    like = _may_stand_in(column)
+    others = column[~like & ~np.isnan(column)].astype(float)
+    if not len(others):
+        return
+    mean, spread = others.mean(), others.std()
+    for value, count in zip(*np.unique(column[like], return_counts=True), strict=True):
+        if count > 1 and abs(value - mean) > FAR * spread:
+            yield f"{value:.7g} in {count:,} rows"
