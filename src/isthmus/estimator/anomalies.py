@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from isthmus import _checks
 
 FENCE = 1.5
 """Of Tukey's rule: how many interquartile ranges beyond the upper quartile of ‖x − x̂‖ a row is an anomaly."""
@@ -14,28 +18,68 @@ SAME = 1e-9
 """Relative difference of errors that is rounding: a row at the threshold is none of the anomalies."""
 LEAST = 0.01
 """Share of the training rows that are called anomalies at the least."""
+SMALLEST = float(np.finfo(float).smallest_subnormal)
+
+
+class Fence(NamedTuple):
+    """Where anomalies begin.
+
+    Attributes:
+        square: the largest ‖x − x̂‖² of other rows, in units of the computation, which squares don't leave.
+        unit: that unit.
+
+    """
+
+    square: float
+    unit: float
 
 
 class AnomalyScores(OutlierMixin):
     """What a fitted autoencoder says of single rows."""
 
-    offset_: float
+    unit_: float | np.ndarray
+    _fence: Fence
 
     @abstractmethod
-    def reconstruction_error(self, X: ArrayLike, *, per_feature: bool = False) -> np.ndarray:
-        """Return ‖x − x̂‖² of every row, shape (n,)."""
+    def _errors(self, X: ArrayLike) -> np.ndarray:
+        """Return ‖x − x̂‖² of every row, shape (n,), in units of the computation."""
+
+    @property
+    def offset_(self) -> float:
+        """The score below which a row is an anomaly, in units of the data squared."""
+        return float(-in_data_units(self._fence.square, self._fence.unit))
+
+    @offset_.setter
+    def offset_(self, value: float) -> None:
+        distance = np.sqrt(-_checks.real("offset_", value, maximum=0))
+        self._fence = Fence(float((distance / self.unit_) ** 2), float(self.unit_))
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return −‖x − x̂‖² of every row, shape (n,): the lower, the more of an anomaly."""
-        return -self.reconstruction_error(X)
+        check_is_fitted(self, "unit_")
+        return -in_data_units(self._errors(X), self.unit_)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Return ``score_samples(X) − offset_``, shape (n,), which is negative for anomalies."""
-        return self.score_samples(X) - self.offset_
+        """Return ``score_samples(X) − offset_``, shape (n,), which is negative for anomalies.
+
+        They are compared in units of the computation, so that the sign is right in every unit of the data; a difference
+        that is too small for double precision is the smallest number that it has.
+        """
+        check_is_fitted(self, "unit_")
+        check_is_fitted(self, "_fence", msg="Only fit draws the line between anomalies and other rows; set offset_.")
+        square, unit = self._fence
+        left = square - self._errors(X) * (self.unit_ / unit) ** 2
+        shown = in_data_units(left, unit)
+        return np.where((shown == 0) & (left != 0), np.copysign(SMALLEST, left), shown)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return −1 for anomalies and 1 for other rows, shape (n,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+
+def in_data_units(squares: Any, unit: Any) -> Any:
+    """Return squares in units of the data, without the square of the unit, which may leave double precision."""
+    return squares * unit * unit
 
 
 def offset_of(errors: np.ndarray, weights: np.ndarray, contamination: float | None) -> float:

@@ -10,23 +10,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from isthmus import _checks
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.optimizers import Optimizer
-from isthmus.core.points import check_observed
+from isthmus.core.points import check_observed, normalised_weights
 from isthmus.dynamics.sampler import sample_rows
-from isthmus.estimator.anomalies import AnomalyScores, offset_of
+from isthmus.estimator.anomalies import AnomalyScores, Fence, offset_of
 from isthmus.estimator.automatic import Table, trained_automatically
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
 from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import trained_explicitly
 from isthmus.estimator.fitted import FittedNetwork
-from isthmus.estimator.folds import everything, splits_of
-from isthmus.estimator.inputs import checked, has_missing
+from isthmus.estimator.folds import everything, shortage, splits_of
+from isthmus.estimator.inputs import REMOVED, checked, checked_weights, has_missing
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.partial import State, Stream, advanced
 from isthmus.estimator.run import Run, Watch
@@ -185,11 +185,12 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         """
         del y
         settings = self._settings()
-        points, weights = self._checked(X, sample_weight, settings, reset=True)
-        held = None if validation is None else self._points(validation)
+        points, given = self._checked(X, sample_weight, settings, reset=True, ensure_min_samples=2)
+        weights = normalised_weights("sample_weight", given, len(given))
+        held = None if validation is None else self._points(validation, name="validation")
         holes = settings.missing == "ignore" and any(has_missing(part) for part in (points, held))
         if holes:
-            check_observed("X", points, weights, getattr(self, "feature_names_in_", None))
+            check_observed("X", points, weights, self._columns)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         span = Span.of(points, weights, settings.n_components, holes)
         rows, held = span.rows, None if held is None else span.taken(held)
@@ -200,15 +201,15 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         with reporting(self, X, None) as report:
             watch = Watch(type(self).__name__, settings.verbose, settings.max_time, report)
             if settings.horizon is None:
-                table = Table(rows, weights, rows.spectrum(weights, settings.n_components), splits, held)
+                lack = "" if splits else shortage(points, weights, groups)
+                table = Table(rows, weights, rows.spectrum(weights, settings.n_components), splits, held, lack)
                 run = trained_automatically(table, settings, random, watch)
             else:
                 run = trained_explicitly(rows, splits[0], held, settings, random, watch, points.dtype)
         self._take(run, span, points.dtype)
-        raw = _check_sample_weight(sample_weight, points, dtype=np.float64)
-        seen = Running.along(self._scaling, self.components_, points, raw)
+        seen = Running.along(self._scaling, self.components_, points, given)
         self._stream = Stream(started=seen.count, begun=run.schedule is not None, seen=seen)
-        self.offset_ = self._offset(points, rows, weights, settings)
+        self._fence = Fence(-self._offset(points, rows, weights, settings), float(self.unit_))
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -227,9 +228,9 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         del y
         settings = self._settings()
         begun = hasattr(self, "components_")
-        points, _ = self._checked(X, sample_weight, settings, reset=not begun, ensure_min_samples=1, holes=False)
+        hint = f"{REMOVED}, since partial_fit ignores none"
+        points, weights = self._checked(X, sample_weight, settings, reset=not begun, holes=False, hint=hint)
         self._check_memory(settings, points)
-        weights = _check_sample_weight(sample_weight, points, dtype=np.float64)  # beside those of other calls
         seed = check_random_state(self.random_state).randint(2**31)
         state = State(self.autoencoder_, self._scaling, self.components_) if begun else None
         stream = self._stream if begun else Stream()
@@ -278,7 +279,8 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
 
         check_is_fitted(self, "components_")
         points = self._points(X)
-        weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
+        given = checked_weights(sample_weight, points.shape[0])
+        weights = normalised_weights("sample_weight", given, len(given))
         return diagnosed(self, points, weights, Effort(compare, particles, samples, seed, workers))
 
     def save(self, path: str | Path) -> None:
@@ -310,21 +312,18 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
 
         Its rows are read by `isthmus.core.sparse.dense`, some at a time. What is missing is NaN, where it is ignored.
         """
-        return checked(self, X, **({"reset": False, "holes": self.missing == "ignore"} | options))
+        defaults: dict[str, Any] = {"reset": False, "holes": self.missing == "ignore"}
+        return checked(self, X, **(defaults | options))
 
     def _checked(
         self, X: ArrayLike, sample_weight: ArrayLike | None, settings: Settings, *, reset: bool, **options: Any
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return points and normalised weights."""
-        points = self._points(X, reset=reset, **({"ensure_min_samples": 2} | options))
+        """Return points, and their weights as they were given."""
+        points = self._points(X, reset=reset, **options)
         if reset and settings.n_components > points.shape[1]:
             rule = f"be at most the number of features, n_features = {points.shape[1]}"
             _checks.refuse("n_components", rule, settings.n_components)
-        weights = _check_sample_weight(sample_weight, points, dtype=np.float64, ensure_non_negative=True)
-        if not weights.any():
-            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
-        weights = weights / weights.max()  # so that their sum is finite
-        return points, weights / weights.sum()
+        return points, checked_weights(sample_weight, points.shape[0])
 
     def _check_memory(self, settings: Settings, points: np.ndarray) -> None:
         """Refuse a width, or batches, whose arrays don't fit in memory, for points in the network's coordinates."""
@@ -334,12 +333,15 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         _checks.memory("batch_size", settings.batch_size, settings.batch_size * columns * size)
 
     def _offset(self, points: np.ndarray, rows: Rows, weights: np.ndarray, settings: Settings) -> float:
-        """Return the score below which rows are anomalies, from the rows in training, or some of many."""
+        """Return the score below which rows are anomalies, in units of the computation.
+
+        It is made from the rows in training, or some of many.
+        """
         chosen, chances = sample_rows(rows.points, weights)
         if settings.contamination:
             chosen, chances = np.arange(len(weights)), weights
         points = points if len(chosen) == len(weights) else points[chosen]
-        return offset_of(self._sizes_and_errors(points)[1] * self.unit_**2, chances, settings.contamination)
+        return offset_of(self._sizes_and_errors(points)[1], chances, settings.contamination)
 
     def _take(self, run: Run, span: Span, dtype: np.dtype) -> None:
         """Keep what a fit leaves."""

@@ -18,7 +18,7 @@ import numpy as np
 from isthmus.core.scaling import DOUBLE
 from isthmus.dynamics.learner import Learner
 from isthmus.estimator.coordinates import Spectrum
-from isthmus.estimator.folds import FEW, Split
+from isthmus.estimator.folds import Split
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.pool import Pool
 from isthmus.estimator.run import Run, Watch, pca_run
@@ -64,6 +64,7 @@ class Table:
     Attributes:
         splits: what to learn from and what is held out.
         validation: rows to judge by in place of the table's own, None for those.
+        lack: why there are no splits, where there are none.
 
     """
 
@@ -72,6 +73,7 @@ class Table:
     spectrum: Spectrum
     splits: list[Split]
     validation: Rows | None
+    lack: str = ""
 
 
 class Choice(NamedTuple):
@@ -93,7 +95,7 @@ def trained_automatically(table: Table, settings: Settings, random: np.random.Ge
     if spectrum.left == 0:
         return pca_run(spectrum, pca_risk, f"PCA: with n_components={spectrum.latent_dim} it leaves nothing")
     if not table.splits:
-        return pca_run(spectrum, pca_risk, f"PCA: too few rows differ ({FEW} are needed) to find anything better")
+        return pca_run(spectrum, pca_risk, f"PCA: {table.lack} to find anything better")
     start = automatic_start(spectrum, judge, settings)
     seed = int(random.integers(2**31))
     choice = _chosen(table, settings, start, seed, watch)

@@ -278,7 +278,7 @@ class Effort(NamedTuple):
 
 
 def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effort) -> Diagnosis:
-    """Return what is found of a fitted estimator on points, shape (n, d), with weights."""
+    """Return what is found of a fitted estimator on points, shape (n, d), with weights of sum 1."""
     weights, same = as_fitted(model, points, weights)
     judge = Judge.of(points, weights, model._coordinates)
     network = model._inner.in_precision(DOUBLE)
@@ -311,13 +311,14 @@ def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effor
 def as_fitted(model: Any, points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, bool]:
     """Return weights of sum 1, 0 for what the fit held out where the points are those of the fit, and whether they are.
 
-    They are where they have its mean and unit.
+    The given ones have sum 1. They are where they have its mean and unit.
     """
-    candidates, held_out = [weights / weights.sum()], getattr(model, "held_out_", None)
+    candidates, held_out = [weights], getattr(model, "held_out_", None)
     if held_out is not None and held_out.max(initial=-1) < len(points):
         learning = weights.copy()
         learning[held_out] = 0.0
-        candidates.insert(0, learning / learning.sum())
+        if learning.any():
+            candidates.insert(0, learning / learning.sum())
     for candidate in candidates:
         units = scaling(points, candidate)
         apart = max(np.abs(units.mean - model.mean_).max(), abs(units.unit - model.unit_))

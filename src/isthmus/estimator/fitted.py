@@ -9,17 +9,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from isthmus import _checks
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.points import normalised_weights
 from isthmus.core.scaling import DOUBLE, Scaling, tiles
 from isthmus.core.sparse import dense
 from isthmus.dynamics.evaluation import decoded, encoded, reconstructed
+from isthmus.estimator.anomalies import in_data_units
 from isthmus.estimator.coordinates import Coordinates
-from isthmus.estimator.inputs import FLOATS, has_missing
+from isthmus.estimator.inputs import REMOVED, as_floats, check_finite, checked_weights, has_missing, read
+from isthmus.estimator.names import refuse_others
 from isthmus.exports.conversion import plain_autoencoder
 from isthmus.exports.onnx_graph import onnx_graph
 from isthmus.exports.plain import PlainAutoencoder
@@ -54,10 +57,15 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Return the reconstructions g(z) of latents, shape (n, d), in the units of the data."""
         check_is_fitted(self, "components_")
-        latents: Any = check_array(X, dtype=FLOATS)  # pyright: ignore[reportArgumentType]
+        values, columns = read("X", X)
+        latents = as_floats(values, sparse=False)
         if latents.shape[1] != self._n_features_out:
             shape = _checks.described(f"of shape {latents.shape}")
             _checks.refuse("X", f"have the {self._n_features_out} columns of latents", shape)
+        names = self.get_feature_names_out().tolist()
+        if columns is not None and sorted(columns) == sorted(names):
+            refuse_others("X", "latents", names, columns)
+        check_finite("X", latents, columns, False, REMOVED)
         network, coordinates = self._network_in(latents.dtype), self._coordinates
         return coordinates.undone(decoded(network, latents))
 
@@ -69,13 +77,11 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         del y
         check_is_fitted(self, "components_")
         points = self._points(X)
-        weights = _check_sample_weight(sample_weight, points, dtype=np.float64)
-        if not weights.any():
-            _checks.refuse("sample_weight", "hold a weight that is not zero", _checks.described("zero throughout"))
-        weights = weights / np.abs(weights).max()  # so that their sum is finite
+        given = checked_weights(sample_weight, points.shape[0])
+        weights = normalised_weights("sample_weight", given, len(given))
         spread, error = (float(weights @ squares) for squares in self._sizes_and_errors(points))
         if spread == 0:
-            return float(error <= ROUNDING * weights.sum())
+            return float(error <= ROUNDING)
         return 1 - error / spread
 
     def reconstruction_error(self, X: ArrayLike, *, per_feature: bool = False) -> np.ndarray:
@@ -85,8 +91,8 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         from what is left after the mean has been subtracted.
         """
         check_is_fitted(self, "components_")
-        points, square = self._points(X), self._coordinates.scaling.unit**2
-        return (self._entry_errors(points) if per_feature else self._sizes_and_errors(points)[1]) * square
+        errors = self._entry_errors(self._points(X)) if per_feature else self._errors(X)
+        return in_data_units(errors, self._scaling.unit)
 
     def to_numpy(self) -> PlainAutoencoder:
         """Return the autoencoder in NumPy arrays, in a class that needs nothing but NumPy."""
@@ -142,6 +148,10 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _network_in(self, dtype: np.dtype) -> Autoencoder:
         return self._network.in_precision(dtype)
+
+    def _errors(self, X: ArrayLike) -> np.ndarray:
+        """Return ‖x − x̂‖² of every row, shape (n,), in units of the computation."""
+        return self._sizes_and_errors(self._points(X))[1]
 
     def _sizes_and_errors(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return ‖x − mean‖² and ‖x − x̂‖² of every row, shape (n,) each, in the units of the computation."""

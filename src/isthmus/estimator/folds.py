@@ -12,11 +12,12 @@ from isthmus import _checks
 from isthmus.core.scaling import row_sums
 from isthmus.dynamics.sampler import content_order
 from isthmus.estimator.settings import Settings
+from isthmus.tables.columns import MISSING
 
 FOLDS = 5
 """Parts each of which is held out once."""
-FEW = 10
-"""Different rows below which none can be spared."""
+FEW, FEWEST_GROUPS = 10, 2
+"""Different rows, and groups of rows, below which none can be spared."""
 SCARCE = 250
 """Different rows below which they are parted into folds twice over, so that the noise of one partition counts less."""
 MANY = 1000
@@ -47,38 +48,42 @@ def splits_of(
 ) -> list[Split]:
     """Return what to learn from and what to hold out, as the parameters ask for it, for weights of sum 1.
 
-    Rows are brought in an order by their coordinates ``inside``, if there are such.
+    There is no split where `shortage` says why. Rows are brought in an order by their coordinates ``inside``, if there
+    are such.
     """
     if settings.horizon is not None and not settings.early_stopping:
         return [everything(weights)]
-    keys = (
-        _numbered(points, weights, points if inside is None else inside)
-        if groups is None
-        else _group_keys(groups, len(weights))
-    )
-    if settings.early_stopping:
-        return [single_split(keys, weights, settings.validation_fraction, random) or everything(weights)]
-    if settings.cv is None or isinstance(settings.cv, int):
-        return automatic_splits(keys, weights, random, settings.cv)
-    return given_splits(settings.cv, points, weights, groups)
+    numbers = None if groups is None else group_numbers(groups, len(weights))
+    if not settings.early_stopping and not (settings.cv is None or isinstance(settings.cv, int)):
+        return given_splits(settings.cv, points, weights, numbers)
+    keys, splits = row_keys(points), []
+    if not _lacking(keys, weights, numbers):
+        keys = _numbered(keys, weights, points if inside is None else inside) if numbers is None else numbers
+        if settings.early_stopping:
+            splits = single_split(keys, weights, settings.validation_fraction, random)
+        else:
+            splits = automatic_splits(keys, weights, random, settings.cv)
+    return splits or ([] if settings.horizon is None else [everything(weights)])
+
+
+def shortage(points: np.ndarray, weights: np.ndarray, groups: ArrayLike | None) -> str:
+    """Return what there is too little of to hold rows out, '' where there is enough."""
+    return _lacking(row_keys(points), weights, None if groups is None else group_numbers(groups, len(weights)))
 
 
 def automatic_splits(
     keys: np.ndarray, weights: np.ndarray, random: np.random.Generator, folds: int | None = None
 ) -> list[Split]:
-    """Return the splits of rows into ``folds`` parts, or of many rows a single one.
+    """Return the splits of rows into ``folds`` parts, or of many rows a single one; rows of one key are never parted.
 
-    Rows of the same key are never parted. There is no split where too few rows differ.
+    There are two keys at the least.
     """
     distinct, group, masses = _groups(keys, weights)
-    if len(distinct) < FEW:
-        return []
     if folds is None and len(distinct) >= MANY:
-        share = min(SHARE, MANY / len(distinct))
-        single = single_split(keys, weights, share, random)
-        return [] if single is None else [single]
+        return single_split(keys, weights, min(SHARE, MANY / len(distinct)), random)
     count, splits = min(folds or FOLDS, len(distinct)), []
-    for _ in range(2 if folds is None and len(distinct) < SCARCE else 1):
+    twice = folds is None and count < len(distinct) < SCARCE
+    for _ in range(2 if twice else 1):
         order = random.permutation(len(distinct))
         middles = np.empty(len(distinct))
         middles[order] = np.cumsum(masses[order]) - masses[order] / 2
@@ -87,15 +92,13 @@ def automatic_splits(
     return [split for split in splits if split is not None]
 
 
-def single_split(keys: np.ndarray, weights: np.ndarray, share: float, random: np.random.Generator) -> Split | None:
-    """Return the split that holds out a share of the weight, None where there are too few different rows."""
+def single_split(keys: np.ndarray, weights: np.ndarray, share: float, random: np.random.Generator) -> list[Split]:
+    """Return the split that holds out a share of the weight; there are two keys at the least."""
     distinct, group, masses = _groups(keys, weights)
-    if len(distinct) < FEW:
-        return None
     order = random.permutation(len(distinct))
     taken = 1 + int(np.searchsorted(np.cumsum(masses[order]), share * masses.sum()))
-    chosen = np.isin(group, order[: min(taken, len(distinct) - 1)])
-    return _split(weights, chosen)
+    split = _split(weights, np.isin(group, order[: min(taken, len(distinct) - 1)]))
+    return [] if split is None else [split]
 
 
 def given_splits(cv: Any, points: np.ndarray, weights: np.ndarray, groups: ArrayLike | None) -> list[Split]:
@@ -130,21 +133,57 @@ def row_keys(points: np.ndarray) -> np.ndarray:
     return row_sums(points, hashed)
 
 
-def _numbered(points: np.ndarray, weights: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def group_numbers(groups: Any, count: int) -> np.ndarray:
+    """Return a number for each row, the same for rows of one group, shape (n,).
+
+    Names may be numbers, words or anything else that can be told apart, but none may be missing. The numbers don't
+    depend on the order of rows.
+    """
+    try:
+        given = groups if isinstance(groups, list | tuple | np.ma.MaskedArray) else np.asarray(groups)
+    except Exception:  # asking a stranger's object for its array may raise anything
+        _checks.refuse_type("groups", f"have shape ({count},)", _checks.described("ragged or not an array"))
+    shape = given.shape if isinstance(given, np.ndarray) else (len(given),)
+    if shape != (count,):
+        _checks.refuse("groups", f"have shape ({count},)", _checks.described(f"of shape {shape}"))
+    names = list(given)
+    missing = [row for row, name in enumerate(names) if _is_missing(name)]
+    if missing:
+        found = _checks.described(f"missing in {len(missing)} of {count} rows, first in row {missing[0]}")
+        _checks.refuse("groups", "name the group of every row", found, "give these rows a group, or leave them out")
+    try:
+        distinct = list(dict.fromkeys(names))
+    except TypeError:
+        _checks.refuse_type("groups", f"be {count} names", _checks.described("lists, or objects without a hash"))
+    try:
+        distinct.sort()
+    except TypeError:  # numbers and words
+        distinct.sort(key=lambda name: (type(name).__name__, str(name)))
+    numbers = {name: number for number, name in enumerate(distinct)}
+    return np.array([numbers[name] for name in names])
+
+
+def _is_missing(name: Any) -> bool:
+    return type(name).__name__ in MISSING or (isinstance(name, float | np.generic) and bool(name != name))
+
+
+def _lacking(keys: np.ndarray, weights: np.ndarray, groups: np.ndarray | None) -> str:
+    """Return what there is too little of, for keys and numbers of groups of rows."""
+    present = weights > 0
+    if len(np.unique(keys[present])) < FEW:
+        return f"too few rows differ ({FEW} are needed)"
+    if groups is not None and len(np.unique(groups[present])) < FEWEST_GROUPS:
+        return f"too few groups ({FEWEST_GROUPS} are needed)"
+    return ""
+
+
+def _numbered(keys: np.ndarray, weights: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return the number of each different row, in the order of their content, shape (n,)."""
     order = content_order(inside, weights)
-    _, first, inverse = np.unique(row_keys(points)[order], return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(keys[order], return_index=True, return_inverse=True)
     numbers = np.zeros(len(weights), int)
     numbers[order] = np.argsort(np.argsort(first))[inverse]
     return numbers
-
-
-def _group_keys(groups: ArrayLike, count: int) -> np.ndarray:
-    """Return a number for each group of rows."""
-    names = np.asarray(groups)
-    if names.shape != (count,):
-        _checks.refuse("groups", f"have shape ({count},)", _checks.described(f"of shape {names.shape}"))
-    return np.unique(names, return_inverse=True)[1]
 
 
 def _groups(keys: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,44 +1,131 @@
-"""What the estimator is given as X: arrays, frames and sparse tables, as numbers that scikit-learn can check."""
+"""What the estimator is given: tables as numbers that scikit-learn can check, and weights of their rows."""
 
 from __future__ import annotations
 
+import numbers
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
 from isthmus import _checks
-from isthmus._errors import ArgumentTypeError
-from isthmus.core.scaling import row_slices
+from isthmus.core.scaling import DOUBLE, row_slices
+from isthmus.estimator.names import Names, check_features, compare, telling
+from isthmus.tables import columns as entries
 from isthmus.tables.frames import as_table
 
 FLOATS = [np.float64, np.float32]
+REMOVED = "remove or impute them"
+IGNORED = f"{REMOVED}, or leave them out of the loss by missing='ignore'"
+"""What to do about missing entries, and where they can be ignored."""
 
 
-def checked(estimator: Any, X: Any, *, reset: bool, holes: bool = False, **options: Any) -> Any:
-    """Return X as finite numbers of float32 or float64, an array or sparse with compressed rows, as scikit-learn does.
+def checked(
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    name: str = "X",
+    holes: bool = False,
+    hint: str = IGNORED,
+    ensure_min_samples: int = 1,
+) -> Any:
+    """Return X as finite numbers of float32 or float64, an array or sparse with compressed rows.
 
     With ``holes`` entries of an array may be NaN, which those are that are masked, or missing in a frame. The names of
     columns, and their number, are remembered by the estimator, or compared with those it has (``reset``).
+
+    Args:
+        estimator: what X is given to.
+        X: points, shape (n, d).
+        reset: whether this is a fit.
+        name: the argument that brought them. Shapes of 'X' are refused in scikit-learn's words.
+        holes: whether entries may be missing.
+        hint: what to do where they may not.
+        ensure_min_samples: rows at the least.
+
     """
-    validate: Any = validate_data
-    finite: Any = "allow-nan" if holes and not sparse.issparse(X) else True
-    options = {"dtype": FLOATS, "accept_sparse": "csr", "ensure_all_finite": finite} | options
     X = X.collect() if _is_of(X, "polars", "LazyFrame") else X
-    numbers = _numbers(X)
-    if numbers is X:
-        points = validate(estimator, X, reset=reset, **options)
+    values, columns = read(name, X)
+    if name == "X":
+        points = as_floats(values, estimator=estimator, ensure_min_samples=ensure_min_samples)
+        check_features(estimator, X, points, columns, reset=reset)
     else:
-        points = check_array(numbers, input_name="X", estimator=estimator, **options)
-        validate(estimator, X, reset=reset, skip_check_array=True)
+        compare(estimator, name, columns)
+        _check_shape(name, values, estimator.n_features_in_)
+        points = as_floats(values)
     if sparse.issparse(points) and not points.has_canonical_format:
         points = points.copy()  # the caller's stays as it is
         points.sum_duplicates()
-    stored = points.data if sparse.issparse(points) else points
-    _checks.finite_squares("X", stored, points.shape[1])
+    check_finite(name, points, columns, holes, hint)
+    _checks.finite_squares(name, points.data if sparse.issparse(points) else points, points.shape[1])
     return points
+
+
+def read(name: str, X: Any) -> tuple[Any, Names]:
+    """Return a table as an array that scikit-learn can check, NaN where an entry is missing, and its names."""
+    if sparse.issparse(X) or (name == "X" and _is_left(X)):
+        return X, None
+    table = as_table(name, X)
+    return table.values, telling(X, table.columns)
+
+
+def as_floats(values: Any, *, ensure_min_samples: int = 1, estimator: Any = None, sparse: bool = True) -> Any:
+    """Return an array of float32 or float64, or sparse with compressed rows, of which no entry was looked at."""
+    return check_array(
+        values,
+        input_name="X",
+        accept_sparse="csr" if sparse else False,  # pyright: ignore[reportArgumentType]
+        dtype=FLOATS,  # pyright: ignore[reportArgumentType]
+        ensure_all_finite=False,
+        ensure_min_samples=ensure_min_samples,
+        estimator=estimator,
+    )
+
+
+def check_finite(name: str, points: Any, columns: Names, holes: bool, hint: str) -> None:
+    """Refuse entries that are missing or infinite, and say in which columns; with ``holes`` entries may be missing."""
+    counts = np.zeros(points.shape[1], int)
+    if sparse.issparse(points):
+        kind, hint = "NaN or infinite", REMOVED
+        counts += np.bincount(points.indices[~np.isfinite(points.data)], minlength=len(counts))
+    else:
+        kind = "plus or minus infinity" if holes else "missing, NaN or infinite"
+        for rows in row_slices(points.shape):
+            part = points[rows]
+            bad = np.isinf(part) if holes else ~np.isfinite(part)
+            if bad.any():
+                counts += bad.sum(axis=0)
+    places = np.flatnonzero(counts).tolist()
+    if places:
+        found = f"{kind} in {int(counts.sum())} of {points.shape[0] * points.shape[1]} entries"
+        which = entries.listed([repr(place if columns is None else columns[place]) for place in places])
+        where = f"they are in column{'s' if len(places) > 1 else ''} {which}"
+        _checks.refuse(name, "be finite", _checks.described(found), f"{where}: {REMOVED if holes else hint}")
+
+
+def checked_weights(sample_weight: Any, count: int) -> np.ndarray:
+    """Return weights of rows in double precision, shape (n,), in the unit in which they are given, ones for None.
+
+    Raises:
+        ArgumentError: where one is negative, missing or masked, or all are 0.
+        ArgumentTypeError: where they are no numbers.
+
+    """
+    name = "sample_weight"
+    if sample_weight is None:
+        return np.ones(count)
+    if isinstance(sample_weight, numbers.Number):
+        return np.full(count, _checks.real(name, sample_weight, above=0))
+    weights = _checks.array(name, _unpacked(name, sample_weight), (count,), DOUBLE)
+    if weights.min() < 0:
+        _checks.refuse(name, "be non-negative", _checks.described(f"{weights.min():g} in row {weights.argmin()}"))
+    if not weights.any():
+        _checks.refuse(name, "hold a weight that is not zero", _checks.described("zero throughout"))
+    return weights
 
 
 def has_missing(points: Any) -> bool:
@@ -48,22 +135,40 @@ def has_missing(points: Any) -> bool:
     return any(np.isnan(points[rows]).any() for rows in row_slices(points.shape))
 
 
-def _numbers(X: Any) -> Any:
-    """Return what no array can say of itself, frames, masked entries and missing objects, as an array; else X."""
-    if sparse.issparse(X):
-        return X
-    objects = isinstance(X, np.ndarray) and X.dtype.kind == "O"
-    plain = isinstance(X, np.ndarray) and not np.ma.isMaskedArray(X) and not objects
-    if plain or (isinstance(X, list | tuple) and not any(map(np.ma.isMaskedArray, X))):
-        return X
-    if not (isinstance(X, list | tuple | np.ndarray) or hasattr(X, "shape")):
-        return X  # scikit-learn says what is wrong with it
+def _check_shape(name: str, values: Any, columns: int) -> None:
+    """Refuse a second table that is empty or hasn't the columns of the first."""
+    shape = _checks.described(f"of shape {values.shape}")
+    if values.shape[1] != columns:
+        _checks.refuse(name, f"have {columns} columns, as X has", shape)
+    if not values.shape[0]:
+        _checks.refuse(name, "not be empty", shape)
+
+
+def _is_left(X: Any) -> bool:
+    """Return whether X is left to scikit-learn, whose words for shapes and types that it can't use are known."""
+    if not isinstance(X, np.ndarray):
+        return not (isinstance(X, list | tuple) or hasattr(X, "shape") or hasattr(X, "__array__"))
+    if X.dtype.names:
+        return False
+    if X.ndim != 2 or 0 in X.shape or X.dtype.kind == "c":
+        return True
+    return X.dtype.kind == "O" and isinstance(found := entries.numbers(X), str) and found == "objects"
+
+
+def _unpacked(name: str, values: Any) -> Any:
+    """Return values as an array of numbers, NaN for objects that stand for a missing one; masked ones stay so."""
+    if np.ma.isMaskedArray(values):
+        return values
     try:
-        return as_table("X", X).values
-    except ArgumentTypeError:
-        if objects:
-            return X
-        raise
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Warning: converting a masked element to nan")
+            array = np.asarray(values)
+    except Exception:  # asking a stranger's object for its array may raise anything
+        return values
+    found = entries.numbers(array)
+    if isinstance(found, str):
+        _checks.refuse_type(name, "hold numbers", _checks.described(found))
+    return found
 
 
 def _is_of(value: Any, library: str, kind: str) -> bool:

@@ -18,6 +18,7 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Optimizer
 from isthmus.core.scaling import Scaling
+from isthmus.estimator.anomalies import Fence
 from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.partial import Stream
 from isthmus.estimator.saved_stream import check_stream, stream_coded, stream_decoded
@@ -34,7 +35,7 @@ CURVES = ("times_", "training_curve_", "validation_times_", "validation_curve_",
 COORDINATES = ("mean_", "rest", "noise", "axes")
 ARRAYS = ("components_", *CURVES)
 NUMBERS = (
-    *("unit_", "pca_risk_", "risk_", "validation_pca_risk_", "step_size_", "horizon_", "offset_", "chosen_"),
+    *("unit_", "pca_risk_", "risk_", "validation_pca_risk_", "step_size_", "horizon_", "chosen_"),
     *("n_iter_", "n_features_in_", "_sklearn_output_config"),
 )
 
@@ -62,6 +63,9 @@ def write_model(model: Any, path: Path) -> None:
         "schedule": None if schedule is None else _schedule_coded(schedule),
         "stream": stream_values | {"optimizer": _coded("optimizer", stream.optimizer)},
     }
+    if "_fence" in state:
+        values["fence"] = list(state["_fence"])
+    values["columns"] = state["_columns"]
     if "feature_names_in_" in state:
         values["feature_names_in_"] = [str(name) for name in state["feature_names_in_"]]
     write_arrays(path, KIND, VERSION, values, arrays)
@@ -89,7 +93,13 @@ def read_model(kind: Any, path: Path) -> Any:
         state["_stream"] = stream_decoded(values["stream"], arrays, _decoded(values["stream"]["optimizer"]))
         if "feature_names_in_" in values:
             state["feature_names_in_"] = np.array(values["feature_names_in_"], dtype=object)
+        columns = values.get("columns", values.get("feature_names_in_"))  # earlier releases kept but these
+        state["_columns"] = None if columns is None else tuple(columns)
+        if "fence" in values:
+            state["_fence"] = Fence(*values["fence"])
         vars(model).update(state)
+        if "offset_" in values["numbers"]:  # of earlier releases
+            model.offset_ = values["numbers"]["offset_"]
         _check(model)
     except Exception as error:  # a stranger's values may fail in any way
         reason = " ".join(str(error).split()).rstrip(".")
@@ -135,16 +145,19 @@ def _check(model: Any) -> None:
     for name in ("pca_risk_", "risk_", "validation_pca_risk_", "step_size_", "horizon_"):
         if getattr(model, name, None) is not None:
             _checks.real(name, getattr(model, name), minimum=0)
-    if hasattr(model, "offset_"):
-        _checks.real("offset_", model.offset_, maximum=0)
+    if hasattr(model, "_fence"):
+        _checks.real("square", model._fence.square, minimum=0)
+        _checks.real("unit", model._fence.unit, above=0)
     for name in CURVES:
         if getattr(model, name, None) is not None and len(getattr(model, name)):
             _checks.array(name, getattr(model, name), ("T",))
     _checks.integer("n_iter_", model.n_iter_, minimum=0)
     _checks.instance("chosen_", getattr(model, "chosen_", ""), str)
     check_stream(model._stream, model._network, inputs)
-    if "feature_names_in_" in vars(model) and len(model.feature_names_in_) != inputs:
-        _checks.refuse("feature_names_in_", f"be {inputs} names", list(model.feature_names_in_))
+    for name in ("feature_names_in_", "_columns"):
+        names = getattr(model, name, None)
+        if names is not None and not (len(names) == inputs and all(isinstance(one, str) for one in names)):
+            _checks.refuse(name, f"be {inputs} names", list(names))
 
 
 def _coded(name: str, value: object) -> Any:

@@ -1,0 +1,103 @@
+"""Names of columns: a later table has those of the fit, in their order, or is refused.
+
+scikit-learn looks at names that are strings and all different, and keeps them as ``feature_names_in_``. The estimator
+keeps all names besides, as strings, those of years, dates and levels too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _check_n_features, validate_data
+
+from isthmus import _checks
+from isthmus.tables.columns import listed
+
+Names = tuple[str, ...] | None
+"""Names of columns, None where a table has none, or they only count the columns."""
+
+
+def check_features(estimator: Any, X: Any, points: Any, columns: Names, *, reset: bool) -> None:
+    """Keep the names and number of the columns of ``X``, or compare them with those of the fit.
+
+    ``points`` are its numbers. Where its names are strings, messages are those of scikit-learn.
+    """
+    validate: Any = validate_data
+    is_frame = not isinstance(X, list | tuple | np.ndarray)
+    usual = columns is None or (is_frame and _strings(X) == columns)  # what scikit-learn knows how to look at
+    shown = X if is_frame and usual else points
+    if reset:
+        validate(estimator, shown, reset=True, skip_check_array=True)
+        estimator._columns = columns
+        return
+    known, kept = getattr(estimator, "_columns", None), hasattr(estimator, "feature_names_in_")
+    if usual and (known is None or kept):
+        if not kept:
+            _refuse_other_count("X", known, columns)
+        validate(estimator, shown, reset=False, skip_check_array=True)
+        return
+    compare(estimator, "X", columns)
+    _check_n_features(estimator, points, reset=False)
+
+
+def compare(estimator: Any, name: str, columns: Names) -> None:
+    """Refuse names that are not those of the fit in their order, and warn where only one of the tables has names."""
+    known: Names = getattr(estimator, "_columns", None)
+    _refuse_other_count(name, known, columns)
+    if known is not None and columns is not None:
+        refuse_others(name, "the fit", known, columns)
+    elif columns is not None:
+        warnings.warn(
+            f"{name} has feature names, but {type(estimator).__name__} was fitted without feature names", stacklevel=5
+        )
+    elif known is not None:
+        warnings.warn(
+            f"{name} does not have valid feature names, but {type(estimator).__name__} was fitted with feature names",
+            stacklevel=5,
+        )
+
+
+def refuse_others(name: str, whose: str, known: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse names that are not the known ones in their order."""
+    known, columns = tuple(known), tuple(columns)
+    if known == columns:
+        return
+    rule = f"have the columns of {whose} in their order"
+    there, here = set(known), set(columns)
+    if there == here and len(known) == len(columns):
+        place = next(place for place, one in enumerate(known) if columns[place] != one)
+        hint = f"column {place} is {columns[place]!r}, where {known[place]!r} is wanted"
+        _checks.refuse(name, rule, _checks.described("a table of the same in another order"), hint)
+    lacking = [repr(one) for one in known if one not in here]
+    new = [repr(one) for one in columns if one not in there]
+    parts = [f"{listed(some)} {kind}" for some, kind in ((lacking, "missing"), (new, "new")) if some]
+    _checks.refuse(name, rule, _checks.described("a table of others"), " and ".join(parts))
+
+
+def telling(X: Any, columns: Names) -> Names:
+    """Return the names of a table's columns, None where numbers only count them."""
+    counts = columns is not None and _strings(X) is None and columns == _counts(len(columns))
+    return None if counts else columns
+
+
+def _refuse_other_count(name: str, known: Names, columns: Names) -> None:
+    """Refuse columns that are counted in another order than 0, 1, 2, …"""
+    given = known if columns is None else columns
+    if (known is None) == (columns is None) or given is None:
+        return
+    counts = _counts(len(given))
+    if sorted(given) == sorted(counts):
+        refuse_others(name, "the fit", known or counts, columns or counts)
+
+
+def _strings(X: Any) -> Names:
+    """Return the labels of a frame's columns, none where it is no frame, and None where one of them is no string."""
+    labels = list(getattr(X, "column_names", getattr(X, "columns", ())))
+    return tuple(labels) if all(isinstance(label, str) for label in labels) else None
+
+
+def _counts(number: int) -> tuple[str, ...]:
+    return tuple(map(str, range(number)))
