@@ -313,7 +313,10 @@ BAD = [
     (["--set", "self=1"], "'self' must be a known key"),
     (["--set", "horizon=long"], "'horizon' must be a valid number"),
     (["--set", "flow_rtol=1e-9"], "'flow_rtol' must be greater than or equal to 0.00001, but it is 1e-09"),
-    (["--set", "data.scale=column"], "'data.scale' must be 'none', 'total', 'features' or 'robust', but it is 'column'"),
+    (
+        ["--set", "data.scale=column"],
+        "'data.scale' must be 'none', 'total', 'features' or 'robust', but it is 'column'",
+    ),
     (["--set", "data.stream=true"], "'data.stream' must be false for a finite set of points, but it is True"),
     (["--data", "wine", "--set", "data.center=false"], "Argument 'data' must be centred for an aligned law"),
     (["--set", "schedule.kind=linear"], "'schedule.kind' must be 'constant', 'cosine' or 'exponential', but it is"),
