@@ -47,10 +47,10 @@ def bottleneck_page(result: BottleneckResult, drawn: Mapping[str, Figure]) -> Pa
         [(k, _row(result, k)) for k in study.latent_dims],
     )
     return Page(
-        title=f"bottleneck study, {study.data.source}, k = 1 to {study.max_latent_dim}",
+        title=f"bottleneck study, {study.data.described}, k = 1 to {study.max_latent_dim}",
         heading="How wide should the bottleneck be?",
         question=(
-            f"How does the risk of an infinitely wide autoencoder on {study.data.source} ({network}) fall with the "
+            f"How does the risk of an infinitely wide autoencoder on {study.data.described} ({network}) fall with the "
             "dimension k of its bottleneck, on points that it never saw too, and which k is enough?"
         ),
         verdicts=result.verdicts(),

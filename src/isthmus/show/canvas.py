@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+import xarray as xr
 from matplotlib import colormaps, style
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -31,6 +32,8 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 8.5,
     "ytick.major.width": 0.6,
 }
+LONGEST_NAME, MOST_NAMES = 16, 16
+"""How many letters of the name of a feature are shown, and how many names below one panel."""
 styled = style.context(["default", STYLE])  # from the defaults, so that nobody’s settings show in a figure
 
 
@@ -79,6 +82,20 @@ def step_colors(step_sizes: Sequence[float]) -> dict[float, str]:
     places = np.linspace(0.5, 0.9, len(step_sizes)) if len(step_sizes) > 1 else (0.65,)
     colors = (to_hex(colormaps["YlOrRd"](place)) for place in places)
     return dict(zip(sorted(step_sizes), colors, strict=True))
+
+
+def feature_names(data: xr.Dataset) -> list[str]:
+    """Return the names of features, cut where they are long, none where they have none."""
+    names = data.feature.values.tolist() if "feature" in data.coords else []
+    return [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+
+
+def feature_axis(axes: Axes, names: Sequence[str]) -> None:
+    """Write the names of features upwards below the places 1, 2, …, or every so many where not all of them fit."""
+    every = max(1, math.ceil(len(names) / MOST_NAMES))
+    # names are no formulas, whatever signs they hold
+    axes.set_xticks(range(1, len(names) + 1, every), names[::every], rotation=90, fontsize=7.0, parse_math=False)
+    axes.tick_params(axis="x", labelbottom=True)
 
 
 def early_time_axis(axes: Axes, time: np.ndarray) -> None:

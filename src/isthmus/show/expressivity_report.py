@@ -69,12 +69,12 @@ def expressivity_page(result: ExpressivityResult, drawn: Mapping[str, Figure]) -
         [*rows, ("∞", [(f"{values['objective']:.6g}", ""), (f"{values['risk']:.4g}", ""), ("", "")])],
     )
     return Page(
-        title=f"optimum, {study.data.source}, k = {study.law.latent_dim}",
+        title=f"optimum, {study.data.described}, k = {study.law.latent_dim}",
         heading="How good can a wide autoencoder be, and how close does a finite one come?",
         question=(
             f"What is the best an infinitely wide autoencoder with a bottleneck of dimension {study.law.latent_dim} "
-            f"can do on {study.data.source} {bound}, how is it known, and from which width on is a finite network as "
-            "good?"
+            f"can do on {study.data.described} {bound}, how is it known, and from which width on is a finite network "
+            "as good?"
         ),
         verdicts=result.verdicts(),
         tables=[table],

@@ -20,6 +20,8 @@ from isthmus.show.canvas import (
     GREY,
     STYLE,
     early_time_axis,
+    feature_axis,
+    feature_names,
     finished,
     jitter,
     new_figure,
@@ -195,7 +197,7 @@ def reconstructions(result: TrackingResult) -> Figure:
     if shape:
         figure = _image_rows(pictures.reshape(*pictures.shape[:2], *shape), list(methods), errors)
     else:
-        figure = _feature_panels(pictures, methods)
+        figure = _feature_panels(pictures, methods, feature_names(data))
     return finished(
         figure,
         f"At t = {result.study.horizon:g} the mean square error on these {pictures.shape[1]} points is "
@@ -238,12 +240,13 @@ def _image_rows(images: np.ndarray, names: list[str], errors: np.ndarray) -> Fig
     return figure
 
 
-def _feature_panels(pictures: np.ndarray, colors: dict[str, str]) -> Figure:
+def _feature_panels(pictures: np.ndarray, colors: dict[str, str], names: list[str]) -> Figure:
     """Draw scaled features of each example, the original as rings and every reconstruction as a line."""
     _, examples, features = pictures.shape
     columns = min(4, examples)
     rows = -(-examples // columns)
-    figure = new_figure(2.4 * columns + 0.6, 1.9 * rows + 1.0)
+    room = 0.06 * max(map(len, names), default=0)
+    figure = new_figure(2.4 * columns + 0.6, 1.9 * rows + 1.0 + room)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     places = np.arange(1, features + 1)
     for example, axes in enumerate(grid.flat):
@@ -257,9 +260,12 @@ def _feature_panels(pictures: np.ndarray, colors: dict[str, str]) -> Figure:
                 dashes = (0, (3, 1)) if name == "PCA" else "-"
                 axes.plot(places, values, color=color, linewidth=1.2, linestyle=dashes, label=name)
         axes.set_title(f"point {example + 1}")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        if example >= examples - columns:
-            axes.set_xlabel("feature")
+        lowest = example >= examples - columns
+        if names and lowest:
+            feature_axis(axes, names)
+        elif not names:
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            axes.set_xlabel("feature" if lowest else "")
     figure.supylabel("value, scaled to the range over these points", fontsize=STYLE["axes.labelsize"])
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(colors))
     return figure

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from isthmus.show.canvas import feature_names
 from isthmus.show.plots import image_shape, label_coloring, label_colors, latent_plane, network_colors, point_colors
 from isthmus.show.prediction_plots import BAND, decoder_plane, encoder_plane
 from isthmus.studies.scene import has_scene
@@ -116,6 +117,7 @@ def _pictures(result: TrackingResult, kept: xr.Dataset) -> dict[str, Any]:
     originals, others = (fixed, moving) if shape else (shown, frames)
     return {
         "shape": list(shape),
+        "features": [] if shape else feature_names(result.dataset),
         "fixed": packed(shown),
         "moving": packed(frames),
         "pcaError": _numbers(np.square(originals[1] - originals[0]).mean()),

@@ -260,14 +260,16 @@ function imageRows(svg, scene, view, width) {
 
 // One small panel for each point: rings are its features, lines what the methods make of them.
 function featurePanels(svg, scene, view, width) {
-  const { fixed, moving, pcaError, errors } = scene.pictures;
+  const { fixed, moving, pcaError, errors, features: called } = scene.pictures;
   const examples = fixed.shape[1], features = fixed.shape[2], columns = width < 420 ? 2 : Math.min(4, examples);
   const rows = Math.ceil(examples / columns), shown = [view.network, scene.networks.length - 1];
   const names = shown.map((i) => scene.networks[i].name), colors = shown.map((i) => networkColor(scene.networks[i]));
   const top = legend(svg, [["PCA", SOFT, "3 1", 1.3], [names[0], colors[0], "", 2], [names[1], colors[1], "", 1.3]], 4, width) + 20;
   const title = make(svg, "text", { x: 4, y: top - 8, fill: SOFT });
   const size = [(width - 8 * (columns - 1)) / columns, 78];
-  svg.setAttribute("viewBox", `0 0 ${width} ${top + rows * (size[1] + 8)}`);
+  const every = Math.ceil(features / Math.max(1, Math.floor((size[0] - 12) / 11)));
+  const room = 5.5 * Math.max(0, ...called.map((name) => name.length));
+  svg.setAttribute("viewBox", `0 0 ${width} ${top + rows * (size[1] + 8) + room}`);
   const all = [...fixed.values, ...moving.values], low = Math.min(...fixed.values) - 0.3, high = Math.max(...fixed.values) + 0.3;
   const [least, most] = [Math.max(low, all.reduce((a, b) => Math.min(a, b))), Math.min(high, all.reduce((a, b) => Math.max(a, b)))];
   const panels = Array.from({ length: examples }, (_, example) => {
@@ -276,8 +278,13 @@ function featurePanels(svg, scene, view, width) {
     const y = (value) => ceiling + size[1] - 6 - ((Math.min(most, Math.max(least, value)) - least) / (most - least || 1)) * (size[1] - 12);
     const points = (values) => Array.from({ length: features }, (_, i) => `${x(i).toFixed(1)},${y(values[example * features + i]).toFixed(1)}`).join(" ");
     make(svg, "rect", { x: start, y: ceiling, width: size[0], height: size[1], fill: "none", stroke: LINE });
-    for (let i = 0; i < features; i++)
-      make(svg, "circle", { cx: x(i), cy: y(fixed.values[example * features + i]), r: 2.2, fill: "none", stroke: INK });
+    for (let i = 0; i < features; i++) {
+      const ring = make(svg, "circle", { cx: x(i), cy: y(fixed.values[example * features + i]), r: 2.2, fill: "none", stroke: INK });
+      if (called.length) make(ring, "title", {}, called[i]);
+      if (!called.length || i % every || example < examples - columns) continue;
+      const foot = ceiling + size[1] + 5;
+      make(svg, "text", { transform: `translate(${x(i) + 3} ${foot}) rotate(-90)`, "text-anchor": "end", fill: SOFT, "font-size": 9 }, called[i]);
+    }
     const pca = fixed.values.slice(examples * features);
     make(svg, "polyline", { points: points(pca), fill: "none", stroke: SOFT, "stroke-dasharray": "3 1" });
     const lines = colors.map((stroke) => make(svg, "polyline", { class: "reconstruction", fill: "none", stroke, "stroke-width": 1.4 }));

@@ -53,7 +53,7 @@ def tracking_page(result: TrackingResult, drawn: Mapping[str, Figure]) -> Page:
         _gap_rows(result),
     )
     return Page(
-        title=f"tracking study, {study.data.source}, N = {', '.join(map(str, sorted(study.widths)))}",
+        title=f"tracking study, {study.data.described}, N = {', '.join(map(str, sorted(study.widths)))}",
         heading="Does a finite autoencoder follow its mean-field limit?",
         question=_question(result),
         verdicts=result.verdicts(),
@@ -75,7 +75,7 @@ def _question(result: TrackingResult) -> str:
     widths = f"{', '.join(map(str, narrower))} and {widest}" if narrower else f"{widest}"
     return (
         f"Do autoencoders with {widths} neurons a layer and a bottleneck of dimension {result.dataset.sizes['axis']}, "
-        f"trained on {study.data.source} by SGD in batches of {study.batch_size}, keep to the risk R(t) of the "
+        f"trained on {study.data.described} by SGD in batches of {study.batch_size}, keep to the risk R(t) of the "
         f"infinitely wide one up to t = {study.horizon:g}, and how does the gap depend on width and step size?"
     )
 

@@ -306,6 +306,8 @@ def _pictures(study: TrackingStudy, computed: Tracked) -> dict[str, tuple]:
             named("whose reconstruction this is"),
         ),
     }
+    if data.columns is not None:
+        variables["feature"] = ("feature", list(data.columns), named("names of the features"))
     if data.labels is not None:
         variables["label"] = ("point", data.labels[:SHOWN_POINTS], named("labels of the first points"))
     return variables
