@@ -85,6 +85,40 @@ def test_pictures_are_scaled_and_their_errors_are_mean_squares(images):
     np.testing.assert_allclose(pictures["pcaError"], (((pca - original) / unit) ** 2).mean(), rtol=1e-5)
 
 
+def _named(result, names):
+    return TrackingResult(result.study, result.dataset.assign_coords(feature=names))
+
+
+def test_features_are_called_by_their_names():
+    """In the plain figure and in the moving one; results of earlier releases have no names, and images show none."""
+    bare, images = invented(images=False), invented()
+    count = bare.dataset.sizes["feature"]
+    names = ["x [$] of $5", "an uncommonly long name", *(f"größe_{place}^2" for place in range(2, count))]
+    shown = ["x [$] of $5", "an uncommonly l…", *names[2:]]
+    assert scene_data.tracking_scene(_named(bare, names))["pictures"]["features"] == shown
+    for result in (bare, _named(images, [f"pixel {place}" for place in range(12)])):
+        assert scene_data.tracking_scene(result)["pictures"]["features"] == []
+    lowest = plots.reconstructions(_named(bare, names)).axes[-1]
+    assert [label.get_text() for label in lowest.get_xticklabels()] == shown
+    assert plots.reconstructions(bare).axes[-1].get_xlabel() == "feature"
+
+
+def test_every_so_many_of_many_names_are_shown():
+    axes = canvas.new_figure(2, 2).subplots()
+    canvas.feature_axis(axes, [f"x{place}" for place in range(50)])
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == [f"x{place}" for place in range(0, 50, 4)] and axes.get_xticks().tolist() == list(range(1, 51, 4))
+
+
+def test_a_report_says_how_a_file_is_scaled_and_not_where_it_lies():
+    result = invented(images=False)
+    study = im.TrackingStudy(**result.study.model_dump() | {"data": {"source": "/some/where/iris.csv"}})
+    data = result.dataset.assign_attrs(study=study.to_toml())
+    page = tracking_report.tracking_page(TrackingResult(study, data), {})
+    assert "tracking study, iris.csv, scaled by feature, N = " in page.title
+    assert "trained on iris.csv, scaled by feature" in page.question and "/some" not in page.title + page.question
+
+
 def test_packed_numbers_come_back_within_half_a_unit():
     values = np.random.default_rng(0).standard_normal((3, 4))
     values[1, 2] = np.nan

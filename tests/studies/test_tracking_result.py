@@ -50,6 +50,7 @@ def test_reconstructions_come_back_in_the_units_of_the_data(result):
     original = result.dataset.picture.sel(reconstruction="original").values
     distances = np.abs(raw[None] - original[:, None]).max(axis=2).min(axis=1)
     np.testing.assert_allclose(distances, 0, atol=1e-9)
+    assert result.dataset.feature.values[[0, -1]].tolist() == ["alcohol", "proline"]
     mean_field = result.dataset.picture.sel(reconstruction="mean field").values
     assert np.abs(mean_field - original).max() < np.ptp(raw, axis=0).max()
 

@@ -45,7 +45,7 @@ class Data:
             that of a normal law. A constant column stays 0.
         missing: 'refuse' entries that are NaN, masked or null, or 'ignore' them: they are left out of the loss, and the
             encoder sees the mean of their column in their place. A `Problem` wants such points centred.
-        columns: d names; those of a frame if left out.
+        columns: d different names; those of a frame if left out.
         labels: shape (n,), used only to colour latents.
         image_shape: (rows, columns) where a point is an image, used only to draw it.
         name: shown in reports.
@@ -319,8 +319,8 @@ def _matching_names(columns: Sequence[str], count: int) -> tuple[str, ...]:
         names = () if isinstance(columns, str) else tuple(columns)
     except TypeError:
         names = ()
-    if len(names) != count or not all(isinstance(name, str) for name in names):
-        _checks.refuse("columns", f"be {count} names", columns)
+    if len(names) != count or not all(isinstance(name, str) for name in names) or len(set(names)) < count:
+        _checks.refuse("columns", f"be {count} different names", columns)
     return names
 
 
