@@ -25,8 +25,8 @@ class Fence(NamedTuple):
     """Where anomalies begin.
 
     Attributes:
-        square: the largest ‖x − x̂‖² of other rows, in units of the computation, which squares don't leave.
-        unit: that unit.
+        square: the largest ‖x − x̂‖² of other rows, in a unit in which squares don't leave double precision.
+        unit: that unit, the one of the computation where a fit draws the line.
 
     """
 
@@ -51,8 +51,7 @@ class AnomalyScores(OutlierMixin):
 
     @offset_.setter
     def offset_(self, value: float) -> None:
-        distance = np.sqrt(-_checks.real("offset_", value, maximum=0))
-        self._fence = Fence(float((distance / self.unit_) ** 2), float(self.unit_))
+        self._fence = Fence(-_checks.real("offset_", value, maximum=0), 1.0)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return −‖x − x̂‖² of every row, shape (n,): the lower, the more of an anomaly."""

@@ -154,7 +154,15 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._sizes_and_errors(self._points(X))[1]
 
     def _sizes_and_errors(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return ‖x − mean‖² and ‖x − x̂‖² of every row, shape (n,) each, in the units of the computation."""
+        """Return ‖x − mean‖² and ‖x − x̂‖² of every row, shape (n,) each, in the units of the computation.
+
+        They are infinite for rows that lie beyond the range of double precision in these.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            sizes, errors = self._plain_sizes_and_errors(points)
+        return np.nan_to_num(sizes, nan=np.inf, posinf=np.inf), np.nan_to_num(errors, nan=np.inf, posinf=np.inf)
+
+    def _plain_sizes_and_errors(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         network, coordinates = self._network_in(DOUBLE), self._coordinates
         sizes, errors = np.empty(points.shape[0]), np.empty(points.shape[0])
         if has_missing(points):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_n_features, validate_data
+from sklearn.utils.validation import _check_n_features, _get_feature_names, validate_data
 
 from isthmus import _checks
 from isthmus.tables.columns import listed
@@ -27,7 +27,8 @@ def check_features(estimator: Any, X: Any, points: Any, columns: Names, *, reset
     """
     validate: Any = validate_data
     is_frame = not isinstance(X, list | tuple | np.ndarray)
-    usual = columns is None or (is_frame and _strings(X) == columns)  # what scikit-learn knows how to look at
+    seen = is_frame and _strings(X) == columns and _get_feature_names(X) is not None  # by scikit-learn
+    usual = columns is None or seen
     shown = X if is_frame and usual else points
     if reset:
         validate(estimator, shown, reset=True, skip_check_array=True)

@@ -93,7 +93,7 @@ def advanced(
     settings = settings if state is None else _as_it_is(settings, state, stream.begun)
     state = state if stream.begun else None  # None where no network is in training
     dtype = points.dtype if state is None else np.dtype(state.network.encoder.bias.dtype)
-    old, known = kept.sample(), kept.share_of(seen.weight) if seen.count else np.inf
+    old, known = kept.sample(), kept.share_of(seen.weight, seen.exponent) if seen.count else np.inf
     random = np.random.default_rng([seed, seen.count])
     seen, kept = seen.with_rows(points, weights), kept.with_rows(points, weights, random, merged=state is None)
     stream, units = stream._replace(seen=seen, kept=kept), seen.scaling(dtype)
@@ -105,7 +105,7 @@ def advanced(
     if due:
         spectrum = seen.spectrum(dtype)
         components, stream = spectrum.components, stream._replace(compared=seen.count)
-        enough = _varies(spectrum) and kept.share_of(seen.weight) * 2 * _nothing(judge) >= ENOUGH
+        enough = _varies(spectrum) and kept.share_of(seen.weight, seen.exponent) * 2 * _nothing(judge) >= ENOUGH
         if state is None and not enough:
             return State(pca_network(components), units, components), stream._replace(begun=False)
         if enough and (state is None or settings.init != "independent"):

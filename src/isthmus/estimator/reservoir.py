@@ -78,9 +78,9 @@ class Reservoir:
         weights = np.exp(logs - logs.max())
         return self.rows[:count], weights / weights.sum()
 
-    def share_of(self, weight: float) -> float:
-        """Return the weight of all rows that these stand for, as a share of ``weight``."""
-        logs = np.maximum(self.weights, self.threshold) - np.log(weight)
+    def share_of(self, weight: float, exponent: int = 0) -> float:
+        """Return the weight of all rows that these stand for, as a share of ``weight`` times a power of 2."""
+        logs = np.maximum(self.weights, self.threshold) - (np.log(weight) + exponent * np.log(2))
         return float(np.exp(logs[logs > -700]).sum())
 
 

@@ -17,14 +17,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from isthmus.core.principal import filled, with_fixed_signs, with_more_directions
-from isthmus.core.scaling import DOUBLE, ROUNDING, Scaling, blocks
+from isthmus.core.scaling import ROUNDING, Scaling, blocks
 from isthmus.estimator.coordinates import NOTHING, Spectrum
 
 SPARE, ENTRIES = 32, 1 << 22
 """Directions that are kept besides 2k, unless they consist of more numbers."""
-
-LARGEST = float(np.finfo(DOUBLE).max) / 4
-"""Sum of weights from which on it stays as it is."""
 ASSUMED = 256
 """Rows that a network was trained on, where their number isn't known."""
 
@@ -36,11 +33,12 @@ class Running:
     Attributes:
         latent_dim: k.
         count: the number of rows of positive weight.
-        weight: W, the sum of their weights.
+        weight: W/2^exponent, for the sum W of their weights.
         origin: the first of them, shape (d,).
         shift: the mean less the origin, shape (d,).
         spread: (E‖x − mean‖²)^½.
         factor: F, at most 2R rows, shape (r, d).
+        exponent: which keeps that sum in the range of double precision, whatever the unit of weights.
 
     """
 
@@ -51,6 +49,7 @@ class Running:
     shift: np.ndarray
     spread: float
     factor: np.ndarray
+    exponent: int = 0
 
     @classmethod
     def empty(cls, dim: int, latent_dim: int) -> Running:
@@ -60,11 +59,12 @@ class Running:
     @classmethod
     def along(cls, units: Scaling, components: np.ndarray, points: np.ndarray, weights: np.ndarray) -> Running:
         """Return what PCA knows of its points: their mean, unit and variances along the components, shape (k, d)."""
-        weight, variances = _sum(weights), np.zeros(len(components))
-        for block, part in blocks(points, weights):
-            variances += part / weight @ (filled(units.precisely(block)) @ components.T) ** 2
+        shares, weight, exponent = _normalised(weights)
+        variances = np.zeros(len(components))
+        for block, part in blocks(points, shares):
+            variances += part @ (filled(units.precisely(block)) @ components.T) ** 2
         unit, count = float(units.unit), int((weights > 0).sum())
-        known = {"origin": units.mean, "shift": units.rest + np.zeros_like(units.mean)}
+        known = {"origin": units.mean, "shift": units.rest + np.zeros_like(units.mean), "exponent": exponent}
         factor = unit * np.sqrt(variances)[:, None] * components
         return cls(len(components), count, weight, spread=unit if variances.any() else 0.0, factor=factor, **known)
 
@@ -105,11 +105,12 @@ class Running:
 
     def _with_block(self, rows: np.ndarray, weights: np.ndarray) -> Running:
         origin = self.origin if self.count else rows[0]
-        added = _sum(weights)
-        weight = min(self.weight + added, LARGEST)
-        new = min(added / weight, 1.0)
+        shares, added, exponent = _normalised(weights)
+        highest = max(exponent, self.exponent) if self.count else exponent
+        added = float(np.ldexp(added, exponent - highest))
+        weight = float(np.ldexp(self.weight, self.exponent - highest)) + added
+        new = added / weight
         old = 1 - new
-        shares = weights / added
         rows = rows - origin
         mean = shares @ rows
         step = mean - self.shift
@@ -119,8 +120,8 @@ class Running:
         if len(factor) > 2 * self._rank:
             values, directions = _singular(factor)
             factor = values[: self._rank, None] * directions[: self._rank]
-        known = {"count": self.count + len(rows), "weight": weight, "origin": origin, "shift": self.shift + new * step}
-        return replace(self, spread=spread, factor=factor, **known)
+        known = {"weight": weight, "exponent": highest, "origin": origin, "shift": self.shift + new * step}
+        return replace(self, count=self.count + len(rows), spread=spread, factor=factor, **known)
 
 
 def _singular(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -131,10 +132,13 @@ def _singular(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values, directions
 
 
-def _sum(weights: np.ndarray) -> float:
-    """Return a sum that is finite."""
-    largest = float(weights.max())
-    return largest * min(float((weights / largest).sum()), LARGEST / max(largest, 1.0))
+def _normalised(weights: np.ndarray) -> tuple[np.ndarray, float, int]:
+    """Return weights over their sum, and that sum as a number times a power of 2, which may leave double precision."""
+    largest = weights.max()
+    relative = weights / largest
+    total = float(relative.sum())
+    mantissa, exponent = np.frexp(largest)
+    return relative / total, float(mantissa) * total, int(exponent)
 
 
 def _norm(values: np.ndarray) -> float:

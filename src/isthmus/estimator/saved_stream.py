@@ -17,6 +17,7 @@ from isthmus.estimator.settings import gradient_motion
 
 COUNTS = ("steps", "looked", "compared", "started")
 SEEN = ("origin", "shift", "factor")
+SEEN_NUMBERS = ("latent_dim", "count", "weight", "exponent", "spread")
 KEPT = ("rows", "weights", "priorities")
 WAITING = ("waiting_rows", "waiting_weights")
 """Rows of a stream that had not begun, in files of earlier releases."""
@@ -28,7 +29,7 @@ def stream_coded(stream: Stream) -> tuple[dict[str, Any], dict[str, np.ndarray]]
     values["memory_steps"] = None if stream.memory is None else stream.memory.steps
     arrays = {} if stream.memory is None else {f"average{i}": one for i, one in enumerate(stream.memory.averages)}
     if stream.seen is not None:
-        values["seen"] = {name: getattr(stream.seen, name) for name in ("latent_dim", "count", "weight", "spread")}
+        values["seen"] = {name: getattr(stream.seen, name) for name in SEEN_NUMBERS}
         arrays |= {f"seen_{name}": getattr(stream.seen, name) for name in SEEN}
     if stream.kept is not None:
         values["threshold"] = float(stream.kept.threshold) if np.isfinite(stream.kept.threshold) else None
@@ -67,6 +68,7 @@ def check_stream(stream: Stream, network: Autoencoder, dim: int) -> None:
             _checks.array(name, getattr(seen, name), shape)
         _checks.integer("latent_dim", seen.latent_dim, minimum=1)
         _checks.integer("count", seen.count, minimum=0)
+        _checks.integer("exponent", seen.exponent, minimum=-2000, maximum=2000)
         for name in ("weight", "spread"):
             _checks.real(name, getattr(seen, name), minimum=0)
     if kept is not None:
