@@ -105,13 +105,28 @@ def test_names_that_are_not_as_many_as_columns_are_refused(refusal, lines):
     assert refusal(lines).startswith("line 1 has ") and "where the table has" in refusal(lines)
 
 
-@pytest.mark.parametrize("lines", [["x", "1,5", "2,7"], ["the sum", "1,50", "2,05"], ["1,50", "2,05", "3,00"]])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["x", "1,5", "2,7"],
+        ["the sum", "1,50", "2,05"],
+        ["1,50", "2,05", "3,00"],
+        ["1,5", "-0,5"],
+        ["Größe, m", "27,0", "3,05"],
+    ],
+)
 def test_one_column_or_two_is_asked_for(read, refusal, lines):
     assert refusal(lines).startswith("its lines, such as ")
     assert read(lines, separator=";", decimal=",").values.shape[1] == 1
     if lines[0] != "x":
         return
     assert refusal(lines, separator=",") == "line 1 has 1 field, where the table has 2 columns."
+
+
+def test_two_integers_between_commas_are_said_where_no_names_tell(read):
+    assert read(["4,5", "2,7"]).notes[0].startswith("its commas are taken to separate two columns of integers")
+    for lines, keys in ((["a,b", "4,5", "2,7"], {}), (["4,5", "2,7.5"], {}), (["4,5", "2,7"], {"separator": ","})):
+        assert read(lines, **keys).notes == ()
 
 
 def test_where_only_one_column_fits_all_lines_it_is_read(read):

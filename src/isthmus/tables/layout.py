@@ -47,6 +47,7 @@ class Layout(NamedTuple):
         has_row_names: whether the names of the columns leave out the first, which names the rows, as in files of R.
         score: how much the lines then look like a table.
         rows: the entries of the first lines.
+        notes: what was assumed.
 
     """
 
@@ -56,6 +57,7 @@ class Layout(NamedTuple):
     has_row_names: bool
     score: float
     rows: list[list[str]]
+    notes: tuple[str, ...] = ()
 
     def fitted(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yield records without empty fields beyond the last column."""
@@ -80,12 +82,13 @@ def layout_of(lines: Sequence[str], separator: str | None, decimal: str | None, 
     if not candidates:
         raise _why_not(Dialect(separator or ",", quote=quote), sample)
     best = max(candidates, key=lambda found: found.score)  # the first of those that are equally good
+    notes = _doubts(best, sample) if separator is None and decimal is None else ()
     if separator is None:
-        _refuse_ties(best, candidates, decimal, sample)
+        _refuse_ties(best, candidates)
     mark = decimal or _decimal_of(best)
     found = _layout(best.dialect._replace(decimal=mark), sample, decimal)
     assert found is not None
-    return found
+    return found._replace(notes=notes)
 
 
 def _sample(lines: Sequence[str]) -> Lines:
@@ -210,14 +213,8 @@ def _may_have_a_comma(record: Record) -> bool:
     return any(re.fullmatch(r"[+-]?\d+,\d+", f"{left.strip()},{right.strip()}") for left, right in pairs)
 
 
-def _refuse_ties(best: Layout, candidates: Sequence[Layout], decimal: str | None, sample: Lines) -> None:
+def _refuse_ties(best: Layout, candidates: Sequence[Layout]) -> None:
     """Refuse a file that may be read in two ways."""
-    if decimal is None and _is_one_column_or_two(best, sample):
-        shown = sample[len(sample) > 1][1].strip()
-        raise Unreadable(
-            f"its lines, such as {shown!r}, are numbers with a decimal comma or two columns; say "
-            f"separator=';' or separator=',' (--separator)"
-        )
     for other in candidates:
         equal = best.score > ALIKE and other.score > best.score - 1e-9 and other.rows != best.rows
         if equal and other.dialect.separator != NOTHING:
@@ -225,14 +222,25 @@ def _refuse_ties(best: Layout, candidates: Sequence[Layout], decimal: str | None
             raise Unreadable(f"it may have {ways} between its entries; say separator (--separator)")
 
 
-def _is_one_column_or_two(best: Layout, sample: Lines) -> bool:
-    """Return whether commas may separate two columns of integers or be decimal, which a name above would settle."""
+def _doubts(best: Layout, sample: Lines) -> tuple[str, ...]:
+    """Return what is said of lines such as 1,5, which may be two integers or a number with a decimal comma.
+
+    Names with a comma between them settle it. Lines without names are taken as two integers, unless they hold what no
+    integer is written like, 05 or -0.
+    """
     (_, first), *below = sample
-    pairs = [re.fullmatch(r"\s*[+-]?\d+,(\d+)\s*", line) for _, line in below or sample]
+    pairs = [re.fullmatch(r"\s*([+-]?\d+),(\d+)\s*", line) for _, line in below or sample]
     if best.dialect.separator not in (",", NOTHING) or not all(pairs):
-        return False
-    written_out = any(pair and len(pair[1]) > 1 and pair[1].startswith("0") for pair in pairs)  # no integer is 05
-    return "," not in first or (is_number(first, ",") and written_out)
+        return ()
+    decimals = any(pair and (re.match(r"0\d", pair[2]) or pair[1] == "-0") for pair in pairs)
+    unsettled = is_number(first, ",") or ", " in first  # which may be one name
+    if "," not in first or (decimals and unsettled):
+        shown = sample[len(sample) > 1][1].strip()
+        raise Unreadable(
+            f"its lines, such as {shown!r}, are numbers with a decimal comma or two columns; say separator=';' or "
+            f"separator=',' (--separator)"
+        )
+    return ("its commas are taken to separate two columns of integers, and not for decimal ones",) if unsettled else ()
 
 
 def _decimal_of(layout: Layout) -> str:

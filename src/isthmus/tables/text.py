@@ -90,7 +90,7 @@ def read_text(
         {place: f"{one.word} ({one.entry.strip()!r} in line {numbers[one.row]})" for place, one in odd.items()},
         entries,
         lambda row: f"line {numbers[row]}",
-        [*notes, *_said_of(dialect, suffix), *_said_of_lines(layout.above), *head.notes],
+        [*notes, *layout.notes, *_said_of(dialect, suffix), *_said_of_lines(layout.above), *head.notes],
         {0} if named else set(),
     )
 
