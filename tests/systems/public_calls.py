@@ -287,10 +287,14 @@ def calls() -> list[Call]:
             im.Data,
             {"points": POINTS},
             {
-                "points": TABLE,
+                "points": {
+                    label: value for label, value in TABLE.items() if label != "structured"
+                },  # a table of records
                 "weights": optional(VECTOR) | {"negative weights": -np.ones(24), "zeros": np.zeros(24)},
                 "center": FLAG,
                 "scale": WORD,
+                "missing": WORD,
+                "columns": optional(_but(too_few=["a"], one_twice=["a", "b", "a"], numbers=[1, 2, 3])),
                 "labels": optional(_but(too_few=[1, 2], a_table=np.ones((24, 1)))),
                 "image_shape": optional(_but(three=(1, 3, 1), other=(2, 2), fractions=(1.0, 3.0), words=("1", "3"))),
             },
@@ -415,6 +419,9 @@ def calls() -> list[Call]:
                 "seed": SEED,
                 "center": FLAG,
                 "scale": optional(WORD),
+                "missing": WORD,
+                # of a file, which wine is not
+                **dict.fromkeys(("columns", "drop", "label", "header", "separator", "decimal"), optional(ANYTHING)),
             },
         ),
         Call(
