@@ -258,7 +258,7 @@ def test_points_of_ones_own_choose_the_horizon():
     long = im.MeanFieldAutoencoder(2, **options).fit(WINE[:90], validation=WINE[:90])
     none = im.MeanFieldAutoencoder(2, **options).fit(WINE[:90], validation=RANDOM.standard_normal((200, 13)))
     assert long.n_iter_ >= 1024 and none.n_iter_ < 200
-    with pytest.raises(ValueError, match="X has 5 features, but"):
+    with pytest.raises(ValueError, match="'validation' must have 13 columns"):
         im.MeanFieldAutoencoder(2, **options).fit(WINE, validation=WINE[:, :5])
 
 
