@@ -113,7 +113,7 @@ def test_the_torch_module_trains_and_its_weights_are_saved(model_of, tmp_path):
     assert {name for name, _ in module.named_parameters()} == {
         f"{side}.{part}" for side in ("encoder", "decoder") for part in ("0.weight", "0.bias", "2.weight")
     }
-    optimizer = torch.optim.Adam(module.parameters(), 1e-3)
+    optimizer = torch.optim.Adam(module.parameters(), 1e-5)
     losses = []
     for _ in range(20):
         optimizer.zero_grad()
