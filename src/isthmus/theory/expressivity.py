@@ -71,7 +71,6 @@ def expressivity(network: Autoencoder, population: Data) -> Expressivity:
 def _constants(network: Autoencoder, points: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     latents = network.encode(points)
     left = residuals(network.decode(latents), points)
-    decoder_terms = _neuron_outputs(network.decoder, network.decoder_activation.value, latents)
     encoder_terms = _neuron_outputs(network.encoder, network.encoder_activation.value, seen(points))
     s = latents @ network.decoder.incoming.T + network.decoder.bias[None, :]
     # Σ_l r_l ∇²g_l = Σ_j m_j ⟨r, c_j⟩ φ″(s_j) u_j u_jᵀ
@@ -80,11 +79,14 @@ def _constants(network: Autoencoder, points: jax.Array, weights: jax.Array) -> t
     curvature = jnp.einsum("nj,jk,jl->nkl", bends, network.decoder.incoming, network.decoder.incoming)
     jacobian, counted = network.jacobian(latents), 1 - jnp.isnan(points).astype(points.dtype)
     hessian = jnp.einsum("ndk,nd,ndl->nkl", jacobian, counted, jacobian) + curvature
-    identity = counted[:, :, None] * jnp.eye(network.dim)[None]
+    # tr Cov σ(z; ·) = Σ_j m_j φ_j² c_j² − (Σ_j m_j φ_j c_j)², entry by entry: nothing of size n × N × d
+    features = network.decoder_activation.value(s)
+    masses, outgoing = network.decoder.masses, network.decoder.outgoing
+    spread = (features**2 * masses) @ outgoing**2 - ((features * masses) @ outgoing) ** 2
     return (
         network.risk(points, weights),
         _half_trace(hessian, encoder_terms, network.encoder.masses, weights),
-        _half_trace(identity, decoder_terms, network.decoder.masses, weights),
+        weights @ (counted * spread).sum(axis=1) / 2,
     )
 
 
