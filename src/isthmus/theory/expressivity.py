@@ -82,7 +82,7 @@ def _constants(network: Autoencoder, points: jax.Array, weights: jax.Array) -> t
     # tr Cov σ(z; ·) = Σ_j m_j φ_j² c_j² − (Σ_j m_j φ_j c_j)², entry by entry: nothing of size n × N × d
     features = network.decoder_activation.value(s)
     masses, outgoing = network.decoder.masses, network.decoder.outgoing
-    spread = (features**2 * masses) @ outgoing**2 - ((features * masses) @ outgoing) ** 2
+    spread = (features**2) @ (masses[:, None] * outgoing**2) - (features @ (masses[:, None] * outgoing)) ** 2
     return (
         network.risk(points, weights),
         _half_trace(hessian, encoder_terms, network.encoder.masses, weights),
