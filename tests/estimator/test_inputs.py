@@ -132,6 +132,8 @@ def test_names_are_the_same_in_every_kind_of_frame_and_after_saving(tmp_path):
         assert model.score(frame(X, range(4))) == model.score(strings(X, range(4)))
     assert not hasattr(model.fit(X), "feature_names_in_")
     assert quick().fit(nameless(X, range(4))).score(X) == model.score(X)  # numbers that count columns are no names
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):  # as in scikit-learn
+        assert quick().fit(nameless(X, REORDERED)).score(X) == model.score(X)
 
 
 def test_latents_in_another_order_and_masked_latents_are_refused():

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array
 
 from isthmus import _checks
 from isthmus.core.scaling import DOUBLE, row_slices
-from isthmus.estimator.names import Names, check_features, compare, telling
+from isthmus.estimator.names import Names, check_features, compare, names_of
 from isthmus.tables import columns as entries
 from isthmus.tables.frames import as_table
 
@@ -70,7 +70,7 @@ def read(name: str, X: Any) -> tuple[Any, Names]:
     if sparse.issparse(X) or (name == "X" and _is_left(X)):
         return X, None
     table = as_table(name, X)
-    return table.values, telling(X, table.columns)
+    return table.values, names_of(X, table.columns)
 
 
 def as_floats(values: Any, *, ensure_min_samples: int = 1, estimator: Any = None, sparse: bool = True) -> Any:

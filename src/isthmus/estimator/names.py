@@ -17,7 +17,7 @@ from isthmus import _checks
 from isthmus.tables.columns import listed
 
 Names = tuple[str, ...] | None
-"""Names of columns, None where a table has none, or they only count the columns."""
+"""Names of columns, None where a table has none."""
 
 
 def check_features(estimator: Any, X: Any, points: Any, columns: Names, *, reset: bool) -> None:
@@ -36,8 +36,6 @@ def check_features(estimator: Any, X: Any, points: Any, columns: Names, *, reset
         return
     known, kept = getattr(estimator, "_columns", None), hasattr(estimator, "feature_names_in_")
     if usual and (known is None or kept):
-        if not kept:
-            _refuse_other_count("X", known, columns)
         validate(estimator, shown, reset=False, skip_check_array=True)
         return
     compare(estimator, "X", columns)
@@ -45,16 +43,19 @@ def check_features(estimator: Any, X: Any, points: Any, columns: Names, *, reset
 
 
 def compare(estimator: Any, name: str, columns: Names) -> None:
-    """Refuse names that are not those of the fit in their order, and warn where only one of the tables has names."""
+    """Refuse names that are not those of the fit in their order, and warn where only one of the tables has names.
+
+    Names that count the columns, 0, 1, 2, …, are none, unless the other table has the same in another order.
+    """
     known: Names = getattr(estimator, "_columns", None)
-    _refuse_other_count(name, known, columns)
-    if known is not None and columns is not None:
-        refuse_others(name, "the fit", known, columns)
-    elif columns is not None:
+    reordered = known is not None and columns is not None and sorted(known) == sorted(columns)
+    if reordered or (_tells(known) and _tells(columns)):
+        refuse_others(name, "the fit", known or (), columns or ())
+    elif _tells(columns):
         warnings.warn(
             f"{name} has feature names, but {type(estimator).__name__} was fitted without feature names", stacklevel=5
         )
-    elif known is not None:
+    elif _tells(known):
         warnings.warn(
             f"{name} does not have valid feature names, but {type(estimator).__name__} was fitted with feature names",
             stacklevel=5,
@@ -78,20 +79,18 @@ def refuse_others(name: str, whose: str, known: Sequence[str], columns: Sequence
     _checks.refuse(name, rule, _checks.described("a table of others"), " and ".join(parts))
 
 
-def telling(X: Any, columns: Names) -> Names:
-    """Return the names of a table's columns, None where numbers only count them."""
-    counts = columns is not None and _strings(X) is None and columns == _counts(len(columns))
-    return None if counts else columns
+def names_of(X: Any, columns: Names) -> Names:
+    """Return the names of a table that was read as one with ``columns``, those too that only count."""
+    if columns is None and hasattr(X, "shape"):
+        labels = X.coords.get(X.dims[-1]) if hasattr(X, "coords") else getattr(X, "columns", None)
+        counted = labels is not None and list(labels) == list(range(X.shape[1]))
+        return _counts(X.shape[1]) if counted else None
+    return columns
 
 
-def _refuse_other_count(name: str, known: Names, columns: Names) -> None:
-    """Refuse columns that are counted in another order than 0, 1, 2, …"""
-    given = known if columns is None else columns
-    if (known is None) == (columns is None) or given is None:
-        return
-    counts = _counts(len(given))
-    if sorted(given) == sorted(counts):
-        refuse_others(name, "the fit", known or counts, columns or counts)
+def _tells(columns: Names) -> bool:
+    """Return whether there are names that do more than count the columns."""
+    return columns is not None and columns != _counts(len(columns))
 
 
 def _strings(X: Any) -> Names:
