@@ -230,12 +230,16 @@ def _doubts(best: Layout, sample: Lines) -> tuple[str, ...]:
     """
     (_, first), *below = sample
     pairs = [re.fullmatch(r"\s*([+-]?\d+),(\d+)\s*", line) for _, line in below or sample]
-    if best.dialect.separator not in (",", NOTHING) or not all(pairs):
+    if best.dialect.separator not in (",", NOTHING):
+        return ()
+    without_name = is_number(first, ",")
+    ragged = best.dialect.separator == NOTHING and without_name and ("," in first or any(pairs))  # or one column
+    if not all(pairs) and not ragged:
         return ()
     decimals = any(pair and (re.match(r"0\d", pair[2]) or pair[1] == "-0") for pair in pairs)
-    unsettled = is_number(first, ",") or ", " in first  # which may be one name
-    if "," not in first or (decimals and unsettled):
-        shown = sample[len(sample) > 1][1].strip()
+    unsettled = without_name or ", " in first  # which may be one name
+    if ragged or "," not in first or (decimals and unsettled):
+        shown = next(line.strip() for _, line in sample[len(sample) > 1 and not ragged :] if "," in line)
         raise Unreadable(
             f"its lines, such as {shown!r}, are numbers with a decimal comma or two columns; say separator=';' or "
             f"separator=',' (--separator)"
