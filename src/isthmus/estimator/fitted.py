@@ -120,10 +120,22 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """The encoder's measure; that of a wide table is made when it is asked for."""
         return self.autoencoder_.encoder
 
+    @encoder_.setter
+    def encoder_(self, measure: NeuronMeasure) -> None:
+        self._keep(replace(self.autoencoder_, encoder=measure))
+
     @property
     def decoder_(self) -> NeuronMeasure:
         """The decoder's measure; that of a wide table is made when it is asked for."""
         return self.autoencoder_.decoder
+
+    @decoder_.setter
+    def decoder_(self, measure: NeuronMeasure) -> None:
+        self._keep(replace(self.autoencoder_, decoder=measure))
+
+    def _keep(self, network: Autoencoder) -> None:
+        """Keep another network, which acts on (x − mean_)/unit_."""
+        self._network, self._coordinates = network, Coordinates(self._scaling)
 
     @property
     def activations_(self) -> tuple[Activation, Activation]:
