@@ -61,12 +61,16 @@ class Judge:
     def errors(self, network: Autoencoder) -> np.ndarray:
         """Return ‖x − x̂‖² of each point, shape (n,), with the network computed in its own precision."""
         inputs = self.points.astype(np.asarray(network.encoder.bias).dtype)
-        return np.nansum((reconstructed(network, inputs) - self.points) ** 2, axis=1) + self.outside
+        return self._squares(reconstructed(network, inputs)) + self.outside
 
     def pca_errors(self, components: np.ndarray, encoding: np.ndarray | None = None) -> np.ndarray:
         """Return ‖x − x̂‖² of each point for x̂ = VᵀAx, with components V, encoding A, (k, r); A is V for None."""
         latents = np.nan_to_num(self.points) @ (components if encoding is None else encoding).T
-        return np.nansum((self.points - latents @ components) ** 2, axis=1) + self.outside
+        return self._squares(latents @ components) + self.outside
+
+    def _squares(self, outputs: np.ndarray) -> np.ndarray:
+        """Return ‖x − x̂‖² over the entries that are there, NaN where outputs are, shape (n,)."""
+        return np.where(np.isnan(self.points), 0.0, (outputs - self.points) ** 2).sum(axis=1)
 
     def risk(self, network: Autoencoder) -> float:
         """Return ½E‖x − x̂‖²."""
