@@ -144,16 +144,21 @@ def finite(name: str, values: np.ndarray) -> None:
         refuse(name, "be finite", described("not"))
 
 
+def largest(values: np.ndarray) -> float:
+    """Return the largest |value| of an array, 0 of an empty one, NaN left out, without a copy of it."""
+    low, high = np.fmin.reduce(values, None, initial=0.0), np.fmax.reduce(values, None, initial=0.0)
+    return max(float(high), -float(low))
+
+
 def finite_squares(name: str, values: np.ndarray, columns: int | None = None) -> None:
     """Refuse entries of points of so many columns so large that squares, of which risks are made, leave the precision.
 
     These are ``values``, of shape (n, d) where the number of columns isn't given.
     """
-    low, high = np.fmin.reduce(values, None, initial=0.0), np.fmax.reduce(values, None, initial=0.0)
-    largest = max(float(high), -float(low))  # |values| would be a copy
+    size = largest(values)
     most = float(np.sqrt(np.finfo(values.dtype).max / (columns or values.shape[1]))) / 4
-    if largest > most:
-        refuse(name, f"be at most {most:.3g}, so that squares are finite", largest, "measure them in another unit")
+    if size > most:
+        refuse(name, f"be at most {most:.3g}, so that squares are finite", size, "measure them in another unit")
 
 
 def memory_of_the_machine() -> int:

@@ -19,11 +19,13 @@ from isthmus.core.points import (
     check_observed,
     check_squares_remain,
     checked_points,
+    has_missing,
     ignores_missing,
     normalised_weights,
+    square_errors,
 )
 from isthmus.core.principal import principal_components, second_moments, with_more_directions
-from isthmus.core.scaling import SCALES, Scale, Scaling, rows_at_once, scaling
+from isthmus.core.scaling import SCALES, Scale, Scaling, scaling
 from isthmus.core.sobol import matched, sobol_normals
 from isthmus.tables.frames import as_table
 
@@ -87,14 +89,11 @@ class Data:
         self.image_shape = image_shape
         if image_shape is not None:
             _check_image_shape(image_shape, raw.shape[1])
-        self.has_missing = bool(np.isnan(raw).any())
+        self.has_missing = has_missing(raw)
         if self.has_missing:
             check_observed("points", raw, self.weights, self.columns)
         self.scaling = self._scaling_of(raw, center, scale)
-        self.points = np.empty_like(raw)
-        step = rows_at_once(raw.shape[1])
-        for first in range(0, len(raw), step):
-            self.points[first : first + step] = self.scaling.precisely(raw[first : first + step])
+        self.points = self.scaling.of(raw)
         check_squares_remain("points", self.points)
 
     def _scaling_of(self, raw: np.ndarray, center: bool, scale: Scale) -> Scaling:
@@ -197,8 +196,8 @@ class Data:
         latent_dim = _checks.integer("latent_dim", latent_dim, minimum=0)
         if not self.has_missing:
             return float(self.principal_variances[latent_dim:].sum() / 2)
-        left = np.nan_to_num(self.points - self.pca_reconstruction(latent_dim))
-        return float(self.weights @ (left.astype(float) ** 2).sum(axis=1) / 2)
+        errors = square_errors(self.points.astype(float), self.pca_reconstruction(latent_dim))
+        return float(self.weights @ errors / 2)
 
     def pca_reconstruction(self, latent_dim: int) -> np.ndarray:
         """Return the reconstruction of the points by the mean and k principal components, shape (n, d)."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
-from isthmus.core.scaling import DOUBLE
+from isthmus.core.scaling import DOUBLE, row_slices
+from isthmus.core.sparse import is_sparse
 
 IGNORED = "remove or impute them (what is masked or null is NaN), or leave them out of the loss by missing='ignore'"
 
@@ -42,14 +45,29 @@ def normalised_weights(name: str, weights: ArrayLike | None, count: int) -> np.n
     if checked.min() < 0 or largest <= 0:
         described = _checks.described(f"of minimum {checked.min():g} and sum {checked.sum():g}")
         _checks.refuse(name, "be non-negative and not all 0", described)
-    relative = checked / largest  # whose sum is finite
+    return normalised(checked)
+
+
+def normalised(weights: np.ndarray) -> np.ndarray:
+    """Return checked weights over their sum, which itself may leave double precision."""
+    relative = weights / weights.max()
     return relative / relative.sum()
+
+
+def has_missing(points: Any) -> bool:
+    """Return whether an entry of a table is missing, of a sparse one never; some rows are looked at together."""
+    return not is_sparse(points) and any(np.isnan(points[rows]).any() for rows in row_slices(points.shape))
+
+
+def square_errors(points: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Return ‖x − x̂‖² over the entries that are there, shape (n,); NaN where an output is no number."""
+    return np.where(np.isnan(points), 0.0, (points - outputs) ** 2).sum(axis=1)
 
 
 def check_squares_remain(name: str, points: np.ndarray) -> None:
     """Refuse points, not all 0, so small that their squares, of which risks are made, leave the precision."""
     limits = np.finfo(points.dtype)
-    largest = max(float(np.fmax.reduce(points, None)), -float(np.fmin.reduce(points, None)))
+    largest = _checks.largest(points)
     least = float(np.sqrt(limits.tiny / limits.eps))
     if 0 < largest < least:
         hint = "measure them in another unit, or let scale='total' or 'features' do so"

@@ -60,9 +60,15 @@ class Scaling(NamedTuple):
         unit, rest = (field if np.ndim(field) == 0 else np.asarray(field)[part] for field in (self.unit, self.rest))
         return Scaling(self.mean[part], unit, rest, None if self.noise is None else self.noise[part])  # pyright: ignore[reportArgumentType]
 
-    def of(self, points: np.ndarray) -> np.ndarray:
-        """Return points in the units of the computation, in their own type."""
-        return self.precisely(points).astype(points.dtype, copy=False)
+    def of(self, points: Any, dtype: np.dtype | None = None) -> np.ndarray:
+        """Return points, an array or sparse, in the units of the computation, in their own type or another.
+
+        Some rows at a time are computed in double precision.
+        """
+        scaled = np.empty(points.shape, dtype or points.dtype)
+        for rows in row_slices(points.shape):
+            scaled[rows] = self.precisely(dense(points, rows))
+        return scaled
 
     def precisely(self, points: np.ndarray) -> np.ndarray:
         """Return points in the units of the computation, in double precision."""

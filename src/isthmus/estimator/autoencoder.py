@@ -17,7 +17,7 @@ from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.optimizers import Optimizer
-from isthmus.core.points import check_observed, normalised_weights
+from isthmus.core.points import check_observed, has_missing, normalised
 from isthmus.dynamics.sampler import sample_rows
 from isthmus.estimator.anomalies import AnomalyScores, Fence, offset_of
 from isthmus.estimator.automatic import Table, trained_automatically
@@ -26,7 +26,7 @@ from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import trained_explicitly
 from isthmus.estimator.fitted import FittedNetwork
 from isthmus.estimator.folds import everything, shortage, splits_of
-from isthmus.estimator.inputs import REMOVED, checked, checked_weights, has_missing
+from isthmus.estimator.inputs import REMOVED, checked, checked_weights
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.partial import State, Stream, advanced
 from isthmus.estimator.run import Run, Watch
@@ -186,9 +186,9 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         del y
         settings = self._settings()
         points, given = self._checked(X, sample_weight, settings, reset=True, ensure_min_samples=2)
-        weights = normalised_weights("sample_weight", given, len(given))
+        weights = normalised(given)
         held = None if validation is None else self._points(validation, name="validation")
-        holes = settings.missing == "ignore" and any(has_missing(part) for part in (points, held))
+        holes = settings.missing == "ignore" and any(part is not None and has_missing(part) for part in (points, held))
         if holes:
             check_observed("X", points, weights, self._columns)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
@@ -280,7 +280,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         check_is_fitted(self, "components_")
         points = self._points(X)
         given = checked_weights(sample_weight, points.shape[0])
-        weights = normalised_weights("sample_weight", given, len(given))
+        weights = normalised(given)
         return diagnosed(self, points, weights, Effort(compare, particles, samples, seed, workers))
 
     def save(self, path: str | Path) -> None:

@@ -14,7 +14,6 @@ from isthmus.core.masked_pca import LinearCode, masked_pca
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.principal import principal_components, with_more_directions
 from isthmus.core.scaling import DOUBLE, Scaling, row_slices, scaling, tiles
-from isthmus.core.sparse import dense
 from isthmus.dynamics.sampler import sample_rows
 
 NOTHING = 1e-13
@@ -34,12 +33,9 @@ class Coordinates:
 
     def of(self, points: np.ndarray, dtype: np.dtype = DOUBLE) -> np.ndarray:
         """Return points, an array or sparse, in these coordinates, shape (n, r), computed in double precision."""
-        if self.axes is not None:
-            return projected(points, self.scaling, self.axes).astype(dtype, copy=False)
-        scaled = np.empty(points.shape, dtype)
-        for rows in row_slices(points.shape):
-            scaled[rows] = self.scaling.precisely(dense(points, rows))
-        return scaled
+        if self.axes is None:
+            return self.scaling.of(points, dtype)
+        return projected(points, self.scaling, self.axes).astype(dtype, copy=False)
 
     def parts(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return points in these coordinates, and the square of what they have outside the axes, shape (n,)."""

@@ -10,11 +10,11 @@ import numpy as np
 from isthmus._precision import computing_in
 from isthmus._version import __version__
 from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.points import has_missing
 from isthmus.core.scaling import DOUBLE, scaling
 from isthmus.estimator.automatic import automatic_start
 from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import explicit_start
-from isthmus.estimator.inputs import has_missing
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.limit import CONFIDENCE, LAW_POINTS, Distance, distance, limit_problem
 from isthmus.estimator.settings import Settings, rounded_down

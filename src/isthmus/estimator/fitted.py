@@ -15,13 +15,13 @@ from isthmus import _checks
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.points import normalised_weights
+from isthmus.core.points import has_missing, normalised
 from isthmus.core.scaling import DOUBLE, Scaling, tiles
 from isthmus.core.sparse import dense
 from isthmus.dynamics.evaluation import decoded, encoded, reconstructed
 from isthmus.estimator.anomalies import in_data_units
 from isthmus.estimator.coordinates import Coordinates
-from isthmus.estimator.inputs import REMOVED, as_floats, check_finite, checked_weights, has_missing, read
+from isthmus.estimator.inputs import REMOVED, as_floats, check_finite, checked_weights, read
 from isthmus.estimator.names import refuse_others
 from isthmus.exports.conversion import plain_autoencoder
 from isthmus.exports.onnx_graph import onnx_graph
@@ -78,7 +78,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self, "components_")
         points = self._points(X)
         given = checked_weights(sample_weight, points.shape[0])
-        weights = normalised_weights("sample_weight", given, len(given))
+        weights = normalised(given)
         spread, error = (float(weights @ squares) for squares in self._sizes_and_errors(points))
         if spread == 0:
             return float(error <= ROUNDING)
@@ -181,7 +181,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             scaled = Coordinates(coordinates.scaling)
             for rows in scaled.batches(points):
                 sizes[rows] = np.nansum(scaled.of(points[rows]) ** 2, axis=1)
-                errors[rows] = np.nansum(self._entry_errors(points[rows]), axis=1)
+                errors[rows] = np.where(np.isnan(points[rows]), 0.0, self._entry_errors(points[rows])).sum(axis=1)
             return sizes, errors
         for rows in coordinates.batches(points):
             inside, outside = coordinates.parts(points[rows])

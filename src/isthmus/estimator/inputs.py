@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import sys
 import warnings
 from typing import Any
 
@@ -15,7 +14,7 @@ from isthmus import _checks
 from isthmus.core.scaling import DOUBLE, row_slices
 from isthmus.estimator.names import Names, check_features, compare, names_of
 from isthmus.tables import columns as entries
-from isthmus.tables.frames import as_table
+from isthmus.tables.frames import as_table, belongs
 
 FLOATS = [np.float64, np.float32]
 REMOVED = "remove or impute them"
@@ -48,7 +47,7 @@ def checked(
         ensure_min_samples: rows at the least.
 
     """
-    X = X.collect() if _is_of(X, "polars", "LazyFrame") else X
+    X = X.collect() if belongs(X, "polars", "LazyFrame") else X
     values, columns = read(name, X)
     if name == "X":
         points = as_floats(values, estimator=estimator, ensure_min_samples=ensure_min_samples)
@@ -128,13 +127,6 @@ def checked_weights(sample_weight: Any, count: int) -> np.ndarray:
     return weights
 
 
-def has_missing(points: Any) -> bool:
-    """Return whether an entry of checked points is missing; None has none."""
-    if points is None or sparse.issparse(points):
-        return False
-    return any(np.isnan(points[rows]).any() for rows in row_slices(points.shape))
-
-
 def _check_shape(name: str, values: Any, columns: int) -> None:
     """Refuse a second table that is empty or hasn't the columns of the first."""
     shape = _checks.described(f"of shape {values.shape}")
@@ -169,8 +161,3 @@ def _unpacked(name: str, values: Any) -> Any:
     if isinstance(found, str):
         _checks.refuse_type(name, "hold numbers", _checks.described(found))
     return found
-
-
-def _is_of(value: Any, library: str, kind: str) -> bool:
-    found = getattr(sys.modules.get(library), kind, None)
-    return found is not None and isinstance(value, found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.points import square_errors
 from isthmus.dynamics.evaluation import reconstructed
 from isthmus.dynamics.sampler import sample_rows
 from isthmus.estimator.coordinates import Coordinates
@@ -43,10 +44,10 @@ class Judge:
         return cls(inside, chances, left)
 
     @classmethod
-    def uniform(cls, points: np.ndarray, coordinates: Coordinates) -> Judge:
+    def uniform(cls, points: np.ndarray, coordinates: Coordinates, outside: np.ndarray | None = None) -> Judge:
         """Return the points with equal weights, or some of many."""
         count = points.shape[0]
-        return cls.of(points, np.full(count, 1 / count), coordinates)
+        return cls.of(points, np.full(count, 1 / count), coordinates, outside)
 
     def on_fewer(self, count: int) -> Judge:
         """Return the same on so many of the points, at most."""
@@ -61,16 +62,12 @@ class Judge:
     def errors(self, network: Autoencoder) -> np.ndarray:
         """Return ‖x − x̂‖² of each point, shape (n,), with the network computed in its own precision."""
         inputs = self.points.astype(np.asarray(network.encoder.bias).dtype)
-        return self._squares(reconstructed(network, inputs)) + self.outside
+        return square_errors(self.points, reconstructed(network, inputs)) + self.outside
 
     def pca_errors(self, components: np.ndarray, encoding: np.ndarray | None = None) -> np.ndarray:
         """Return ‖x − x̂‖² of each point for x̂ = VᵀAx, with components V, encoding A, (k, r); A is V for None."""
         latents = np.nan_to_num(self.points) @ (components if encoding is None else encoding).T
-        return self._squares(latents @ components) + self.outside
-
-    def _squares(self, outputs: np.ndarray) -> np.ndarray:
-        """Return ‖x − x̂‖² over the entries that are there, NaN where outputs are, shape (n,)."""
-        return np.where(np.isnan(self.points), 0.0, (outputs - self.points) ** 2).sum(axis=1)
+        return square_errors(self.points, latents @ components) + self.outside
 
     def risk(self, network: Autoencoder) -> float:
         """Return ½E‖x − x̂‖²."""

@@ -55,8 +55,7 @@ class Rows(NamedTuple):
 
     def equally(self, coordinates: Coordinates) -> Judge:
         """Return the same with equal weights."""
-        count = self.points.shape[0]
-        return self.judge(np.full(count, 1 / count), coordinates)
+        return Judge.uniform(self.points, coordinates, self.outside)
 
 
 class Span(NamedTuple):

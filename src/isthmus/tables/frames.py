@@ -59,12 +59,12 @@ def as_table(name: str, value: object) -> Table:
         found = _checks.described(f"a sparse one of type {type(value).__name__}")
         _checks.refuse_type(name, "be a dense array", found, "MeanFieldAutoencoder takes sparse ones")
     for (library, kind), read in FRAMES.items():
-        if _belongs(value, library, kind):
+        if belongs(value, library, kind):
             return read(name, value)
     return _of_array(name, value)
 
 
-def _belongs(value: object, library: str, kind: str) -> bool:
+def belongs(value: object, library: str, kind: str) -> bool:
     """Return whether a value is of a class of a library that may not be there."""
     found = getattr(sys.modules.get(library), kind, None)
     return isinstance(found, type) and isinstance(value, found)
@@ -97,7 +97,7 @@ def _array(name: str, value: Any) -> np.ndarray:
             return np.ma.array(value)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Warning: converting a masked element to nan")
-            tensors = isinstance(value, list | tuple) and any(_belongs(row, "torch", "Tensor") for row in value[:1])
+            tensors = isinstance(value, list | tuple) and any(belongs(row, "torch", "Tensor") for row in value[:1])
             return np.asarray(list(map(_on_the_host, value)) if tensors else _on_the_host(value))
     except Exception as error:  # asking a stranger's object for its array may raise anything
         if isinstance(value, list | tuple | np.ndarray):
@@ -109,7 +109,7 @@ def _array(name: str, value: Any) -> np.ndarray:
 
 def _on_the_host(value: Any) -> Any:
     """Return a tensor of PyTorch as one that NumPy can read, and anything else as it is."""
-    if not _belongs(value, "torch", "Tensor"):
+    if not belongs(value, "torch", "Tensor"):
         return value
     value = value.detach().cpu()
     kinds = sys.modules["torch"]
