@@ -10,20 +10,20 @@ from isthmus.core.neuron_laws import GaussianNeurons, LinearNeurons, completed, 
 
 RANDOM = np.random.default_rng(0)
 SLOPE = RANDOM.standard_normal((2, 5))
+NO_SLOPE = np.zeros((2, 5))
 SCALES = (0.7, 0.3, 0.5)
 
 
-def pair(slope=SLOPE, shape=(2, 5)):
+def pair(slope=SLOPE):
     incoming, noise, bias = SCALES
-    dense = linear_neurons(slope, shape, np.full(shape[1], incoming**2), noise, bias)
-    return dense, LinearNeurons(slope, shape, SCALES)
+    return linear_neurons(slope, np.full(slope.shape[1], incoming**2), noise, bias), LinearNeurons(slope, SCALES)
 
 
 def axes(rows, columns, seed=0):
     return np.linalg.qr(np.random.default_rng(seed).standard_normal((rows, columns)))[0]
 
 
-@pytest.mark.parametrize("slope", [SLOPE, None])
+@pytest.mark.parametrize("slope", [SLOPE, NO_SLOPE])
 def test_the_covariance_is_that_of_the_dense_law(slope):
     dense, linear = pair(slope)
     assert type(dense) is GaussianNeurons
@@ -31,10 +31,10 @@ def test_the_covariance_is_that_of_the_dense_law(slope):
     np.testing.assert_allclose(linear.second_moments(), dense.second_moments(), atol=1e-15)
     assert linear.outgoing_variance == pytest.approx(dense.outgoing_variance)
     assert linear.bias_variance == pytest.approx(dense.bias_variance)
-    assert linear.outgoing_is_noise == dense.outgoing_is_noise == (slope is None)
+    assert linear.outgoing_is_noise == dense.outgoing_is_noise == (not slope.any())
 
 
-@pytest.mark.parametrize("slope", [SLOPE, None])
+@pytest.mark.parametrize("slope", [SLOPE, NO_SLOPE])
 def test_in_axes_it_is_the_marginal_law(slope):
     dense, linear = pair(slope)
     for turn in ({"incoming": axes(5, 3)}, {"outgoing": axes(2, 1)}, {"incoming": axes(5, 5), "outgoing": axes(2, 2)}):
@@ -44,14 +44,14 @@ def test_in_axes_it_is_the_marginal_law(slope):
 def test_what_lies_outside_axes_is_noise_only_where_the_slope_lies_inside():
     inside, other = axes(5, 2), axes(5, 2, seed=1)
     slope = inside @ RANDOM.standard_normal((2, 2))
-    for law in pair(slope, (5, 2)):
+    for law in pair(slope):
         assert law.outgoing_outside_is_noise(inside)
         assert not law.outgoing_outside_is_noise(other)
 
 
 def test_draws_have_the_moments_of_the_law(double):
     count = 40_000
-    for law in pair()[1], pair(None)[1]:
+    for law in pair()[1], pair(NO_SLOPE)[1]:
         drawn = law.sample(jax.random.key(1), count)
         joint = np.concatenate([drawn.outgoing, drawn.incoming, drawn.bias[:, None]], axis=1)
         variances = np.diag(law.covariance)

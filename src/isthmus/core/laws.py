@@ -106,7 +106,7 @@ def independent_law(
     bias_scale = _checks.scale("bias_scale", bias_scale, minimum=0)
     _checks.memory("data_dim", data_dim, 8 * latent_dim * data_dim)
     encoder, decoder = (
-        linear_neurons(None, shape, np.full(shape[1], incoming_scale**2), outgoing_scale, bias_scale)
+        linear_neurons(np.zeros(shape), np.full(shape[1], incoming_scale**2), outgoing_scale, bias_scale)
         for shape in ((latent_dim, data_dim), (data_dim, latent_dim))
     )
     return Law(encoder, decoder)
@@ -203,7 +203,7 @@ class AlignedSide(NamedTuple):
 
     def law(self, bias_scale: float, noise: float) -> GaussianNeurons:
         """Return the Gaussian law of (v, w, b), for which Stein's factor is the gain."""
-        return linear_neurons(self.slope, self.slope.shape, self.variances, noise, bias_scale)  # pyright: ignore[reportArgumentType]
+        return linear_neurons(self.slope, self.variances, noise, bias_scale)
 
 
 def alignment(

@@ -172,15 +172,14 @@ class LinearNeurons(GaussianNeurons):
     that weights may have a million entries.
 
     Args:
-        slope: S, shape (outputs, inputs), or None for 0.
-        shape: (outputs, inputs).
+        slope: S, shape (outputs, inputs).
         scales: σ, ν and β.
 
     """
 
-    def __init__(self, slope: np.ndarray | None, shape: tuple[int, int], scales: tuple[float, float, float]) -> None:
-        self.outputs, self.inputs = shape
-        self.mean = np.zeros(sum(shape) + 1)
+    def __init__(self, slope: np.ndarray, scales: tuple[float, float, float]) -> None:
+        self.outputs, self.inputs = slope.shape
+        self.mean = np.zeros(sum(slope.shape) + 1)
         self._slope, self._scales = slope, scales
 
     @cached_property
@@ -188,47 +187,37 @@ class LinearNeurons(GaussianNeurons):
         """The covariance, shape (outputs + inputs + 1,) twice."""
         _checks.memory("law", self, 8 * len(self.mean) ** 2)
         incoming, noise, bias = self._scales
-        return _covariance(self._full_slope, np.full(self.inputs, incoming**2), noise, bias)
+        return _covariance(self._slope, np.full(self.inputs, incoming**2), noise, bias)
 
     @cached_property
     def _factor(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleVariableOverride]
         return covariance_factor("covariance", self.covariance)
-
-    @property
-    def _full_slope(self) -> np.ndarray:
-        return np.zeros((self.outputs, self.inputs)) if self._slope is None else self._slope
 
     def from_normals(self, normals: jax.Array, factor: np.ndarray | None = None) -> NeuronMeasure:
         """Map standard normals, shape (N, outputs + inputs + 1), to the uniform measure on N neurons."""
         if factor is not None:
             return super().from_normals(normals, factor)
         incoming, noise, bias = self._scales
-        w, v = incoming * normals[:, self.outputs : -1], noise * normals[:, : self.outputs]
-        if self._slope is not None:
-            v = v + w @ jnp.asarray(self._slope.T, normals.dtype)
+        w = incoming * normals[:, self.outputs : -1]
+        v = noise * normals[:, : self.outputs] + w @ jnp.asarray(self._slope.T, normals.dtype)
         masses = jnp.full(len(normals), 1 / len(normals), normals.dtype)
         return NeuronMeasure(masses, v, w, bias * normals[:, -1])
 
     def in_axes(self, outgoing: np.ndarray | None = None, incoming: np.ndarray | None = None) -> GaussianNeurons:
         """Return the law of the coordinates of the weights along orthonormal axes, in the columns of (d, r) arrays."""
-        outputs = self.outputs if outgoing is None else outgoing.shape[1]
-        inputs = self.inputs if incoming is None else incoming.shape[1]
-        size, slope = outputs + inputs + 1, self._slope
-        _checks.memory("law", self, 8 * size**2)
+        slope = self._slope if outgoing is None else outgoing.T @ self._slope
+        inside = slope if incoming is None else slope @ incoming
+        outputs, inputs = inside.shape
+        _checks.memory("law", self, 8 * (outputs + inputs + 1) ** 2)
         sigma, noise, bias = self._scales
-        covariance = _covariance(np.zeros((outputs, inputs)), np.full(inputs, sigma**2), noise, bias)
-        if slope is not None:
-            slope = slope if outgoing is None else outgoing.T @ slope
-            across = sigma**2 * (slope if incoming is None else slope @ incoming)
-            covariance[:outputs, :outputs] += sigma**2 * slope @ slope.T
-            covariance[:outputs, outputs:-1] = across
-            covariance[outputs:-1, :outputs] = across.T
+        covariance = _covariance(inside, np.full(inputs, sigma**2), noise, bias)
+        covariance[:outputs, :outputs] += sigma**2 * (slope @ slope.T - inside @ inside.T)  # what follows w outside
         return GaussianNeurons(outputs, inputs, covariance=covariance)
 
     @property
     def outgoing_is_noise(self) -> bool:
         """Whether the outgoing weight is independent of (incoming, bias)."""
-        return self._slope is None or not self._slope.any() or self._scales[0] == 0
+        return not self._slope.any() or self._scales[0] == 0
 
     @property
     def bias_variance(self) -> float:
@@ -238,22 +227,18 @@ class LinearNeurons(GaussianNeurons):
     @property
     def outgoing_variance(self) -> float:
         """The sum of the variances of the outgoing weight's entries."""
-        followed = 0.0 if self._slope is None else self._scales[0] ** 2 * float((self._slope**2).sum())
-        return followed + self.outputs * self._scales[1] ** 2
+        return self._scales[0] ** 2 * float((self._slope**2).sum()) + self.outputs * self._scales[1] ** 2
 
     def outgoing_outside_is_noise(self, basis: np.ndarray) -> bool:
         """Whether the part of the outgoing weight orthogonal to axes, (outputs, r), is independent of all else."""
-        if self._slope is None:
-            return True
         outside = self._slope - basis @ (basis.T @ self._slope)
         return bool(np.abs(outside).max() <= SAME * np.abs(self._slope).max())
 
     def drawn_outside(self, basis: np.ndarray, start: NeuronMeasure, random: np.random.Generator) -> np.ndarray:
         """Draw the parts of incoming weights orthogonal to axes, (inputs, r), given the rest of each neuron."""
-        if self._slope is not None:
-            outside = self._slope - (self._slope @ basis) @ basis.T
-            if np.abs(outside).max() > SAME * np.abs(self._slope).max():  # then the outgoing weight tells of it
-                return super().drawn_outside(basis, start, random)
+        outside = self._slope - (self._slope @ basis) @ basis.T
+        if np.abs(outside).max() > SAME * np.abs(self._slope).max():  # then the outgoing weight tells of it
+            return super().drawn_outside(basis, start, random)
         normals = random.standard_normal((start.width, self.inputs))
         return self._scales[0] * (normals - (normals @ basis) @ basis.T)
 
@@ -271,16 +256,13 @@ def _covariance(slope: np.ndarray, variances: np.ndarray, noise: float, bias: fl
     return covariance
 
 
-def linear_neurons(
-    slope: np.ndarray | None, shape: tuple[int, int], variances: np.ndarray, noise: float, bias: float
-) -> GaussianNeurons:
+def linear_neurons(slope: np.ndarray, variances: np.ndarray, noise: float, bias: float) -> GaussianNeurons:
     """Return the Gaussian law of (v, w, b) with v = slope w + noise, by its covariance unless that is large."""
-    if sum(shape) > LARGEST_COVARIANCE and np.ptp(variances) == 0:
-        return LinearNeurons(slope, shape, (float(np.sqrt(variances[0])), noise, bias))
-    _checks.memory("data", _checks.described(f"of {max(shape):,} columns"), 8 * (sum(shape) + 1) ** 2)
-    return GaussianNeurons(
-        *shape, covariance=_covariance(np.zeros(shape) if slope is None else slope, variances, noise, bias)
-    )
+    size = sum(slope.shape)
+    if size > LARGEST_COVARIANCE and np.ptp(variances) == 0:
+        return LinearNeurons(slope, (float(np.sqrt(variances[0])), noise, bias))
+    _checks.memory("data", _checks.described(f"of {max(slope.shape):,} columns"), 8 * (size + 1) ** 2)
+    return GaussianNeurons(*slope.shape, covariance=_covariance(slope, variances, noise, bias))
 
 
 def completed(basis: np.ndarray) -> np.ndarray:
