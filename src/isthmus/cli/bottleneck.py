@@ -64,7 +64,7 @@ def bottleneck(
         return
     question = BottleneckStudy(**study_values(context))
     _ = question.problems  # so that what is wrong with data or law is said before a folder is made
-    tell_data(question, quiet)
+    tell_data(question, quiet, question.raw)
     run_study(question, bottleneck_curve, bottleneck_figures, write_report, Running.of(context), tell=_print_curve)
 
 

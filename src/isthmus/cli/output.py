@@ -42,20 +42,19 @@ def with_progress(task: Any, quiet: bool) -> Any:
             bars.stop()
 
 
-def tell_data(study: Any, quiet: bool, data: Any = None) -> None:
+def tell_data(study: Any, quiet: bool, data: Any) -> None:
     """Say on standard error what was read from a file, and what was assumed.
 
     Args:
         study: whose ``data`` are described in words.
         quiet: say nothing.
-        data: what was read; read again if left out.
+        data: what was read.
 
     """
     from isthmus.core.sources import is_file
 
     if quiet or not is_file(study.data.source):
         return
-    data = study.data.build() if data is None else data
     said = f"{data.size:,} points in {data.dim:,} dimensions from {study.data.described}"
     print("Data: " + "; ".join([said, *data.notes]), file=sys.stderr)
 

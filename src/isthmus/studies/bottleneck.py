@@ -16,6 +16,7 @@ from isthmus._errors import ArgumentError, NumericalError, TrivialLimitWarning
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
+from isthmus.core.points import square_errors
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
 from isthmus.core.specification import Count, DataSpecification, Positive, Seed
@@ -107,6 +108,13 @@ class BottleneckStudy(Study):
         return self
 
     @functools.cached_property
+    def raw(self) -> Data:
+        """The data in their own units, read once."""
+        raw = self.data.model_copy(update={"center": False, "scale": "none"}).build()
+        assert isinstance(raw, Data)
+        return raw
+
+    @functools.cached_property
     def parts(self) -> tuple[Split, ...]:
         """The splits of the data, made once.
 
@@ -114,8 +122,7 @@ class BottleneckStudy(Study):
             ArgumentError: where there are too few points for a split.
 
         """
-        raw = self.data.model_copy(update={"center": False, "scale": "none"}).build()
-        assert isinstance(raw, Data)
+        raw = self.raw
         held = round(self.held_out * raw.size)
         if held < 1 or raw.size - held < FEWEST_POINTS:
             rule = f"leave at least {FEWEST_POINTS} of the {raw.size} points to train on and 1 to test on"
@@ -263,7 +270,7 @@ def pca_risks(training: Data, points: np.ndarray, components: int) -> np.ndarray
     centred = points - training.mean
     if training.has_missing or np.isnan(centred).any():
         codes = (training.pca(count).of(np.nan_to_num(centred)) for count in range(1, components + 1))
-        return np.array([np.nansum((centred - reconstructed) ** 2) / len(points) / 2 for reconstructed in codes])
+        return np.array([square_errors(centred, outputs).mean() / 2 for outputs in codes])
     squares = np.square(centred @ training.principal_directions).mean(axis=0)
     left_over = np.append(np.cumsum(squares[::-1])[::-1], 0.0) / 2
     return left_over[1 : components + 1]
