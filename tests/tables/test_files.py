@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 import isthmus as im
 from isthmus.tables.files import is_table_file, read_table
-from isthmus.tables.table import Table
 
 NAN = np.nan
 ROWS = ["0.5,1.5,2", "1,2.5,2.5", "2,0.5,1"] * 5
@@ -31,32 +30,6 @@ def german(rows) -> list[str]:
 
 def tabbed(rows) -> list[str]:
     return [row.replace(",", "\t") for row in rows]
-
-
-@pytest.fixture
-def table(tmp_path):
-    """Return a reader of lines, or bytes, in a file with a name."""
-
-    def read(content, name="table.csv", **options) -> Table:
-        text = content if isinstance(content, bytes) else ("\n".join(content) + "\n").encode()
-        (tmp_path / name).write_bytes(text)
-        return read_table(tmp_path / name, **options)
-
-    return read
-
-
-@pytest.fixture
-def refusal(table):
-    """Return what a reader says of a file that it refuses."""
-
-    def read(content, name="table.csv", **options) -> str:
-        with pytest.raises(im.StudyFileError) as caught:
-            table(content, name, **options)
-        start, _, reason = str(caught.value).partition(" can't be read as a table of numbers: ")
-        assert start.startswith("Data file '") and start.endswith(f"{name}'") and reason.endswith(".")
-        return reason
-
-    return read
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,8 @@ import pandas as pd
 import pytest
 
 import isthmus as im
-from isthmus.tables.files import read_table
-from isthmus.tables.table import Table
 
 NORMAL = np.random.default_rng(0).standard_normal((40, 4))
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Return a reader of lines in a .csv file."""
-
-    def table(lines, **options) -> Table:
-        text = lines if isinstance(lines, str) else "\n".join(lines)
-        (tmp_path / "table.csv").write_text(text)
-        return read_table(tmp_path / "table.csv", **options)
-
-    return table
 
 
 def csv(array, names=None, **options) -> str:
@@ -49,20 +35,20 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("text", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
-def test_numbers_that_may_be_names_are_asked_for(read, text):
+def test_numbers_that_may_be_names_are_asked_for(table, text):
     with pytest.raises(im.StudyFileError) as caught:
-        read(text)
+        table(text)
     said = str(caught.value)
     assert "line 1, " in said and "may hold the names of the columns or the first point; say header=True or" in said
     assert "header=False (--header or --no-header)" in said
     rows = text.count("\n")
     first = text.splitlines()[0].split(",")
     options = {"drop": 2} if "setosa" in text else {}
-    named = read(text, header=True, **options)
+    named = table(text, header=True, **options)
     assert (len(named.values), named.columns) == (rows - 1, tuple(first[: named.values.shape[1]]))
     if "inf" in text:
         return
-    points = read(text, header=False, missing="ignore", **options)
+    points = table(text, header=False, missing="ignore", **options)
     assert (len(points.values), points.columns) == (rows, None)
 
 
@@ -85,8 +71,8 @@ POINTS = {
 
 
 @pytest.mark.parametrize("text", POINTS.values(), ids=POINTS.keys())
-def test_numbers_that_are_like_those_below_are_a_point(read, text):
-    found = read(text)
+def test_numbers_that_are_like_those_below_are_a_point(table, text):
+    found = table(text)
     assert (len(found.values), found.columns) == (text.count("\n"), None)
 
 
@@ -103,22 +89,22 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("names", "row"), NAMES.values(), ids=NAMES.keys())
-def test_words_are_names(read, names, row):
+def test_words_are_names(table, names, row):
     options = {"drop": 0} if "Oslo" in row else {}
-    found = read([names, row, row.replace("5", "7"), row.replace("Oslo", "Rome")], **options)
+    found = table([names, row, row.replace("5", "7"), row.replace("Oslo", "Rome")], **options)
     assert len(found.values) == 3 and found.columns is not None
     if "first" in names:
         assert found.columns == ("first, name", 'say "b"', "c")
 
 
-def test_words_below_words_in_a_table_without_names_are_no_names(read):
+def test_words_below_words_in_a_table_without_names_are_no_names(table):
     rows = ["5.1,3.5,setosa", "4.9,3.0,setosa", "6.3,3.3,virginica"]
-    found = read(rows, label=2)
+    found = table(rows, label=2)
     assert found.values.shape == (3, 2) and found.columns is None
     assert found.labels is not None and found.labels.tolist() == ["setosa", "setosa", "virginica"]
 
 
-def test_an_index_that_counts_the_rows_is_left_out_and_said(read):
+def test_an_index_that_counts_the_rows_is_left_out_and_said(table):
     for text, name in (
         (csv(NORMAL, list("abcd"), index=True), "''"),
         (csv(NORMAL, index=True), "''"),
@@ -127,54 +113,54 @@ def test_an_index_that_counts_the_rows_is_left_out_and_said(read):
         (csv(pd.DataFrame(NORMAL, columns=list("abcd")).rename_axis("Unnamed: 0").reset_index()), "'Unnamed: 0'"),
         (csv(NORMAL, index=True, header=False), "0"),
     ):
-        found = read(text)
+        found = table(text)
         np.testing.assert_array_equal(found.values, NORMAL)
         assert found.notes == (f"column {name} counts the rows and was left out",)
         assert found.columns is None or len(found.columns) == 4
-    twice = read(csv(pd.DataFrame(NORMAL).add_prefix("a").rename_axis("Unnamed: 0").reset_index(), index=True))
+    twice = table(csv(pd.DataFrame(NORMAL).add_prefix("a").rename_axis("Unnamed: 0").reset_index(), index=True))
     np.testing.assert_array_equal(twice.values, NORMAL)
     assert len(twice.notes) == 2
 
 
-def test_places_are_counted_after_the_index(read):
+def test_places_are_counted_after_the_index(table):
     text = csv(NORMAL, list("abcd"), index=True)
-    assert read(text, columns=[0]).columns == ("a",)
-    assert read(text, drop=0).columns == ("b", "c", "d")
-    kept = read(text, drop=())
+    assert table(text, columns=[0]).columns == ("a",)
+    assert table(text, drop=0).columns == ("b", "c", "d")
+    kept = table(text, drop=())
     assert kept.values.shape == (40, 5) and kept.notes == ("column '' counts the rows and was kept",)
 
 
-def test_the_index_of_a_part_and_names_of_rows_are_left_out_too(read):
+def test_the_index_of_a_part_and_names_of_rows_are_left_out_too(table):
     shuffled = pd.DataFrame(NORMAL, columns=list("abcd")).sample(frac=0.5, random_state=0)
-    found = read(shuffled.to_csv())
+    found = table(shuffled.to_csv())
     np.testing.assert_array_equal(found.values, shuffled.to_numpy())
     assert found.notes == ("column '' numbers the rows and was left out",)
-    named = read(['"","mpg","cyl"', '"Mazda RX4",21,6', '"Datsun 710",22.8,4'])
+    named = table(['"","mpg","cyl"', '"Mazda RX4",21,6', '"Datsun 710",22.8,4'])
     assert named.columns == ("mpg", "cyl") and named.notes == ("column '' names the rows and was left out",)
 
 
 @pytest.mark.parametrize("separator", [" ", ",", "\t"])
-def test_names_above_rows_with_names_as_r_writes_them(read, separator):
+def test_names_above_rows_with_names_as_r_writes_them(table, separator):
     rows = [['"mpg"', '"cyl"'], ['"Mazda RX4"', "21", "6"], ['"Datsun 710"', "22.8", "4"]]
-    found = read([separator.join(row) for row in rows])
+    found = table([separator.join(row) for row in rows])
     np.testing.assert_array_equal(found.values, [[21, 6], [22.8, 4]])
     assert found.columns == ("mpg", "cyl")
     assert found.notes[-1] == "column '' holds the names of the rows and was left out"
 
 
-def test_a_named_column_that_counts_the_rows_is_kept_and_said(read):
-    found = read(["id,a,b", "1,0.5,2", "2,3.5,4"])
+def test_a_named_column_that_counts_the_rows_is_kept_and_said(table):
+    found = table(["id,a,b", "1,0.5,2", "2,3.5,4"])
     assert found.columns == ("id", "a", "b") and found.notes == ("column 'id' counts the rows and was kept",)
-    assert read(["a,b", "0.5,2", "3.5,4"]).notes == ()
+    assert table(["a,b", "0.5,2", "3.5,4"]).notes == ()
 
 
-def test_an_unnamed_column_that_is_no_count_is_kept(read):
-    assert read([",a", "0.5,2", "3.5,4"]).columns == ("", "a")
-    assert read(["1", "2", "3"]).values.shape == (3, 1)
+def test_an_unnamed_column_that_is_no_count_is_kept(table):
+    assert table([",a", "0.5,2", "3.5,4"]).columns == ("", "a")
+    assert table(["1", "2", "3"]).values.shape == (3, 1)
 
 
-def test_a_column_without_name_and_entries_is_left_out_and_one_of_missing_values_is_not(read):
-    found = read(["a,,b", "0.5,,2", "3.5,,4"])
+def test_a_column_without_name_and_entries_is_left_out_and_one_of_missing_values_is_not(table):
+    found = table(["a,,b", "0.5,,2", "3.5,,4"])
     assert found.columns == ("a", "b") and found.notes == ("column '' is empty and was left out",)
     with pytest.raises(im.StudyFileError, match="2 values are missing"):
-        read(["0.5,NA,2", "3.5,NA,4"])
+        table(["0.5,NA,2", "3.5,NA,4"])

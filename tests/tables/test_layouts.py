@@ -5,34 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-import isthmus as im
-from isthmus.tables.files import read_table
-from isthmus.tables.table import Table
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Return a reader of lines in a file with a name."""
-
-    def table(lines, name="table.csv", **options) -> Table:
-        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return read_table(tmp_path / name, **options)
-
-    return table
-
-
-@pytest.fixture
-def refusal(read):
-    """Return what a reader says of a file that it refuses."""
-
-    def reason(lines, name="table.csv", **options) -> str:
-        with pytest.raises(im.StudyFileError) as caught:
-            read(lines, name, **options)
-        return str(caught.value).partition(" can't be read as a table of numbers: ")[2]
-
-    return reason
-
-
 KEYS = "say separator and decimal (--separator, --decimal) where its entries are meant to be taken apart otherwise."
 
 
@@ -48,26 +20,26 @@ KEYS = "say separator and decimal (--separator, --decimal) where its entries are
     ],
 )
 @pytest.mark.parametrize("commas", [(1, 1, 1, 1), (0, 0, 1, 0), (1, 0, 0, 0)])
-def test_decimal_commas_beside_a_column_without_them(read, refusal, separator, beside, word, commas):
+def test_decimal_commas_beside_a_column_without_them(table, refusal, separator, beside, word, commas):
     values = [f"{place},5" if comma else f"{place}" for place, comma in enumerate(commas, 2)]
     lines = [f"id{separator}y", *(f"{one}{separator}{value}" for one, value in zip(beside, values, strict=True))]
     assert word in refusal(lines, decimal=",")
     if beside[0] != "1.234" or all(commas):
         said = refusal(lines)
         assert "column 'id' holds" in said or "say decimal='.' or decimal=','" in said
-    found = read(lines, drop="id", decimal=",")
+    found = table(lines, drop="id", decimal=",")
     np.testing.assert_array_equal(found.values[:, 0], [float(value.replace(",", ".")) for value in values])
 
 
-def test_one_decimal_comma_in_a_file_tells_of_all(read):
+def test_one_decimal_comma_in_a_file_tells_of_all(table):
     first = [f"{place};{place * 7 % 5}" for place in range(300)]
     for at in (0, 3, 150, 250, 299):
         lines = ["a;b", *first]
         lines[1 + at] = f"{at};0,5"
-        found = read(lines, drop=())
+        found = table(lines, drop=())
         assert found.values[at].tolist() == [at, 0.5] and "its numbers have decimal commas" in found.notes
     column = [str(place * 7 % 11) for place in range(300)]
-    np.testing.assert_array_equal(read(["x", *column, "2,5"]).values[-1], [2.5])
+    np.testing.assert_array_equal(table(["x", *column, "2,5"]).values[-1], [2.5])
 
 
 def test_a_decimal_comma_below_decimal_points_is_refused(refusal):
@@ -115,54 +87,54 @@ def test_names_that_are_not_as_many_as_columns_are_refused(refusal, lines):
         ["Größe, m", "27,0", "3,05"],
     ],
 )
-def test_one_column_or_two_is_asked_for(read, refusal, lines):
+def test_one_column_or_two_is_asked_for(table, refusal, lines):
     assert refusal(lines).startswith("its lines, such as ")
-    assert read(lines, separator=";", decimal=",").values.shape[1] == 1
+    assert table(lines, separator=";", decimal=",").values.shape[1] == 1
     if lines[0] != "x":
         return
     assert refusal(lines, separator=",") == "line 1 has 1 field, where the table has 2 columns."
 
 
-def test_two_integers_between_commas_are_said_where_no_names_tell(read):
-    assert read(["4,5", "2,7"]).notes[0].startswith("its commas are taken to separate two columns of integers")
+def test_two_integers_between_commas_are_said_where_no_names_tell(table):
+    assert table(["4,5", "2,7"]).notes[0].startswith("its commas are taken to separate two columns of integers")
     for lines, keys in ((["a,b", "4,5", "2,7"], {}), (["4,5", "2,7.5"], {}), (["4,5", "2,7"], {"separator": ","})):
-        assert read(lines, **keys).notes == ()
+        assert table(lines, **keys).notes == ()
 
 
-def test_where_only_one_column_fits_all_lines_it_is_read(read):
-    found = read(["Wert", "2,5", "3", "4,5"])
+def test_where_only_one_column_fits_all_lines_it_is_read(table):
+    found = table(["Wert", "2,5", "3", "4,5"])
     np.testing.assert_array_equal(found.values, [[2.5], [3], [4.5]])
     assert found.columns == ("Wert",) and found.notes == ("its numbers have decimal commas",)
 
 
 @pytest.mark.parametrize("separator", [" ", ";", "\t", ","])
 @pytest.mark.parametrize("names", [("r1", "r2", "r3"), ("1", "2", "3"), ('"5"', '"3"', '"8"')])
-def test_names_of_rows_below_a_line_without_a_name_for_them(read, refusal, separator, names):
+def test_names_of_rows_below_a_line_without_a_name_for_them(table, refusal, separator, names):
     lines = [separator.join(row) for row in (("a", "b"), *((name, "1.5", "2.25") for name in names))]
-    found = read(lines)
+    found = table(lines)
     assert found.columns == ("a", "b") and found.values.tolist() == [[1.5, 2.25]] * 3
     assert found.notes[-1] == "column '' holds the names of the rows and was left out"
     whole = [line.replace("1.5", "1").replace("2.25", "2") for line in lines]
     if separator == "," and '"' not in names[0]:
         assert refusal(whole).endswith(KEYS)  # r1,1,2 may be 1.2
-        assert read(whole, decimal=".").values.tolist() == [[1, 2]] * 3
+        assert table(whole, decimal=".").values.tolist() == [[1, 2]] * 3
     else:
-        assert read(whole).values.tolist() == [[1, 2]] * 3
+        assert table(whole).values.tolist() == [[1, 2]] * 3
     other = [line.replace(names[0], "0.5", 1) for line in lines]
     assert refusal(other).startswith("line 1 has 2 fields, where the table has 3 columns")
 
 
-def test_names_of_rows_of_one_column_are_told_by_their_quotation_marks(read):
+def test_names_of_rows_of_one_column_are_told_by_their_quotation_marks(table):
     for separator in (" ", ","):
         lines = ['"x"', *(f'"{name}"{separator}{name}.5' for name in (1, 2, 3))]
-        assert read(lines).values.tolist() == [[1.5], [2.5], [3.5]]
+        assert table(lines).values.tolist() == [[1.5], [2.5], [3.5]]
 
 
-def test_two_separators_that_fit_equally_well_are_refused(read, refusal):
+def test_two_separators_that_fit_equally_well_are_refused(table, refusal):
     lines = ["1,2 a", "3,4 b"]
     assert refusal(lines) == "it may have commas or white space between its entries; say separator (--separator)."
-    assert read(lines, separator="space", drop=1).values.tolist() == [[1.2], [3.4]]
-    assert read(lines, separator=",", drop=1).values.tolist() == [[1], [3]]
+    assert table(lines, separator="space", drop=1).values.tolist() == [[1.2], [3.4]]
+    assert table(lines, separator=",", drop=1).values.tolist() == [[1], [3]]
 
 
 TABLES = {
@@ -178,25 +150,25 @@ TABLES = {
 
 
 @pytest.mark.parametrize("lines", TABLES.values(), ids=TABLES.keys())
-def test_what_is_drawn_or_remarked_is_no_entry(read, lines):
+def test_what_is_drawn_or_remarked_is_no_entry(table, lines):
     lines = [line.replace("4#", "4 #") for line in lines]
-    found = read(lines, "table.txt")
+    found = table(lines, "table.txt")
     assert found.columns == ("a", "b") and found.values.tolist() == [[1, 2.5], [3, 4]]
 
 
-def test_a_mark_in_a_text_is_no_remark(read):
-    found = read(["name,a", "flat #2,1.5", '"gate 5 # 7",2', "#N/A,3"], label="name")
+def test_a_mark_in_a_text_is_no_remark(table):
+    found = table(["name,a", "flat #2,1.5", '"gate 5 # 7",2', "#N/A,3"], label="name")
     assert found.labels is not None and found.labels.tolist() == ["flat #2", "gate 5 # 7", "#N/A"]
-    assert np.isnan(read(["a b", "1 #N/A", "2 3"], "t.txt", missing="ignore").values).sum() == 1
+    assert np.isnan(table(["a b", "1 #N/A", "2 3"], "t.txt", missing="ignore").values).sum() == 1
 
 
-def test_every_pair_of_marks_is_told_by_the_entries(read):
+def test_every_pair_of_marks_is_told_by_the_entries(table):
     """Tables of numbers with decimals are read alike however they are written, with names and without."""
     values = np.array([[1.5, 2.25, 7], [4.125, 5, 6.5], [7, 8.5, 9.75]])
     for separator, decimal, named in itertools.product(",;\t| ", ".,", (True, False)):
         if separator == decimal:
             continue
         rows = [separator.join(f"{value:g}".replace(".", decimal) for value in row) for row in values]
-        found = read([separator.join("abc")] * named + rows, "table.dat")
+        found = table([separator.join("abc")] * named + rows, "table.dat")
         np.testing.assert_array_equal(found.values, values)
         assert found.columns == (("a", "b", "c") if named else None)
