@@ -13,6 +13,7 @@ import isthmus
 ROOT = Path(isthmus.__file__).parent
 FLOORS = (
     ("_version", "_errors"),
+    ("_words",),
     ("_checks",),
     ("_files", "_precision"),
     ("tables",),

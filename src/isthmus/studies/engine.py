@@ -45,6 +45,7 @@ class Job(NamedTuple):
         units: how much it adds to the progress of its stage.
         shape: jobs of one shape share their compiled programs.
         tells: whether it is alone in its stage, and tells its progress from the inside.
+        seconds: about how long it takes on one core, compiling included: for the estimate of what is left.
 
     """
 
@@ -54,6 +55,7 @@ class Job(NamedTuple):
     units: int = 1
     shape: str = ""
     tells: bool = False
+    seconds: float = 1.0
 
 
 class Work(Protocol):
