@@ -44,11 +44,11 @@ def setting(value: float) -> str:
 
 
 def percent(share: float, digits: int = 2) -> str:
-    """Return a share as a percentage, its sign kept on the same line as its number.
+    r"""Return a share as a percentage, its sign kept on the same line as its number.
 
     Example:
         >>> percent(0.9), percent(0.123456), percent(0.5)
-        ('90\\xa0%', '12\\xa0%', '50\\xa0%')
+        ('90\xa0%', '12\xa0%', '50\xa0%')
 
     """
     return f"{float(f'{100 * share:.{digits}g}'):g}\u00a0%".replace("-", "−")
