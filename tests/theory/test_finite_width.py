@@ -183,7 +183,8 @@ def test_parts_add_up_and_bands_hold_their_share(law):
 def test_small_networks_are_warned_of(law):
     assert law.at(100_000).warning is None
     text = law.at(4).warning
-    assert text is not None and "a wider network" in text
+    assert text is not None and "Take a wider network" in text
+    assert f"The bias reaches {law.at(4).shift_ratio:.1f} standard deviations, most of it from the initial" in text
     assert law.at(4).shift_ratio > law.at(100_000).shift_ratio
 
 

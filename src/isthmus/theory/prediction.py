@@ -10,12 +10,21 @@ import numpy as np
 from scipy.stats import norm
 
 from isthmus import _checks
+from isthmus._words import number
 from isthmus.core.sobol import sobol_normals
 
 DRAWS = 1 << 14
 """Curves from which quantiles of the sup-gap are taken."""
 COMPARABLE = 0.5
 """From this ratio of shift to fluctuation on, leading order is not to be trusted without a look."""
+SOURCES = {
+    "encoder": ("the initial encoder neurons", "a wider network"),
+    "decoder": ("the initial decoder neurons", "a wider network"),
+    "batches": ("the noise of batches", "smaller steps"),
+    "steps": ("the size of the steps", "smaller steps"),
+    "sample": ("the sample of points", "a larger sample"),
+}
+"""Of each source of noise, its name and what makes it smaller."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +149,10 @@ class Prediction:
         """Why the prediction is not to be trusted to a few per cent, or None."""
         if self.shift_ratio <= COMPARABLE:
             return None
-        source = max(self.shifts, key=lambda name: np.abs(self.shifts[name]).max())
-        remedy = {"encoder": "a wider network", "decoder": "a wider network", "batches": "smaller steps"}
+        name, remedy = SOURCES[max(self.shifts, key=lambda name: np.abs(self.shifts[name]).max())]
         return (
-            f"The shift of second order is {self.shift_ratio:.2g} times the fluctuation, most of it from {source!r}; "
-            f"terms beyond leading order may change mean and quantiles by more than a few per cent: take "
-            f"{remedy.get(source, 'smaller steps' if source == 'steps' else 'a larger sample')}, or simulate."
+            f"The bias reaches {number(self.shift_ratio, 2)} standard deviations, most of it from {name}; the "
+            f"leading-order prediction may be off. Take {remedy}, or simulate."
         )
 
 
