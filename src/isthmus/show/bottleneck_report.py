@@ -7,19 +7,30 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from isthmus.show.report import Page, Table, plate, write_page
+from isthmus.show.report import Equation, Page, Section, Table, plate, write_page
 from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.statistics import CONFIDENCE
 
 HEADINGS = {"risk_against_k": "The risk against the dimension of the bottleneck"}
-EQUATIONS = """network      x̂ = g(f(x)),    f: R^d → R^k,    g: R^k → R^d,    R = ½ E‖x − x̂‖²
-PCA          R = ½ Σ_{i>k} λ_i on points in training; held out, with the same mean and directions
-suggested    the smallest k with mean_s D_s ≤ sd_s(D_s)/√S,    D_s = R_s(k) − R_s(best k) on points held out of split s
-dimension    m = (r − 1) / (Σ_{i≤r} ln μ_i + (n − r) ln μ_r),    μ = r₂/r₁ in increasing order,    r = 0.9 n"""
+EQUATIONS = (
+    Equation(
+        "network", r"\hat x = g(f(x)), \quad f: \mathbb{R}^d \to \mathbb{R}^k, \quad g: \mathbb{R}^k \to \mathbb{R}^d"
+    ),
+    Equation("risk", r"R = \tfrac12 \mathbb{E}\|x - \hat x\|^2"),
+    Equation("PCA", r"R = \tfrac12 \sum_{i \gt k} \lambda_i"),
+    Equation(
+        "suggested",
+        r"\min k: \quad \overline{D} \le \mathrm{sd}(D) / \sqrt{S}, \quad D_s = R_s(k) - R_s(k_{\mathrm{best}})",
+    ),
+    Equation(
+        "dimension",
+        r"m = \frac{r - 1}{\sum_{i \le r} \ln \mu_i + (n - r) \ln \mu_r}, \quad \mu = r_2/r_1, \quad r = 0.9\, n",
+    ),
+)
 SYMBOLS = (
-    "S is the number of splits, λ_i are the eigenvalues of the covariance, and r₁ and r₂ the distances of a point to "
-    "its two nearest neighbours (TwoNN: Facco and others, Scientific Reports 7, 12140, 2017). Points held out are "
-    "centred and scaled by the points in training, and no training sees them."
+    r"$S$ is the number of splits, $\lambda_i$ are the eigenvalues of the covariance, and $r_1$ and $r_2$ the "
+    "distances of a point to its two nearest neighbours (TwoNN: Facco and others, Scientific Reports 7, 12140, 2017). "
+    "Points held out are centred and scaled by the points in training, and no training sees them."
 )
 
 
@@ -46,16 +57,15 @@ def bottleneck_page(result: BottleneckResult, drawn: Mapping[str, Figure]) -> Pa
         ["k", "held out", "in training", "PCA, held out", "PCA, in training", f"above k={result.best}"],
         [(k, _row(result, k)) for k in study.latent_dims],
     )
+    answer, *findings = result.verdicts()
+    lead, *others = [plate(name, HEADINGS[name], figure, caption) for name, figure in drawn.items()]
     return Page(
         title=f"bottleneck study, {study.data.described}, k = 1 to {study.max_latent_dim}",
-        heading="How wide should the bottleneck be?",
-        question=(
-            f"How does the risk of an infinitely wide autoencoder on {study.data.described} ({network}) fall with the "
-            "dimension k of its bottleneck, on points that it never saw too, and which k is enough?"
-        ),
-        verdicts=result.verdicts(),
-        tables=[table],
-        plates=[plate(name, HEADINGS[name], figure, caption) for name, figure in drawn.items()],
+        question="How wide should the bottleneck be?",
+        answer=answer,
+        lead=lead,
+        findings=findings,
+        sections=[Section("Numbers", plates=others, tables=[table])],
         equations=EQUATIONS,
         symbols=SYMBOLS,
         command="bottleneck",

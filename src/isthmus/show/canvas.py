@@ -2,68 +2,125 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
-import textwrap
-from collections.abc import Sequence
-from typing import Any, Literal
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal, NamedTuple, ParamSpec
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps, style
+from matplotlib import colormaps, rcParams, style
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
+P = ParamSpec("P")
 DARK, GREY, FLOW = "#111111", "#808080", "#08519c"
 STYLE: dict[Any, Any] = {
-    "axes.labelsize": 9.0,
+    "axes.labelsize": 9.5,
     "axes.linewidth": 0.6,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 9.5,
-    "figure.titlesize": 10.0,
-    "font.size": 9.0,
-    "legend.fontsize": 8.5,
+    "font.size": 9.5,
+    "legend.fontsize": 9.0,
     "legend.frameon": False,
-    "xtick.labelsize": 8.5,
+    "xtick.labelsize": 9.0,
     "xtick.major.width": 0.6,
-    "ytick.labelsize": 8.5,
+    "ytick.labelsize": 9.0,
     "ytick.major.width": 0.6,
 }
+SIZES = {name: 8.0 for name in STYLE if name.endswith("size")}
+SERIF = {"font.family": "STIXGeneral", "mathtext.fontset": "stix", "pdf.fonttype": 42, "lines.markersize": 4.0}
+
+
+class Form(NamedTuple):
+    """What figures are drawn for: the widths, in inches, of a column and of a whole page, and the style."""
+
+    column: float
+    page: float
+    style: dict[Any, Any]
+
+
+COLUMN = 5.2
+"""Inches: so wide that letters can be read on a phone; wider figures are scaled down to it on a screen."""
+SCREEN, PAPER = Form(COLUMN, COLUMN, STYLE), Form(3.4, 7.0, STYLE | SIZES | SERIF)
+_form: ContextVar[Form] = ContextVar("form", default=SCREEN)
+DPI = {"png": 200, "svg": 150, "pdf": 300}
+METADATA = {
+    "png": ("Software",),
+    "svg": ("Creator", "Date", "Format", "Type"),
+    "pdf": ("Creator", "Producer", "CreationDate"),
+}
+"""What is left out of files, so that they are the same when made again."""
+_PLAIN = re.compile(r"[$^{}\\]")
+"""What isn't seen of a formula."""
 LONGEST_NAME, MOST_NAMES = 16, 16
 """How many letters of the name of a feature are shown, and how many names below one panel."""
-styled = style.context(["default", STYLE])  # from the defaults, so that nobody’s settings show in a figure
 
 
-def rendered(figure: Figure, name: str, kind: Literal["png", "svg"]) -> bytes:
+@contextmanager
+def drawing_for(form: Form) -> Iterator[None]:
+    """Draw figures in a form other than that of the screen."""
+    token = _form.set(form)
+    try:
+        yield
+    finally:
+        _form.reset(token)
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the style of the form, from the defaults, so that nobody’s settings show in a figure."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **options: P.kwargs) -> Figure:
+        with style.context(["default", _form.get().style]):
+            return draw(*args, **options)
+
+    return drawn
+
+
+def rendered(figure: Figure, name: str, kind: Literal["png", "svg", "pdf"]) -> bytes:
     """Return a figure as a file; the name keeps the identifiers inside an SVG apart from those of another one."""
-    metadata: dict[str, Any] = {"Software": None}
-    if kind == "svg":
-        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.BytesIO()
-    with style.context(["default", STYLE, {"svg.hashsalt": name}]):
-        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    with style.context(["default", _form.get().style, {"svg.hashsalt": name}]):
+        figure.savefig(buffer, format=kind, dpi=DPI[kind], metadata=dict.fromkeys(METADATA[kind]))
     return buffer.getvalue()
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, whose layout keeps labels apart."""
-    return Figure(figsize=(width, height), layout="constrained")
+    """Return an empty figure, whose layout keeps labels apart, of a size in inches that is scaled to the form."""
+    form = _form.get()
+    given = form.column if width <= COLUMN else form.page
+    return Figure(figsize=(given, height * given / width), layout="constrained")
 
 
-def finished(figure: Figure, title: str) -> Figure:
-    """Set the title and fix the layout, which is then not computed again for every file."""
-    title = title.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
-    lines = math.ceil(len(title) / (12 * figure.get_figwidth() - 2))
-    figure.suptitle(textwrap.fill(title, math.ceil(len(title) / lines) + 8 * (lines > 1)), x=0.01, ha="left")
+def finished(figure: Figure, finding: str) -> Figure:
+    """Set the sentence that says what a figure shows, and fix the layout, which isn’t computed again for each file."""
+    figure.set_label(finding)
     engine = figure.get_layout_engine()
     assert engine is not None
     for _ in range(2):  # where the aspect is fixed, the margins are right only after the first pass
         engine.execute(figure)
     figure.set_layout_engine("none")
     return figure
+
+
+def said(figure: Figure) -> str:
+    """Return the sentence that says what a figure shows."""
+    return str(figure.get_label())
+
+
+def key(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Write a legend below a figure, in as many columns as fit."""
+    letters = max(len(_PLAIN.sub("", label)) for label in labels)
+    room = 72 * figure.get_figwidth() / (0.53 * rcParams["legend.fontsize"] * (letters + 6))
+    figure.legend(handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), int(room))))
 
 
 def jitter(count: int) -> np.ndarray:
@@ -73,13 +130,13 @@ def jitter(count: int) -> np.ndarray:
 
 def width_colors(widths: Sequence[int]) -> dict[int, str]:
     """Return widths in order, each with its colour; wider is darker, towards the mean field."""
-    places = np.linspace(0.75, 0.25, len(widths)) if len(widths) > 1 else (0.4,)
+    places = np.linspace(0.62, 0.2, len(widths)) if len(widths) > 1 else (0.4,)
     return {n: to_hex(colormaps["viridis"](place)) for n, place in zip(sorted(widths), places, strict=True)}
 
 
 def step_colors(step_sizes: Sequence[float]) -> dict[float, str]:
     """Return step sizes in order, each with its colour; larger is darker."""
-    places = np.linspace(0.5, 0.9, len(step_sizes)) if len(step_sizes) > 1 else (0.65,)
+    places = np.linspace(0.65, 0.95, len(step_sizes)) if len(step_sizes) > 1 else (0.75,)
     colors = (to_hex(colormaps["YlOrRd"](place)) for place in places)
     return dict(zip(sorted(step_sizes), colors, strict=True))
 

@@ -7,20 +7,33 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from isthmus.show.report import Page, Table, plate, write_page
+from isthmus.show.report import Equation, Page, Section, Table, plate, write_page
 from isthmus.studies.expressivity_result import ExpressivityResult
 
 HEADINGS = {"gaps": "How close finite networks come", "atoms": "What the optimum is made of"}
-EQUATIONS = """objective    F(ρ, ν) = R + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν,    R = ½ E‖x − x̂‖²
-optimum      inf F over all pairs of measures of mass 1
-network      F_N: ρ and ν uniform on N neurons each
-certificate  F(ρ, ν) − min over ν* of F(ρ, ν*) ≤ ∫Φ_D dν − min Φ_D,    Φ_D(ω) = Ψ_D(ω) + (λ_D/2)|ω|²
-drawn        E R(ρ, ν^N) = R + C_D/N exactly,    E R(ρ^N, ν) = R + C_E/N to leading order
-"""
+EQUATIONS = (
+    Equation(
+        "objective",
+        r"F(\rho, \nu) = R + \tfrac{\lambda_E}{2} \int |\theta|^2 d\rho + \tfrac{\lambda_D}{2} \int |\omega|^2 d\nu, "
+        r"\quad R = \tfrac12 \mathbb{E}\|x - \hat x\|^2",
+    ),
+    Equation("optimum", r"\inf F \text{ over all pairs of probability measures}"),
+    Equation(
+        "network", r"F_N: \quad \rho = \tfrac1N \sum_i \delta_{\theta_i}, \quad \nu = \tfrac1N \sum_j \delta_{\omega_j}"
+    ),
+    Equation(
+        "certificate",
+        r"F(\rho, \nu) - \min_{\nu^*} F(\rho, \nu^*) \le \int \Phi_D d\nu - \min \Phi_D, "
+        r"\quad \Phi_D(\omega) = \Psi_D(\omega) + \tfrac{\lambda_D}{2} |\omega|^2",
+    ),
+    Equation("sampling the decoder", r"\mathbb{E} R(\rho, \nu^N) = R + C_D / N"),
+    Equation("sampling the encoder", r"\mathbb{E} R(\rho^N, \nu) = R + C_E / N + O(N^{-2})"),
+)
 SYMBOLS = (
-    "ρ and ν are the laws of the neurons θ of the encoder and ω of the decoder, Ψ_D is the first variation of the "
-    "risk. Given the encoder, F is convex in ν, so that the certificate bounds what any decoder could gain; in the "
-    "encoder it is not, and there the report gives how fast F falls at first order."
+    r"$\rho$ and $\nu$ are the laws of the neurons $\theta$ of the encoder and $\omega$ of the decoder; $\Psi_D$ is "
+    r"the first variation of the risk. For a fixed encoder, $F$ is convex in $\nu$, so the certificate bounds what any "
+    "decoder could gain. It is not convex in the encoder, for which the report gives the rate at which $F$ falls to "
+    "first order."
 )
 
 
@@ -32,9 +45,6 @@ def write_report(result: ExpressivityResult, drawn: Mapping[str, Figure], path: 
 def expressivity_page(result: ExpressivityResult, drawn: Mapping[str, Figure]) -> Page:
     """Return what the report of an expressivity study says."""
     study, data, values = result.study, result.dataset, result.dataset.attrs
-    bound = (
-        f"with neurons in a ball of radius {study.radius:g}" if study.radius else f"with weight decay {_decay(study)}"
-    )
     captions = {
         "gaps": (
             f"By how much the objective of networks lies above that of the best measures, {values['objective']:.5g}. "
@@ -68,17 +78,15 @@ def expressivity_page(result: ExpressivityResult, drawn: Mapping[str, Figure]) -
         ["width N", "objective", "risk", "gap"],
         [*rows, ("∞", [(f"{values['objective']:.6g}", ""), (f"{values['risk']:.4g}", ""), ("", "")])],
     )
+    lead, *others = [plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()]
+    answer, *findings = result.verdicts()
     return Page(
         title=f"optimum, {study.data.described}, k = {study.law.latent_dim}",
-        heading="How good can a wide autoencoder be, and how close does a finite one come?",
-        question=(
-            f"What is the best an infinitely wide autoencoder with a bottleneck of dimension {study.law.latent_dim} "
-            f"can do on {study.data.described} {bound}, how is it known, and from which width on is a finite network "
-            "as good?"
-        ),
-        verdicts=result.verdicts(),
-        tables=[table],
-        plates=[plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()],
+        question="How good can a wide autoencoder be, and from which width on is a finite one as good?",
+        answer=answer,
+        lead=lead,
+        findings=findings,
+        sections=[Section("Numbers", tables=[table]), *(Section(one.heading, plates=[one]) for one in others)],
         equations=EQUATIONS,
         symbols=SYMBOLS,
         command="optimum",
@@ -86,8 +94,3 @@ def expressivity_page(result: ExpressivityResult, drawn: Mapping[str, Figure]) -
         version=values["isthmus"],
         machine=values["machine"],
     )
-
-
-def _decay(study) -> str:
-    pair = study.weight_decay if isinstance(study.weight_decay, tuple) else (study.weight_decay,) * 2
-    return f"{pair[0]:g}" if pair[0] == pair[1] else f"{pair[0]:g} (encoder) and {pair[1]:g} (decoder)"

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from isthmus._files import write_atomically
-from isthmus.show.canvas import rendered
+from isthmus.show.canvas import rendered, said
+from isthmus.show.mathematics import caption, mathml, sentence
+from isthmus.show.readings import json_element, readings
 from isthmus.show.stage import Stage
+from isthmus.show.themes import dark_colors, themed
 
 LARGE = 500_000
 """From this many characters on, an SVG gives way to a PNG where that is smaller."""
 
 
 class Plate(NamedTuple):
-    """A figure on a page: an SVG element, or else a PNG in base 64; it is saved under its name."""
+    """A figure on a page: an SVG element, or else a PNG in base 64; it is saved under its name.
+
+    ``alt`` says what it shows in one sentence, ``caption`` how to read it (with ``$LaTeX$``), and ``readings`` holds
+    the numbers behind it, which the page shows under the pointer.
+    """
 
     name: str
     heading: str
@@ -29,6 +36,7 @@ class Plate(NamedTuple):
     caption: str
     svg: str
     png: str
+    readings: list[dict[str, Any]]
 
 
 class Table(NamedTuple):
@@ -40,16 +48,35 @@ class Table(NamedTuple):
     rows: Sequence[tuple[object, Sequence[tuple[str, str]]]]
 
 
+class Equation(NamedTuple):
+    """An equation by name, in LaTeX."""
+
+    name: str
+    latex: str
+
+
+class Section(NamedTuple):
+    """A part of a page that folds out: figures, and then tables."""
+
+    heading: str
+    plates: Sequence[Plate] = ()
+    tables: Sequence[Table] = ()
+
+
 class Page(NamedTuple):
-    """What a report says; the study's TOML, the command that repeats it, and the machine close it."""
+    """What a report says: the question, its answer and one figure; then what else was found, and all else folded in.
+
+    ``question``, ``answer`` and ``findings`` are plain text, ``symbols`` and captions may hold ``$LaTeX$``; the study's
+    TOML, the command that repeats it, and the machine close the page.
+    """
 
     title: str
-    heading: str
     question: str
-    verdicts: Sequence[str]
-    tables: Sequence[Table]
-    plates: Sequence[Plate]
-    equations: str
+    answer: str
+    lead: Plate
+    findings: Sequence[str]
+    sections: Sequence[Section]
+    equations: Sequence[Equation]
     symbols: str
     command: str
     toml: str
@@ -61,6 +88,13 @@ class Page(NamedTuple):
     def command_line(self) -> str:
         """What makes the numbers of this page."""
         return f"isthmus {self.command} study.toml --out FOLDER"
+
+    @property
+    def plates(self) -> Iterator[Plate]:
+        """All figures, the leading one first."""
+        yield self.lead
+        for section in self.sections:
+            yield from section.plates
 
 
 def write_page(page: Page, path: Path) -> None:
@@ -83,6 +117,13 @@ def rendered_template(name: str, **values: object) -> str:
     loader = PackageLoader("isthmus.show", ".")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.globals["asset"] = lambda asset: Markup(loader.get_source(environment, asset)[0])
+    environment.filters |= {
+        "sentence": sentence,
+        "caption": caption,
+        "mathml": mathml,
+        "element": json_element,
+        "dark_colors": dark_colors,
+    }
     return environment.get_template(name).render(**values)
 
 
@@ -92,13 +133,12 @@ def plate(name: str, heading: str, figure: Figure, caption: str) -> Plate:
     png = base64.b64encode(rendered(figure, name, "png")).decode("ascii") if len(svg) > LARGE else ""
     if png and len(png) < len(svg):
         svg = ""
-    alt, caption = figure.get_suptitle().replace("\n", " "), caption.replace(" %", "\u00a0%")
-    return Plate(name, heading, alt, caption, svg, "" if svg else png)
+    return Plate(name, heading, said(figure), caption, svg, "" if svg else png, readings(figure))
 
 
 def _inlined(svg: str, name: str) -> str:
-    """Return the element of an SVG file, with identifiers that no other figure of the page has."""
-    return _renamed(svg[svg.index("<svg") :], name)
+    """Return the element of an SVG file, with colours that follow the page, and identifiers of its own."""
+    return _renamed(themed(svg[svg.index("<svg") :]), name)
 
 
 def marked(plate: Plate, mark: str) -> Plate:

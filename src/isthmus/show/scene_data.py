@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,6 @@ LARGEST = 32_767
 """Packed numbers are whole multiples of their unit up to this one; what lies below all of them stands for NaN."""
 QUANTILES = (0.05, 0.5, 0.95)
 DIGITS = 6
-
-
-def scene_json(scene: dict[str, Any]) -> str:
-    """Return a scene as JSON that may stand inside a script element."""
-    text = json.dumps(scene, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":  # so that nothing in it can end the element
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def tracking_scene(result: TrackingResult) -> dict[str, Any] | None:

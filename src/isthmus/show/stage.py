@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from isthmus.show.plots import image_shape
-from isthmus.show.scene_data import scene_json, tracking_scene
+from isthmus.show.scene_data import tracking_scene
 from isthmus.studies.scene import has_scene
 from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.tracking_result import TrackingResult
@@ -30,7 +30,7 @@ class Stage(NamedTuple):
     predicted: bool
     readout: str
     figures: Sequence[Moving]
-    scene: str
+    scene: dict[str, Any]
 
 
 def tracking_stage(result: TrackingResult, name: str = "stage") -> Stage | None:
@@ -51,7 +51,7 @@ def tracking_stage(result: TrackingResult, name: str = "stage") -> Stage | None:
             f"field alone; and what PCA with {_components(result)} leaves over."
         ),
         figures=[Moving(key, heading, caption) for key, (heading, caption) in _captions(result).items()],
-        scene=scene_json(scene),
+        scene=scene,
     )
 
 

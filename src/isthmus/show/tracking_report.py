@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from isthmus.show.plots import image_shape
-from isthmus.show.report import Page, Table, plate, write_page
+from isthmus.show.report import Equation, Page, Section, Table, plate, write_page
 from isthmus.show.stage import tracking_stage
 from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.tracking_result import TrackingResult
@@ -22,17 +22,33 @@ HEADINGS = {
     "latents": "The latents",
     "reconstructions": "The reconstructions",
 }
-
-
-EQUATIONS = """f(x) = ∫ a φ_E(⟨w, x⟩ + b) dρ    g(z) = ∫ c φ_D(⟨u, z⟩ + e) dν    x̂ = g(f(x))
-risk         R = ½ E‖x − x̂‖²
-mean field   ∂ₜρ = ∇·(ρ ξ_E ∇Ψ_E)    ∂ₜν = ∇·(ν ξ_D ∇Ψ_D)    Ψ_E = δR/δρ    Ψ_D = δR/δν
-SGD          θᵢ ← θᵢ − ε N ξ_E ∂ℓ/∂θᵢ    ωⱼ ← ωⱼ − ε N ξ_D ∂ℓ/∂ωⱼ    t = ε × steps
-sup-gap      max |R_N(t) − R(t)| over the recorded times t"""
+QUESTION = "Does a finite autoencoder follow its mean-field limit?"
+EQUATIONS = (
+    Equation(
+        "network",
+        r"f(x) = \int a\, \varphi_E(\langle w, x \rangle + b)\, d\rho, \quad "
+        r"g(z) = \int c\, \varphi_D(\langle u, z \rangle + e)\, d\nu, \quad \hat x = g(f(x))",
+    ),
+    Equation("risk", r"R = \tfrac12 \mathbb{E}\|x - \hat x\|^2"),
+    Equation(
+        "mean field",
+        r"\partial_t \rho = \nabla \cdot (\rho\, \xi_E \nabla \Psi_E), \quad "
+        r"\partial_t \nu = \nabla \cdot (\nu\, \xi_D \nabla \Psi_D), \quad "
+        r"\Psi_E = \tfrac{\delta R}{\delta \rho}, \quad \Psi_D = \tfrac{\delta R}{\delta \nu}",
+    ),
+    Equation(
+        "SGD",
+        r"\theta_i \leftarrow \theta_i - \varepsilon N \xi_E \tfrac{\partial \ell}{\partial \theta_i}, \quad "
+        r"\omega_j \leftarrow \omega_j - \varepsilon N \xi_D \tfrac{\partial \ell}{\partial \omega_j}, \quad "
+        r"t = \varepsilon \times \text{steps}",
+    ),
+    Equation("sup-gap", r"\max_t |R_N(t) - R(t)|"),
+)
 SYMBOLS = (
-    "ρ and ν are the laws of the neurons θ = (a, w, b) of the encoder and ω = (c, u, e) of the decoder; a network of "
-    "width N is the uniform law on its N neurons. ℓ is the risk on a minibatch, ε the step size, and ξ_E and ξ_D are "
-    "the rates. Gradient flow is the same network at step size 0."
+    r"$\rho$ and $\nu$ are the laws of the neurons $\theta = (a, w, b)$ of the encoder and $\omega = (c, u, e)$ of the "
+    r"decoder; a network of width $N$ is the uniform law on its $N$ neurons. $\ell$ is the risk on a minibatch, "
+    r"$\varepsilon$ the step size, and $\xi_E$ and $\xi_D$ are the rates. Gradient flow is the limit "
+    r"$\varepsilon \to 0$ for the same network. The sup-gap is over the recorded times."
 )
 
 
@@ -52,13 +68,15 @@ def tracking_page(result: TrackingResult, drawn: Mapping[str, Figure]) -> Page:
         ["width N", "gradient flow (step size 0)", *step_sizes],
         _gap_rows(result),
     )
+    lead, *others = [plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()]
+    answer, *findings = result.verdicts()
     return Page(
         title=f"tracking study, {study.data.described}, N = {', '.join(map(str, sorted(study.widths)))}",
-        heading="Does a finite autoencoder follow its mean-field limit?",
-        question=_question(result),
-        verdicts=result.verdicts(),
-        tables=[table],
-        plates=[plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()],
+        question=QUESTION,
+        answer=answer,
+        lead=lead,
+        findings=findings,
+        sections=[Section("Numbers", tables=[table]), *(Section(one.heading, plates=[one]) for one in others)],
         equations=EQUATIONS,
         symbols=SYMBOLS,
         command="track",
@@ -66,17 +84,6 @@ def tracking_page(result: TrackingResult, drawn: Mapping[str, Figure]) -> Page:
         version=data.attrs["isthmus"],
         machine=data.attrs["machine"],
         stage=tracking_stage(result),
-    )
-
-
-def _question(result: TrackingResult) -> str:
-    study = result.study
-    *narrower, widest = sorted(study.widths)
-    widths = f"{', '.join(map(str, narrower))} and {widest}" if narrower else f"{widest}"
-    return (
-        f"Do autoencoders with {widths} neurons a layer and a bottleneck of dimension {result.dataset.sizes['axis']}, "
-        f"trained on {study.data.described} by SGD in batches of {study.batch_size}, keep to the risk R(t) of the "
-        f"infinitely wide one up to t = {study.horizon:g}, and how does the gap depend on width and step size?"
     )
 
 

@@ -1,0 +1,132 @@
+"""The numbers behind a figure, with their places in it, so that a page can show those under the pointer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+
+from isthmus.show.mathematics import caption
+
+POINTS = 72.0
+"""Units of an SVG to an inch."""
+DIGITS = 5
+
+
+class Series(NamedTuple):
+    """Marks of one kind: where they are on their axes, and by label the values there: numbers, or pairs of bounds."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    values: Mapping[str, np.ndarray]
+
+
+class _Readable(Artist):
+    """A series that a reader can ask for; it draws nothing."""
+
+    def __init__(self, series: Series) -> None:
+        super().__init__()
+        self.series = series
+        self.set_in_layout(False)
+
+    def draw(self, renderer: object) -> None:
+        """Draw nothing."""
+
+
+def readable(axes: Axes, name: str, x: Any, y: Any, values: Mapping[str, Any]) -> None:
+    """Give the places (x, y) on axes values that a reader can ask for; where axes have any, they have no others.
+
+    Args:
+        axes: where the marks are.
+        name: what they are.
+        x: where they stand, shape (n,).
+        y: where they stand, shape (n,).
+        values: by label, shape (n,), or (n, 2) for the bounds of intervals.
+
+    """
+    arrays = {label: np.asarray(value) for label, value in values.items()}
+    axes.add_artist(_Readable(Series(name, np.asarray(x, float), np.asarray(y, float), arrays)))
+
+
+def readings(figure: Figure) -> list[dict[str, Any]]:
+    """Return the series of a figure as JSON can hold them; places are in the units of its SVG, from the upper left."""
+    found, height = [], POINTS * figure.get_figheight()
+    for axes in figure.axes:
+        for series in _series(axes):
+            places = axes.transData.transform(np.column_stack([series.x, series.y])) * POINTS / figure.dpi
+            shown = np.isfinite(places).all(axis=1)
+            if not shown.any():
+                continue
+            found.append(
+                {
+                    "name": caption(series.name),
+                    "panel": caption(axes.get_title()),
+                    "labels": [caption(label) for label in series.values],
+                    "places": [[round(x, 1), round(height - y, 1)] for x, y in places[shown]],
+                    "values": [_plain(value[shown]) for value in series.values.values()],
+                }
+            )
+    return found
+
+
+def json_element(content: Any) -> Markup:
+    """Return JSON that may stand inside a script element."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":  # so that nothing in it can end the element
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _series(axes: Axes) -> Iterator[Series]:
+    """Yield what was made readable, or else every line, bar and cloud that has a name."""
+    marked = [artist.series for artist in axes.artists if isinstance(artist, _Readable)]
+    if marked:
+        yield from marked
+        return
+    labels = (_label(axes, "x"), _label(axes, "y"))
+    for container in axes.containers:
+        if isinstance(container, ErrorbarContainer) and _named(container.get_label()):
+            line, _, bars = container.lines
+            ends = np.array([np.asarray(segment)[:, 1] for segment in bars[0].get_segments()])
+            yield _numbers(container.get_label(), labels, line.get_xydata(), {"interval": ends})
+    for line in axes.get_lines():
+        if _named(line.get_label()) and np.size(line.get_xdata()) > 1 and line.get_transform() == axes.transData:
+            yield _numbers(line.get_label(), labels, line.get_xydata())
+    for cloud in axes.collections:
+        offsets = np.asarray(cloud.get_offsets())
+        if _named(cloud.get_label()) and len(offsets) > 1:
+            yield _numbers(cloud.get_label(), labels, offsets)
+
+
+def _numbers(name: object, labels: tuple[str, str], places: Any, more: Mapping[str, np.ndarray] | None = None):
+    x, y = np.asarray(places, float).T
+    return Series(str(name), x, y, {labels[0]: x, labels[1]: y, **(more or {})})
+
+
+def _named(label: object) -> bool:
+    return bool(label) and not str(label).startswith("_")
+
+
+def _label(axes: Axes, side: str) -> str:
+    """Return the name of an axis, which may stand at another panel that shares it, or at the figure."""
+    siblings = [axes, *getattr(axes, f"get_shared_{side}_axes")().get_siblings(axes)]
+    names = [getattr(one, f"get_{side}label")() for one in siblings]
+    names.append(getattr(axes.get_figure(), f"get_sup{side}label")())
+    return next(filter(None, names), side)
+
+
+def _plain(values: np.ndarray) -> list[Any]:
+    """Return values with a few significant digits, None for what is no number."""
+    if values.ndim > 1:
+        return [_plain(row) for row in values]
+    if not np.issubdtype(values.dtype, np.number):
+        return values.tolist()
+    return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in values]
