@@ -28,7 +28,11 @@ class Stage {
       holder.replaceChildren();
       const svg = make(holder, "svg", { role: "img", width, "aria-label": figure.querySelector("h3").textContent });
       svg.classList.add("moving");
-      this.moves.push(DRAWERS[figure.dataset.figure](svg, this.scene, this.view, width));
+      const drawn = DRAWERS[figure.dataset.figure](svg, this.scene, this.view, width);
+      this.moves.push(drawn.move);
+      holder.series = drawn.series ?? (() => []);
+      if (!holder.told) tell(holder, () => holder.series());
+      holder.told = true;
     }
     this.draw();
     this.tell();
@@ -46,9 +50,9 @@ class Stage {
 
   tell() {
     const { risk, frames, networks } = this.scene, { network, step } = this.view, i = frames[this.target];
-    const name = networks[network].name, four = (value) => value.toPrecision(4).replace("-", "−");
+    const name = networks[network].name, four = (value) => number(value, 4);
     const spread = ([low, middle, high]) => [four(middle[i]), `${four(low[i])} to ${four(high[i])}`];
-    const rows = [[`mean field, t = ${short(this.times[this.target])}`, four(risk.limit[i]), `± ${short(risk.error[i], 1)}`], [`${name}, measured`, ...spread(risk.measured[network][step])]];
+    const rows = [[`mean field, t = ${short(this.times[this.target])}`, four(risk.limit[i]), `± ${number(risk.error[i], 2)}`], [`${name}, measured`, ...spread(risk.measured[network][step])]];
     if (risk.predicted) rows.push([`${name}, predicted`, ...spread(risk.predicted[network][step])]);
     rows.push(["PCA", four(risk.pca), ""]);
     this.section.querySelector(".readout").replaceChildren(...rows.map(([label, value, bounds]) => {
@@ -127,26 +131,28 @@ function direct(theatre) {
     width = window.innerWidth;
     build();
   });
-  dark.addEventListener("change", build);
 }
 
 const SAVED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight", "text-anchor", "visibility"];
+const VARIABLE = /var\(--[\w-]+, (#[0-9a-f]{6})\)/g;
 
-// The text of an SVG file that looks as the figure on the page does, which may take its colours from the page.
+// The text of an SVG file for white paper: colours as they are in the light, whatever the page is in now.
 function svgText(svg) {
   const copy = svg.cloneNode(true), box = svg.viewBox.baseVal;
+  copy.querySelector(".reading-ring")?.remove();
   copy.setAttribute("width", box.width);
   copy.setAttribute("height", box.height);
   if (svg.classList.contains("moving")) {
-    const originals = [...svg.querySelectorAll("*")];
+    document.documentElement.classList.add("paper");
+    const originals = [...svg.querySelectorAll("*:not(.reading-ring)")];
     [...copy.querySelectorAll("*")].forEach((element, i) => {
       const style = getComputedStyle(originals[i]);
       for (const name of SAVED) element.setAttribute(name, style.getPropertyValue(name));
     });
-    const paper = make(copy, "rect", { width: "100%", height: "100%", fill: getComputedStyle(svg.closest("figure")).backgroundColor });
-    copy.prepend(paper);
+    document.documentElement.classList.remove("paper");
+    copy.prepend(make(copy, "rect", { width: "100%", height: "100%", fill: "#ffffff" }));
   }
-  return new XMLSerializer().serializeToString(copy);
+  return new XMLSerializer().serializeToString(copy).replace(VARIABLE, "$1");
 }
 
 const svgAddress = (svg) => `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgText(svg))}`;
@@ -181,5 +187,13 @@ function offer(figure) {
   figure.querySelector("figcaption").before(row);
 }
 
+// Paper shows everything, and what was folded is folded again after it.
+function unfold() {
+  const folded = [...document.querySelectorAll("details:not([open])")];
+  for (const part of folded) part.open = true;
+  window.addEventListener("afterprint", () => folded.forEach((part) => { part.open = false; }), { once: true });
+}
+
+window.addEventListener("beforeprint", unfold);
 document.querySelectorAll(".theatre").forEach(direct);
 document.querySelectorAll("[data-save]").forEach(offer);

@@ -3,8 +3,7 @@
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
-const INK = "var(--ink)", SOFT = "var(--soft)", LINE = "var(--line)", RED = "var(--predicted)";
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const INK = "var(--ink)", SOFT = "var(--soft)", LINE = "var(--line)";
 
 function make(parent, tag, attributes = {}, text = "") {
   const element = document.createElementNS(SVG, tag);
@@ -18,11 +17,9 @@ function short(number, digits = 3) {
   return String(Number(Number(number).toPrecision(digits))).replace("-", "−");
 }
 
-// Colours of the plain figures are made for white paper; on a dark page they are mixed with white.
+// Colours of the plain figures are made for white paper; a dark page has others for them.
 function shade(color) {
-  if (!dark.matches || !color.startsWith("#")) return color;
-  const mixed = [1, 3, 5].map((at) => Math.round(0.55 * parseInt(color.slice(at, at + 2), 16) + 0.45 * 255));
-  return `rgb(${mixed.join(",")})`;
+  return color.startsWith("#") ? `var(--c-${color.slice(1)}, ${color})` : color;
 }
 
 const networkColor = (network) => (network.name === "mean field" ? INK : shade(network.color));
@@ -96,11 +93,11 @@ function riskDrawer(difference) {
     const origin = (i) => (difference ? risk.limit[i] : 0);
     const shifted = (values) => values.map((value, i) => value - origin(i));
     const limit = shifted(risk.limit), [low, middle, high] = measured.map(shifted);
-    const entries = [["mean field", INK, "4 2", 1.3]];
+    const entries = [["mean field", INK, "", 1.3]];
     if (view.measured) entries.push([`${network.name}: median, 5–95 %`, color, "", 4]);
-    if (predicted && view.predicted) entries.push(["predicted 5–95 %", RED, "", 1.3]);
+    if (predicted && view.predicted) entries.push(["predicted 5–95 %", color, "3 2", 1.3]);
     if (!difference) entries.push(["PCA", SOFT, "1 3", 1.3]);
-    const left = 52, right = width - 10, bottom = 214, top = legend(svg, entries, left, right);
+    const left = 62, right = width - 10, bottom = 214, top = legend(svg, entries, left, right);
     svg.setAttribute("viewBox", `0 0 ${width} 250`);
     const shown = [limit, low, high, ...(predicted ? [shifted(predicted[0]), shifted(predicted[2])] : [])].flat();
     shown.push(...(difference ? risk.error.flatMap((half) => [-half, half]) : [risk.pca]));
@@ -117,6 +114,7 @@ function riskDrawer(difference) {
       make(words, "text", { x: x(tick), y: bottom + 17, "text-anchor": "middle" }, short(tick));
     }
     make(words, "text", { x: (left + right) / 2, y: 246, "text-anchor": "middle" }, "time t = step size × steps");
+    make(words, "text", { transform: `translate(12,${(top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, difference ? "risk − R(t)" : "risk ½E‖x − x̂‖²");
     const points = (values) => values.map((value, i) => `${x(times[i]).toFixed(1)},${y(value).toFixed(1)}`);
     const band = (below, above) => [...points(below), ...points(above).reverse()].join(" ");
     const line = (values, attributes) => make(svg, "polyline", { points: points(values).join(" "), fill: "none", ...attributes });
@@ -128,12 +126,21 @@ function riskDrawer(difference) {
       line(middle, { class: "measured-median", stroke: color, "stroke-width": 2 });
     }
     if (predicted && view.predicted)
-      for (const edge of [predicted[0], predicted[2]]) line(shifted(edge), { class: "predicted-edge", stroke: RED, "stroke-width": 1.2 });
+      for (const edge of [predicted[0], predicted[2]]) line(shifted(edge), { class: "predicted-edge", stroke: color, "stroke-width": 1.4, "stroke-dasharray": "3 2" });
     if (!difference) make(svg, "line", { x1: left, x2: right, y1: y(risk.pca), y2: y(risk.pca), stroke: SOFT, "stroke-width": 1.3, "stroke-dasharray": "1 3" });
-    line(limit, { class: "limit", stroke: INK, "stroke-width": 1.3, "stroke-dasharray": "4 2" });
+    line(limit, { class: "limit", stroke: INK, "stroke-width": 1.3 });
     const cursor = make(svg, "line", { class: "cursor", y1: top, y2: bottom, stroke: INK, "stroke-width": 1 });
     const dot = make(svg, "circle", { class: "now", r: 3.5, fill: INK });
-    return (place) => {
+    const label = difference ? "risk − R(t)" : "risk";
+    const series = (name, values, more = {}) => ({
+      name, panel: "", labels: ["t", label, ...Object.keys(more)], places: values.map((value, i) => [x(times[i]), y(value)]),
+      values: [times, values, ...Object.values(more)],
+    });
+    const told = [series("mean field", limit)];
+    const ends = (below, above) => below.map((value, i) => [value, above[i]]);
+    if (view.measured) told.push(series(network.name, middle, { "5–95 %": ends(low, high) }));
+    if (predicted && view.predicted) told.push(series(`${network.name}, predicted`, shifted(predicted[1]), { "5–95 %": ends(shifted(predicted[0]), shifted(predicted[2])) }));
+    const move = (place) => {
       const before = Math.floor(place), share = place - before, after = Math.min(before + 1, scene.frames.length - 1);
       const [i, j] = [scene.frames[before], scene.frames[after]];
       const at = (1 - share) * x(times[i]) + share * x(times[j]);
@@ -141,6 +148,7 @@ function riskDrawer(difference) {
       dot.setAttribute("cx", at.toFixed(1));
       dot.setAttribute("cy", ((1 - share) * y(limit[i]) + share * y(limit[j])).toFixed(1));
     };
+    return { move, series: () => told };
   };
 }
 
@@ -184,16 +192,17 @@ function cloudDrawer(key) {
       const title = make(svg, "text", { x: start, y: top - 8, fill: color, "font-weight": 600 });
       const dots = [];
       const count = between(array, network, 0).length / stride;
-      const group = make(svg, "g", { class: "dots", "fill-opacity": weighted ? (dark.matches ? 0.7 : 0.5) : 0.85 });
+      const group = make(svg, "g", { class: "dots", "fill-opacity": weighted ? 0.6 : 0.85 });
       for (let i = 0; i < count; i++) {
         const fill = weighted ? color : shade((cloud.colors && cloud.colors[i]) || "#08519c");
         dots.push(make(group, "circle", { r: 2.4, fill }));
       }
-      return { network, title, dots, x, y };
+      return { network, title, dots, x, y, row: [] };
     });
-    return (place, time) => {
-      for (const { network, title, dots, x, y } of panels) {
-        const row = between(array, network, place);
+    const move = (place, time) => {
+      for (const panel of panels) {
+        const { network, title, dots, x, y } = panel, row = between(array, network, place);
+        panel.row = row;
         title.textContent = `${scene.networks[network].name}, t = ${short(time)}`;
         dots.forEach((dot, i) => {
           const at = stride * i, missing = Number.isNaN(row[at]);
@@ -205,6 +214,13 @@ function cloudDrawer(key) {
         });
       }
     };
+    const labels = [...(flat ? cloud.names.slice(0, 1) : cloud.names), ...(weighted ? ["outgoing length"] : [])];
+    const series = () => panels.map(({ network, row, x, y }) => {
+      const rows = Array.from({ length: row.length / stride }, (_, i) => row.slice(stride * i, stride * (i + 1))).filter(([first]) => !Number.isNaN(first));
+      const columns = weighted ? [0, 1, 2] : flat ? [0] : [0, 1];
+      return { name: scene.networks[network].name, panel: "", labels, places: rows.map((one) => [x(one[0]), y(one[1])]), values: columns.map((at) => rows.map((one) => one[at])) };
+    });
+    return { move, series };
   };
 }
 
@@ -244,18 +260,19 @@ function imageRows(svg, scene, view, width) {
     return { image, error };
   });
   [0, 1].forEach((row) => made[row].image.setAttribute("href", strip(between({ ...fixed, shape: [1, 2, ...fixed.shape.slice(1)] }, 0, row))));
-  made[1].error.textContent = short(pcaError);
+  made[1].error.textContent = number(pcaError);
   let seen = -1;
-  return (place, time) => {
+  const move = (place, time) => {
     const frame = Math.round(place);
     if (frame === seen) return;
     seen = frame;
     title.textContent = `t = ${short(time)}`;
     shown.forEach((network, i) => {
       made[2 + i].image.setAttribute("href", strip(between(moving, network, frame)));
-      made[2 + i].error.textContent = short(errors[network][frame]);
+      made[2 + i].error.textContent = number(errors[network][frame]);
     });
   };
+  return { move };
 }
 
 // One small panel for each point: rings are its features, lines what the methods make of them.
@@ -288,14 +305,21 @@ function featurePanels(svg, scene, view, width) {
     const pca = fixed.values.slice(examples * features);
     make(svg, "polyline", { points: points(pca), fill: "none", stroke: SOFT, "stroke-dasharray": "3 1" });
     const lines = colors.map((stroke) => make(svg, "polyline", { class: "reconstruction", fill: "none", stroke, "stroke-width": 1.4 }));
-    return { lines, points };
+    return { lines, points, place: (feature, value) => [x(feature), y(value)] };
   });
-  return (place, time) => {
-    const error = (i) => short(errors[shown[i]][Math.round(place)]);
-    title.textContent = `t = ${short(time)}; mean square errors: ${names[0]} ${error(0)}, ${names[1]} ${error(1)}, PCA ${short(pcaError)}`;
-    const values = shown.map((network) => between(moving, network, place));
+  let values = [];
+  const move = (place, time) => {
+    const error = (i) => number(errors[shown[i]][Math.round(place)]);
+    title.textContent = `t = ${short(time)}; mean square errors: ${names[0]} ${error(0)}, ${names[1]} ${error(1)}, PCA ${number(pcaError)}`;
+    values = shown.map((network) => between(moving, network, place));
     for (const { lines, points } of panels) lines.forEach((line, i) => line.setAttribute("points", points(values[i])));
   };
+  const series = () => [["data", fixed.values], ["PCA", fixed.values.slice(examples * features)], ...names.map((name, i) => [name, values[i]])].flatMap(([name, all]) =>
+    panels.map(({ place }, example) => {
+      const own = [...all.slice(example * features, (example + 1) * features)];
+      return { name, panel: `point ${example + 1}`, labels: ["feature", "scaled value"], places: own.map((value, i) => place(i, value)), values: [own.map((_, i) => called[i] ?? String(i + 1)), own] };
+    }));
+  return { move, series };
 }
 
 const DRAWERS = {
