@@ -10,7 +10,7 @@ import warnings
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from isthmus._errors import IsthmusError
 from isthmus._version import __version__
@@ -23,13 +23,36 @@ class Interrupted(Exception):
     """An interrupt, of which the message says what is left."""
 
 
-class _Once(TyperCommand):
+GROUPS = {
+    "Start here": ("demo",),
+    "Finite networks beside their infinite-width limit": ("track", "predict", "width"),
+    "The bottleneck, and the best that any network can do": ("bottleneck", "optimum"),
+    "Results": ("report",),
+}
+"""The commands in the order in which a newcomer needs them."""
+_PANEL_OF = {name: panel for panel, names in GROUPS.items() for name in names}
+EPILOG = (
+    "Begin with [bold]isthmus demo[/bold], then bring your own table: "
+    "[bold]isthmus track --data table.csv --latent-dim 2 --quick[/bold]"
+)
+
+
+class _Ordered(TyperGroup):
+    """The program, whose commands stand in the order of `GROUPS`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in that order."""
+        return sorted(super().list_commands(ctx), key=list(_PANEL_OF).index)
+
+
+class Command(TyperCommand):
     """A command that refuses a flag of one value that stands twice, of which one would be lost in silence.
 
     Flags of several values are taken whole, the last one of each: it replaces the list before it.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the line, unless a flag stands twice in it."""
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         seen: set[str | None] = set()
         for flag in order:
@@ -41,17 +64,23 @@ class _Once(TyperCommand):
 
 
 class _Program(typer.Typer):
-    """The program: each of its commands is a `_Once`."""
+    """The program: each of its commands is a `Command`, in its group of the help."""
 
     def command(self, *arguments: Any, **options: Any) -> Any:
-        return super().command(*arguments, **({"cls": _Once} | options))
+        def register(function: Any) -> Any:
+            usual = {"cls": Command, "rich_help_panel": _PANEL_OF[function.__name__]}
+            return super(_Program, self).command(*arguments, **(usual | options))(function)
+
+        return register
 
 
 app = _Program(
     name="isthmus",
+    cls=_Ordered,
     help="Mean-field learning dynamics of wide bottleneck autoencoders.",
+    epilog=EPILOG,
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -94,6 +123,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+
+
+def say(text: str) -> None:
+    """Print a line on standard error, at once."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _stop(message: str, code: int) -> None:

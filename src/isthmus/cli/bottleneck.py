@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.app import app
+from isthmus._words import interval, number
+from isthmus.cli.commands import study_command
 from isthmus.cli.options import (
+    NUMERICS,
     ActivationOption,
     Dask,
     Example,
@@ -21,29 +23,32 @@ from isthmus.cli.options import (
     Settings,
     StudyArgument,
     WeightDecay,
-    with_data_options,
+    option,
 )
-from isthmus.cli.output import Running, run_study, tell_data
-from isthmus.cli.values import study_values
+from isthmus.cli.output import Running, print_table, run_study, tell_data
+from isthmus.cli.values import study_of
 
 if TYPE_CHECKING:
     from isthmus.studies.bottleneck_result import BottleneckResult
 
 
-@app.command()
-@with_data_options
+@study_command(
+    "isthmus.studies.bottleneck:BottleneckStudy",
+    doing="solving bottlenecks of every dimension on random splits of the data.",
+    example="isthmus bottleneck --data wine --max-latent-dim 4 --quick",
+)
 def bottleneck(
     context: typer.Context,
     study: StudyArgument = None,
     example: Example = False,
-    max_latent_dim: Annotated[int | None, typer.Option(help="The largest dimension k of the bottleneck.")] = None,
+    max_latent_dim: Annotated[int | None, option(NUMERICS, help="The largest dimension k of the bottleneck.")] = None,
     activation: ActivationOption = None,
     method: Annotated[
-        str | None, typer.Option(help="horizon (the mean field at a time) or optimum (over measures).")
+        str | None, option(NUMERICS, help="horizon (the mean field at a time) or optimum (over measures).")
     ] = None,
     horizon: Horizon = None,
     weight_decay: WeightDecay = None,
-    splits: Annotated[int | None, typer.Option(help="Random splits into points to train on and held out.")] = None,
+    splits: Annotated[int | None, option(NUMERICS, help="Random splits into points to train on and held out.")] = None,
     settings: Settings = None,
     out: Out = None,
     as_json: Json = False,
@@ -54,29 +59,22 @@ def bottleneck(
     seed: SeedOption = None,
 ) -> None:
     """Solve bottlenecks of every dimension on random splits of the data, and suggest one of them."""
-    from isthmus.show.bottleneck_plots import bottleneck_figures
-    from isthmus.show.bottleneck_report import write_report
     from isthmus.studies.bottleneck import BottleneckStudy
     from isthmus.studies.bottleneck_result import bottleneck_curve
 
-    if example:
-        print(BottleneckStudy.example_toml(), end="")
-        return
-    question = BottleneckStudy(**study_values(context))
+    question = study_of(context, BottleneckStudy)
     _ = question.problems  # so that what is wrong with data or law is said before a folder is made
     tell_data(question, quiet, question.raw)
-    run_study(question, bottleneck_curve, bottleneck_figures, write_report, Running.of(context), tell=_print_curve)
+    run_study(question, bottleneck_curve, Running.of(context), tell=_print_curve)
 
 
 def _print_curve(result: BottleneckResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    others = ("training_risk", "pca_held_out_risk", "pca_training_risk")
 
-    table = Table(title="Mean risk ½E‖x − x̂‖² over splits; held out with its 95 % interval")
-    for name in ("k", "held out", "in training", "PCA, held out", "PCA, in training"):
-        table.add_column(name, justify="right")
-    for k in result.study.latent_dims:
-        others = ("training_risk", "pca_held_out_risk", "pca_training_risk")
-        cells = (f"{result.estimate(name, k).value:.3g}" for name in others)
-        table.add_row(str(k), str(result.estimate("held_out_risk", k)), *cells)
-    Console().print(table)
+    def row(k: int) -> list[str]:
+        held_out = result.estimate("held_out_risk", k)
+        means = [number(result.estimate(name, k).value) for name in others]
+        return [str(k), number(held_out.value), interval(held_out.lower, held_out.upper), *means]
+
+    headings = ("k", "held out", "95 % CI", "training", "PCA held out", "PCA training")
+    print_table("Mean risk ½E‖x − x̂‖² over splits", headings, map(row, result.study.latent_dims))

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.app import app
+from isthmus.cli.commands import study_command
 from isthmus.cli.options import (
+    NUMERICS,
     ActivationOption,
     Dask,
     Example,
@@ -22,14 +23,17 @@ from isthmus.cli.options import (
     StudyArgument,
     WeightDecay,
     Widths,
-    with_data_options,
+    option,
 )
 from isthmus.cli.output import Running, run_study, tell_data
-from isthmus.cli.values import study_values
+from isthmus.cli.values import study_of
 
 
-@app.command()
-@with_data_options
+@study_command(
+    "isthmus.studies.expressivity:ExpressivityStudy",
+    doing="finding the best infinitely wide autoencoder, and how close finite ones come.",
+    example="isthmus optimum --data wine --latent-dim 2 --weight-decay 0.003 --quick",
+)
 def optimum(
     context: typer.Context,
     study: StudyArgument = None,
@@ -37,7 +41,7 @@ def optimum(
     latent_dim: LatentDim = None,
     activation: ActivationOption = None,
     weight_decay: WeightDecay = None,
-    radius: Annotated[float | None, typer.Option(help="Keep neurons in a ball of this radius.")] = None,
+    radius: Annotated[float | None, option(NUMERICS, help="Keep neurons in a ball of this radius.")] = None,
     widths: Widths = None,
     settings: Settings = None,
     out: Out = None,
@@ -49,14 +53,9 @@ def optimum(
     seed: SeedOption = None,
 ) -> None:
     """Find the best infinitely wide autoencoder, certify it, and say how close networks of each width come."""
-    from isthmus.show.expressivity_plots import expressivity_figures
-    from isthmus.show.expressivity_report import write_report
     from isthmus.studies.expressivity import ExpressivityStudy
     from isthmus.studies.expressivity_result import expressivity_curve
 
-    if example:
-        print(ExpressivityStudy.example_toml(), end="")
-        return
-    question = ExpressivityStudy(**study_values(context))
+    question = study_of(context, ExpressivityStudy)
     tell_data(question, quiet, question.problem.data)  # what is wrong with it is said before a folder is made
-    run_study(question, expressivity_curve, expressivity_figures, write_report, Running.of(context))
+    run_study(question, expressivity_curve, Running.of(context))

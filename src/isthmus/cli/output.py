@@ -1,45 +1,21 @@
-"""What commands show and leave: progress on standard error, tables and sentences on standard output, and a folder."""
+"""What commands leave: the answer, findings and tables on standard output, and a folder with everything."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from isthmus.cli.app import Interrupted
+from isthmus._words import counted
+from isthmus.cli.app import Interrupted, say
+from isthmus.cli.progress import with_progress
 
 if TYPE_CHECKING:
-    from isthmus.studies.tracking import TrackingStudy
-
-
-def with_progress(task: Any, quiet: bool) -> Any:
-    """Run ``task(progress)`` with one bar for each stage, on standard error."""
-    if quiet:
-        return task(None)
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:<38}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bars = Progress(*columns, console=Console(stderr=True))
-    stages: dict[str, Any] = {}
-
-    def progress(stage: str, done: int, total: int) -> None:
-        if not stages:  # and not before, so that what is refused leaves one line alone
-            bars.start()
-        if stage not in stages:
-            stages[stage] = bars.add_task(stage, total=total)
-        bars.update(stages[stage], completed=done, total=total)
-
-    try:
-        return task(progress)
-    finally:
-        if stages:
-            bars.stop()
+    from isthmus.studies.study import Study
 
 
 def tell_data(study: Any, quiet: bool, data: Any) -> None:
@@ -56,34 +32,39 @@ def tell_data(study: Any, quiet: bool, data: Any) -> None:
     if quiet or not is_file(study.data.source):
         return
     said = f"{data.size:,} points in {data.dim:,} dimensions from {study.data.described}"
-    print("Data: " + "; ".join([said, *data.notes]), file=sys.stderr)
+    say("Data: " + "; ".join([said, *data.notes]))
 
 
-def print_table(study: TrackingStudy, title: str, cell: Callable[[int, float], str]) -> None:
-    """Print a cell for each width and step size, 0 included."""
+def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table of cells that are words already, which no terminal of 80 columns wraps: numbers to the right."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    step_sizes = (0.0, *study.step_sizes)
-    table = Table(title=title)
-    table.add_column("width N", justify="right")
-    for step_size in step_sizes:
-        table.add_column(f"step size {step_size:g}", justify="right")
-    for width in study.widths:
-        table.add_row(str(width), *(cell(width, step_size) for step_size in step_sizes))
-    Console().print(table)
+    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
 
 
-def print_lines(verdicts: list[str], places: dict[str, Path]) -> None:
-    """Print sentences, and where things are."""
+def print_findings(result: Any) -> None:
+    """Print the answer of a study, then what else was found."""
     from rich.console import Console
+    from rich.padding import Padding
 
-    console = Console()
-    for verdict in verdicts:
-        console.print(f"• {verdict}", highlight=False, markup=False)
+    console = Console(highlight=False, markup=False)
+    console.print(result.answer(), style="bold")
     console.print()
+    for verdict in result.verdicts():
+        console.print(Padding(f"• {verdict}", (0, 0, 0, 2)))
+
+
+def print_places(places: dict[str, Path]) -> None:
+    """Print where things are."""
     for name, place in places.items():
-        console.print(f"{name}: {place}", highlight=False, markup=False, soft_wrap=True)
+        print(f"{name}: {place}")
 
 
 class Running(NamedTuple):
@@ -115,10 +96,8 @@ class Running(NamedTuple):
 
 
 def run_study(
-    study: Any,
+    study: Study,
     run: Callable[..., Any],
-    draw: Callable[[Any], Any],
-    report: Callable[[Any, Any, Path], object],
     running: Running,
     tell: Callable[[Any], None] | None = None,
 ) -> None:
@@ -126,39 +105,63 @@ def run_study(
 
     Args:
         study: what to run.
-        run: called as ``run(study, workers=…, executor=…, folder=…, resume=…, progress=…)``.
-        draw: returns the figures of a result by name.
-        report: called as ``report(result, figures, path)``.
+        run: called as ``run(study, workers=…, executor=…, folder=…, resume=…, progress=…)``; its result has an entry in
+            `isthmus.show.pages.PAGES`, which draws it and writes its page.
         running: where and how.
-        tell: prints what comes before the sentences.
+        tell: prints tables, after the answer and the findings.
 
     """
-    from isthmus.show.plots import save_figures
     from isthmus.studies.executors import keep_compiled_programs
-    from isthmus.studies.folder import finished_jobs
+    from isthmus.studies.folder import finished_on
 
     keep_compiled_programs()
     folder = running.folder
-    try:
-        with _executor(running) as options:
-            options |= {"folder": folder, "resume": running.resume}
-            result = with_progress(lambda progress: run(study, **options, progress=progress), running.quiet)
-    except KeyboardInterrupt:
-        kept = finished_jobs(folder)
-        raise Interrupted(
-            f"Interrupted; {kept} finished jobs are kept in '{folder}': the same command with --resume goes on."
-            if kept
-            else "Interrupted; no results were written."
-        ) from None
-    drawn = draw(result)
-    save_figures(drawn, folder / "figures")
-    report(result, drawn, folder / "report.html")
+    finished = finished_on(folder)
+    result = _result(study, run, running)
+    if finished is not None and not running.quiet:
+        say(
+            f"This study was finished on {finished:%Y-%m-%d at %H:%M}; its results are shown. Choose another folder "
+            f"with --out, or delete '{folder}' to run it again."
+        )
+    _leave(result, folder)
     if running.as_json:
         print(json.dumps(result.summary() | {"folder": str(folder)}, allow_nan=False))
         return
+    print_findings(result)
     if tell is not None:
         tell(result)
-    print_lines(result.verdicts(), {"Report": folder / "report.html", "Numbers": folder / "results.nc"})
+    print_places({"Report": folder / "report.html", "Numbers": folder / "results.nc"})
+
+
+def _result(study: Study, run: Callable[..., Any], running: Running) -> Any:
+    """Run a study; an interrupt says what is kept."""
+    from isthmus.studies.folder import finished_jobs
+
+    try:
+        with _executor(running) as options:
+            options |= {"folder": running.folder, "resume": running.resume}
+            return with_progress(lambda progress: run(study, **options, progress=progress), running.quiet)
+    except KeyboardInterrupt:
+        kept = finished_jobs(running.folder)
+        verb = "is" if kept == 1 else "are"
+        raise Interrupted(
+            f"Interrupted; {counted(kept, 'finished job')} {verb} kept in '{running.folder}': the same command with "
+            "--resume goes on."
+            if kept
+            else "Interrupted; no results were written."
+        ) from None
+
+
+def _leave(result: Any, folder: Path) -> None:
+    """Write the figures and the report of a result."""
+    from isthmus.show.pages import PAGES
+    from isthmus.show.plots import save_figures
+    from isthmus.show.report import write_page
+
+    draw, page = PAGES[type(result)]
+    drawn = draw(result)
+    save_figures(drawn, folder / "figures")
+    write_page(page(result, drawn), folder / "report.html")
 
 
 @contextlib.contextmanager

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isthmus.cli.app import app
+from isthmus._words import interval, number, percent, setting
+from isthmus.cli.commands import study_command
 from isthmus.cli.options import (
+    NUMERICS,
     ActivationOption,
     BatchSize,
     Confidence,
@@ -25,6 +28,7 @@ from isthmus.cli.options import (
     Quiet,
     Records,
     Resume,
+    Runs,
     SamplingOption,
     SeedOption,
     Settings,
@@ -33,12 +37,14 @@ from isthmus.cli.options import (
     StudyArgument,
     Widths,
     Workers,
-    with_data_options,
+    option,
 )
-from isthmus.cli.output import Running, print_lines, print_table, run_study, tell_data, with_progress
-from isthmus.cli.values import study_values
+from isthmus.cli.output import Running, print_places, print_table, run_study, tell_data
+from isthmus.cli.progress import with_progress
+from isthmus.cli.values import quickened, study_of
 
 if TYPE_CHECKING:
+    from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult
 
 DEMO: dict[str, Any] = {
@@ -59,7 +65,11 @@ DEMO: dict[str, Any] = {
 """The study of ``isthmus demo``: large enough to mean something, small enough for a minute or two on two cores."""
 
 
-@app.command()
+@study_command(
+    "isthmus.studies.tracking:TrackingStudy",
+    doing="training networks of three widths on handwritten digits, beside their infinite-width limit.",
+    example="isthmus demo --out first-look",
+)
 def demo(
     context: typer.Context,
     out: Out = None,
@@ -70,13 +80,19 @@ def demo(
     quiet: Quiet = False,
     seed: SeedOption = None,
 ) -> None:
-    """Track autoencoders of three widths on scikit-learn's digits: a minute or two on two cores."""
-    values = DEMO if seed is None else DEMO | {"seed": seed}
-    _run_study(values, Running.of(context))
+    """See the theorem at work: networks of three widths approach their infinite-width limit, in under a minute."""
+    from isthmus.studies.tracking import TrackingStudy
+
+    values: dict[str, Any] = DEMO if seed is None else DEMO | {"seed": seed}
+    study = TrackingStudy(**values)
+    _run_tracking(quickened(context, study), Running.of(context))
 
 
-@app.command()
-@with_data_options
+@study_command(
+    "isthmus.studies.tracking:TrackingStudy",
+    doing="comparing networks trained by SGD with their infinite-width limit.",
+    example="isthmus track --data wine --widths 64,256,1024 --step-sizes 0.1 --quick",
+)
 def track(
     context: typer.Context,
     study: StudyArgument = None,
@@ -91,8 +107,8 @@ def track(
     sampling: SamplingOption = None,
     horizon: Horizon = None,
     records: Records = None,
-    runs: Annotated[int | None, typer.Option(help="Runs for each width and step size.")] = None,
-    flow_runs: Annotated[int | None, typer.Option(help="How many of them are also followed at step size 0.")] = None,
+    runs: Runs = None,
+    flow_runs: FlowRuns = None,
     confidence: Confidence = None,
     particles: Particles = None,
     settings: Settings = None,
@@ -105,16 +121,16 @@ def track(
     seed: SeedOption = None,
 ) -> None:
     """Measure how closely networks trained by SGD follow the mean-field limit, over widths, step sizes and seeds."""
-    if example:
-        from isthmus.studies.tracking import TrackingStudy
+    from isthmus.studies.tracking import TrackingStudy
 
-        print(TrackingStudy.example_toml(), end="")
-        return
-    _run_study(study_values(context), Running.of(context))
+    _run_tracking(study_of(context, TrackingStudy), Running.of(context))
 
 
-@app.command()
-@with_data_options
+@study_command(
+    "isthmus.studies.tracking:TrackingStudy",
+    doing="predicting the law of finite networks, without training any.",
+    example="isthmus predict --data wine --widths 64,256 --tolerance 0.01 --quick",
+)
 def predict(
     context: typer.Context,
     study: StudyArgument = None,
@@ -131,7 +147,7 @@ def predict(
     confidence: Confidence = None,
     particles: Particles = None,
     tolerance: Annotated[
-        float | None, typer.Option(help="Also say how wide a network keeps its sup-gap within this tolerance.")
+        float | None, option(NUMERICS, help="Also say how wide a network keeps its sup-gap within this tolerance.")
     ] = None,
     settings: Settings = None,
     out: Out = None,
@@ -141,36 +157,39 @@ def predict(
     seed: SeedOption = None,
 ) -> None:
     """Predict the law of finite networks from one mean-field solve, without training any of them."""
-    _run_prediction(study_values(context), tolerance, out or Path("isthmus-predict"), as_json, workers, quiet)
-
-
-def _run_study(values: dict[str, Any], running: Running) -> None:
-    from isthmus.show.plots import figures
-    from isthmus.show.tracking_report import write_report
     from isthmus.studies.tracking import TrackingStudy
+
+    _run_prediction(
+        study_of(context, TrackingStudy), tolerance, out or Path("isthmus-predict"), as_json, workers, quiet
+    )
+
+
+def _run_tracking(study: TrackingStudy, running: Running) -> None:
     from isthmus.studies.tracking_result import track as run
 
-    study = TrackingStudy(**values)
     problem = study.problem  # so that what is wrong with the data or the law is said before a folder is made
     tell_data(study, running.quiet, problem.data)
-    run_study(study, run, figures, write_report, running, tell=_print_gaps)
+    run_study(study, run, running, tell=_print_gaps)
 
 
 def _print_gaps(result: TrackingResult) -> None:
+    level = result.level
+
+    def row(width: int, step_size: float) -> list[str]:
+        steps = {"step_size": step_size} if step_size else {}
+        found = result.estimate("gap_quantile" if step_size else "flow_gap_quantile", level=level, width=width, **steps)
+        assert found is not None
+        bounds = "too few runs" if math.isnan(found.lower) else interval(found.lower, found.upper)
+        return [str(width), setting(step_size) if step_size else "gradient flow", number(found.value), bounds]
+
     study = result.study
-
-    def cell(width: int, step_size: float) -> str:
-        where = {"level": study.confidence, "width": width}
-        if step_size == 0:
-            return str(result.estimate("flow_gap_quantile", **where))
-        return str(result.estimate("gap_quantile", step_size=step_size, **where))
-
-    title = f"{100 * study.confidence:g} % quantile of the sup-gap max |R_N(t) − R(t)|, with 95 % interval"
-    print_table(study, title, cell)
+    what = "Median" if level == 0.5 else f"{percent(level)} quantile"
+    rows = (row(width, step_size) for width in study.widths for step_size in (0.0, *study.step_sizes))
+    print_table(f"{what} of the sup-gap max |R_N(t) − R(t)|", ("width", "step size", "sup-gap", "95 % CI"), rows)
 
 
 def _run_prediction(
-    values: dict[str, Any], tolerance: float | None, folder: Path, as_json: bool, workers: int | None, quiet: bool
+    study: TrackingStudy, tolerance: float | None, folder: Path, as_json: bool, workers: int | None, quiet: bool
 ) -> None:
     from isthmus import _checks
     from isthmus.dynamics.parallel import number_of_workers
@@ -179,9 +198,7 @@ def _run_prediction(
     from isthmus.studies.prediction import predict as run
     from isthmus.studies.prediction import refuse_unpredictable
     from isthmus.studies.store import claim_folder, save_prediction
-    from isthmus.studies.tracking import TrackingStudy
 
-    study = TrackingStudy(**values)
     refuse_unpredictable(study)
     tell_data(study, quiet, study.problem.data)
     if tolerance is not None:
@@ -195,11 +212,18 @@ def _run_prediction(
     if as_json:
         print(json.dumps(result.summary() | {"widths_for": answers, "folder": str(folder)}, allow_nan=False))
         return
-    cell = lambda width, step_size: f"{result.quantile(width, step_size):.3g}"  # noqa: E731
-    print_table(study, f"Predicted {100 * study.confidence:g} % quantile of the sup-gap max |R_N(t) − R(t)|", cell)
+    rows = (
+        [str(width), setting(step_size) if step_size else "gradient flow", number(result.quantile(width, step_size))]
+        for width in study.widths
+        for step_size in (0.0, *study.step_sizes)
+    )
+    title = f"Predicted {percent(study.confidence)} quantile of the sup-gap max |R_N(t) − R(t)|"
+    print_table(title, ("width", "step size", "sup-gap"), rows)
     wide = [
         f"For a sup-gap within {tolerance:g} with {100 * study.confidence:g} % confidence at step size "
         f"{answer['step_size']:g}: " + (f"N={answer['width']}." if answer["width"] else f"{answer['why']}.")
         for answer in answers
     ]
-    print_lines([*result.verdicts(), *wide], {"Numbers": folder / "prediction.nc", "Figures": folder / "figures"})
+    for sentence in [*result.verdicts(), *wide]:
+        print(f"• {sentence}")
+    print_places({"Numbers": folder / "prediction.nc", "Figures": folder / "figures"})

@@ -2,26 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from isthmus._errors import ArgumentError, StudyFileError
+from isthmus._errors import ArgumentError, ArgumentTypeError, StudyFileError
+
+if TYPE_CHECKING:
+    from isthmus.studies.study import Study
+
+Kind = TypeVar("Kind", bound="Study")
+_ARGUMENT = re.compile("Argument '([^']+)'")
 
 
-def study_values(context: typer.Context) -> dict[str, Any]:
+def study_of(context: typer.Context, kind: type[Kind]) -> Kind:
+    """Return the study that a command is asked for: by a file, overridden by flags and ``--set``, and ``--quick``."""
+    return quickened(context, kind(**study_values(context, kind)))
+
+
+def quickened(context: typer.Context, study: Kind) -> Kind:
+    """Return a study, or with ``--quick`` a cheap one in which what flags set stays as it is."""
+    return study.quick(keep=_given(context, type(study))) if context.params["quick"] else study
+
+
+def study_values(context: typer.Context, kind: type[Study]) -> dict[str, Any]:
     """Return what the study file says, overridden by a command's flags, read by name, and by ``--set``."""
-    given = context.params
-    flags = {key: given[flag] for flag, key in STUDY_KEYS.items() if given.get(flag) is not None}
-    for name, parse in PARSED.items():
-        if name in flags:
-            flags[name] = parse(flags[name])
-    values = _read_study(given["study"]) if given["study"] is not None else {}
-    for key, value in (flags | _assignments(given["settings"] or [])).items():
+    file = context.params["study"]
+    values = _read_study(file) if file is not None else {}
+    for key, value in _given(context, kind).items():
         _assign(values, key, value)
     return values
+
+
+def _given(context: typer.Context, kind: type[Study]) -> dict[str, Any]:
+    """Return the values of flags and of ``--set`` by dotted key."""
+    given = context.params
+    flags = {
+        key: PARSED[flag](given[flag]) if flag in PARSED else given[flag]
+        for flag, key in STUDY_KEYS.items()
+        if given.get(flag) is not None and key.split(".")[0] in kind.model_fields
+    }
+    return flags | _assignments(given.get("settings") or [])
+
+
+@contextlib.contextmanager
+def in_flags(context: typer.Context) -> Iterator[None]:
+    """Name what is refused in the terms of the command line: the flag that brought it, or else the key."""
+    try:
+        yield
+    except (ArgumentError, ArgumentTypeError) as error:
+        flags = {flag for flag in STUDY_KEYS if context.params.get(flag) is not None}
+        raise type(error)(_ARGUMENT.sub(lambda found: _as_typed(found[1], flags), str(error))) from error
+
+
+def _as_typed(name: str, flags: set[str]) -> str:
+    """Return what the user calls an argument: the flag that was given for it, or the key of a study file."""
+    for flag in flags:
+        if name in (flag, STUDY_KEYS[flag]):
+            return f"--{flag.replace('_', '-')}"
+    return name if name.startswith("--") else f"'{name}'"
 
 
 def _read_study(path: Path) -> dict[str, Any]:
@@ -62,7 +105,8 @@ def _one_or_pair(name: str, text: str) -> float | list[float]:
 
 SAME_KEYS = (
     "activation", "batch_size", "confidence", "flow_runs", "horizon", "max_latent_dim", "method", "particles", "radius",
-    "records", "runs", "sampling", "seed", "splits", "step_size", "step_sizes", "weight_decay", "widths",
+    "records", "runs", "sampling", "seed", "splits", "step_size", "step_sizes", "tolerance", "weight_decay",
+    "widths",
 )  # fmt: skip
 DATA_KEYS = (
     "max_points", "scale", "columns", "drop", "label", "header", "separator", "decimal", "missing",

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.app import app
+from isthmus.cli.commands import study_command
 from isthmus.cli.options import (
+    NUMERICS,
     ActivationOption,
     BatchSize,
     Confidence,
@@ -21,28 +22,34 @@ from isthmus.cli.options import (
     Settings,
     StudyArgument,
     Workers,
-    with_data_options,
+    option,
 )
-from isthmus.cli.output import print_lines, tell_data, with_progress
-from isthmus.cli.values import study_values
+from isthmus.cli.output import tell_data
+from isthmus.cli.progress import with_progress
+from isthmus.cli.values import study_of
 
 
-@app.command()
-@with_data_options
+@study_command(
+    "isthmus.studies.width:WidthStudy",
+    doing="finding the smallest width whose risk stays within a tolerance of infinite width.",
+    example="isthmus width --data wine --tolerance 0.02 --quick",
+)
 def width(
     context: typer.Context,
     study: StudyArgument = None,
     example: Example = False,
     tolerance: Annotated[
-        float | None, typer.Option(help="How far the risk may be from that of infinite width.")
+        float | None, option(NUMERICS, help="How far the risk may be from that of infinite width.")
     ] = None,
     confidence: Confidence = None,
     latent_dim: LatentDim = None,
     activation: ActivationOption = None,
     horizon: Horizon = None,
-    step_size: Annotated[float | None, typer.Option(help="Step size of SGD; 0, the default, is gradient flow.")] = None,
+    step_size: Annotated[
+        float | None, option(NUMERICS, help="Step size of SGD; 0, the default, is gradient flow.")
+    ] = None,
     batch_size: BatchSize = None,
-    runs: Annotated[int | None, typer.Option(help="Networks that are trained to check the answer.")] = None,
+    runs: Annotated[int | None, option(NUMERICS, help="Networks that are trained to check the answer.")] = None,
     settings: Settings = None,
     as_json: Json = False,
     workers: Workers = None,
@@ -53,13 +60,7 @@ def width(
     from isthmus.dynamics.parallel import number_of_workers
     from isthmus.studies.width import WidthStudy, recommend_width
 
-    if example:
-        print(WidthStudy.example_toml(), end="")
-        return
-    values = study_values(context)
-    if tolerance is not None:
-        values["tolerance"] = tolerance
-    question = WidthStudy(**values)
+    question = study_of(context, WidthStudy)
     names = ("tolerance", "confidence", "horizon", "step_size", "batch_size", "records", "runs", "particles", "seed")
     options = {name: getattr(question, name) for name in names}
     problem, workers = question.build(), number_of_workers(workers)
@@ -70,4 +71,5 @@ def width(
     if as_json:
         print(json.dumps(found.summary(), allow_nan=False))
     else:
-        print_lines(found.verdicts(), {})
+        for verdict in found.verdicts():
+            print(f"• {verdict}")

@@ -28,11 +28,14 @@ from isthmus import _checks
 from isthmus._errors import TrivialLimitWarning, WorkerError
 from isthmus.dynamics.parallel import Progress, number_of_workers
 from isthmus.studies.folder import Home, home
+from isthmus.studies.forecast import Forecast, Watcher
 from isthmus.studies.packing import Packed, packed, unpacked
-from isthmus.studies.study import StageProgress, Study, stage
+from isthmus.studies.study import StageProgress, Study
 
 THREADS = "isthmus-job"
 """How the names of threads begin on which jobs run."""
+TICK = 1.0
+"""Seconds between two looks at the time that is left."""
 
 
 class Job(NamedTuple):
@@ -91,8 +94,8 @@ def studied(
         work: what to do.
         assembled: makes the dataset of the results of all jobs.
         executor, workers, progress: as in `conducted`.
-        folder: the home of the study, or None to keep nothing.
-        resume: go on where an earlier run in this folder ended.
+        folder: the home of the study, or None to keep nothing; results that stand there are read, not made again.
+        resume: go on where an interrupted run in this folder ended.
 
     """
     number_of_workers(workers)
@@ -103,7 +106,7 @@ def studied(
     if folder is None:
         return assembled(conducted(work, executor=executor, workers=workers, progress=progress))
     with home(folder, work.study, resume=resume) as place:
-        if resume and place.is_finished:
+        if place.is_finished:
             return place.results()
         found = conducted(work, executor=executor, workers=workers, keeper=place, progress=progress)
         dataset = assembled(found)
@@ -126,7 +129,7 @@ def conducted(
         executor: where to do it; by default on threads of this process.
         workers: how many jobs at once; by default one for each processor.
         keeper: keeps finished jobs, and knows those of an earlier run, which are not done again.
-        progress: called as ``progress(stage, done, total)``.
+        progress: called as ``progress(stage, done, total)``; a `Watcher` is also told how long it will take.
 
     Raises:
         WorkerError: where a worker died.
@@ -136,10 +139,10 @@ def conducted(
     workers = number_of_workers(workers)
     jobs = {job.name: job for job in work.jobs()}
     done = {} if keeper is None else keeper.read(list(jobs))
-    tally = _Tally(list(jobs.values()), progress)
+    waiting = [job for job in spread(list(jobs.values())) if job.name not in done]
+    tally = _Tally(list(jobs.values()), Forecast(waiting, workers, len(done)), progress)
     for name in done:
         tally.add(jobs[name])
-    waiting = [job for job in spread(list(jobs.values())) if job.name not in done]
     running: dict[Future[Packed], Job] = {}
     with _pool(executor, workers, running) as pool:
         while waiting or running:
@@ -152,8 +155,10 @@ def conducted(
                     task = functools.partial(_done, work, job, given, workers, tally.inside(job))
                 else:
                     task = functools.partial(_done_elsewhere, work, job, given)
+                tally.begin(job)
                 running[pool.submit(task)] = job
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            finished, _ = wait(running, tally.patience, FIRST_COMPLETED)
+            tally.tick()
             failures = []
             for future in sorted(finished, key=lambda future: running[future].name):
                 job = running.pop(future)
@@ -165,7 +170,7 @@ def conducted(
                 if keeper is not None:
                     keeper.write(job.name, result)
                 done[job.name] = result
-                tally.add(job)
+                tally.end(job)
             if failures:
                 raise failures[0]
     return {name: unpacked(done[name]) for name in jobs}
@@ -219,15 +224,37 @@ def _is_death(error: BaseException) -> bool:
 
 
 class _Tally:
-    """The progress of stages, counted up as jobs end."""
+    """The progress of stages and the forecast, kept up as jobs begin and end."""
 
-    def __init__(self, jobs: Sequence[Job], progress: StageProgress | None) -> None:
-        self._progress = progress
+    def __init__(self, jobs: Sequence[Job], forecast: Forecast, progress: StageProgress | None) -> None:
+        self._forecast, self._progress = forecast, progress
+        self._watcher = progress if isinstance(progress, Watcher) else None
         self._totals: dict[str, int] = {}
         for job in jobs:
             self._totals[job.stage] = self._totals.get(job.stage, 0) + job.units
         self._done = dict.fromkeys(self._totals, 0)
         self._told: set[str] = set()
+        if self._watcher is not None:
+            self._watcher.begin(forecast)
+
+    @property
+    def patience(self) -> float | None:
+        """How long to wait for a job before the next look at the time that is left."""
+        return None if self._watcher is None else TICK
+
+    def tick(self) -> None:
+        """Show what is left."""
+        if self._watcher is not None:
+            self._watcher.tick()
+
+    def begin(self, job: Job) -> None:
+        """Note that a job is running."""
+        self._forecast.begin(job)
+
+    def end(self, job: Job) -> None:
+        """Count a job that was done in this run."""
+        self._forecast.end(job)
+        self.add(job)
 
     def add(self, job: Job) -> None:
         """Count a finished job, unless it has told its progress from the inside."""
@@ -240,4 +267,10 @@ class _Tally:
         if self._progress is None or not job.tells:
             return None
         self._told.add(job.name)
-        return stage(self._progress, job.stage)
+        show = self._progress
+
+        def progress(done: int, total: int) -> None:
+            self._forecast.inside(job, done / total)
+            show(job.stage, done, total)
+
+        return progress

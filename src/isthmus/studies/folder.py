@@ -8,16 +8,19 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from isthmus import _checks
 from isthmus._errors import ArgumentError, StudyFileError
 from isthmus._files import read_arrays, write_arrays, write_atomically
 from isthmus._version import __version__
+from isthmus._words import counted
 from isthmus.studies.packing import Packed, unpacked
-from isthmus.studies.study import Study
+from isthmus.studies.study import FORMAT, Study
 
 try:
     import fcntl
@@ -51,8 +54,17 @@ class Home:
         return (self.folder / RESULTS_FILE).exists()
 
     def results(self) -> xr.Dataset:
-        """Return the results of the finished study."""
-        return read_dataset(self.folder / RESULTS_FILE)
+        """Return the results of the finished study.
+
+        Raises:
+            StudyFileError: where they can't be read, or were written in another format.
+
+        """
+        path = self.folder / RESULTS_FILE
+        dataset = read_dataset(path)
+        if not np.array_equal(dataset.attrs.get("format", 0), FORMAT):
+            raise StudyFileError(f"Results '{path}' are not of format {FORMAT}; delete them to compute them again.")
+        return dataset
 
     def read(self, names: Sequence[str]) -> dict[str, Packed]:
         """Return those of the named jobs that are kept here.
@@ -114,12 +126,18 @@ def home(folder: str | Path, study: Study, *, resume: bool) -> Iterator[Home]:
         ours, kept = Home(place, study), finished_jobs(place)
         if kept and not resume and not ours.is_finished:
             raise StudyFileError(
-                f"Output folder '{place}' holds {kept} finished jobs of this study, which was interrupted: go on with "
-                "--resume (resume=True), or choose another with --out."
+                f"Output folder '{place}' holds {counted(kept, 'finished job')} of this study, which was interrupted: "
+                "go on with --resume (resume=True), or choose another with --out."
             )
         if not resume:
             ours.forget_jobs()
         yield ours
+
+
+def finished_on(folder: Path) -> datetime | None:
+    """Return when the study in a folder was finished, None where it wasn't."""
+    path = folder / RESULTS_FILE
+    return datetime.fromtimestamp(path.stat().st_mtime) if path.is_file() else None
 
 
 def finished_jobs(folder: Path) -> int:

@@ -1,0 +1,90 @@
+"""How long a study will take: the estimates of its jobs, corrected by how long the finished ones took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from isthmus.studies.engine import Job
+
+TRUST = 0.1
+"""The part of a study after which what its jobs took weighs as much as what was estimated."""
+NEARLY = 0.9
+"""How far a job that doesn't tell its progress is held to be, at most, while it runs."""
+
+
+class Forecast:
+    """What is done and what is left of the jobs of a study, in seconds of one core.
+
+    Attributes:
+        jobs: what was to do when the run began.
+        workers: how many jobs are done at once.
+        kept: how many jobs an earlier run has left finished.
+
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], workers: int, kept: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.jobs, self.workers, self.kept = list(jobs), workers, kept
+        self._clock, self._start = clock, clock()
+        self._total = sum(job.seconds for job in jobs)
+        self._finished = 0.0
+        self._running: dict[str, tuple[Job, float]] = {}
+        self._shares: dict[str, float] = {}
+
+    def begin(self, job: Job) -> None:
+        """Note that a job is running."""
+        self._running[job.name] = job, self._clock()
+
+    def inside(self, job: Job, share: float) -> None:
+        """Note how far a running job is, from 0 to 1."""
+        self._shares[job.name] = share
+
+    def end(self, job: Job) -> None:
+        """Note that a job is done."""
+        self._running.pop(job.name, None)
+        self._finished += job.seconds
+
+    @property
+    def share(self) -> float:
+        """The part of the estimated work that is done, from 0 to 1."""
+        return min(1.0, self._done() / self._total) if self._total else 1.0
+
+    @property
+    def left(self) -> float:
+        """Seconds until the study is done, at the pace so far."""
+        done, elapsed = self._done(), self._clock() - self._start
+        prior = TRUST * self._total
+        pace = (elapsed * self.workers + prior) / (done + prior) if self._total else 1.0
+        return max(0.0, self._total - done) * pace / self.workers
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self._start
+
+    def _done(self) -> float:
+        now = self._clock()
+        return self._finished + sum(self._part(job, now - began) for job, began in list(self._running.values()))
+
+    def _part(self, job: Job, elapsed: float) -> float:
+        if job.name in self._shares:
+            return self._shares[job.name] * job.seconds
+        return min(elapsed, NEARLY * job.seconds)
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """A progress that also shows how long a study will take."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that a stage of the study has come so far."""
+
+    def begin(self, forecast: Forecast) -> None:
+        """Take the forecast of the jobs that are about to run; it changes as they do."""
+
+    def tick(self) -> None:
+        """Show what is left: called about once a second."""
