@@ -18,6 +18,7 @@ from isthmus.cli.options import (
     Confidence,
     Dask,
     Example,
+    FlowRuns,
     Horizon,
     Json,
     LatentDim,
