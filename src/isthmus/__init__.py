@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from isthmus.dynamics.closures import linear_closure
     from isthmus.dynamics.mean_field import solve_mean_field
     from isthmus.dynamics.network_flow import gradient_flow
+    from isthmus.dynamics.pilot import recorded_times
     from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
     from isthmus.dynamics.sgd import train
     from isthmus.estimator.autoencoder import MeanFieldAutoencoder
@@ -43,11 +44,13 @@ if TYPE_CHECKING:
     from isthmus.studies.expressivity import ExpressivityStudy
     from isthmus.studies.expressivity_result import ExpressivityResult, expressivity_curve
     from isthmus.studies.intrinsic_dimension import intrinsic_dimension
-    from isthmus.studies.prediction import PredictionResult, predict
+    from isthmus.studies.prediction_result import PredictionResult, predict
+    from isthmus.studies.prediction_study import PredictionStudy
     from isthmus.studies.store import load_result
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult, track
-    from isthmus.studies.width import WidthRecommendation, WidthStudy, recommend_width
+    from isthmus.studies.width import WidthStudy
+    from isthmus.studies.width_result import WidthResult, find_width, recommend_width
     from isthmus.theory.best_network import best_networks
     from isthmus.theory.certificates import Certificate
     from isthmus.theory.coupling import Coupling, couple
@@ -81,6 +84,7 @@ _HOMES = {
     "dynamics.closures": ("linear_closure",),
     "dynamics.mean_field": ("solve_mean_field",),
     "dynamics.network_flow": ("gradient_flow",),
+    "dynamics.pilot": ("recorded_times",),
     "dynamics.results": ("MeanFieldPath", "TrainingRuns"),
     "dynamics.sgd": ("train",),
     "estimator.autoencoder": ("MeanFieldAutoencoder",),
@@ -90,13 +94,15 @@ _HOMES = {
     "studies.expressivity": ("ExpressivityStudy",),
     "studies.expressivity_result": ("ExpressivityResult", "expressivity_curve"),
     "studies.intrinsic_dimension": ("intrinsic_dimension",),
-    "studies.prediction": ("PredictionResult", "predict"),
+    "studies.prediction_result": ("PredictionResult", "predict"),
+    "studies.prediction_study": ("PredictionStudy",),
     "studies.store": ("load_result",),
     "studies.tracking": ("TrackingStudy",),
     "studies.tracking_result": ("TrackingResult", "track"),
     "theory.coupling": ("Coupling", "couple"),
     "theory.finite_width": ("FiniteWidthLaw", "predict_finite_width"),
-    "studies.width": ("WidthRecommendation", "WidthStudy", "recommend_width"),
+    "studies.width": ("WidthStudy",),
+    "studies.width_result": ("WidthResult", "find_width", "recommend_width"),
     "theory.best_network": ("best_networks",),
     "theory.certificates": ("Certificate",),
     "theory.expressivity": ("Expressivity", "expressivity"),

@@ -1,7 +1,6 @@
 """The description of a tracking study: its grid of times, its TOML, and what it refuses."""
 
 import tomllib
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,32 +10,13 @@ from hypothesis import strategies as st
 import isthmus as im
 
 thorough = settings(max_examples=30, deadline=None, derandomize=True)
-decimals = st.integers(1, 60).map(lambda value: value / 200)
 
 
-def units(time: float, step_size: float) -> Fraction:
-    """Return time / step size of the decimals that a person reads."""
-    return Fraction(repr(time)) / Fraction(repr(step_size))
-
-
-@thorough
-@given(step_sizes=st.sets(decimals, min_size=1, max_size=3), multiple=st.integers(1, 300), records=st.integers(1, 50))
-def test_times_are_multiples_of_all_step_sizes_up_to_the_horizon(step_sizes, multiple, records):
-    exact = [Fraction(repr(step_size)) for step_size in step_sizes]
-    unit = next(k * exact[0] for k in range(1, 10**6) if all((k * exact[0] / e).denominator == 1 for e in exact))
-    horizon = float(multiple * unit)
-    times = im.TrackingStudy(step_sizes=sorted(step_sizes), horizon=horizon, records=records).times
-    assert times[0] == 0 and times[-1] == horizon
-    assert all(units(time, step_size).denominator == 1 for time in times.tolist() for step_size in step_sizes)
-    assert len(times) == min(multiple, records) + 1
-    gaps = [Fraction(repr(b)) - Fraction(repr(a)) for a, b in zip(times[:-1].tolist(), times[1:].tolist(), strict=True)]
-    assert min(gaps) > 0 and max(gaps) - min(gaps) <= unit
-
-
-def test_times_are_spread_evenly():
-    study = im.TrackingStudy(step_sizes=[0.1, 0.25], horizon=20.0, records=4)
-    assert study.times.tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]
-    assert im.TrackingStudy(step_sizes=[0.1], horizon=0.3, records=40).times.tolist() == [0.0, 0.1, 0.2, 0.3]
+def test_times_are_spread_as_asked():
+    common = {"step_sizes": [0.1, 0.25], "horizon": 20.0, "records": 4}
+    assert im.TrackingStudy(**common, spacing="even").times.tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]
+    assert im.TrackingStudy(**common).times.tolist() == im.Problem.times(20.0, 4, step_size=[0.1, 0.25]).tolist()
+    assert im.TrackingStudy(**common).times.tolist() == [0.0, 0.5, 1.5, 6.0, 20.0]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +72,7 @@ def test_the_moving_picture_has_the_snapshots_and_more_of_the_beginning(multiple
 
 def test_snapshots_stand_near_an_eighth_and_a_half():
     study = im.TrackingStudy(step_sizes=[0.5], horizon=80.0, records=40)
-    assert study.snapshot_times.tolist() == [0.0, 10.0, 40.0, 80.0]
+    assert study.snapshot_times.tolist() == [0.0, 10.0, 41.5, 80.0]
 
 
 @thorough

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +24,7 @@ from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import GradientDescent, Motion, Optimizer
 from isthmus.core.rates import Rate
+from isthmus.core.recorded_times import LearningCurve, Spacing, recorded_times
 from isthmus.core.saddle_point import saddle_point
 
 FEW_POINTS, FEW_NEURONS, LARGEST_SYSTEM = 512, 512, 500
@@ -228,6 +230,37 @@ class Problem:
             return network
         turned = correction if basis is None else correction.in_axes(basis)
         return turned.of(network).in_precision(np.dtype(network.encoder.bias.dtype))
+
+    @staticmethod
+    def times(
+        horizon: float,
+        records: int = 40,
+        *,
+        step_size: float | Sequence[float] | None = None,
+        spacing: Spacing = "log",
+        follow: LearningCurve | None = None,
+    ) -> np.ndarray:
+        """Return times to record a path at: 0, the horizon, and others between them, shape (T,).
+
+        Args:
+            horizon: the last time.
+            records: how many times after 0; fewer where there are fewer steps.
+            step_size: ε of SGD, or several: every time is then an exact multiple of each, as `train` asks for.
+            spacing: 'log', from a thousandth of the horizon (or one step) on, which shows a fast start and a slow end
+                alike; 'even'.
+            follow: a learning curve of this problem up to the horizon, such as a `MeanFieldPath` of few particles, on
+                whose bends the times then lie more densely; `recorded_times` solves for one.
+
+        Raises:
+            ArgumentError: where the horizon is no multiple of the step size, or an argument breaks its rule.
+
+        Example:
+            >>> import isthmus as im
+            >>> im.Problem.times(10.0, records=5, step_size=0.01).tolist()
+            [0.0, 0.01, 0.06, 0.32, 1.78, 10.0]
+
+        """
+        return recorded_times(horizon, records, step_size, spacing, follow)
 
     def objective(self, network: Autoencoder) -> float:
         """Return the risk on the population plus the penalty of weight decay (without an entropy)."""

@@ -10,12 +10,12 @@ import numpy as np
 from isthmus import _checks
 from isthmus.core import rates
 from isthmus.core.problem import Problem
+from isthmus.core.recorded_times import LARGEST_NUMBER_OF_STEPS
 
 StepSize = float | Callable[[float], float]
 """A constant step size ε, or ε(t) as a function of mean-field time."""
 
 LONGEST_CHUNK = 256
-LARGEST_NUMBER_OF_STEPS = 100_000_000
 
 
 class StepPlan(NamedTuple):

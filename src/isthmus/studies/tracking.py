@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -13,13 +11,13 @@ from pydantic import Field, model_validator
 from isthmus import _checks
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
+from isthmus.core.recorded_times import Spacing, distinct, recorded_times
 from isthmus.core.specification import Count, Positive, Seed
 from isthmus.dynamics.batches import Sampling, check_sampling
 from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.dynamics.sgd import check_memory_of_networks
-from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
 from isthmus.studies.study import Study
 
 FRAMES = 13
@@ -49,6 +47,7 @@ class TrackingStudy(Study):
     sampling: Sampling | None = Field(None, description="by default with replacement, or one pass for a stream")
     horizon: Positive = 100.0
     records: Count = Field(40, description="how many times, after 0, the risk is recorded at")
+    spacing: Spacing = Field("log", description="of these times: 'log' from a thousandth of the horizon on, or 'even'")
     runs: int = Field(32, ge=2, description="independent runs for each width and step size")
     flow_runs: int = Field(16, ge=2, description="how many of them are also followed at step size 0")
     confidence: float = Field(0.9, gt=0, lt=1, description="1 − δ: the quantile of the sup-gap that is reported")
@@ -94,24 +93,9 @@ class TrackingStudy(Study):
 
     @functools.cached_property
     def times(self) -> np.ndarray:
-        """The recorded times: 0 and multiples of all step sizes up to the horizon, spread evenly."""
-        unit = functools.reduce(_common_multiple, map(_fraction, self.step_sizes))
-        units = _fraction(self.horizon) / unit
-        steps = _fraction(self.horizon) / min(map(_fraction, self.step_sizes))
-        if steps > LARGEST_NUMBER_OF_STEPS:
-            rule = f"be within {LARGEST_NUMBER_OF_STEPS:,} steps of every step size"
-            _checks.refuse("horizon", rule, self.horizon)
-        if units.denominator != 1:
-            below = max(1, math.floor(units)) * unit
-            _checks.refuse(
-                "horizon",
-                f"be a multiple of every step size, so of {float(unit):g}",
-                self.horizon,
-                f"the nearest are {float(below):g} and {float(below + unit):g}",
-            )
-        records = min(self.records, int(units))  # there are no more multiples of all step sizes
-        marks = np.unique(np.rint(np.linspace(0, int(units), records + 1)).astype(int))
-        return np.array([float(int(mark) * unit) for mark in marks])
+        """The recorded times: 0 and multiples of all step sizes up to the horizon."""
+        with _checks.renamed("step_size", "step_sizes"):
+            return recorded_times(self.horizon, self.records, self.step_sizes, self.spacing)
 
     @property
     def levels(self) -> list[float]:
@@ -128,10 +112,10 @@ class TrackingStudy(Study):
     def scene_times(self) -> np.ndarray:
         """Times of the moving picture: early ones lie closer, and those of the snapshots are among them."""
         last = len(self.times) - 1
-        frames = np.arange(min(FRAMES, last + 1))
-        spread = np.rint(last * (frames / max(1, len(frames) - 1)) ** 2).astype(int)
-        places = np.minimum(np.maximum(spread, frames), last)
-        return np.union1d(self.times[places], self.snapshot_times)
+        frames = min(FRAMES - 1, last)
+        wanted = self.horizon * (np.arange(1, frames + 1) / frames) ** 3
+        places = distinct(np.interp(wanted, self.times, np.arange(last + 1)), last).astype(int)
+        return np.union1d(self.times[[0, *places]], self.snapshot_times)
 
     def mean_field_path(self, workers: int | None, progress: Progress | None) -> MeanFieldPath:
         """Solve the mean field of the study."""
@@ -147,12 +131,3 @@ class TrackingStudy(Study):
             workers=workers,
             progress=progress,
         )
-
-
-def _fraction(value: float) -> Fraction:
-    """Return the decimal that a person wrote (0.1 is 1/10, not its binary neighbour)."""
-    return Fraction(repr(float(value)))
-
-
-def _common_multiple(a: Fraction, b: Fraction) -> Fraction:
-    return Fraction(math.lcm(a.numerator * b.denominator, b.numerator * a.denominator), a.denominator * b.denominator)
