@@ -634,7 +634,8 @@ def calls() -> list[Call]:
             },
         ),
         jobs("track", im.track, im.TrackingStudy(**TRACKING)),
-        study("predict", im.predict, im.TrackingStudy(**TRACKING)),
+        jobs("predict", im.predict, im.PredictionStudy(**TRACKING)),
+        jobs("find_width", im.find_width, im.WidthStudy(data={"source": "wine"}, tolerance=0.1, runs=2, particles=16)),
         jobs(
             "bottleneck_curve",
             im.bottleneck_curve,
@@ -698,9 +699,9 @@ WIDTH_OF_LAW = {label: value for label, value in WIDTH.items() if label not in (
 FINITE_WIDTH = {label: value for label, value in WIDTH.items() if label != "many"}
 RETURNED = {
     "Autoencoder", "BottleneckResult", "Certificate", "Diagnosis", "ExpressivityResult", "PredictionResult", "Resized",
-    "Saddle", "Status", "TrackingResult", "WidthRecommendation",
+    "Saddle", "Status", "TrackingResult", "WidthResult",
 }  # fmt: skip
 """What is returned, never made by hand, and has no method that takes an argument of the kinds above."""
-STUDIES = {"BottleneckStudy", "ExpressivityStudy", "TrackingStudy", "WidthStudy"}
+STUDIES = {"BottleneckStudy", "ExpressivityStudy", "PredictionStudy", "TrackingStudy", "WidthStudy"}
 """Descriptions, whose every key is tried as TOML."""
 WITHOUT_ARGUMENTS = {"GradientDescent"}

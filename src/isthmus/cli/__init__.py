@@ -3,7 +3,7 @@
 Heavy imports wait inside the commands, so that ``--version`` and ``--help`` answer at once.
 """
 
-from isthmus.cli import bottleneck, optimum, report, tracking, width
+from isthmus.cli import bottleneck, optimum, predict, report, tracking, width
 from isthmus.cli.app import app, main, program
 
-__all__ = ["app", "bottleneck", "main", "optimum", "program", "report", "tracking", "width"]
+__all__ = ["app", "bottleneck", "main", "optimum", "predict", "program", "report", "tracking", "width"]

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from isthmus._words import interval, number, percent
 from isthmus.cli.commands import study_command
 from isthmus.cli.options import (
     NUMERICS,
+    TRAINING,
     ActivationOption,
     BatchSize,
-    Confidence,
+    Dask,
     Example,
     Horizon,
     Json,
     LatentDim,
+    LawOption,
+    Out,
+    Particles,
+    Processes,
     Quiet,
+    Records,
+    Resume,
     SeedOption,
     Settings,
+    StepSize,
+    Strength,
     StudyArgument,
-    Workers,
     option,
 )
-from isthmus.cli.output import tell_data
-from isthmus.cli.progress import with_progress
+from isthmus.cli.output import Running, print_table, run_study, tell_data
 from isthmus.cli.values import study_of
+
+if TYPE_CHECKING:
+    from isthmus.studies.width_result import Checked, WidthResult
 
 
 @study_command(
@@ -39,37 +49,52 @@ def width(
     study: StudyArgument = None,
     example: Example = False,
     tolerance: Annotated[
-        float | None, option(NUMERICS, help="How far the risk may be from that of infinite width.")
+        float | None, option(TRAINING, metavar="RISK", help="How far the risk may be from that of infinite width.")
     ] = None,
-    confidence: Confidence = None,
+    confidence: Annotated[
+        float | None, option(TRAINING, metavar="FRACTION", help="Share of networks that are to stay within it.")
+    ] = None,
     latent_dim: LatentDim = None,
     activation: ActivationOption = None,
+    law: LawOption = None,
+    strength: Strength = None,
     horizon: Horizon = None,
-    step_size: Annotated[
-        float | None, option(NUMERICS, help="Step size of SGD; 0, the default, is gradient flow.")
-    ] = None,
+    step_size: StepSize = None,
     batch_size: BatchSize = None,
-    runs: Annotated[int | None, option(NUMERICS, help="Networks that are trained to check the answer.")] = None,
+    records: Records = None,
+    runs: Annotated[
+        int | None, option(NUMERICS, metavar="RUNS", help="Networks trained at the width, and at half of it.")
+    ] = None,
+    particles: Particles = None,
     settings: Settings = None,
+    out: Out = None,
     as_json: Json = False,
-    workers: Workers = None,
+    workers: Processes = None,
+    dask: Dask = None,
+    resume: Resume = False,
     quiet: Quiet = False,
     seed: SeedOption = None,
 ) -> None:
-    """Recommend the smallest width that keeps to the infinite one, and train networks to check it."""
-    from isthmus.dynamics.parallel import number_of_workers
-    from isthmus.studies.width import WidthStudy, recommend_width
+    """Find the smallest width whose risk stays within a tolerance of infinite width, and train networks to check it."""
+    from isthmus.studies.prediction import refuse_unpredictable
+    from isthmus.studies.width import WidthStudy
+    from isthmus.studies.width_result import find_width
 
-    question = study_of(context, WidthStudy)
-    names = ("tolerance", "confidence", "horizon", "step_size", "batch_size", "records", "runs", "particles", "seed")
-    options = {name: getattr(question, name) for name in names}
-    problem, workers = question.build(), number_of_workers(workers)
-    tell_data(question, quiet, problem.data)
-    found = with_progress(
-        lambda progress: recommend_width(problem, **options, workers=workers, progress=progress), quiet
-    )
-    if as_json:
-        print(json.dumps(found.summary(), allow_nan=False))
-    else:
-        for verdict in found.verdicts():
-            print(f"• {verdict}")
+    question, running = study_of(context, WidthStudy), Running.of(context)
+    problem = question.problem  # so that what is wrong with the data or the law is said before a folder is made
+    refuse_unpredictable("study", problem)
+    tell_data(question, running.quiet, problem.data)
+    run_study(question, find_width, running, tell=_print_widths)
+
+
+def _print_widths(result: WidthResult) -> None:
+    from isthmus.studies.statistics import CONFIDENCE
+
+    def row(one: Checked) -> list[str]:
+        bounds = interval(one.quantile.lower, one.quantile.upper) if one.quantile.has_interval else "too few runs"
+        share = f"{one.inside:,} of {one.runs:,}"
+        return [f"{one.width:,}", share, number(one.quantile.value), bounds, number(one.predicted_quantile)]
+
+    title = f"{result.asked_share} quantile of the sup-gap max |R_N(t) − R(t)|"
+    headings = ("width", "within the tolerance", "sup-gap", f"{percent(CONFIDENCE)} CI", "predicted")
+    print_table(title, headings, [row(result.half), row(result.recommended)])

@@ -16,7 +16,9 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
 from isthmus.theory.certificates import Certificate
 from isthmus.theory.expressivity import Expressivity
+from isthmus.theory.finite_width import FiniteWidthLaw, Influence
 from isthmus.theory.optimum import Optimum
+from isthmus.theory.prediction import Noise
 
 KINDS: dict[str, Any] = {
     kind.__name__: kind
@@ -24,6 +26,7 @@ KINDS: dict[str, Any] = {
         *(Autoencoder, NeuronMeasure, Status),
         *(MeanFieldPath, TrainingRuns),
         *(Certificate, Expressivity, Optimum),
+        *(FiniteWidthLaw, Influence, Noise),
     )
 }
 """Whose fields may be packed, and who may be made of them."""

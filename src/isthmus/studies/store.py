@@ -16,11 +16,13 @@ from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.expressivity import ExpressivityStudy
 from isthmus.studies.expressivity_result import ExpressivityResult
 from isthmus.studies.folder import RESULTS_FILE, claim_folder, read_dataset, write_dataset
+from isthmus.studies.prediction_result import PredictionResult
+from isthmus.studies.prediction_study import PredictionStudy
 from isthmus.studies.study import FORMAT, Study
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.studies.tracking_result import TrackingResult
-
-PREDICTION_FILE = "prediction.nc"
+from isthmus.studies.width import WidthStudy
+from isthmus.studies.width_result import WidthResult
 
 
 class Result(Protocol):
@@ -40,19 +42,17 @@ class Result(Protocol):
 KINDS: dict[str, tuple[type[Study], Callable[[Any, xr.Dataset], Any]]] = {
     "isthmus bottleneck study": (BottleneckStudy, BottleneckResult),
     "isthmus expressivity study": (ExpressivityStudy, ExpressivityResult),
+    "isthmus prediction study": (PredictionStudy, PredictionResult),
     "isthmus tracking study": (TrackingStudy, TrackingResult),
+    "isthmus width study": (WidthStudy, WidthResult),
 }
 """Study and result by the title of a dataset."""
 
 
 def save_result(folder: Path, result: Result) -> None:
     """Write the study and its results to a folder, which is claimed first."""
-    _save(folder, result, RESULTS_FILE)
-
-
-def save_prediction(folder: Path, result: Result) -> None:
-    """Write the study and its predicted law to a folder, which is claimed first."""
-    _save(folder, result, PREDICTION_FILE)
+    claim_folder(folder, result.study)
+    write_dataset(folder / RESULTS_FILE, result.dataset)
 
 
 def load_result(folder: str | Path) -> Any:
@@ -86,8 +86,3 @@ def load_result(folder: str | Path) -> Any:
     if why is not None:
         raise StudyFileError(f"Results '{path}' don't fit their study: {why}.")
     return loaded
-
-
-def _save(folder: Path, result: Result, name: str) -> None:
-    claim_folder(folder, result.study)
-    write_dataset(folder / name, result.dataset)

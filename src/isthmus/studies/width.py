@@ -1,32 +1,38 @@
-"""How wide is wide enough: the smallest width whose risk keeps to the limit, with a check by simulation."""
+"""The width study: the smallest width whose risk stays within a tolerance of the limit, and networks that check it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
-from pydantic import Field
-from scipy.stats import binomtest
+from pydantic import Field, model_validator
 
 from isthmus import _checks
-from isthmus._version import __version__
-from isthmus.core.data import as_finite_data
-from isthmus.core.laws import aligned_law
+from isthmus._errors import ArgumentError, NumericalError
 from isthmus.core.problem import Problem
+from isthmus.core.quadrature import check_quadrature
+from isthmus.core.recorded_times import recorded_times
 from isthmus.core.specification import Count, DataSpecification, NonNegative, Positive, Seed
-from isthmus.dynamics.mean_field import solve_mean_field
+from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
 from isthmus.dynamics.network_flow import gradient_flow
-from isthmus.dynamics.parallel import check_number_of_jobs
-from isthmus.dynamics.sgd import train
-from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
-from isthmus.studies.statistics import CONFIDENCE
-from isthmus.studies.study import StageProgress, Study, stage
-from isthmus.theory.finite_width import predict_finite_width
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs
+from isthmus.dynamics.results import MeanFieldPath
+from isthmus.dynamics.sgd import check_memory_of_networks, train
+from isthmus.studies.engine import Job
+from isthmus.studies.study import Study
+from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
 
 SMALL = 32
 """Below this width leading order is not to be relied on: smaller answers are raised to it."""
+ROLES = ("recommended", "half")
+"""Which of the two widths that are checked."""
+RUNS_OF_A_JOB = 8
+LAW_PARTICLES, LAW_SAMPLES = 256, 16
+CANDIDATES = 13
+"""Widths at which the predicted quantile is kept, from a quarter of the recommended one to four times it."""
 
 
 class WidthStudy(Study):
@@ -39,198 +45,166 @@ class WidthStudy(Study):
 
     """
 
+    QUICK: ClassVar[Mapping[str, Any]] = {"data.max_points": 100, "horizon": 10.0, "runs": 16, "particles": 256}
+
     data: DataSpecification = DataSpecification(source="digits", max_points=256)  # pyright: ignore[reportCallIssue]
     tolerance: Positive = Field(0.01, description="of the sup-gap max |R_N(t) − R(t)|")
-    confidence: float = Field(0.9, gt=0, lt=1, description="with which the sup-gap is to be within it")
-    horizon: Positive = 20.0
-    records: Count = Field(20, description="how many times, after 0, the risk is recorded at")
-    step_size: NonNegative = Field(0.0, description="of SGD; 0 is gradient flow")
+    confidence: float = Field(0.9, gt=0, lt=1, description="share of networks that are to stay within it")
+    horizon: Positive = Field(20.0, description="last time, in mean-field time")
+    records: Count = Field(20, description="recorded times after 0")
+    step_size: NonNegative = Field(0.0, description="of SGD, in mean-field time; 0 is gradient flow")
     batch_size: Count = Field(8, description="of SGD")
-    runs: int = Field(64, ge=2, description="networks that are trained at the recommended width, and at half of it")
+    runs: int = Field(64, ge=2, description="networks trained at the recommended width, and at half of it")
     particles: Count = Field(512, description="mean field: particles a side (a power of 2)")
     seed: Seed = 0
 
+    @model_validator(mode="after")
+    def _consistent(self) -> WidthStudy:
+        check_quadrature("sobol", self.particles)
+        check_number_of_jobs("runs", self.runs, 8 * self.records)
+        _ = self.times
+        return self
 
-@dataclass(frozen=True)
-class Checked:
-    """A width with what is predicted of it and what runs did.
+    @functools.cached_property
+    def times(self) -> np.ndarray:
+        """The recorded times, at ends of steps."""
+        return recorded_times(self.horizon, self.records, self.step_size or None)
 
-    Attributes:
-        width: N.
-        predicted_quantile, measured_quantile: of the sup-gap, at the confidence asked for.
-        within: share of runs whose sup-gap is within the tolerance.
-        lower, upper: 95 % interval of the probability of that (Clopper and Pearson).
-
-    """
-
-    width: int
-    predicted_quantile: float
-    measured_quantile: float
-    within: float
-    lower: float
-    upper: float
+    @functools.cached_property
+    def problem(self) -> Problem:
+        """The problem that the study describes, built once."""
+        return self.build()
 
 
 @dataclass(frozen=True)
-class WidthRecommendation:
-    """The smallest width within a tolerance, and how it did.
+class WidthWork:
+    """What a width study has computed: the mean field, the law of its networks, and networks of two widths.
+
+    The widths are known when the law is, so that jobs of networks are named by their role.
 
     Attributes:
-        width: N.
-        tolerance, confidence, horizon, step_size, batch_size: what was asked.
-        runs: networks trained at each width.
-        recommended, half: the width and half of it, each with prediction and runs.
-        warning: what the predicted law says of its own range, None for nothing.
+        study: what is asked.
+        given: a problem that stands in the place of the one that the study describes.
 
     """
 
-    width: int
-    tolerance: float
-    confidence: float
-    horizon: float
-    step_size: float
-    batch_size: int | None
-    runs: int
-    recommended: Checked
-    half: Checked
-    warning: str | None
+    study: WidthStudy
+    given: Problem | None = None
 
     @property
-    def confirmed(self) -> bool:
-        """Whether the confidence asked for lies within, or below, the interval that the runs leave."""
-        return self.recommended.upper >= self.confidence
+    def problem(self) -> Problem:
+        """The problem whose networks are asked about."""
+        return self.study.problem if self.given is None else self.given
 
-    def verdicts(self) -> list[str]:
-        """Return what was found, in sentences."""
-        steps = (
-            f"SGD at step size {self.step_size:g}, batch size {self.batch_size}" if self.step_size else "gradient flow"
-        )
-        share = f"{100 * self.confidence:g} %"
-        sentences = [
-            f"N={self.width}: the smallest width at which {share} of networks are predicted to keep within "
-            f"{self.tolerance:g} of the infinitely wide one's risk up to t={self.horizon:g} under {steps}."
-        ]
-        for name, one in (("that width", self.recommended), ("half of it", self.half)):
-            sentences.append(
-                f"Of {self.runs} networks of {name}, N={one.width}, {100 * one.within:.0f} % do "
-                f"[{100 * one.lower:.0f}, {100 * one.upper:.0f}]; the {share} quantile of the sup-gap is "
-                f"{one.measured_quantile:.3g}, predicted {one.predicted_quantile:.3g}."
+    def check_memory(self) -> None:
+        """Refuse settings whose arrays can't fit in memory."""
+        study, dim = self.study, self.problem.dim
+        _checks.memory("batch_size", study.batch_size, 4 * study.batch_size * dim)
+        check_memory_of_particles(self.problem, "particles", study.particles, np.dtype(np.float64))
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs: the path, the law, and blocks of networks of either width."""
+        blocks = [
+            Job(
+                f"{role}-{first}",
+                f"networks of {'the recommended width' if role == 'recommended' else 'half that width'}",
+                needs=("law",),
+                units=len(self._runs(first)),
+                shape=role,
+                seconds=4.0,
             )
-        if not self.confirmed:
-            sentences.append("So the runs do not confirm the prediction: take twice the width, or see `isthmus track`.")
-        if self.warning:
-            sentences.append(self.warning)
-        return sentences
+            for role in ROLES
+            for first in range(0, self.study.runs, RUNS_OF_A_JOB)
+        ]
+        path = Job("path", "mean-field path", tells=True, seconds=10.0)
+        law = Job("law", "law of finite networks", needs=("path",), tells=True, seconds=25.0)
+        return [path, law, *blocks]
 
-    def summary(self) -> dict[str, object]:
-        """Return everything as plain numbers, for JSON."""
-        return {"isthmus": __version__, **asdict(self), "confirmed": self.confirmed, "verdicts": self.verdicts()}
+    def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Any:
+        """Return the path, what the law says of both widths, or the risks of a block of networks."""
+        if job.name == "path":
+            return self._path(workers, progress)
+        if job.name == "law":
+            return self._tables(self._law(given["path"], workers, progress))
+        role, first = job.name.split("-")
+        width = int(given["law"]["width"][ROLES.index(role)])
+        try:
+            return self._risks(width, int(first))
+        except NumericalError as error:
+            raise NumericalError(f"At width {width:,}, {error}.") from error
+
+    def risks(self, results: Mapping[str, Any]) -> np.ndarray:
+        """Return the risks of all networks, shape (roles, runs, T)."""
+        starts = range(0, self.study.runs, RUNS_OF_A_JOB)
+        return np.stack([np.concatenate([results[f"{role}-{first}"] for first in starts]) for role in ROLES])
+
+    def _runs(self, first: int) -> range:
+        return range(first, min(first + RUNS_OF_A_JOB, self.study.runs))
+
+    def _path(self, workers: int, progress: Progress | None) -> MeanFieldPath:
+        study = self.study
+        options: dict[str, Any] = {"particles": study.particles, "seed": study.seed, "snapshot_times": ()}
+        return solve_mean_field(self.problem, study.times, **options, workers=workers, progress=progress)
+
+    def _law(self, path: MeanFieldPath, workers: int, progress: Progress | None) -> FiniteWidthLaw:
+        study = self.study
+        return predict_finite_width(
+            self.problem,
+            study.times,
+            path=path,
+            particles=min(study.particles, LAW_PARTICLES),
+            samples=LAW_SAMPLES,
+            seed=study.seed,
+            workers=workers,
+            progress=progress,
+        )
+
+    def _tables(self, law: FiniteWidthLaw) -> dict[str, Any]:
+        """Return the two widths, and what the law says of them and of others."""
+        study = self.study
+        dynamics = study.step_size, study.batch_size if study.step_size > 0 else None
+        enough = law.width_for(study.tolerance, study.confidence, *dynamics)
+        width = max(SMALL, enough)
+        self._check_memory_of_networks(width)
+        candidates = _around(width)
+        networks = [law.at(n, *dynamics) for n in (width, width // 2)]
+        return {
+            "wide_enough": enough,
+            "width": np.array([width, width // 2]),
+            "gap_quantile": np.array([network.gap_quantile(study.confidence) for network in networks]),
+            "mean": np.array([network.mean for network in networks]),
+            "std": np.array([network.std for network in networks]),
+            "shift_ratio": np.array([network.shift_ratio for network in networks]),
+            "candidate": candidates,
+            "candidate_gap_quantile": np.array(
+                [law.gap_quantile(study.confidence, n, *dynamics) for n in candidates.tolist()]
+            ),
+        }
+
+    def _check_memory_of_networks(self, width: int) -> None:
+        try:
+            check_memory_of_networks(self.problem, "width", width, (width, width), np.dtype(np.float32))
+        except ArgumentError:
+            raise NumericalError(
+                f"a tolerance of {self.study.tolerance:g} takes a width of {width:,}, of which not one network fits in "
+                "memory"
+            ) from None
+
+    def _risks(self, width: int, first: int) -> np.ndarray:
+        study = self.study
+        options: dict[str, Any] = {
+            "runs": len(self._runs(first)),
+            "first_run": first,
+            "seed": study.seed,
+            "snapshot_times": (),
+            "workers": 1,
+        }
+        if study.step_size == 0:
+            return gradient_flow(self.problem, study.times, width, **options).risk
+        sgd: dict[str, Any] = {"step_size": study.step_size, "batch_size": study.batch_size}
+        return train(self.problem, study.times, width, **sgd, **options).risk
 
 
-def recommend_width(
-    problem: Problem | ArrayLike,
-    tolerance: float,
-    *,
-    confidence: float = 0.9,
-    horizon: float = 20.0,
-    latent_dim: int = 2,
-    step_size: float = 0.0,
-    batch_size: int = 8,
-    records: int = 20,
-    runs: int = 64,
-    particles: int = 512,
-    seed: int = 0,
-    workers: int | None = None,
-    progress: StageProgress | None = None,
-) -> WidthRecommendation:
-    """Return the smallest width whose risk keeps within a tolerance of its limit, and train networks to check it.
-
-    The width is that at which the quantile of max_t |R_N(t) − R(t)| is within the tolerance under the predicted law of
-    finite networks; then networks of that width and of half of it are trained.
-
-    Args:
-        problem: a `Problem`, or points of shape (n, d) or a frame of them, which are centred and scaled to E‖x‖² = 1,
-            with an aligned law.
-        tolerance: in units of the risk.
-        confidence: the share of networks that are to be within it.
-        horizon: the last time.
-        latent_dim: k, where points are given.
-        step_size, batch_size: of SGD; at step size 0 networks follow their gradient flow.
-        records: how many times after 0 the risk is compared at; rounded so that steps end there.
-        runs: networks that are trained at each of both widths.
-        particles: of the mean field, a side (a power of 2).
-        seed: of everything random.
-        workers: threads.
-        progress: called as ``progress(stage, done, total)``.
-
-    Raises:
-        ArgumentError: where an argument breaks its rule, or the law of the problem's networks can't be predicted.
-        NumericalError: where no width suffices.
-
-    Example:
-        >>> import isthmus as im
-        >>> from sklearn.datasets import load_wine
-        >>> found = im.recommend_width(load_wine().data, 0.05, horizon=2.0, records=2, runs=4, particles=64)
-        >>> found.half.width <= found.width, len(found.verdicts()) >= 3
-        (True, True)
-
-    """
-    if not isinstance(problem, Problem):
-        data = as_finite_data("problem", problem)
-        problem = Problem(data, aligned_law(data, latent_dim))
-    tolerance = _checks.real("tolerance", tolerance, above=0)
-    confidence = _checks.real("confidence", confidence, above=0, below=1)
-    horizon = _checks.real("horizon", horizon, above=0)
-    step_size = _checks.real("step_size", step_size, minimum=0)
-    records, runs = _checks.integer("records", records, minimum=1), _checks.integer("runs", runs, minimum=2)
-    _checks.integer("batch_size", batch_size, minimum=1)
-    _checks.memory("batch_size", batch_size, 4 * batch_size * problem.dim)
-    _checks.memory("records", records, 8 * records)
-    check_number_of_jobs("runs", runs, 8 * records)
-    if step_size > 0 and horizon / step_size > LARGEST_NUMBER_OF_STEPS:
-        _checks.refuse("horizon", f"be within {LARGEST_NUMBER_OF_STEPS:,} steps", horizon)
-    times = np.linspace(0, horizon, records + 1)
-    if step_size > 0:
-        times = np.unique(np.rint(times / step_size)) * step_size
-    path = solve_mean_field(
-        problem, times, particles=particles, seed=seed, workers=workers, progress=stage(progress, "mean-field path")
-    )
-    law = predict_finite_width(
-        problem,
-        times,
-        path=path,
-        particles=min(particles, 256),
-        samples=16,
-        seed=seed,
-        workers=workers,
-        progress=stage(progress, "law of finite networks"),
-    )
-    network = (step_size, batch_size if step_size > 0 else None)
-    width = max(SMALL, law.width_for(tolerance, confidence, *network))
-    options: dict[str, Any] = {"runs": runs, "seed": seed, "snapshot_times": (), "workers": workers}
-
-    def checked(width: int) -> Checked:
-        options["progress"] = stage(progress, f"networks of width {width}")
-        if step_size > 0:
-            risk = train(problem, times, width, step_size, batch_size=batch_size, **options).risk
-        else:
-            risk = gradient_flow(problem, times, width, **options).risk
-        gaps = np.abs(risk - path.risk).max(axis=1)
-        inside = int((gaps <= tolerance).sum())
-        interval = binomtest(inside, runs).proportion_ci(CONFIDENCE)
-        predicted = law.gap_quantile(confidence, width, *network)
-        measured = float(np.quantile(gaps, confidence))
-        return Checked(width, predicted, measured, inside / runs, float(interval.low), float(interval.high))
-
-    return WidthRecommendation(
-        width=width,
-        tolerance=tolerance,
-        confidence=confidence,
-        horizon=horizon,
-        step_size=step_size,
-        batch_size=network[1],
-        runs=runs,
-        recommended=checked(width),
-        half=checked(max(1, width // 2)),
-        warning=law.at(width, *network).warning,
-    )
+def _around(width: int) -> np.ndarray:
+    """Return widths about one, it and its half among them, in increasing order."""
+    return np.unique(np.append(np.rint(np.geomspace(width / 4, 4 * width, CANDIDATES)).astype(int), width // 2))
