@@ -57,12 +57,16 @@ def test_times_are_exact_multiples_of_all_step_sizes(step_sizes, multiple, recor
 
 
 @thorough
-@given(horizon=st.floats(1e-3, 1e6), records=st.integers(1, 200))
-def test_without_steps_the_gaps_grow_in_proportion_to_time(horizon, records):
+@given(horizon=st.floats(1e-3, 1e6), records=st.integers(1, 2000))
+def test_without_steps_gaps_begin_small_and_grow_in_proportion_to_time(horizon, records):
     times = im.Problem.times(horizon, records)
     assert len(times) == records + 1 and times[0] == 0 and times[-1] == horizon
     if records > 1:
-        np.testing.assert_allclose(times[2:] / times[1:-1], 1000 ** (1 / (records - 1)), rtol=1e-9)
+        np.testing.assert_allclose(times[1], horizon / max(1000, records), rtol=1e-6)
+    if records > 2:  # p'' = h² p: the ratio of gaps tends to that of times
+        curvature = (times[2:] + times[:-2]) / times[1:-1]
+        np.testing.assert_allclose(curvature, curvature[0], rtol=1e-6)
+        assert curvature[0] > 2 - 1e-9
 
 
 @thorough
@@ -96,7 +100,7 @@ def test_curves_are_drawn_well_where_even_times_miss_the_start():
     even, log = (im.Problem.times(100.0, 40, spacing=spacing) for spacing in ("even", "log"))
     pilot = np.concatenate([[0.0], np.geomspace(0.01, 100, 400)])
     followed = im.Problem.times(100.0, 40, follow=curve(pilot, plateau(pilot)))
-    assert drawn_error(decay, 100.0, even) > 0.4 and drawn_error(decay, 100.0, log) < 0.015
+    assert drawn_error(decay, 100.0, even) > 0.4 and drawn_error(decay, 100.0, log) < 0.04
     assert all(drawn_error(plateau, 100.0, times) > 0.4 for times in (even, log))
     assert drawn_error(plateau, 100.0, followed) < 0.02
 

@@ -16,7 +16,7 @@ def test_times_are_spread_as_asked():
     common = {"step_sizes": [0.1, 0.25], "horizon": 20.0, "records": 4}
     assert im.TrackingStudy(**common, spacing="even").times.tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]
     assert im.TrackingStudy(**common).times.tolist() == im.Problem.times(20.0, 4, step_size=[0.1, 0.25]).tolist()
-    assert im.TrackingStudy(**common).times.tolist() == [0.0, 0.5, 1.5, 6.0, 20.0]
+    assert im.TrackingStudy(**common).times.tolist() == [0.0, 0.5, 2.0, 6.0, 20.0]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_moving_picture_has_the_snapshots_and_more_of_the_beginning(multiple
 
 def test_snapshots_stand_near_an_eighth_and_a_half():
     study = im.TrackingStudy(step_sizes=[0.5], horizon=80.0, records=40)
-    assert study.snapshot_times.tolist() == [0.0, 10.0, 41.5, 80.0]
+    assert study.snapshot_times.tolist() == [0.0, 9.5, 41.5, 80.0]
 
 
 @thorough

@@ -257,7 +257,7 @@ class Problem:
         Example:
             >>> import isthmus as im
             >>> im.Problem.times(10.0, records=5, step_size=0.01).tolist()
-            [0.0, 0.01, 0.06, 0.32, 1.78, 10.0]
+            [0.0, 0.01, 0.06, 0.32, 1.79, 10.0]
 
         """
         return recorded_times(horizon, records, step_size, spacing, follow)

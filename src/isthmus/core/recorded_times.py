@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import root_scalar
 
 from isthmus import _checks
 
@@ -78,11 +79,26 @@ def _spread(horizon: float, records: int, first: float, spacing: Spacing, curve:
     if curve is not None:
         positions = _following(*_checked(curve, horizon), horizon, records, first)
     elif spacing == "log":
-        positions = np.geomspace(first, horizon, records)
+        positions = _growing(horizon, records, first)
     else:
         positions = horizon * np.arange(1, records + 1) / records
     positions[-1] = horizon
     return positions
+
+
+def _growing(horizon: float, records: int, first: float) -> np.ndarray:
+    """Return ``first`` sinh(ih)/sinh(h), i = 1, 2, ..., with the h that ends at the horizon: even, then log-spaced.
+
+    Gaps begin at ``first`` and never shrink, so that rounding to ends of steps crowds none together.
+    """
+    ratio, ranks = horizon / first, np.arange(1, records + 1)
+    if records >= ratio:
+        return horizon * ranks / records
+    if records == 1:
+        return np.array([horizon])
+    excess = lambda h: math.sinh(records * h) / math.sinh(h) - ratio  # noqa: E731
+    growth = root_scalar(excess, bracket=(1e-9, 1.01 * math.log(ratio) / (records - 1)), xtol=1e-14).root
+    return first * np.sinh(ranks * growth) / math.sinh(growth)
 
 
 def _following(times: np.ndarray, risk: np.ndarray, horizon: float, records: int, first: float) -> np.ndarray:
