@@ -14,7 +14,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from isthmus._errors import IsthmusError
 from isthmus._version import __version__
-from isthmus.cli.values import PARSED
+from isthmus.cli.defaults import keys_of
+from isthmus.cli.values import PARSED, STUDY_KEYS
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # public under no name of Typer's own
 
@@ -61,6 +62,23 @@ class Command(TyperCommand):
                 raise _UsageError(f"{flag.opts[0]} is given twice", ctx)
             seen.add(flag.name)
         return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help, in which each option stands with its default in the study that the command runs."""
+        kind = getattr(self.callback, "study", None)
+        keys = keys_of(kind) if kind is not None else {}
+        options: Any = self.params
+        for option in options:
+            key = keys.get(STUDY_KEYS.get(option.name, ""))
+            if key is not None:
+                usual = "" if key.default is None else rf" [dim]\[default: {_written(key.default)}][/dim]"
+                option.help = (option.help or f"{key.meaning[:1].upper()}{key.meaning[1:]}.") + usual
+        super().format_help(ctx, formatter)
+
+
+def _written(value: Any) -> str:
+    """Return a value as a flag takes it."""
+    return ",".join(map(_written, value)) if isinstance(value, tuple | list) else f"{value}".removesuffix(".0")
 
 
 class _Program(typer.Typer):

@@ -135,8 +135,8 @@ Out = Annotated[
         OUTPUT,
         "--out",
         metavar="FOLDER",
-        help="Folder for results, figures and report; new, empty, or that of the same study.",
-        show_default="isthmus-COMMAND",
+        help="Folder for results, figures and report; new, empty, or that of the same study. By default "
+        "isthmus-COMMAND.",
     ),
 ]
 Json = Annotated[
