@@ -43,6 +43,28 @@ def setting(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
+def exponent(value: float) -> str:
+    """Return an exponent as it is read: to two decimals.
+
+    Example:
+        >>> exponent(-0.8571), exponent(0.5), exponent(-1.0649)
+        ('−0.86', '0.50', '−1.06')
+
+    """
+    return f"{value:.2f}".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def whole(count: int) -> str:
+    """Return a whole number with its thousands apart: a width, say.
+
+    Example:
+        >>> whole(64), whole(1024)
+        ('64', '1,024')
+
+    """
+    return f"{count:,}"
+
+
 def percent(share: float, digits: int = 2) -> str:
     r"""Return a share as a percentage, its sign kept on the same line as its number.
 

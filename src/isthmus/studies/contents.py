@@ -19,6 +19,8 @@ def complaint(
     sizes: Mapping[str, int],
     coordinates: Mapping[str, object],
     attributes: tuple[str, ...],
+    may_lack_bounds: frozenset[str] = frozenset(),
+    attributes_or_nan: tuple[str, ...] = (),
 ) -> str | None:
     """Return what is wrong with a dataset, None where nothing is.
 
@@ -30,12 +32,15 @@ def complaint(
         sizes: of dimensions, where they are present.
         coordinates: values of dimensions, where they are present.
         attributes: which must be finite numbers.
+        may_lack_bounds: variables whose estimates must be finite, while the ends of their intervals may be NaN.
+        attributes_or_nan: which must be numbers, NaN included.
 
     """
-    for name in attributes:
+    for name in (*attributes, *attributes_or_nan):
         value = np.asarray(dataset.attrs.get(name))
-        if value.size != 1 or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
-            return f"the attribute '{name}' is no finite number"
+        number = value.size == 1 and value.dtype.kind in "fiu"
+        if not number or (name in attributes and not np.isfinite(value).all()):
+            return f"the attribute '{name}' is no {'finite ' if name in attributes else ''}number"
     for name, size in sizes.items():
         if dataset.sizes.get(name, size) != size:
             return f"the dimension '{name}' is of size {dataset.sizes[name]}, and {size} in the study"
@@ -49,7 +54,8 @@ def complaint(
             return f"the variable '{name}' has the dimensions {found.dims} instead of {dims}"
         if found.dtype.kind not in "fiub":
             return f"the variable '{name}' holds no numbers"
-        if name not in may_be_nan and not np.isfinite(found.values).all():
+        needed = found.isel(bound=0) if name in may_lack_bounds else found
+        if name not in may_be_nan and not np.isfinite(needed.values).all():
             return f"the variable '{name}' holds a number that is not finite"
     for name, values in coordinates.items():
         if name in dataset.coords and not _are(dataset[name].values, values):

@@ -1,28 +1,40 @@
-"""Statistics of independent runs: means, quantiles, rates on log axes, and their intervals."""
+"""Statistics of independent runs: means, quantiles and exponents, with intervals that hold their level for few runs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binom
 from scipy.stats import t as student
 
-RESAMPLES = 2000
+from isthmus._words import interval, number, percent
+
+RESAMPLES = 1000
 CONFIDENCE = 0.95
 """Of every interval in a study."""
+TAIL = (1 - CONFIDENCE) / 2
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the two ends of its interval."""
+    """A number with the two ends of its interval, which are NaN where the runs can't support one."""
 
     value: float
     lower: float
     upper: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3g} [{self.lower:.3g}, {self.upper:.3g}]".replace("-", "−")
+        if not self.has_interval:
+            return number(self.value)
+        return f"{number(self.value)} ({percent(CONFIDENCE)} CI {interval(self.lower, self.upper)})"
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends of the interval are known."""
+        return math.isfinite(self.lower) and math.isfinite(self.upper)
 
     def contains(self, value: float) -> bool:
         """Whether the interval contains ``value``."""
@@ -32,7 +44,7 @@ class Estimate:
 def mean_estimate(samples: np.ndarray) -> Estimate:
     """Return the mean of at least two samples, shape (runs,), with Student's interval."""
     middle, error = float(samples.mean()), standard_error(samples)
-    half = float(student.ppf((1 + CONFIDENCE) / 2, len(samples) - 1)) * error
+    half = _student(len(samples)) * error
     return Estimate(middle, middle - half, middle + half)
 
 
@@ -41,34 +53,131 @@ def standard_error(samples: np.ndarray) -> float:
     return float(samples.std(ddof=1) / np.sqrt(len(samples)))
 
 
-def bootstrap_quantiles(samples: np.ndarray, level: float, seed: int) -> tuple[Estimate, np.ndarray]:
-    """Return the quantile of independent samples, shape (runs,), its interval, and its resamples."""
-    random = np.random.default_rng(seed)
-    drawn = samples[random.integers(len(samples), size=(RESAMPLES, len(samples)))]
-    resampled = np.quantile(drawn, level, axis=1)
-    return _estimate(float(np.quantile(samples, level)), resampled), resampled
+def supports(level: float, runs: int) -> bool:
+    """Return whether so many runs can bound the quantile of a level from both sides."""
+    return max(level, 1 - level) ** runs <= TAIL
 
 
-def fitted_rate(
-    sizes: Sequence[float] | np.ndarray, samples: Sequence[np.ndarray], level: float, seed: int
-) -> Estimate | None:
-    """Return the slope of log quantile against log size by least squares, resampling runs at each size.
+def runs_needed(level: float) -> int:
+    """Return the smallest number of runs that can bound the quantile of a level from both sides.
 
-    None with fewer than two sizes, or where a quantile is 0.
+    Example:
+        >>> runs_needed(0.5), runs_needed(0.9)
+        (6, 36)
+
     """
-    if len(sizes) < 2:
-        return None
-    pairs = [bootstrap_quantiles(values, level, seed + i) for i, values in enumerate(samples)]
-    estimates = np.array([estimate.value for estimate, _ in pairs])
-    resampled = np.stack([draws for _, draws in pairs], axis=1)
-    if np.any(estimates <= 0) or np.any(resampled <= 0):
-        return None
+    return math.ceil(math.log(TAIL) / math.log(max(level, 1 - level)))
+
+
+def quantile_intervals(samples: np.ndarray, level: float) -> np.ndarray:
+    """Return quantiles over the last axis of samples (..., runs) with their intervals, shape (..., 3).
+
+    The ends lie between neighbouring order statistics whose binomial levels enclose the nominal one, interpolated as
+    by Nyblom (1992, *Statistics & Probability Letters* 14), for the median Hettmansperger and Sheather (1986). They
+    are NaN where `supports` is false.
+    """
+    ordered, runs = np.sort(samples, axis=-1), samples.shape[-1]
+    estimate = np.quantile(samples, level, axis=-1)
+    if not supports(level, runs):
+        return np.stack([estimate, *np.full((2, *estimate.shape), np.nan)], axis=-1)
+    lower = _lower_end(ordered, level)
+    upper = -_lower_end(-ordered[..., ::-1], 1 - level)
+    return np.stack([estimate, lower, upper], axis=-1)
+
+
+def _lower_end(ordered: np.ndarray, level: float) -> np.ndarray:
+    """Return the number below which the quantile lies with probability `TAIL`, from ordered samples (..., runs)."""
+    runs = ordered.shape[-1]
+    below = binom.cdf(np.arange(runs), runs, level)  # entry r − 1: the r-th order statistic exceeds the quantile
+    rank = int(np.searchsorted(below, TAIL, side="right"))
+    first, second = below[rank - 1], below[rank]
+    share = 1 / (1 + rank * (1 - level) * (second - TAIL) / ((runs - rank) * level * (TAIL - first)))
+    return (1 - share) * ordered[..., rank - 1] + share * ordered[..., rank]
+
+
+def log_slope(sizes: Sequence[float] | np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """Return the least-squares slope of values (sizes, ...) against the logarithm of at least two sizes."""
     log_sizes = np.log(np.asarray(sizes, dtype=float))
     centred = log_sizes - log_sizes.mean()
-    weights = centred / (centred @ centred)
-    return _estimate(float(weights @ np.log(estimates)), np.log(resampled) @ weights)
+    return np.tensordot(centred / (centred @ centred), logs, axes=1)
 
 
-def _estimate(value: float, resampled: np.ndarray) -> Estimate:
-    lower, upper = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(value, float(lower), float(upper))
+def quantile_slope(sizes: Sequence[float] | np.ndarray, samples: np.ndarray, level: float) -> np.ndarray:
+    """Return the slopes of log quantiles of samples (sizes, ..., runs) against log size, shape (...).
+
+    NaN with fewer than two sizes, or where a quantile is 0.
+    """
+    quantiles = np.quantile(samples, level, axis=-1)
+    if len(sizes) < 2:
+        return np.full(quantiles.shape[1:], np.nan)
+    return log_slope(sizes, _log(quantiles))
+
+
+def quantile_slope_intervals(
+    sizes: Sequence[float] | np.ndarray, samples: np.ndarray, level: float, seed: int
+) -> np.ndarray:
+    """Return the slopes of `quantile_slope` with their intervals, shape (..., 3).
+
+    Run r of every size is resampled together, since runs of one number share random numbers (percentile bootstrap);
+    the ends are NaN where `supports` is false.
+    """
+    estimate = quantile_slope(sizes, samples, level)
+    runs = samples.shape[-1]
+    ends = np.full((2, *estimate.shape), np.nan)
+    if len(sizes) > 1 and supports(level, runs):
+        drawn = np.random.default_rng(seed).integers(runs, size=(RESAMPLES, runs))
+        resampled = quantile_slope(sizes, samples[..., drawn], level)
+        ends = np.quantile(resampled, [TAIL, 1 - TAIL], axis=-1)
+    return np.stack([estimate, *ends], axis=-1)
+
+
+def jackknife_intervals(value: np.ndarray, left_out: np.ndarray) -> np.ndarray:
+    """Return a smooth statistic with its interval, shape (..., 3).
+
+    Args:
+        value: of all runs, shape (...).
+        left_out: with each run left out, shape (runs, ...).
+
+    """
+    half = _student(len(left_out)) * _jackknife_error(left_out)
+    return np.stack([value, value - half, value + half], axis=-1)
+
+
+def widened(intervals: np.ndarray, left_out: np.ndarray) -> np.ndarray:
+    """Return intervals (..., 3) that carry an error common to all runs, too.
+
+    Args:
+        intervals: as if the common number were exact.
+        left_out: the estimates with each replicate of the common number left out, shape (replicates, ...).
+
+    """
+    middle, lower, upper = np.moveaxis(intervals, -1, 0)
+    half = _student(len(left_out)) * _jackknife_error(left_out)
+    return np.stack([middle, middle - np.hypot(middle - lower, half), middle + np.hypot(upper - middle, half)], axis=-1)
+
+
+def widened_logs(intervals: np.ndarray, left_out: np.ndarray) -> np.ndarray:
+    """Return intervals of positive numbers that carry a common error, as `widened`, and stay positive."""
+    positive = np.all(left_out > 0, axis=0) & (intervals[..., 0] > 0)
+    logs = widened(_log(intervals), np.where(positive, _log(left_out), 0.0))
+    return np.where(positive[..., None], np.exp(logs), intervals)
+
+
+def leave_one_out(replicates: np.ndarray) -> np.ndarray:
+    """Return the mean of replicates (K, ...) with each left out in turn, shape (K, ...)."""
+    return (replicates.sum(axis=0) - replicates) / (len(replicates) - 1)
+
+
+def _jackknife_error(left_out: np.ndarray) -> np.ndarray:
+    count = len(left_out)
+    return np.sqrt((count - 1) / count * np.square(left_out - left_out.mean(axis=0)).sum(axis=0))
+
+
+def _student(count: int) -> float:
+    """Return the quantile of Student's distribution for the interval of a mean of so many numbers."""
+    return float(student.ppf(1 - TAIL, count - 1))
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    """Return logarithms, NaN where there is none."""
+    return np.log(np.where(values > 0, values, np.nan))

@@ -19,7 +19,7 @@ from isthmus.core.specification import ProblemSpecification, commented_toml, par
 StageProgress = Callable[[str, int, int], None]
 """Called as ``progress(stage, done, total)``."""
 
-FORMAT = 1
+FORMAT = 2
 """Of result files; it changes when old ones can't be read any more."""
 
 

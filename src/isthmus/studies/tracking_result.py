@@ -5,38 +5,60 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from isthmus import _checks
 from isthmus._version import __version__
+from isthmus.studies.agreement import TESTED, agreement
 from isthmus.studies.contents import complaint
 from isthmus.studies.engine import studied
-from isthmus.studies.prediction import agreement, agreement_verdicts, predicted_summary
+from isthmus.studies.gaps import BOUNDS, GAPS, RATES, Runs
+from isthmus.studies.parts import PARTS
+from isthmus.studies.prediction import predicted_summary
 from isthmus.studies.scene import examples, scene_variables
-from isthmus.studies.statistics import CONFIDENCE, Estimate, bootstrap_quantiles, fitted_rate
+from isthmus.studies.statistics import Estimate
 from isthmus.studies.study import StageProgress, named, provenance
 from isthmus.studies.tracking import TrackingStudy
+from isthmus.studies.tracking_verdicts import Findings
 from isthmus.studies.tracking_work import Tracked, TrackingWork
 
-BOUNDS = ("estimate", "lower", "upper")
 NETWORKS = ("width", "step_size")
-KNOWN = {
-    "mean_field_risk_error": ("time",),
+PREDICTED = {f"predicted_{name}_quantile": ("level", *gap.dims) for name, gap in GAPS.items() if name != "step_gap"}
+EXPONENTS = {
+    rate: ("level", *(dim for dim in GAPS[name].dims if dim != size), "bound") for rate, (name, size) in RATES.items()
+}
+DEVIATIONS = {
+    "fluctuation": ("part", "width", "bound"),
+    "shift": ("part", "width", "bound"),
+    "fluctuation_rate": ("part", "bound"),
+    "shift_rate": ("part", "bound"),
+    "crossover": ("part",),
+}
+TABLES = {f"{name}_quantile": ("level", *gap.dims, "bound") for name, gap in GAPS.items()}
+REQUIRED = {
+    "risk": (*NETWORKS, "run", "time"),
     "flow_risk": ("width", "flow_run", "time"),
-    "gap": (*NETWORKS, "run"),
-    "flow_gap": ("width", "flow_run"),
-    "step_gap": (*NETWORKS, "flow_run"),
-    "gap_quantile": ("level", *NETWORKS, "bound"),
-    "flow_gap_quantile": ("level", "width", "bound"),
-    "step_gap_quantile": ("level", *NETWORKS, "bound"),
-    "flow_width_rate": ("level", "bound"),
-    "step_rate": ("level", "width", "bound"),
+    "mean_field_risk": ("time",),
+    "mean_field_risk_error": ("time",),
+    "mean_field_replicate_risk": ("replicate", "time"),
+    **{name: (*gap.dims, gap.runs) for name, gap in GAPS.items() if not name.startswith("late")},
+    **{f"{name}_quantile": TABLES[f"{name}_quantile"] for name in GAPS if not name.startswith("late")},
+}
+KNOWN = {
+    **{name: (*gap.dims, gap.runs) for name, gap in GAPS.items() if name.startswith("late")},
+    **TABLES,
+    **EXPONENTS,
+    **DEVIATIONS,
+    **PREDICTED,
+    "predicted_fluctuation": ("part", "width"),
+    "predicted_shift": ("part", "width"),
+    "shift_ratio": NETWORKS,
+    **{variable: GAPS[name].dims for name, variable in TESTED.items()},
 }
 """Variables that a result may have, with their dimensions."""
-MAY_BE_NAN = frozenset({"width_rate", "flow_width_rate", "step_rate"})
-"""Rates, which need several widths or step sizes."""
 SHOWN_POINTS = 500
 
 
@@ -53,10 +75,19 @@ class TrackingResult:
     study: TrackingStudy
     dataset: xr.Dataset
 
+    @property
+    def level(self) -> float:
+        """The level of the quantiles that are reported: the study's confidence, or 0.5 where it has too few runs."""
+        return Findings(self.study, self.dataset).level
+
+    @property
+    def relaxation_time(self) -> float:
+        """t₁, from which on a gap is due to training and not to the initial draw; NaN where there is none."""
+        return float(self.dataset.attrs["relaxation_time"])
+
     def estimate(self, name: str, **where: float | str) -> Estimate | None:
         """Return an entry of a variable with its interval, None where it could not be fitted."""
-        value, lower, upper = self.dataset[name].sel(where).values
-        return Estimate(float(value), float(lower), float(upper)) if np.isfinite(value) else None
+        return Findings(self.study, self.dataset).estimate(name, **where)
 
     def complaint(self) -> str | None:
         """Return in what the numbers can't be those of the study, None where they can."""
@@ -64,49 +95,60 @@ class TrackingResult:
         sizes = {"run": study.runs, "bound": len(BOUNDS), "time": len(study.times), "width": len(study.widths)}
         return complaint(
             self.dataset,
-            required={"risk": (*NETWORKS, "run", "time"), "mean_field_risk": ("time",)},
+            required=REQUIRED,
             known=KNOWN,
-            may_be_nan=MAY_BE_NAN,
+            may_be_nan=frozenset({*EXPONENTS, *DEVIATIONS}),
+            may_lack_bounds=frozenset(TABLES),
             sizes=sizes | {"step_size": len(study.step_sizes)},
             coordinates={
                 "time": study.times,
                 "width": study.widths,
                 "step_size": study.step_sizes,
                 "bound": BOUNDS,
+                "level": study.levels,
+                "part": PARTS[: self.dataset.sizes.get("part", 0)],
             },
             attributes=("pca_risk",),
+            attributes_or_nan=("relaxation_time",),
         )
 
+    def answer(self) -> str:
+        """Return in one sentence whether finite networks follow their mean-field limit."""
+        return Findings(self.study, self.dataset).answer()
+
     def verdicts(self) -> list[str]:
-        """Return what the study found, in sentences."""
-        agreeing = agreement_verdicts(self.dataset, self.study.confidence)
-        return [*_path_verdicts(self), *_width_verdicts(self), *_step_verdicts(self), *agreeing]
+        """Return what else the study found, in sentences."""
+        return Findings(self.study, self.dataset).verdicts()
 
     def summary(self) -> dict[str, object]:
         """Return the main figures as plain numbers, for JSON."""
-        data = self.dataset
-        confidence = self.study.confidence
+        data, level = self.dataset, self.level
         return {
             "isthmus": __version__,
+            "answer": self.answer(),
             "pca_risk": float(data.attrs["pca_risk"]),
             "mean_field_risk_start": float(data.mean_field_risk[0]),
             "mean_field_risk_end": float(data.mean_field_risk[-1]),
             "mean_field_risk_error": float(data.mean_field_risk_error.max()),
-            "confidence": confidence,
-            "gap_quantiles": [
-                {"width": width, "step_size": step_size}
-                | _plain(self.estimate("gap_quantile", level=confidence, width=width, step_size=step_size))
-                for width in self.study.widths
-                for step_size in self.study.step_sizes
-            ],
-            "flow_gap_quantiles": [
-                {"width": width} | _plain(self.estimate("flow_gap_quantile", level=confidence, width=width))
-                for width in self.study.widths
-            ],
-            **predicted_summary(data, confidence),
-            "flow_width_rate": _plain(self.estimate("flow_width_rate", level=confidence)),
+            "confidence": self.study.confidence,
+            "level": level,
+            "relaxation_time": _finite(self.relaxation_time),
+            **{f"{name}_quantiles": self._table(f"{name}_quantile", level=level) for name in GAPS if name in data},
+            **{rate: self._table(rate, level=level) for rate in RATES if rate in data},
+            **{name: self._table(name) for name in ("fluctuation", "shift", "fluctuation_rate", "shift_rate")},
+            **predicted_summary(data, level),
             "verdicts": self.verdicts(),
         }
+
+    def _table(self, name: str, **where: float) -> list[dict[str, Any]]:
+        """Return the entries of a variable with intervals, each with where it stands."""
+        entries = self.dataset[name].sel(where).reset_coords(drop=True).transpose(..., "bound")
+        dims = entries.dims[:-1]
+        return [
+            {str(dim): entries[dim].values[i].item() for dim, i in zip(dims, place, strict=True)}
+            | {bound: _finite(value) for bound, value in zip(BOUNDS, entries.values[place], strict=True)}
+            for place in np.ndindex(entries.shape[:-1])
+        ]
 
 
 def track(
@@ -121,9 +163,10 @@ def track(
     r"""Run a tracking study: train networks of several widths and step sizes, and compare with the mean-field path.
 
     For each run the sup-gap is max_t |R_N(t) − R(t)| over the recorded times. Its 1 − δ quantile over runs is
-    reported with a bootstrap interval, and the slope of its logarithm against log N. The part of the width is
-    measured apart, on gradient flows (step size 0) of finite networks; the part of steps and batches on the
-    difference between a run and the flow from the same initial neurons.
+    reported with its interval, and the slope of its logarithm against log N. What finite width does is measured on
+    gradient flows (step size 0) of finite networks; what SGD does, on the difference between a run and the flow from
+    the same initial neurons. The gap of the initial draw stands apart from that of training, which begins at the
+    relaxation time; in both, the scatter of networks (N^−1/2) stands apart from their mean shift (1/N).
 
     Args:
         study: what to run.
@@ -165,35 +208,28 @@ def track(
 
 
 def _dataset(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
-    path, risk, flow_risk, levels = computed.path, computed.risk, computed.flow_risk, study.levels
-    gap = np.abs(risk - path.risk).max(axis=-1)
-    flow_gap = np.abs(flow_risk - path.risk).max(axis=-1)
-    same_start = risk[:, :, : flow_risk.shape[1]]
-    step_gap = np.abs(same_start - flow_risk[:, None]).max(axis=-1)
+    path, law = computed.path, computed.law
+    runs = Runs(
+        study, computed.risk, computed.flow_risk, path.replicate_risk, None if law is None else law["relaxation_time"]
+    )
+    agreeing = {} if law is None else law["variables"] | agreement(law["draws"], runs.gaps(runs.limit))
     dataset = xr.Dataset(
         {
             "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),
             "mean_field_risk_error": ("time", path.risk_error, named("half of its 95 % interval over replicates")),
-            "risk": (("width", "step_size", "run", "time"), risk, named("risk of networks trained by SGD")),
-            "flow_risk": (("width", "flow_run", "time"), flow_risk, named("risk of their gradient flows")),
-            "gap": (("width", "step_size", "run"), gap, named("sup-gap of SGD to the mean field")),
-            "flow_gap": (("width", "flow_run"), flow_gap, named("sup-gap of gradient flow to the mean field")),
-            "step_gap": (
-                ("width", "step_size", "flow_run"),
-                step_gap,
-                named("sup-gap of SGD to the gradient flow from the same initial neurons"),
-            ),
-            **_quantiles(study, levels, gap, flow_gap, step_gap),
-            **_rates(study, levels, gap, flow_gap, step_gap),
+            "mean_field_replicate_risk": (("replicate", "time"), path.replicate_risk, named("R(t) of each replicate")),
+            "risk": (("width", "step_size", "run", "time"), runs.risk, named("risk of networks trained by SGD")),
+            "flow_risk": (("width", "flow_run", "time"), runs.flow_risk, named("risk of their gradient flows")),
+            **runs.variables(),
+            **agreeing,
             **_pictures(study, computed),
             **scene_variables(study, computed),
-            **({} if computed.law is None else computed.law["variables"] | agreement(computed.law, gap, flow_gap)),
         },
         coords={
             "time": path.times,
             "width": list(study.widths),
             "step_size": list(study.step_sizes),
-            "level": levels,
+            "level": study.levels,
             "bound": list(BOUNDS),
             "snapshot_time": study.snapshot_times,
             "influence_time": study.snapshot_times,
@@ -201,78 +237,14 @@ def _dataset(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
     )
     return dataset.assign_attrs(
         provenance("isthmus tracking study", study, study.problem.data),
+        relaxation_time=runs.relaxation_time,
         pca_risk=study.problem.population.pca_risk(study.problem.latent_dim),
         image_shape=list(study.problem.population.image_shape or ()),
     )
 
 
-def _quantiles(
-    study: TrackingStudy, levels: list[float], gap: np.ndarray, flow_gap: np.ndarray, step_gap: np.ndarray
-) -> dict[str, tuple]:
-    """Return the quantiles over runs (the last axis of each gap) with their intervals."""
-
-    def table(samples: np.ndarray) -> np.ndarray:
-        def one(values: np.ndarray) -> np.ndarray:
-            return np.array([_row(bootstrap_quantiles(values, level, study.seed)[0]) for level in levels])
-
-        flat = np.stack([one(values) for values in samples.reshape(-1, samples.shape[-1])], axis=1)
-        return flat.reshape(len(levels), *samples.shape[:-1], len(BOUNDS))
-
-    return {
-        "gap_quantile": (
-            ("level", "width", "step_size", "bound"),
-            table(gap),
-            named("quantile of the sup-gap of SGD"),
-        ),
-        "flow_gap_quantile": (
-            ("level", "width", "bound"),
-            table(flow_gap),
-            named("quantile of the sup-gap of gradient flow"),
-        ),
-        "step_gap_quantile": (
-            ("level", "width", "step_size", "bound"),
-            table(step_gap),
-            named("quantile of the sup-gap of SGD to the gradient flow from the same initial neurons"),
-        ),
-    }
-
-
-def _rates(
-    study: TrackingStudy, levels: list[float], gap: np.ndarray, flow_gap: np.ndarray, step_gap: np.ndarray
-) -> dict[str, tuple]:
-    """Return the slopes of log quantiles against log width, and against log step size."""
-    widths, step_sizes, seed = study.widths, study.step_sizes, study.seed
-    return {
-        "width_rate": (
-            ("level", "step_size", "bound"),
-            [
-                [_row(fitted_rate(widths, list(gap[:, j]), level, seed)) for j in range(len(step_sizes))]
-                for level in levels
-            ],
-            named("exponent of the width in the quantile of the sup-gap of SGD"),
-        ),
-        "flow_width_rate": (
-            ("level", "bound"),
-            [_row(fitted_rate(widths, list(flow_gap), level, seed)) for level in levels],
-            named("exponent of the width in the quantile of the sup-gap of gradient flow"),
-        ),
-        "step_rate": (
-            ("level", "width", "bound"),
-            [
-                [_row(fitted_rate(step_sizes, list(step_gap[i]), level, seed)) for i in range(len(widths))]
-                for level in levels
-            ],
-            named("exponent of the step size in the quantile of the sup-gap of SGD to its gradient flow"),
-        ),
-    }
-
-
-def _row(estimate: Estimate | None) -> tuple[float, float, float]:
-    return (estimate.value, estimate.lower, estimate.upper) if estimate else (np.nan, np.nan, np.nan)
-
-
-def _plain(estimate: Estimate | None) -> dict[str, float | None]:
-    return dict.fromkeys(BOUNDS) if estimate is None else dict(zip(BOUNDS, _row(estimate), strict=True))
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _pictures(study: TrackingStudy, computed: Tracked) -> dict[str, tuple]:
@@ -311,63 +283,3 @@ def _pictures(study: TrackingStudy, computed: Tracked) -> dict[str, tuple]:
     if data.labels is not None:
         variables["label"] = ("point", data.labels[:SHOWN_POINTS], named("labels of the first points"))
     return variables
-
-
-def _path_verdicts(result: TrackingResult) -> list[str]:
-    data, study = result.dataset, result.study
-    start, end, pca = (float(v) for v in (data.mean_field_risk[0], data.mean_field_risk[-1], data.attrs["pca_risk"]))
-    relation = f"{'above' if start > pca else 'at or below'} the PCA residual {pca:.4f}"
-    ending = "below it" if end < pca else "not below it"
-    error = float(data.mean_field_risk_error.max())
-    smallest = float(data.flow_gap_quantile.sel(level=study.confidence, bound="estimate").min())
-    share = error / smallest if smallest > 0 else float("inf")
-    caution = "" if share < 0.2 else "; more particles would make the comparison sharper"
-    return [
-        f"The mean-field risk starts at {start:.4f}, {relation}, and is {end:.4f} at t={study.horizon:g}, {ending}.",
-        f"Its own numerical error is at most {error:.2g} (95 %), {100 * share:.0f} % of the smallest gap that is "
-        f"measured{caution}.",
-    ]
-
-
-def _width_verdicts(result: TrackingResult) -> list[str]:
-    study, level = result.study, result.study.confidence
-    widths = f"From {min(study.widths)} to {max(study.widths)} neurons"
-    flow = result.estimate("flow_width_rate", level=level)
-    if flow is None:
-        return ["A rate in the width needs at least two widths."]
-    sentences = [
-        f"{widths}, the {100 * level:g} % quantile of the sup-gap that is due to the width alone (step size 0) goes "
-        f"as N^({flow}), {_compatible(flow, -0.5)} −1/2."
-    ]
-    for step_size in study.step_sizes:
-        rate = result.estimate("width_rate", level=level, step_size=step_size)
-        if rate is not None:
-            sentences.append(
-                f"With SGD at step size {step_size:g} it goes as N^({rate}), {_compatible(rate, -0.5)} −1/2."
-            )
-    return sentences
-
-
-def _step_verdicts(result: TrackingResult) -> list[str]:
-    study, level = result.study, result.study.confidence
-    width, step_size = max(study.widths), min(study.step_sizes)
-    steps = result.estimate("step_gap_quantile", level=level, width=width, step_size=step_size)
-    flow = result.estimate("flow_gap_quantile", level=level, width=width)
-    assert steps is not None and flow is not None
-    larger = "steps and batches make" if steps.value > flow.value else "the width makes"
-    sentences = [
-        f"At N={width} and step size {step_size:g}, {larger} the larger part of the gap: from the same initial "
-        f"neurons SGD departs from its gradient flow by {steps}, and the flow from the mean field by {flow} "
-        f"({100 * level:g} % quantiles of sup-gaps, {100 * CONFIDENCE:g} % intervals)."
-    ]
-    rate = result.estimate("step_rate", level=level, width=width)
-    if rate is not None:
-        sentences.append(
-            f"The part of steps and batches goes as (step size)^({rate}), {_compatible(rate, 0.5)} 1/2, the rate of "
-            f"gradient noise, and {_compatible(rate, 1.0)} 1, the rate of the drift of finite steps."
-        )
-    return sentences
-
-
-def _compatible(rate: Estimate, value: float) -> str:
-    return f"{'compatible' if rate.contains(value) else 'not compatible'} with"

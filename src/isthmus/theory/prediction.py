@@ -124,15 +124,24 @@ class Prediction:
         return self.mean - half, self.mean + half
 
     @cached_property
-    def gaps(self) -> np.ndarray:
-        """Draws of the sup-gap max_t |R_N(t) − R(t)|, in increasing order."""
+    def deviations(self) -> np.ndarray:
+        """Draws of the curve R_N(t) − R(t), shape (draws, T)."""
         kernel = np.sum([noise.kernel for noise in self.noises.values()], axis=0)
         values, vectors = np.linalg.eigh(kernel)
         curves = _normals(len(self.times)) @ (vectors * np.sqrt(np.maximum(values, 0))).T
         random = np.random.default_rng(1)
         for noise in self.noises.values():
             curves += noise.curvatures[random.integers(len(noise.curvatures), size=len(curves))]
-        return np.sort(np.abs(curves).max(axis=1))
+        return curves
+
+    @cached_property
+    def gaps(self) -> np.ndarray:
+        """Draws of the sup-gap max_t |R_N(t) − R(t)|, in increasing order."""
+        return self.gaps_over(np.ones(len(self.times), dtype=bool))
+
+    def gaps_over(self, selection: np.ndarray) -> np.ndarray:
+        """Return draws of the largest |R_N(t) − R(t)| over the times selected by a mask (T,), in increasing order."""
+        return np.sort(np.abs(self.deviations[:, selection]).max(axis=1))
 
     def gap_quantile(self, confidence: float) -> float:
         """Return the quantile of the sup-gap max_t |R_N(t) − R(t)|."""

@@ -1,0 +1,88 @@
+"""Whether the runs of a study agree with the law predicted from its mean field, over all of its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from scipy.stats import kstest
+
+from isthmus._words import counted, listed, number, percent
+from isthmus.studies.gaps import GAPS
+from isthmus.studies.study import named
+from isthmus.theory.prediction import COMPARABLE
+
+SIGNIFICANCE = 0.05
+"""Below this probability of so large a difference by chance, over all tests together, runs don't agree."""
+TESTED = {
+    "gap": "agreement",
+    "flow_gap": "flow_agreement",
+    "late_gap": "late_agreement",
+    "late_flow_gap": "late_flow_agreement",
+}
+"""Gaps that are tested, and the variables of their p-values."""
+
+
+def agreement(draws: Mapping[str, np.ndarray], gaps: Mapping[str, np.ndarray]) -> dict[str, tuple]:
+    """Return the probability that gaps of the predicted law lie so far from it as those of the runs do (KS test).
+
+    Args:
+        draws: of the predicted law in increasing order, by name, shapes (networks..., draws).
+        gaps: of the runs, by name, shapes (networks..., runs).
+
+    """
+
+    def probability(samples: np.ndarray, ordered: np.ndarray) -> float:
+        return float(kstest(samples, lambda x: np.searchsorted(ordered, x, side="right") / len(ordered)).pvalue)
+
+    found = {}
+    for name, variable in TESTED.items():
+        if name in gaps and name in draws:
+            places = np.ndindex(gaps[name].shape[:-1])
+            values = [probability(gaps[name][place], draws[name][place]) for place in places]
+            what = named(f"p-value of the {GAPS[name].what} under its predicted law")
+            found[variable] = (GAPS[name].dims, np.reshape(values, gaps[name].shape[:-1]), what)
+    return found
+
+
+def agreement_verdicts(data: xr.Dataset, level: float) -> list[str]:
+    """Return, in sentences, whether all measured gaps agree with the predicted ones, and where to be careful."""
+    tested = [name for name, variable in TESTED.items() if variable in data]
+    if not tested:
+        return []
+    probabilities = np.concatenate([data[TESTED[name]].values.ravel() for name in tested])
+    ratios = np.concatenate([_ratios(data, name, level) for name in tested])
+    smallest, threshold = float(probabilities.min()), SIGNIFICANCE / len(probabilities)
+    networks, flows = data.agreement.size, data.flow_agreement.size
+    spans = "sup-gaps and late gaps" if "late_gap" in tested else "sup-gaps"
+    return [
+        f"The law predicted from the mean field alone {'fits' if smallest >= threshold else 'does not fit'} the runs: "
+        f"over {counted(networks, 'combination')} of width and step size and {counted(flows, 'width')} of gradient "
+        f"flow, the smallest of {len(probabilities)} Kolmogorov–Smirnov p-values ({spans}) is {number(smallest, 2)}, "
+        f"where {number(threshold, 2)} is the threshold after Bonferroni. Measured {quantile_name(level)} are "
+        f"{number(ratios.min(), 2)} to {number(ratios.max(), 2)} times the predicted ones.",
+        *_caution(data),
+    ]
+
+
+def quantile_name(level: float) -> str:
+    """Return what the quantiles of a level are called."""
+    return "medians" if level == 0.5 else f"{percent(level)} quantiles"
+
+
+def _ratios(data: xr.Dataset, name: str, level: float) -> np.ndarray:
+    measured = data[f"{name}_quantile"].sel(level=level, bound="estimate")
+    return (measured / data[f"predicted_{name}_quantile"].sel(level=level)).values.ravel()
+
+
+def _caution(data: xr.Dataset) -> list[str]:
+    """Say at which widths the predicted mean shift is too large for leading order."""
+    large = (data.shift_ratio > COMPARABLE).any("step_size").values
+    if not large.any():
+        return []
+    widths = listed([f"{int(width):,}" for width in data.width.values[large]])
+    return [
+        f"At N = {widths} the predicted bias reaches {number(float(data.shift_ratio.max()), 2)} standard deviations; "
+        "the leading-order prediction may be off there."
+    ]

@@ -1,0 +1,281 @@
+"""What a tracking study found, in sentences: each number can be computed again from the study's dataset."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from isthmus._words import counted, exponent, listed, number, percent, setting, whole
+from isthmus.studies.agreement import agreement_verdicts, quantile_name
+from isthmus.studies.gaps import GAPS
+from isthmus.studies.statistics import CONFIDENCE, Estimate, runs_needed, supports
+from isthmus.studies.tracking import TrackingStudy
+
+SMALL_ERROR = 0.1
+"""Up to this share of the smallest gap the numerical error of the mean field is of no concern."""
+EXPECTED = {"fluctuation": (-0.5, "−1/2"), "shift": (-1.0, "−1")}
+"""Exponents of the width that theory predicts."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Reads a study's dataset aloud.
+
+    Attributes:
+        study: what was asked.
+        data: what was found.
+
+    """
+
+    study: TrackingStudy
+    data: xr.Dataset
+
+    @property
+    def level(self) -> float:
+        """The level of the quantiles that are reported: the study's confidence, or 0.5 where it has too few runs."""
+        enough = all(supports(self.study.confidence, self.data.sizes[runs]) for runs in ("run", "flow_run"))
+        return self.study.confidence if enough else 0.5
+
+    def estimate(self, name: str, **where: float | str) -> Estimate | None:
+        """Return an entry of a variable with its interval, None where it could not be fitted."""
+        value, lower, upper = self.data[name].sel(where).values
+        return Estimate(float(value), float(lower), float(upper)) if np.isfinite(value) else None
+
+    def answer(self) -> str:
+        """Return in one sentence whether finite networks follow their mean-field limit."""
+        widest, finest = max(self.study.widths), min(self.study.step_sizes)
+        gap = self._quantile("gap", width=widest, step_size=finest)
+        rate = self.estimate("width_rate", level=self.level, step_size=finest)
+        stays = (
+            f"at N = {whole(widest)} {_share(self.level)} of the networks trained by SGD stay within "
+            f"{number(gap.value)} of the mean-field risk up to t = {setting(self.study.horizon)}"
+        )
+        change = float(np.ptp(self.data.mean_field_risk.values))
+        if gap.value >= change:
+            return f"No: {stays}, which is no less than that risk changes ({number(change)})."
+        if rate is None:
+            return f"Not resolved: {stays}, and whether the gap falls with N takes two widths or more to see."
+        power = f"N^{_exponent(rate)}"
+        if not rate.has_interval:
+            return f"Not resolved: {stays}, and the gap goes as {power}, with too few runs for an interval."
+        if rate.upper < 0:
+            return f"Yes: {stays}, and the gap falls as {power}."
+        if rate.lower > 0:
+            return f"No: {stays}, and the gap grows as {power}."
+        return f"Not resolved: {stays}, and these runs don't show whether the gap falls with N: it goes as {power}."
+
+    def verdicts(self) -> list[str]:
+        """Return what else the study found, in sentences."""
+        return [
+            *self._mean_field(),
+            *self._levels(),
+            *self._rates("gap", "width_rate", "flow_width_rate"),
+            *self._draw(),
+            *self._training(),
+            *self._balance(),
+            *self._steps(),
+            *agreement_verdicts(self.data, self.level),
+        ]
+
+    def _quantile(self, name: str, **where: float) -> Estimate:
+        estimate = self.estimate(f"{name}_quantile", level=self.level, **where)
+        assert estimate is not None
+        return estimate
+
+    def _mean_field(self) -> list[str]:
+        risk, pca = self.data.mean_field_risk.values, float(self.data.attrs["pca_risk"])
+        start, end, horizon = float(risk[0]), float(risk[-1]), setting(self.study.horizon)
+        moves = "falls" if end < start else "rises"
+        side = "below" if end < pca else "still above" if start > pca else "above"
+        error = float(self.data.mean_field_risk_error.max())
+        shown = [name for name in GAPS if name in self.data and name != "step_gap"]
+        smallest = min(float(self._table(name).min()) for name in shown)
+        share = error / smallest if smallest > 0 else math.inf
+        remedy = f"; `--particles {2 * self.study.particles}` reduces it" if share > SMALL_ERROR else ""
+        part = f", {percent(share)} of the smallest {_quantile_noun(self.level)}" if math.isfinite(share) else ""
+        return [
+            f"The mean-field risk {moves} from {number(start)} to {number(end)} at t = {horizon}, {side} the risk of "
+            f"PCA ({number(pca)}).",
+            f"Its numerical error is at most {number(error, 2)} ({percent(CONFIDENCE)}){part} of a gap{remedy}."
+            if part
+            else f"Its numerical error is at most {number(error, 2)} ({percent(CONFIDENCE)}).",
+        ]
+
+    def _table(self, name: str) -> xr.DataArray:
+        return self.data[f"{name}_quantile"].sel(level=self.level, bound="estimate")
+
+    def _levels(self) -> list[str]:
+        """Say why medians are reported where another quantile was asked for, or that even these have no interval."""
+        runs, flows = self.data.sizes["run"], self.data.sizes["flow_run"]
+        given = f"{counted(runs, 'SGD run')} and {counted(flows, 'gradient flow')}"
+        sentences = []
+        if self.level != self.study.confidence:
+            needed = runs_needed(self.study.confidence)
+            sentences.append(
+                f"Medians are reported: a {percent(CONFIDENCE)} CI of the {percent(self.study.confidence)} quantile "
+                f"takes {needed} of each, and there are {given}."
+            )
+        if not (supports(self.level, runs) and supports(self.level, flows)):
+            needed = runs_needed(self.level)
+            sentences.append(f"A {percent(CONFIDENCE)} CI of a median takes {needed} runs, and there are {given}.")
+        return sentences
+
+    def _rates(self, name: str, sgd: str, flow: str) -> list[str]:
+        """Say with which exponents of the width a gap of SGD and of gradient flow goes."""
+        if len(self.study.widths) < 2:
+            return []
+        rates = [
+            (f"for SGD at ε = {setting(step_size)}", self.estimate(sgd, level=self.level, step_size=step_size))
+            for step_size in sorted(self.study.step_sizes)
+        ]
+        rates.append(("for gradient flow", self.estimate(flow, level=self.level)))
+        found = [f"N^{_exponent(rate)} {network}" for network, rate in rates if rate is not None]
+        what = f"The {_quantile_noun(self.level)} of the {'late gap' if name == 'late_gap' else 'sup-gap'}"
+        return [f"{what} goes as {listed(found)}."] if found else []
+
+    def _draw(self) -> list[str]:
+        """Say how often the initial draw alone sets the sup-gap, and how it scales."""
+        at_start = [
+            (self.data[gap] == np.abs(self.data[risk].isel(time=0) - self.data.mean_field_risk[0])).values
+            for gap, risk in (("flow_gap", "flow_risk"), ("gap", "risk"))
+        ]
+        (flows, all_flows), (runs, all_runs) = ((int(hits.sum()), hits.size) for hits in at_start)
+        return [
+            f"The gap is largest at t = 0, where it is the initial draw's alone, in {whole(flows)} of "
+            f"{counted(all_flows, 'gradient flow')} and in {whole(runs)} of {counted(all_runs, 'SGD run')}.",
+            *self._deviation("draw", "Over initial draws"),
+        ]
+
+    def _training(self) -> list[str]:
+        """Say what the gap is after the relaxation time, and how its two parts scale."""
+        if "late_gap_quantile" not in self.data:
+            return [
+                "The rms gap of gradient flows never falls below half of that at t = 0, so that no relaxation time "
+                "tells training from the initial draw, and no late gap is reported."
+            ]
+        relaxation = setting(float(self.data.attrs["relaxation_time"]))
+        widest, finest = max(self.study.widths), min(self.study.step_sizes)
+        late = self._quantile("late_gap", width=widest, step_size=finest)
+        flow = self._quantile("late_flow_gap", width=widest)
+        return [
+            f"At t₁ = {relaxation} the rms gap of gradient flows has fallen below half of that at t = 0. From then on, "
+            f"the {_quantile_noun(self.level)} of the gap at N = {whole(widest)} is {late} for SGD at "
+            f"ε = {setting(finest)} and {flow} for gradient flow.",
+            *self._rates("late_gap", "late_width_rate", "late_flow_width_rate"),
+            *self._deviation("training", "In training, from t₁ on"),
+        ]
+
+    def _deviation(self, part: str, where: str) -> list[str]:
+        """Say how fluctuation and mean shift of gradient flows scale in one part of the path."""
+        sentences = []
+        for name, noun in (("fluctuation", "fluctuation between networks"), ("shift", "mean shift")):
+            expected, symbol = EXPECTED[name]
+            rate = self.estimate(f"{name}_rate", part=part)
+            if rate is not None and rate.has_interval:
+                relation = "consistent" if rate.contains(expected) else "not consistent"
+                text = f"{where}, the {noun} goes as N^{_exponent(rate)}, {relation} with the predicted {symbol}"
+                sentences.append(f"{text}{self._constants(name, part)}.")
+        return [*sentences, *self._unresolved(part, where)]
+
+    def _constants(self, name: str, part: str) -> str:
+        """Say how a measured constant compares with the predicted one."""
+        if f"predicted_{name}" not in self.data:
+            return ""
+        ratio = self.data[name].sel(part=part, bound="estimate") / self.data[f"predicted_{name}"].sel(part=part)
+        low, high = (number(float(one), 2) for one in (ratio.min(), ratio.max()))
+        return f"; it is {_range(low, high)} times the predicted one"
+
+    def _unresolved(self, part: str, where: str) -> list[str]:
+        """Say where the mean shift can't be told from zero, and how large it may be."""
+        shift = self.data["shift"].sel(part=part)
+        hidden = [width for width in sorted(self.study.widths) if not float(shift.sel(width=width, bound="lower")) > 0]
+        limits = [number(float(shift.sel(width=width, bound="upper")), 2) for width in hidden]
+        if not hidden:
+            return []
+        widths = listed([whole(width) for width in hidden])
+        predicted = ""
+        if "predicted_shift" in self.data:
+            values = [number(float(self.data.predicted_shift.sel(part=part, width=width)), 2) for width in hidden]
+            predicted = f" (predicted: {listed(values)})"
+        return [
+            f"{where}, the mean shift is not resolved at N = {widths}: it is at most {listed(limits)}{predicted}, "
+            f"{percent(CONFIDENCE)} CI."
+        ]
+
+    def _balance(self) -> list[str]:
+        """Say which of fluctuation and mean shift dominates at the widths of the study, and from which N the other."""
+        sentences = []
+        names = {"draw": "In the initial draw", "training": "In training"}
+        for part in self.data.part.values:
+            crossover = float(self.data.crossover.sel(part=part))
+            if not math.isfinite(crossover):
+                continue
+            source = "predicted" if "predicted_shift" in self.data else "fitted"
+            widths = sorted(self.study.widths)
+            above = [whole(width) for width in widths if width >= crossover]
+            below = [whole(width) for width in widths if width < crossover]
+            if not below and crossover <= 1:
+                text = "the fluctuation exceeds the mean shift at every N"
+            else:
+                text = f"the fluctuation exceeds the mean shift from N = {number(math.ceil(crossover), 2)} on"
+            parts = [
+                f"{what} dominates at N = {listed(at)}" for what, at in (("it", above), ("the shift", below)) if at
+            ]
+            sentences.append(f"{names[str(part)]}, {text} ({source}): {' and '.join(parts)}.")
+        return sentences
+
+    def _steps(self) -> list[str]:
+        """Say what SGD adds to what finite width does, and how it goes with the step size."""
+        widest, finest = max(self.study.widths), min(self.study.step_sizes)
+        flow = self._quantile("flow_gap", width=widest)
+        steps = self._quantile("step_gap", width=widest, step_size=finest)
+        first, second = (flow, steps) if flow.value >= steps.value else (steps, flow)
+        names = {id(flow): "finite width", id(steps): "SGD"}
+        apart = first.lower > second.upper
+        one, other = (f"{names[id(each)]} ({each})" for each in (first, second))
+        compared = f"{one} contributes more than {other}" if apart else f"{one} and {other} contribute about as much"
+        sentences = [
+            f"At N = {whole(widest)} and ε = {setting(finest)}, {compared}: {_quantile_noun(self.level, plural=True)} "
+            "of the sup-gap of gradient flow to the mean field, and of SGD to the gradient flow from the same start."
+        ]
+        rate = self.estimate("step_rate", level=self.level, width=widest)
+        if rate is not None:
+            sentences.append(
+                f"At N = {whole(widest)} the effect of SGD scales as ε^{_exponent(rate)}{_step_orders(rate)}."
+            )
+        return sentences
+
+
+def _step_orders(rate: Estimate) -> str:
+    """Say with which of the two known effects of steps an exponent agrees."""
+    if not rate.has_interval:
+        return ""
+    known = {"1/2 (noise of batches)": 0.5, "1 (finite steps)": 1.0}
+    found = [name for name, value in known.items() if rate.contains(value)]
+    if found:
+        return f", consistent with {' and '.join(found)}"
+    half, one = known
+    if rate.lower > known[half] and rate.upper < known[one]:
+        return f", between {half} and {one}"
+    return f", consistent with neither {half} nor {one}"
+
+
+def _share(level: float) -> str:
+    return "half" if level == 0.5 else percent(level)
+
+
+def _quantile_noun(level: float, *, plural: bool = False) -> str:
+    return quantile_name(level) if plural else quantile_name(level).removesuffix("s")
+
+
+def _exponent(rate: Estimate) -> str:
+    if not rate.has_interval:
+        return exponent(rate.value)
+    return f"{exponent(rate.value)} ({percent(CONFIDENCE)} CI {exponent(rate.lower)} to {exponent(rate.upper)})"
+
+
+def _range(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
