@@ -58,8 +58,8 @@ def test_the_example_is_a_study_file(tmp_path):
         (("--data", "wine", "--max-latent-dim", 14), "'max_latent_dim' must be at most the rank of the training data"),
         (("--data", "wine", "--method", "optimum"), "must have a penalty on, or a ball of, neurons"),
         (("--data", "wine", "--method", "best"), "'method' must be 'horizon' or 'optimum', but it is 'best'"),
-        (("--splits", 1), "'splits' must be greater than or equal to 2, but it is 1"),
-        (("--set", "held_out=0"), "'held_out' must be greater than 0, but it is 0"),
+        (("--splits", 1), "'splits' must be at least 2, but it is 1"),
+        (("--set", "held_out=0"), "'held_out' must be above 0, but it is 0"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_before_a_folder_is_made(arguments, message, tmp_path):

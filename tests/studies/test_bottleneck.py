@@ -204,8 +204,8 @@ def test_it_is_drawn_and_reported_the_same_each_time(result):
             {"data": {"source": "gaussian", "variances": [1.0, 0.5], "points": 3}},
             "Argument 'held_out' must leave at least 3 of the 3 points to train on and 1 to test on, but it is 0.25.",
         ),
-        ({"held_out": 1.0}, "Argument 'held_out' must be less than 1, but it is 1.0."),
-        ({"splits": 1}, "Argument 'splits' must be greater than or equal to 2, but it is 1."),
+        ({"held_out": 1.0}, "Argument 'held_out' must be below 1, but it is 1.0."),
+        ({"splits": 1}, "Argument 'splits' must be at least 2, but it is 1."),
         (
             {"particles": 100},
             "Argument 'particles' must be a power of 2 for quadrature='sobol', but it is 100; try 64 or 128.",

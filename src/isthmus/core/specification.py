@@ -45,6 +45,13 @@ SCALED = {
     "robust": "scaled by feature, by the distance of the quartiles",
 }
 """What each scaling does, in words."""
+COMPARISONS = {
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "above",
+    "less than": "below",
+}
+"""What a rule of pydantic's is called in the grammar of all arguments; longer ones first."""
 UNIONS = {"activation": "one name or a pair", "weight_decay": "one number of at least 0 or a pair"}
 
 
@@ -283,7 +290,7 @@ def translated(error: ValidationError, model: type[BaseModel]) -> IsthmusError:
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, IsthmusError):
         return cause
-    path = [str(part) for part in first["loc"]]
+    path = [part for part in first["loc"] if isinstance(part, str)]  # without places in lists
     if path[0] in UNIONS:  # one of a union, whose members stand in the path
         rule = UNIONS[path[0]]
         return ArgumentError(f"Argument '{path[0]}' must be {rule} [encoder, decoder], but it is {value}.")
@@ -291,12 +298,15 @@ def translated(error: ValidationError, model: type[BaseModel]) -> IsthmusError:
     if first["type"] == "extra_forbidden":
         known = _keys(model, path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "the known ones are " + ", ".join(sorted(known))
-        return ArgumentError(f"Argument '{name}' must be a known key, but it is not; {hint}.")
+        where = f" of {'.'.join(path[:-1])}" if path[1:] else ""
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known keys{where}: {', '.join(sorted(known))}."
+        return ArgumentError(f"Unknown key '{name}'. {hint}")
     if first["type"] == "too_short":
         return ArgumentError(f"Argument '{name}' must hold at least 1 value, but it is {value}.")
     rule = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     rule = "a valid integer" if first["type"] == "int_parsing_size" else rule
+    for long, short in COMPARISONS.items():
+        rule = rule.replace(long, short)
     return ArgumentError(f"Argument '{name}' must be {rule}, but it is {value}.")
 
 
