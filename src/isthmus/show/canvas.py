@@ -134,6 +134,11 @@ def width_colors(widths: Sequence[int]) -> dict[int, str]:
     return {n: to_hex(colormaps["viridis"](place)) for n, place in zip(sorted(widths), places, strict=True)}
 
 
+def network_colors(widths: Sequence[int]) -> dict[str, str]:
+    """Return the names of networks, narrowest first and the mean field last, with their colours."""
+    return {f"N = {width}": color for width, color in width_colors(widths).items()} | {"mean field": DARK}
+
+
 def step_colors(step_sizes: Sequence[float]) -> dict[float, str]:
     """Return step sizes in order, each with its colour; larger is darker."""
     places = np.linspace(0.65, 0.95, len(step_sizes)) if len(step_sizes) > 1 else (0.75,)

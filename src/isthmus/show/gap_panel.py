@@ -1,4 +1,4 @@
-"""A log-log panel of sup-gaps against a size: of the width, or of the step."""
+"""A log-log panel of gaps against a size: of the width, or of the step."""
 
 from __future__ import annotations
 
@@ -6,78 +6,96 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
-from isthmus.show.canvas import GREY, finished, jitter, new_figure
-from isthmus.studies.statistics import Estimate
+from isthmus._words import interval, number
+from isthmus.show.canvas import GREY, jitter
+from isthmus.show.readings import readable
+from isthmus.studies.statistics import CONFIDENCE, Estimate
 
 MANY_DOTS = 2000
-"""From here on, the faint dots of a series go into an SVG as an image."""
+"""From here on, the faint dots of a series go into an SVG as an image, and have no values to ask for."""
+INTERVAL = f"{100 * CONFIDENCE:g} % CI"
 
 
 class GapPanel:
-    """A log-log panel of sup-gaps against a size: a faint dot a run, quantiles with their intervals, fitted lines."""
+    """A log-log panel of gaps against a size: a faint dot for each run, estimates with intervals, fits, predictions."""
 
-    def __init__(self, sizes: Sequence[float], symbol: str, number_of_series: int) -> None:
-        self._sizes, self._symbol, self._number = np.asarray(sizes, float), symbol, number_of_series
-        self._figure = new_figure(7.6, 4.9)
-        self._axes = self._figure.subplots()
-        self._quantiles: list[np.ndarray] = []
-        self._predicted = False
+    def __init__(self, axes: Axes, sizes: Sequence[float], symbol: str, label: str, number_of_series: int) -> None:
+        self.axes, self._sizes, self._symbol, self._label = axes, np.asarray(sizes, float), symbol, label
+        self._number, self._drawn = number_of_series, 0
         nearest = np.diff(np.log10(self._sizes)).min() if len(sizes) > 1 else 1.0
         self._spacing = min(0.08, 0.6 * nearest / number_of_series)
+        self._centers = self._sizes
 
-    def add(self, name: str, color: str, samples: xr.DataArray, quantiles: xr.DataArray, rate: Estimate | None) -> None:
-        """Add a series: samples (sizes, runs) and quantiles (sizes, bounds); series stand side by side."""
-        place = len(self._quantiles) - (self._number - 1) / 2
-        centers = self._sizes * 10 ** (self._spacing * place)
-        spots = centers[:, None] * 10 ** (0.7 * self._spacing * jitter(samples.shape[1]))
+    def start(self) -> None:
+        """Let what is drawn from here on stand beside what was drawn before."""
+        place = self._drawn - (self._number - 1) / 2
+        self._drawn += 1
+        self._centers = self._sizes * 10 ** (self._spacing * place)
+
+    def runs(self, name: str, color: str, samples: np.ndarray) -> None:
+        """Draw samples (sizes, runs) as faint dots."""
+        spots = self._centers[:, None] * 10 ** (0.7 * self._spacing * jitter(samples.shape[1]))
         faint = {"alpha": 0.4, "markersize": 5, "markeredgewidth": 0, "rasterized": samples.size > MANY_DOTS}
-        self._axes.plot(spots.ravel(), samples.values.ravel(), ".", color=color, **faint)
-        middle, low, high = quantiles.values.T
-        strong = {"markersize": 5.5, "markeredgecolor": "white", "elinewidth": 1.3, "capsize": 2.5, "zorder": 3}
-        label = name if rate is None else f"{name}: ${self._symbol}^{{{rate.value:.2f}}}$  {_interval(rate)}"
-        self._axes.errorbar(centers, middle, (middle - low, high - middle), fmt="o", color=color, label=label, **strong)
+        self.axes.plot(spots.ravel(), samples.ravel(), ".", color=color, **faint)
+        if samples.size <= MANY_DOTS:
+            sizes = np.repeat(self._sizes, samples.shape[1])
+            values = {self._symbol: sizes, "this run": samples.ravel()}
+            readable(self.axes, name, spots.ravel(), samples.ravel(), values)
+
+    def estimates(self, name: str, color: str, bounds: xr.DataArray, rate: Estimate | None, marker: str = "o") -> None:
+        """Draw estimates (sizes, bounds), with intervals where there are any, and the line of the fitted rate."""
+        middle, low, high = bounds.values.T
+        strong = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.8, "zorder": 3}
+        label = name if rate is None else f"{name}: {power(self._symbol, rate)}"
+        self.axes.plot(self._centers, middle, marker, color=color, label=label, **strong)
+        self.axes.vlines(self._centers, low, high, color=color, linewidth=1.3)
+        values = {self._symbol: self._sizes, self._label: middle, INTERVAL: np.column_stack([low, high])}
+        if np.isnan(low).all():
+            del values[INTERVAL]
+        readable(self.axes, name, self._centers, middle, values)
         if rate is not None:
-            fitted = np.exp(np.log(middle).mean() + rate.value * (np.log(centers) - np.log(centers).mean()))
-            self._axes.plot(centers, fitted, color=color, linewidth=1.2)
-        self._quantiles.append(middle)
+            fitted = np.exp(np.log(middle).mean() + rate.value * (np.log(self._sizes) - np.log(self._sizes).mean()))
+            self.axes.plot(self._centers, fitted, color=color, linewidth=1.2)
 
-    def predict(self, quantiles: np.ndarray, color: str) -> None:
-        """Draw predicted quantiles, (sizes,), as a dashed line with rings."""
-        label = None if self._predicted else "predicted from the mean field"
-        self._axes.plot(
-            self._sizes, quantiles, "o--", color=color, mfc="white", markersize=4, linewidth=1, zorder=2, label=label
+    def predicted(self, name: str, color: str, values: np.ndarray, marker: str = "o") -> None:
+        """Draw what is predicted of a series, (sizes,), beside it: hollow, on a dashed line of its colour."""
+        hollow = {"markerfacecolor": "none", "markersize": 8, "linewidth": 1, "zorder": 2}
+        self.axes.plot(self._centers, values, f"{marker}--", color=color, **hollow)
+        readable(
+            self.axes, f"{name}, predicted", self._centers, values, {self._symbol: self._sizes, self._label: values}
         )
-        self._predicted = True
 
-    def figure(self, title: str, xlabel: str, ylabel: str, reference: tuple[float, str]) -> Figure:
-        """Return the figure, with a grey line of the reference slope below the quantiles."""
-        axes, sizes, (slope, name) = self._axes, self._sizes, reference
+    def reference(self, slope: float, name: str, value: float) -> None:
+        """Draw a grey line of a slope through a value at the largest size, where asymptotics hold best."""
+        if len(self._sizes) < 2:
+            return
+        sizes = self._sizes[[0, -1]] * [0.85, 1.18]
+        self.axes.plot(sizes, value * (sizes / self._sizes[-1]) ** slope, color=GREY, linewidth=0.8, zorder=1)
+        place = (sizes[0], value * (sizes[0] / self._sizes[-1]) ** slope)
+        offset = (2, 5 if slope < 0 else -10)
+        self.axes.annotate(name, place, offset, textcoords="offset points", color=GREY, fontsize=8)
+
+    def close(self, xlabel: str, ylabel: str) -> None:
+        """Set scales, ticks and labels."""
+        axes = self.axes
         axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
-        for axis, locator in ((axes.xaxis, FixedLocator(list(sizes))), (axes.yaxis, LogLocator(subs=(1, 2, 5)))):
-            axis.set(major_locator=locator, minor_locator=NullLocator())
+        axes.xaxis.set(major_locator=FixedLocator(list(self._sizes)), minor_locator=NullLocator())
+        axes.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
+        for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.margins(x=0.12)
-        if len(sizes) > 1:
-            line = 0.6 * (np.array(self._quantiles) / sizes**slope).min() * sizes**slope
-            axes.plot(sizes, line, color=GREY, linewidth=0.7)
-            axes.annotate(name, (sizes[-1], line[-1]), (5, 0), textcoords="offset points", va="center", color=GREY)
-        else:
-            axes.set_xlim(sizes[0] / 2, sizes[0] * 2)
-        self._figure.legend(loc="outside lower center", ncols=min(2, self._number + self._predicted))
-        return finished(self._figure, title)
+        if len(self._sizes) < 2:
+            axes.set_xlim(self._sizes[0] / 2, self._sizes[0] * 2)
 
 
-def found(subject: str, symbol: str, rate: Estimate) -> str:
-    """Return a title that says with which power of a size something goes."""
-    return f"{subject} goes as {symbol} to the power {_signed(rate.value)} {_interval(rate)}"
+def power(symbol: str, rate: Estimate) -> str:
+    """Return a fitted power law for a legend, with its interval."""
+    return f"${symbol}^{{{number(rate.value, 2)}}}$ ({interval(rate.lower, rate.upper, 2)})"
 
 
-def _interval(rate: Estimate) -> str:
-    return f"[{_signed(rate.lower)}, {_signed(rate.upper)}]"
-
-
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+def said_power(symbol: str, rate: Estimate) -> str:
+    """Return a fitted power law for a sentence, with its interval."""
+    return f"{symbol}^{number(rate.value, 2)} ({INTERVAL} {interval(rate.lower, rate.upper, 2)})"

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import xarray as xr
+from matplotlib import rcParams
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from isthmus.show.canvas import DARK, FLOW, GREY, STYLE, early_time_axis, finished, new_figure, styled, width_colors
-from isthmus.studies.prediction import SOURCE_NAMES, dominant_sources
+from isthmus._words import listed, number, percent, setting
+from isthmus.show.canvas import DARK, early_time_axis, finished, key, new_figure, styled, width_colors
+from isthmus.show.readings import readable
+from isthmus.studies.prediction import SOURCE_NAMES, SOURCES, dominant_sources
 from isthmus.studies.tracking import TrackingStudy
 
-PREDICTED = "#b2182b"
+DIVERGING = "BrBG_r"
+"""Of influences, in no colour of a series."""
 BAND = 1.645
 """Standard deviations that hold the middle 90 % of a Gaussian law."""
-SOURCE_COLORS = {"encoder": FLOW, "decoder": "#1b7837", "batches": "#d95f02"}
+SOURCE_COLORS = {"encoder": "#c51b7d", "decoder": "#7a6a00", "batches": "#008c9e"}
 
 
 class Predicted(Protocol):
@@ -45,26 +51,26 @@ def predicted_curves(result: Predicted) -> Figure:
     data, study = result.dataset, result.study
     widths, step_size = sorted(study.widths), min(study.step_sizes)
     time, limit = data.time.values, data.mean_field_risk.values
-    figure = new_figure(max(7.6, 2.3 * len(widths) + 0.7), 3.4)
-    [row] = figure.subplots(1, len(widths), sharex=True, sharey=True, squeeze=False)
-    for axes, (width, color) in zip(row, width_colors(widths).items(), strict=True):
+    figure, panels = _panels(widths)
+    for axes, (width, color) in zip(panels, width_colors(widths).items(), strict=True):
         network = data.sel(width=width, step_size=step_size)
         middle, half = network.predicted_mean.values - limit, BAND * network.predicted_std.values
-        axes.fill_between(time, middle - half, middle + half, color=color, alpha=0.35, linewidth=0, label="5–95 %")
-        axes.plot(time, middle, color=color, linewidth=1.6, label="mean")
-        axes.axhline(0, color=DARK, linewidth=0.9, linestyle=(0, (4, 2)), label="mean field R(t)")
-        axes.set_title(f"N = {width}", color=color, fontweight="bold")
+        axes.axhline(0, color=DARK, linewidth=0.9, label="mean field R(t)")
+        axes.fill_between(time, middle - half, middle + half, color=color, alpha=0.2, linewidth=0)
+        for edge in (middle - half, middle + half):
+            axes.plot(time, edge, color=color, linewidth=0.9, linestyle="--", label="5–95 %")
+        axes.plot(time, middle, color=color, linewidth=1.6, linestyle="--", label="mean")
+        ends = np.column_stack([middle - half, middle + half])
+        readable(axes, "predicted", time, middle, {"t": time, "mean − R(t)": middle, "5–95 %": ends})
         early_time_axis(axes, time)
-        axes.set_xlabel("time t = step size × steps")
-    row[0].set_ylabel("predicted risk − R(t)")
-    figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    panels[0].set_ylabel("predicted risk − R(t)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    entries = dict(zip(labels, handles, strict=True))
+    key(figure, list(entries.values()), list(entries))
     gaps = data.predicted_gap_quantile.sel(level=study.confidence, step_size=step_size)
-    ends = [f"{float(gaps.sel(width=n)):.2g} at N = {n}" for n in dict.fromkeys((widths[0], widths[-1]))]
-    return finished(
-        figure,
-        f"{100 * study.confidence:g} % of SGD runs at step size {step_size:g} will keep to R(t) within "
-        f"{' and '.join(ends)}",
-    )
+    ends = [f"{number(float(gaps.sel(width=n)))} at N = {n:,}" for n in dict.fromkeys((widths[0], widths[-1]))]
+    share, chosen = percent(study.confidence), setting(step_size)
+    return finished(figure, f"{share} of SGD runs at step size {chosen} should stay within {listed(ends)} of R(t)")
 
 
 @styled
@@ -73,26 +79,41 @@ def sources(result: Predicted) -> Figure:
     data, study = result.dataset, result.study
     widths, step_size = sorted(study.widths), min(study.step_sizes)
     time = data.time.values
-    figure = new_figure(max(7.6, 2.3 * len(widths) + 0.7), 3.6)
-    [row] = figure.subplots(1, len(widths), sharex=True, sharey=True, squeeze=False)
-    for axes, (width, color) in zip(row, width_colors(widths).items(), strict=True):
+    figure, panels = _panels(widths)
+    for axes, (width, color) in zip(panels, width_colors(widths).items(), strict=True):
         network = data.sel(width=width, step_size=step_size)
-        for source, line in SOURCE_COLORS.items():
+        total = network.predicted_std.values
+        lines = {SOURCE_NAMES[one]: (network.source_std.sel(source=one).values, SOURCE_COLORS[one]) for one in SOURCES}
+        for name, (values, line) in (lines | {"together": (total, color)}).items():
             # Before the first step batches have done nothing, which a logarithmic axis can't show.
-            values = network.source_std.sel(source=source).values
-            axes.plot(time, np.where(values > 0, values, np.nan), color=line, linewidth=1.2, label=SOURCE_NAMES[source])
-        axes.plot(time, network.predicted_std.values, color=DARK, linewidth=1.6, label="all together, predicted")
+            shown, label = np.where(values > 0, values, np.nan), f"{name}, predicted"
+            axes.plot(time, shown, color=line, linewidth=1.3, linestyle="--", label=label)
+            readable(axes, label, time, shown, {"t": time, "standard deviation": values})
         if "risk" in network:
             measured = network.risk.std("run", ddof=1).values
-            axes.plot(time, measured, "o", color=GREY, markersize=3.2, mfc="none", label="all together, measured")
-        axes.set_title(f"N = {width}", color=color, fontweight="bold")
+            axes.plot(time, measured, "o", color=color, markersize=3, label="together, measured")
+            readable(axes, "together, measured", time, measured, {"t": time, "standard deviation": measured})
         axes.set_yscale("log")
         early_time_axis(axes, time)
-        axes.set_xlabel("time t = step size × steps")
-    row[0].set_ylabel("standard deviation of R_N(t)")
-    figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    panels[0].set_ylabel("standard deviation of $R_N(t)$")
+    key(figure, *panels[-1].get_legend_handles_labels())
     found = dominant_sources(data, widths[-1], step_size)
-    return finished(figure, f"At N = {widths[-1]} and step size {step_size:g} {found}")
+    return finished(figure, f"At N = {widths[-1]:,} and step size {setting(step_size)} {found}")
+
+
+def _panels(widths: Sequence[int]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a panel over time for each width, named after it, three in a row."""
+    columns = min(3, len(widths))
+    rows = -(-len(widths) // columns)
+    figure = new_figure(7.0, 2.3 * rows + 1.3)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    panels = list(grid.flat)
+    for axes in panels[len(widths) :]:
+        axes.set_visible(False)
+    for axes, (width, color) in zip(panels, width_colors(widths).items(), strict=False):
+        axes.set_title(f"N = {width:,}", color=color, fontweight="bold")
+    figure.supxlabel("time t = step size × steps", fontsize=rcParams["axes.labelsize"])
+    return figure, panels[: len(widths)]
 
 
 @styled
@@ -106,7 +127,7 @@ def influence(result: Predicted) -> Figure:
         ("decoder", "decoder neurons", *decoder_plane(latent_dim)),
         ("point", "points", "⟨x, v₁⟩", "⟨x, v₂⟩"),
     )
-    figure = new_figure(1.9 * len(times) + 1.4, 5.4)
+    figure = new_figure(7.0, 6.2)
     grid = figure.subplots(len(rows), len(times), sharex="row", sharey="row", squeeze=False)
     for panels, (kind, name, across, upwards) in zip(grid, rows, strict=True):
         plane, values = data[f"{kind}_plane"].values, data[f"{kind}_influence"].values
@@ -114,26 +135,28 @@ def influence(result: Predicted) -> Figure:
             reach = np.quantile(np.abs(value), 0.98)
             scale = value / reach if reach > 0 else value
             axes.scatter(
-                plane[:, 0], plane[:, 1], s=6, c=scale, cmap="RdBu_r", vmin=-1, vmax=1, linewidths=0, rasterized=True
+                plane[:, 0], plane[:, 1], s=6, c=scale, cmap=DIVERGING, vmin=-1, vmax=1, linewidths=0, rasterized=True
+            )
+            readable(
+                axes, name, plane[:, 0], plane[:, 1], {across: plane[:, 0], upwards: plane[:, 1], "influence": value}
             )
             axes.set_xlabel(across, labelpad=1)
         panels[0].set_ylabel(f"{name}\n{upwards}")
     for axes, time in zip(grid[0], times, strict=True):
-        axes.set_title(f"t = {time:g}")
+        axes.set_title(f"t = {time:.3g}")
     bar = figure.colorbar(
-        ScalarMappable(Normalize(-1, 1), "RdBu_r"),
+        ScalarMappable(Normalize(-1, 1), DIVERGING),
         ax=grid,
         label="lowers ← influence → raises R(t)",
         aspect=35,
         pad=0.02,
     )
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    figure.supxlabel("each panel coloured by its own largest influence", fontsize=STYLE["axes.labelsize"])
-    shares = [_share(data[f"{kind}_influence"].values[-1]) for kind, *_ in rows]
+    shares = [percent(_share(data[f"{kind}_influence"].values[-1])) for kind, *_ in rows]
     return finished(
         figure,
-        f"Half of the variance of the influence on R({times[-1]:g}) lies with {100 * shares[0]:.0f} % of the encoder "
-        f"neurons, {100 * shares[1]:.0f} % of the decoder neurons and {100 * shares[2]:.0f} % of the points",
+        f"Half of the variance of the influence on R({times[-1]:.3g}) lies with {shares[0]} of the encoder neurons, "
+        f"{shares[1]} of the decoder neurons and {shares[2]} of the points",
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from isthmus.show.canvas import feature_names
-from isthmus.show.plots import image_shape, label_coloring, label_colors, latent_plane, network_colors, point_colors
+from isthmus.show.canvas import feature_names, network_colors
+from isthmus.show.labels import label_coloring, label_colors, point_colors
+from isthmus.show.picture_plots import image_shape
+from isthmus.show.plots import latent_plane
 from isthmus.show.prediction_plots import BAND, decoder_plane, encoder_plane
 from isthmus.studies.scene import has_scene
 from isthmus.studies.tracking_result import TrackingResult
@@ -28,7 +30,7 @@ def tracking_scene(result: TrackingResult) -> dict[str, Any] | None:
     data = result.dataset
     if not has_scene(data):
         return None
-    networks = network_colors(result)
+    networks = network_colors(result.study.widths)
     kept = data.sel(network=list(networks))
     coloring = label_coloring(data)
     return {
@@ -92,15 +94,14 @@ def _risk(result: TrackingResult) -> dict[str, Any]:
 def _pictures(result: TrackingResult, kept: xr.Dataset) -> dict[str, Any]:
     """Return originals, their PCA and the moving reconstructions, scaled to [0, 1] as in the plain figure.
 
-    Images are scaled point by point, to the range over everything that is shown of this point; other features to
-    their range over the originals. Errors are mean squares, in the units of the data for images.
+    Images are scaled point by point, to the range of the original; other features to their range over the originals.
+    Errors are mean squares, in the units of the data for images.
     """
     fixed = result.dataset.picture.sel(reconstruction=["original", "PCA"]).values  # (2, examples, features)
     moving = kept.scene_picture.values.astype(float)  # (networks, frames, examples, features)
     shape = image_shape(result)
     if shape:
-        low = np.minimum(fixed.min(axis=(0, 2)), moving.min(axis=(0, 1, 3)))[:, None]
-        high = np.maximum(fixed.max(axis=(0, 2)), moving.max(axis=(0, 1, 3)))[:, None]
+        low, high = fixed[0].min(axis=1)[:, None], fixed[0].max(axis=1)[:, None]
     else:
         low, high = fixed[0].min(axis=0), fixed[0].max(axis=0)
     unit = np.where(high > low, high - low, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from isthmus.show.plots import image_shape
+from isthmus.show.picture_plots import image_shape
 from isthmus.show.scene_data import tracking_scene
 from isthmus.studies.scene import has_scene
 from isthmus.studies.statistics import CONFIDENCE

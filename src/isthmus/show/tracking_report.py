@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from isthmus.show.plots import image_shape
+from isthmus._words import counted, interval, listed, number, setting
+from isthmus.show.gap_panel import INTERVAL
+from isthmus.show.gap_plots import quantile_name
 from isthmus.show.report import Equation, Page, Section, Table, plate, write_page
 from isthmus.show.stage import tracking_stage
-from isthmus.studies.statistics import CONFIDENCE
+from isthmus.show.tracking_captions import tracking_captions
 from isthmus.studies.tracking_result import TrackingResult
 
-HEADINGS = {
-    "risk_curves": "The risk over time",
-    "sup_gap": "The sup-gap against the width",
-    "step_gap": "The part of steps and batches",
-    "sources": "Where the fluctuation comes from",
-    "influence": "What moves the risk",
-    "latents": "The latents",
-    "reconstructions": "The reconstructions",
-}
+LEAD = "sup_gap"
 QUESTION = "Does a finite autoencoder follow its mean-field limit?"
+SECTIONS = {
+    "Initial draw and training": {
+        "gap_parts": "Fluctuation and mean shift",
+        "late_gap": "The gap after relaxation",
+        "sources": "Where the fluctuation comes from",
+        "influence": "What moves the risk",
+    },
+    "Training curves": {"risk_curves": "The risk over time"},
+    "The effect of SGD": {"step_gap": "Distance from gradient flow"},
+    "Latents and reconstructions": {"latents": "Latents", "reconstructions": "Reconstructions"},
+}
+"""The parts of the page, each with its figures and their headings."""
 EQUATIONS = (
     Equation(
         "network",
@@ -59,24 +66,18 @@ def write_report(result: TrackingResult, drawn: Mapping[str, Figure], path: Path
 
 def tracking_page(result: TrackingResult, drawn: Mapping[str, Figure]) -> Page:
     """Return what the report of a tracking study says."""
-    study, data, captions = result.study, result.dataset, _captions(result)
-    step_sizes = [f"SGD, step size {step_size:g}" for step_size in sorted(study.step_sizes)]
-    table = Table(
-        "The sup-gap in numbers",
-        f"The {100 * study.confidence:g} % quantile over runs of the sup-gap, max |R_N(t) − R(t)| over the recorded "
-        f"times, and its {100 * CONFIDENCE:g} % bootstrap interval.",
-        ["width N", "gradient flow (step size 0)", *step_sizes],
-        _gap_rows(result),
-    )
-    lead, *others = [plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()]
-    answer, *findings = result.verdicts()
+    study, data, captions = result.study, result.dataset, tracking_captions(result)
+    plates = {name: plate(name, _headings()[name], figure, captions[name]) for name, figure in drawn.items()}
+    sections = [
+        Section(heading, [plates[name] for name in names if name in plates]) for heading, names in SECTIONS.items()
+    ]
     return Page(
-        title=f"tracking study, {study.data.described}, N = {', '.join(map(str, sorted(study.widths)))}",
+        title=f"tracking study, {study.data.described}, N = {listed(sorted(study.widths))}",
         question=QUESTION,
-        answer=answer,
-        lead=lead,
-        findings=findings,
-        sections=[Section("Numbers", tables=[table]), *(Section(one.heading, plates=[one]) for one in others)],
+        answer=result.answer(),
+        lead=plates[LEAD],
+        findings=result.verdicts(),
+        sections=[*(section for section in sections if section.plates), Section("Numbers", tables=[_numbers(result)])],
         equations=EQUATIONS,
         symbols=SYMBOLS,
         command="track",
@@ -87,18 +88,22 @@ def tracking_page(result: TrackingResult, drawn: Mapping[str, Figure]) -> Page:
     )
 
 
-def _gap_rows(result: TrackingResult) -> list[tuple[int, list[tuple[str, str]]]]:
-    """Return, for each width, the quantile of the sup-gap and its interval at step size 0 and at the others."""
-    study = result.study
+def _headings() -> dict[str, str]:
+    return {LEAD: "The sup-gap"} | {name: heading for names in SECTIONS.values() for name, heading in names.items()}
+
+
+def _numbers(result: TrackingResult) -> Table:
+    """Return, for each width, the quantile of the sup-gap of gradient flow and of SGD, with intervals."""
+    study, level = result.study, result.level
+    kind = quantile_name(level)
 
     def cell(name: str, **where: float) -> tuple[str, str]:
-        estimate = result.estimate(name, level=study.confidence, **where)
-        assert estimate is not None
-        return f"{estimate.value:.3g}", f"{estimate.lower:.3g} to {estimate.upper:.3g}"
+        value, lower, upper = result.dataset[name].sel({"level": level, **where}).values
+        return number(value), interval(lower, upper) if np.isfinite(lower) else ""
 
-    return [
+    rows = [
         (
-            width,
+            f"N = {width:,}",
             [
                 cell("flow_gap_quantile", width=width),
                 *(cell("gap_quantile", width=width, step_size=step_size) for step_size in sorted(study.step_sizes)),
@@ -106,71 +111,11 @@ def _gap_rows(result: TrackingResult) -> list[tuple[int, list[tuple[str, str]]]]
         )
         for width in sorted(study.widths)
     ]
-
-
-def _captions(result: TrackingResult) -> dict[str, str]:
-    """Say what each figure means and how to read it."""
-    study, sizes = result.study, result.dataset.sizes
-    step_size, flows, time = min(study.step_sizes), sizes["flow_run"], result.dataset.time
-    pca = f"PCA with {sizes['axis']} component{'s' if sizes['axis'] > 1 else ''}"
-    quantile, interval = f"{100 * study.confidence:g} % quantile", f"{100 * CONFIDENCE:g} % bootstrap interval"
-    fit = "Lines are least-squares fits of the logarithms; the legend gives the exponent and its interval."
-    width_fit = f"{fit} The grey line has the slope −1/2 of averages over independent neurons."
-    step_fit = f"{fit} The grey line has the slope 1/2 of gradient noise."
-    orientation = (
-        "The initial law fixes their orientation, so nothing has been rotated to fit."
-        if study.law.kind == "aligned"
-        else "Under this initial law their orientation is arbitrary, and nothing has been rotated to fit."
+    flows = counted(result.dataset.sizes["flow_run"], "gradient flow")
+    return Table(
+        "The sup-gap",
+        f"The {kind} of the sup-gap over {counted(study.runs, 'run')} of SGD and {flows}, and its {INTERVAL} where "
+        "there are enough runs for one.",
+        ["width", "gradient flow", *(f"SGD, ε = {setting(step_size)}" for step_size in sorted(study.step_sizes))],
+        rows,
     )
-    scale = (
-        "Grey levels are the same down each column; at the right is the mean square error of a pixel."
-        if image_shape(result)
-        else "Every feature is scaled to its range over these points; rings are the data, lines the reconstructions."
-    )
-    predicted = "predicted_std" in result.dataset
-    return {
-        "risk_curves": (
-            f"Above, the risk of {study.runs} SGD runs of each width at step size {step_size:g} (colour: the median, "
-            "and the band that holds the middle 90 % of runs), of the mean field (black, dashed; the grey band is the "
-            f"{100 * CONFIDENCE:g} % interval of its numerical error), and of {pca} (dotted). Below, the risk of the "
-            "runs minus R(t): a network that follows its limit stays at zero. Time is drawn linearly up to the first "
-            f"record after 0, t = {float(time[1]):g}, and logarithmically beyond it."
-            f"{' Red lines hold 90 % of runs as predicted from the mean field alone.' if predicted else ''}"
-        ),
-        "sup_gap": (
-            f"A faint dot is one run: its largest |R_N(t) − R(t)| over {len(time)} recorded times, 0 included. A large "
-            f"dot is the {quantile} over {study.runs} SGD runs, or {flows} gradient flows, with its {interval}; the "
-            "series stand side by side so that they don’t hide one another. Blue is what the width alone does; where "
-            "SGD lies above it, steps and batches do the rest. "
-            f"{width_fit if len(study.widths) > 1 else 'With a single width there is no rate to fit.'}"
-            f"{' Rings on dashed lines are predicted from one mean-field solve, with no run.' if predicted else ''}"
-        ),
-        "step_gap": (
-            "The largest difference between the risk of an SGD run and that of the gradient flow from the same initial "
-            f"neurons, so that the width drops out: {flows} pairs for each width and step size (faint), and their "
-            f"{quantile} with its {interval}. "
-            f"{step_fit if len(study.step_sizes) > 1 else 'With a single step size there is no rate to fit.'}"
-        ),
-        "sources": (
-            f"The standard deviation of the risk at step size {step_size:g}, predicted to leading order from the mean "
-            "field and its linearisation: what the draw of initial encoder neurons, that of decoder neurons, and the "
-            "noise of batches make each by itself, and all together (black). Rings are the standard deviation over "
-            f"the {study.runs} runs, each good to {100 / (2 * (study.runs - 1)) ** 0.5:.0f} %."
-        ),
-        "influence": (
-            "By how much the mean-field risk at time t rises (red) or falls (blue) as an initial neuron, or a point in "
-            "training, is given more weight: neurons by their leading incoming weights at t = 0, points by their first "
-            "two components. v₁ and v₂ are the principal directions. The variance of the "
-            "influence over neurons, divided by the width, is the variance of the risk of finite networks."
-        ),
-        "latents": (
-            f"The latents f(x) of {sizes['point']} points in one network of each width, trained at step size "
-            f"{step_size:g}, and in the mean field (last row), as time goes on from left to right. All panels share "
-            f"one scale. {orientation} The distance in the title is the root mean square over these points, in all "
-            f"axes.{' Colours are the labels of the data, which no step sees.' if 'label' in result.dataset else ''}"
-        ),
-        "reconstructions": (
-            f"{sizes['example']} points of the data, and what {pca}, one network of each width trained at step size "
-            f"{step_size:g}, and the mean field make of them at t = {study.horizon:g}. {scale}"
-        ),
-    }
