@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus._words import number, percent, setting
+from isthmus._words import number, setting
 from isthmus.cli.commands import study_command
 from isthmus.cli.options import (
     TRAINING,
@@ -94,5 +94,5 @@ def _print_gaps(result: PredictionResult) -> None:
         for width in study.widths
         for step_size, _ in study.dynamics
     )
-    title = f"Predicted {percent(study.confidence)} quantile of the sup-gap max |R_N(t) − R(t)|"
+    title = f"Predicted {result.asked_share} quantile of the sup-gap max |R_N(t) − R(t)|"
     print_table(title, ("width", "step size", "sup-gap"), rows)

@@ -45,6 +45,11 @@ class PredictionResult:
     dataset: xr.Dataset
     law: FiniteWidthLaw | None = None
 
+    @property
+    def asked_share(self) -> str:
+        """The confidence of the study in per cent, with every digit."""
+        return percent(self.study.confidence, 6)
+
     def complaint(self) -> str | None:
         """Return in what the numbers can't be those of the study, None where they can."""
         study = self.study
@@ -89,7 +94,7 @@ class PredictionResult:
             return self._wide_enough(step_size)
         gap = number(self.quantile(max(study.widths), step_size))
         return (
-            f"{self._share} of networks with N = {max(study.widths):,} are predicted to stay within {gap} of the "
+            f"{self.asked_share} of networks with N = {max(study.widths):,} are predicted to stay within {gap} of the "
             f"mean-field risk up to t = {setting(study.horizon)} ({self._moving(step_size)})."
         )
 
@@ -150,10 +155,6 @@ class PredictionResult:
             "verdicts": self.verdicts(),
         }
 
-    @property
-    def _share(self) -> str:
-        return percent(self.study.confidence, 6)
-
     def _moving(self, step_size: float) -> str:
         if step_size == 0:
             return "gradient flow"
@@ -166,12 +167,12 @@ class PredictionResult:
         within = f"within {setting(study.tolerance)} of the mean-field risk up to t = {setting(study.horizon)}"
         if width == NONE:
             return (
-                f"No width is predicted to keep {self._share} of networks {within} ({self._moving(step_size)}): "
+                f"No width is predicted to keep {self.asked_share} of networks {within} ({self._moving(step_size)}): "
                 f"{self._why_none(step_size)}."
             )
         return (
-            f"N = {width:,} is the smallest width at which {self._share} of networks are predicted to stay {within} "
-            f"({self._moving(step_size)})."
+            f"N = {width:,} is the smallest width at which {self.asked_share} of networks are predicted to stay "
+            f"{within} ({self._moving(step_size)})."
         )
 
     def _why_none(self, step_size: float) -> str:
@@ -180,7 +181,7 @@ class PredictionResult:
 
     def _halving(self, width: int, step_size: float) -> str:
         enough, gap = int(self.dataset.halving_width), number(self.quantile(width, step_size))
-        quantile = f"the {self._share} quantile of its sup-gap, {gap},"
+        quantile = f"the {self.asked_share} quantile of its sup-gap, {gap},"
         if enough == NONE:
             return f"No width halves {quantile} at this step size: {self._why_none(step_size)}."
         return f"To halve {quantile} at this step size takes N = {enough:,}."

@@ -28,7 +28,6 @@ from isthmus.studies.width import ROLES, SMALL, WidthStudy, WidthWork
 from isthmus.theory.prediction import COMPARABLE
 
 BOUNDS = ("estimate", "lower", "upper")
-DIGITS_OF_A_CHOICE = 6
 WIDE = 0.5
 """An interval of a share that is wider than this says little."""
 VISIBLE = 0.1
@@ -100,8 +99,8 @@ class WidthResult:
 
     @property
     def asked_share(self) -> str:
-        """The same in per cent, with every digit."""
-        return percent(self.confidence, DIGITS_OF_A_CHOICE)
+        """The confidence in per cent, with every digit."""
+        return percent(self.confidence, 6)
 
     @property
     def recommended(self) -> Checked:
@@ -222,7 +221,7 @@ class WidthResult:
         return f"The interval contains the {share} that were predicted.{caution}"
 
     def _quantile(self, one: Checked) -> str:
-        few = "" if one.quantile.has_interval else f" ({counted(one.runs, 'run')} can't bound it)"
+        few = "" if one.quantile.has_interval else f" ({counted(one.runs, 'network')} are too few for an interval)"
         predicted = number(one.predicted_quantile)
         return f"the {self.asked_share} quantile of the sup-gap is {one.quantile}{few}, and {predicted} is predicted"
 
