@@ -85,7 +85,7 @@ def test_the_predicted_band_is_that_of_many_small_fits():
     assert np.all(np.abs(ratios - 1) < tolerance)
     gaps = np.abs(curves - found.distance.limit).max(axis=1)
     assert np.median(gaps) / law.gap_quantile(0.5) == pytest.approx(1.0, abs=tolerance)
-    assert found.distance.inside and "follows the infinitely wide network's" in found.verdicts()[0]
+    assert found.distance.inside and "follows that of infinite width" in found.verdicts()[0]
 
 
 @pytest.mark.slow
@@ -93,13 +93,13 @@ def test_a_fit_that_follows_the_limit_is_told_so_and_one_of_other_parameters_not
     model = im.MeanFieldAutoencoder(2, width=256, horizon=20.0, step_size=0.05, records=5, random_state=0).fit(X)
     found = model.diagnose(X)
     assert found.distance.inside and found.distance.gap < found.distance.expected < 0.5 * found.distance.learned
-    assert "follows the infinitely wide network's" in found.verdicts()[0]
+    assert "follows that of infinite width" in found.verdicts()[0]
     assert found.summary() == model.diagnose(X).summary()
     json.dumps(found.summary(), allow_nan=False)
     model.training_curve_ = model.training_curve_ - np.linspace(0, 4 * found.distance.expected, 6)
     lost = model.diagnose(X)
     assert not lost.distance.inside
-    assert "leaves the infinitely wide network's" in lost.verdicts()[0]
+    assert "departs from that of infinite width" in lost.verdicts()[0]
 
 
 @pytest.mark.slow
@@ -125,7 +125,7 @@ def test_a_curve_without_a_law_of_its_networks_is_compared_all_the_same():
     ).fit(FEW)
     found = model.diagnose(FEW, particles=64)
     assert found.distance.prediction is None and found.distance.inside is None and found.distance.expected is None
-    assert "knows SGD only, not Momentum(memory=1.0)" in found.verdicts()[0]
+    assert "holds for plain SGD, not for Momentum(memory=1.0)" in found.verdicts()[0]
     assert found.distance.gap == pytest.approx(np.abs(model.training_curve_ - found.distance.limit).max())
     assert found.distance.gap < 0.1 * found.distance.limit[0]
     problem = problem_of(model, FEW)
@@ -145,13 +145,21 @@ def distance(gap, batches=0.0, neurons=1e-4, shift=0.0):
 @pytest.mark.parametrize(
     ("found", "inside", "words"),
     [
-        (distance(1e-4), True, "wider networks would learn the same"),
-        (distance(0.01, neurons=0.02), True, "most of it from neurons: a wider network would follow more closely"),
-        (distance(0.01, batches=0.02), True, "most of it from batches: a smaller step size or larger batches"),
-        (distance(0.01, shift=0.02), True, "most of it from steps: a smaller step size would"),
-        (distance(0.01, batches=0.2), None, "more than the risk itself, most of it from batches: take a smaller step"),
-        (distance(0.01), False, "halve the step size, and see whether the difference halves"),
-        (distance(0.01, shift=1e-3), False, "of leading order, which does not reach so far: take a smaller step size"),
+        (distance(1e-4), True, "Wider networks would learn the same"),
+        (distance(0.01, neurons=0.02), True, "most of it from the finite width; a wider network would reduce it"),
+        (
+            distance(0.01, batches=0.02),
+            True,
+            "most of it from the noise of batches; a smaller step size or larger batches",
+        ),
+        (distance(0.01, shift=0.02), True, "most of it from the size of the steps; a smaller step size would"),
+        (
+            distance(0.01, batches=0.2),
+            None,
+            "says nothing here, most of it from the noise of batches: take a smaller step",
+        ),
+        (distance(0.01), False, "Halve the step size and see whether the gap halves"),
+        (distance(0.01, shift=1e-3), False, "is of leading order and may be off: take a smaller step size"),
     ],
 )
 def test_the_words_about_the_curve_name_the_remedy(alone, found, inside, words):
@@ -167,12 +175,12 @@ def test_steps_that_overshoot_are_told(fitted, alone):
     assert not fine.overshoots and not fine.overshot and "is fine" in fine.verdicts()[1]
     assert alone.start_curvature > alone.curvature.highest
     first = with_steps(1.1 * 2.0 / alone.start_curvature)
-    assert first.overshot and not first.overshoots and "only the first steps overshot" in first.verdicts()[1]
+    assert first.overshot and not first.overshoots and "Only the first steps overshot" in first.verdicts()[1]
     large = copy.copy(fitted)
     large._schedule = dataclasses.replace(fitted._schedule, first=2.5 / alone.curvature.highest)
     found = large.diagnose(X, **ALONE)
     assert found.overshoots and found.step_times_curvature == pytest.approx(2.5, rel=1e-6)
-    assert "steps overshoot; take a step size of about" in found.verdicts()[1]
+    assert "Steps overshoot: take a step size of about" in found.verdicts()[1]
     named = float(found.verdicts()[1].split()[-1].rstrip("."))
     assert 0.5 < named * alone.start_curvature <= 1.0
     # Steps on all points descend at the step size named, and climb at first at the other one.
@@ -189,11 +197,11 @@ def test_dead_networks_are_at_a_saddle(fitted):
     still = with_weights(fitted, outgoing=0.0).diagnose(X, **ALONE)
     assert still.state == "saddle" and still.used_latents == 0 and still.decline == pytest.approx(0.0, abs=1e-20)
     assert still.lowest_curvature < -1 / 20
-    assert "at a saddle; deviations grow e-fold in t=" in still.verdicts()[3]
-    assert "the network computes nothing" in still.verdicts()[2]
+    assert "deviations grow e-fold in t = " in still.verdicts()[3]
+    assert "The network computes nothing" in still.verdicts()[2]
     dead = with_weights(fitted, outgoing=0.0, incoming=0.0, bias=0.0).diagnose(X, **ALONE)
     assert dead.state == "saddle" and abs(dead.curvature.highest) < 1e-12
-    assert "nothing leads away from it, or start with init='aligned'" in dead.verdicts()[3]
+    assert "no direction leads away from it; start with init='aligned'" in dead.verdicts()[3]
 
 
 def test_a_network_at_rest_in_a_minimum_is_told_and_one_that_learns_too(alone):
@@ -203,7 +211,7 @@ def test_a_network_at_rest_in_a_minimum_is_told_and_one_that_learns_too(alone):
     )
     found = model.fit(FEW).diagnose(FEW, **ALONE)
     assert found.state == "minimum" and found.gain < 0.01 and found.used_latents == 1
-    assert "in a minimum: longer training gains nothing" in found.verdicts()[3]
+    assert "longer training gains nothing" in found.verdicts()[3]
     assert alone.state == "moving" and "raise the horizon" in alone.verdicts()[3]
 
 
@@ -235,7 +243,7 @@ def test_another_principal_component_is_a_saddle_though_in_use():
     found = there.diagnose(FEW, **ALONE)
     assert found.gain < 0.01 and found.used_latents == 1 and found.state == "saddle"
     assert found.lowest_curvature < -1 / 20
-    assert "at a saddle; deviations grow e-fold in t=" in found.verdicts()[3]
+    assert "deviations grow e-fold in t = " in found.verdicts()[3]
 
 
 def why(model, points, weights=None):
@@ -250,16 +258,16 @@ def test_it_says_why_a_curve_is_not_compared(fitted, alone, tmp_path):
     fitted.save(tmp_path / "model.npz")
     loaded = im.MeanFieldAutoencoder.load(tmp_path / "model.npz")
     assert loaded.diagnose(X, **ALONE).summary() == alone.summary()
-    assert "X and its weights are not those of the fit" in why(loaded, X[:100])
-    assert "not those of the fit" in why(fitted, X, np.r_[np.full(100, 2.0), np.ones(78)])
-    assert "which partial_fit and resized don't leave" in why(fitted.resized(70, X), X)
+    assert "X or its weights differ from those of the fit" in why(loaded, X[:100])
+    assert "differ from those of the fit" in why(fitted, X, np.r_[np.full(100, 2.0), np.ones(78)])
+    assert "since it comes from partial_fit or resized" in why(fitted.resized(70, X), X)
     begun = im.MeanFieldAutoencoder(1, width=16).partial_fit(FEW)
-    assert "which partial_fit and resized don't leave" in why(begun, FEW)
+    assert "since it comes from partial_fit or resized" in why(begun, FEW)
     with pytest.warns(im.TrivialLimitWarning):
         dead = im.MeanFieldAutoencoder(1, width=16, horizon=1.0, step_size=0.1, init="independent").fit(FEW)
     found = dead.diagnose(FEW)
     assert found.not_compared == why(dead, FEW)
-    assert "The learning curve is not compared" in str(found) and "starts at a dead law" in str(found)
+    assert "The learning curve is not compared" in str(found) and "never leaves its initial law" in str(found)
 
 
 def test_points_held_out_by_early_stopping_are_left_out():

@@ -9,6 +9,7 @@ import numpy as np
 
 from isthmus._precision import computing_in
 from isthmus._version import __version__
+from isthmus._words import counted, number, percent, setting
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.points import has_missing
 from isthmus.core.scaling import DOUBLE, scaling
@@ -35,6 +36,8 @@ SAME = 1e-6
 """Relative difference of means and units up to which data are the same."""
 LARGE = 0.1
 """Share of what was learned that the expected gap may have."""
+SOURCES = {"neurons": "the finite width", "batches": "the noise of batches", "steps": "the size of the steps"}
+"""What makes most of a gap, in words."""
 REMEDIES = {
     "neurons": "a wider network",
     "batches": "a smaller step size or larger batches",
@@ -165,106 +168,100 @@ class Diagnosis:
     def _curve_words(self) -> str:
         distance = self.distance
         if distance is None:
-            return f"The learning curve is not compared with an infinitely wide network's: {self.not_compared}."
-        gap = f"{distance.gap:.2g} at most (at t={distance.farthest:.4g})"
+            return f"The learning curve is not compared with that of infinite width: {self.not_compared}."
+        gap = f"{number(distance.gap, 2)} (at t = {_time(distance.farthest)})"
+        departs = f"The learning curve departs from that of infinite width by at most {gap}"
         if distance.expected is None:
             return (
-                f"The learning curve differs from the infinitely wide network's by {gap}, after it has fallen by "
-                f"{distance.learned:.2g}; no band is predicted, since {distance.no_prediction}: to see whether it is "
-                "the width, fit twice as wide."
+                f"{departs}, after falling by {number(distance.learned, 2)}. No band is predicted: "
+                f"{distance.no_prediction}. To see what the width contributes, fit a network twice as wide."
             )
-        of = f"networks of width {self.width} at this step size and batch size"
-        remedy = REMEDIES[distance.source or "steps"]
+        expected, source = number(distance.expected, 2), distance.source or "steps"
+        predicted = f"predicted for 95\u00a0% of networks of width {self.width:,} at this step size and batch size"
+        most, remedy = f"most of it from {SOURCES[source]}", REMEDIES[source]
         if not distance.reaches:
             return (
-                f"The learning curve differs from the infinitely wide network's by {gap}; no band is known, since the "
-                f"law of {of} is of leading order in their noise and would give {distance.expected:.2g}, more than the "
-                f"risk itself, most of it from {distance.source}: take {remedy}."
+                f"{departs}. The gap {predicted}, {expected}, exceeds the risk itself, so that the leading-order "
+                f"prediction says nothing here, {most}: take {remedy}."
             )
         if not distance.inside:
-            return (
-                f"The learning curve leaves the infinitely wide network's: it differs by {gap}, where 95 % of {of} are "
-                f"predicted to stay within {distance.expected:.2g}; {self._outside_words(distance, remedy)}."
-            )
-        share = distance.expected / distance.learned if distance.learned > 0 else 0.0
+            return f"{departs}, more than the {expected} {predicted}. {self._outside_words(distance, remedy)}."
         found = (
-            f"The learning curve follows the infinitely wide network's: it differs by {gap}, within the "
-            f"{distance.expected:.2g} predicted for 95 % of {of}"
+            f"The learning curve follows that of infinite width: the gap is at most {gap}, within the {expected} "
+            f"{predicted}"
         )
+        share = distance.expected / distance.learned if distance.learned > 0 else 0.0
         if share <= LARGE:
-            return f"{found}; wider networks would learn the same."
-        return (
-            f"{found}. That is {100 * share:.0f} % of what is learned, most of it from {distance.source}: "
-            f"{remedy} would follow more closely."
-        )
+            return f"{found}. Wider networks would learn the same."
+        return f"{found}. That is {percent(share)} of what is learned, {most}; {remedy} would reduce it."
 
     def _outside_words(self, distance: Distance, remedy: str) -> str:
         if self.overshoots or self.overshot:
-            return "its steps overshoot, so take a smaller step size"
+            return "Steps overshoot: take a smaller step size"
         assert distance.prediction is not None
         if distance.prediction.warning is not None:
-            reaches = "that prediction is of leading order, which does not reach so far"
-            return f"{reaches}: take {remedy}"
-        return "halve the step size, and see whether the difference halves"
+            return f"The prediction is of leading order and may be off: take {remedy}"
+        return "Halve the step size and see whether the gap halves"
 
     def _step_words(self) -> str:
         product, limit = self.step_times_curvature, self.stability_limit
         if self.step_size == 0:
-            return "No step was taken, since the result of the fit is PCA."
+            return "No step was taken: the result of the fit is PCA."
         if limit is None:
-            return (
-                f"The highest curvature of the objective is {self.curvature.highest:.2g}; what that means for the step "
-                "size of this optimizer is not known."
-            )
+            highest = f"The largest curvature of the objective is {number(self.curvature.highest, 2)}"
+            return f"{highest}; the stability limit of this optimizer is unknown."
         begun = (
             ""
             if self.start_curvature is None
-            else f" and {self.first_step_size * self.start_curvature:.2g} at the start"
+            else f" ({number(self.first_step_size * self.start_curvature, 2)} at the start)"
         )
-        found = f"Step size × curvature is {product:.2g}{begun}, where {limit:.2g} is the most that is stable"
-        calm = rounded_down(limit / max(self.curvature.highest, self.start_curvature or 0.0, FLAT) / 2)
+        found = f"Step size × curvature is {number(product, 2)}{begun}; the stability limit is {number(limit, 2)}"
+        calm = setting(rounded_down(limit / max(self.curvature.highest, self.start_curvature or 0.0, FLAT) / 2))
         if self.overshoots:
-            return f"{found}: steps overshoot; take a step size of about {calm:g}."
+            return f"{found}. Steps overshoot: take a step size of about {calm}."
         if self.overshot:
-            return f"{found}: only the first steps overshot; to follow the flow from the start, take about {calm:g}."
-        return f"{found}: the step size {self.step_size:g} is fine."
+            return f"{found}. Only the first steps overshot; to follow the flow from the start, take about {calm}."
+        return f"{found}. The step size {setting(self.step_size)} is fine."
 
     def _neuron_words(self) -> str:
         (encoder, decoder), ranks = self.activity.neurons, self.activity.ranks
         found = (
-            f"Of {self.width} neurons about {encoder:.0f} carry the encoder and {decoder:.0f} the decoder, with "
-            f"features of {ranks[0]} and {ranks[1]} directions"
+            f"About {encoder:.0f} of {counted(self.width, 'neuron')} carry the encoder and {decoder:.0f} the decoder, "
+            f"with features of rank {ranks[0]} and {ranks[1]}"
         )
         if min(encoder, decoder) >= IDLE * self.width:
-            return f"{found}: the width is in use."
+            return f"{found}. The width is in use."
         if max(encoder, decoder) < 1:
-            return f"{found}: the network computes nothing."
-        return f"{found}: most stand idle, and resized({max(1, self.width // 2)}, X) will compute nearly the same."
+            return f"{found}. The network computes nothing."
+        return f"{found}. Most neurons are idle: resized({max(1, self.width // 2)}, X) computes nearly the same."
 
     def _rest_words(self) -> str:
         count, used = len(self.activity.latents), self.used_latents
-        latents = f"{used} of {count} latent dimensions {'is' if used == 1 else 'are'} in use, and the network is"
+        latents = f"{used} of {counted(count, 'latent dimension')} {'is' if used == 1 else 'are'} in use."
+        further, gain = f"another {_time(self.horizon)} of time", percent(self.gain)
         if self.state == "moving" and self.automatic:
             return (
-                f"{latents} still learning: a further {self.horizon:.4g} of time would lower the training risk by "
-                f"{100 * self.gain:.2g} %, but held-out rows had the lowest risk at this horizon."
+                f"{latents} The network is still learning: {further} would lower the training risk by {gain}, but the "
+                "held-out risk was lowest at this horizon."
             )
         if self.state == "moving":
-            unused = "" if used == count else "; one that carries nothing yet is slow to start with init='independent'"
+            unused = "" if used == count else "; an unused latent dimension is slow to start with init='independent'"
             return (
-                f"{latents} still learning: at its present rate a further {self.horizon:.4g} of time would lower the "
-                f"risk by {100 * self.gain:.2g} %; raise the horizon{unused}."
+                f"{latents} The network is still learning: at the present rate {further} would lower the risk by "
+                f"{gain}; raise the horizon{unused}."
             )
-        rest = "at rest"
-        if self.horizon > 0:
-            rest = f"at rest (a further {self.horizon:.4g} of time would gain {100 * self.gain:.2g} %)"
+        rest = f" ({further} would lower the risk by {gain})" if self.horizon > 0 else ""
         if self.state == "minimum":
-            return f"{latents} {rest} in a minimum: longer training gains nothing."
+            return f"{latents} The network is at a minimum{rest}: longer training gains nothing."
+        leaves = "no direction leads away from it; start with init='aligned'"
         if self.lowest_curvature * self.horizon < -1:
-            leaves = f"deviations grow e-fold in t={-1 / self.lowest_curvature:.2g}: raise the horizon"
-        else:
-            leaves = "nothing leads away from it"
-        return f"{latents} {rest} at a saddle; {leaves}, or start with init='aligned'."
+            growth = number(-1 / self.lowest_curvature, 2)
+            leaves = f"deviations grow e-fold in t = {growth}; raise the horizon, or start with init='aligned'"
+        return f"{latents} The network is at a saddle{rest}: {leaves}."
+
+
+def _time(time: float) -> str:
+    return setting(float(f"{time:.4g}"))
 
 
 class Effort(NamedTuple):
@@ -349,18 +346,18 @@ def _start_curvature(start: Start, network: Autoencoder) -> float:
 def comparison(model: Any, start: Start | None, same: bool, effort: Effort) -> Distance | str:
     """Return the distance of the learning curve from the infinitely wide network's, or why there is none."""
     if not effort.compare:
-        return "compare=False"
+        return "compare is False"
     if getattr(model, "training_curve_", None) is None:
-        return "this network has none, which partial_fit and resized don't leave: fit(X) does"
+        return "this network has none, since it comes from partial_fit or resized; fit(X) records one"
     if model._schedule is None:
         return "the result of the fit is PCA"
     if start is None:
         return (
-            "init='independent' starts at a dead law, whose infinitely wide network never moves: start with "
+            "with init='independent' the infinitely wide network never leaves its initial law; start with "
             "init='aligned'"
         )
     if not same:
-        return "X and its weights are not those of the fit, whose mean and unit are others: diagnose those"
+        return "X or its weights differ from those of the fit; diagnose with the data that was fitted"
     schedule, decay = model._schedule, float(model.weight_decay)
     problem, on_fewer = (limit_problem(begun, schedule, decay) for begun in (start, start.on_fewer(LAW_POINTS)))
     return distance(

@@ -144,10 +144,10 @@ def _prediction(
 ) -> tuple[Prediction | None, str | None]:
     """Return the law of networks, or why there is none."""
     if not problem.motion.is_gradient_flow:
-        return None, f"the law of finite networks knows SGD only, not {problem.optimizer}"
+        return None, f"the law of finite networks holds for plain SGD, not for {problem.optimizer}"
     rough = next((activation.name for activation in problem.activations if not activation.smooth), None)
     if rough is not None:
-        return None, f"the law of finite networks needs an activation whose slope is continuous, not {rough!r}"
+        return None, f"the law of finite networks needs an activation with a continuous slope, and {rough!r} has none"
     law = predict_finite_width(problem, path.times, path=path, **options)
     width, step_size, batch_size = network
     return law.at(width, step_size, batch_size), None
