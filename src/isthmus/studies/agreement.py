@@ -68,7 +68,7 @@ def agreement_verdicts(data: xr.Dataset, level: float) -> list[str]:
 
 def quantile_name(level: float) -> str:
     """Return what the quantiles of a level are called."""
-    return "medians" if level == 0.5 else f"{percent(level)} quantiles"
+    return "medians" if level == 0.5 else f"{percent(level, 6)} quantiles"
 
 
 def _ratios(data: xr.Dataset, name: str, level: float) -> np.ndarray:

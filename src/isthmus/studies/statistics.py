@@ -13,6 +13,8 @@ from scipy.stats import t as student
 from isthmus._words import interval, number, percent
 
 RESAMPLES = 1000
+MOST_DRAWN = 10_000_000
+"""Numbers that are resampled at once: 80 MB."""
 CONFIDENCE = 0.95
 """Of every interval in a study."""
 TAIL = (1 - CONFIDENCE) / 2
@@ -126,8 +128,9 @@ def quantile_slope_intervals(
     ends = np.full((2, *estimate.shape), np.nan)
     if len(sizes) > 1 and supports(level, runs):
         drawn = np.random.default_rng(seed).integers(runs, size=(RESAMPLES, runs))
-        resampled = quantile_slope(sizes, samples[..., drawn], level)
-        ends = np.quantile(resampled, [TAIL, 1 - TAIL], axis=-1)
+        blocks = np.array_split(drawn, math.ceil(samples.size * RESAMPLES / MOST_DRAWN))
+        resampled = [quantile_slope(sizes, samples[..., block], level) for block in blocks if len(block)]
+        ends = np.quantile(np.concatenate(resampled, axis=-1), [TAIL, 1 - TAIL], axis=-1)
     return np.stack([estimate, *ends], axis=-1)
 
 

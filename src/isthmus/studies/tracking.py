@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -41,6 +41,20 @@ class TrackingStudy(Study):
 
     """
 
+    QUICK: ClassVar[Mapping[str, Any]] = {
+        "data.max_points": 100,
+        "widths": (32, 128),
+        "horizon": 40.0,
+        "records": 20,
+        "runs": 16,
+        "flow_runs": 16,
+        "particles": 256,
+        "replicates": 2,
+        "rtol": 1e-4,
+        "law_particles": 128,
+        "law_samples": 8,
+    }
+
     widths: tuple[Count, ...] = Field((64, 256, 1024), min_length=1, description="widths N of both layers")
     step_sizes: tuple[Positive, ...] = Field((0.1,), min_length=1, description="step sizes; t = step size × steps")
     batch_size: Count = 8
@@ -48,8 +62,8 @@ class TrackingStudy(Study):
     horizon: Positive = 100.0
     records: Count = Field(40, description="how many times, after 0, the risk is recorded at")
     spacing: Spacing = Field("log", description="of these times: 'log' from a thousandth of the horizon on, or 'even'")
-    runs: int = Field(32, ge=2, description="independent runs for each width and step size")
-    flow_runs: int = Field(16, ge=2, description="how many of them are also followed at step size 0")
+    runs: int = Field(40, ge=2, description="independent runs for each width and step size")
+    flow_runs: int = Field(40, ge=2, description="how many of them are also followed at step size 0")
     confidence: float = Field(0.9, gt=0, lt=1, description="1 − δ: the quantile of the sup-gap that is reported")
     seed: Seed = 0
     particles: Count = Field(1024, description="mean field: particles a side in each replicate")

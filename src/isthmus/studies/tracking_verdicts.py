@@ -54,8 +54,11 @@ class Findings:
             f"{number(gap.value)} of the mean-field risk up to t = {setting(self.study.horizon)}"
         )
         change = float(np.ptp(self.data.mean_field_risk.values))
+        error = float(self.data.mean_field_risk_error.max())
         if gap.value >= change:
             return f"No: {stays}, which is no less than that risk changes ({number(change)})."
+        if gap.value < error:
+            return f"Not resolved: {stays}, which is less than the numerical error of that risk ({number(error, 2)})."
         if rate is None:
             return f"Not resolved: {stays}, and whether the gap falls with N takes two widths or more to see."
         power = f"N^{_exponent(rate)}"
@@ -115,7 +118,7 @@ class Findings:
         if self.level != self.study.confidence:
             needed = runs_needed(self.study.confidence)
             sentences.append(
-                f"Medians are reported: a {percent(CONFIDENCE)} CI of the {percent(self.study.confidence)} quantile "
+                f"Medians are reported: a {percent(CONFIDENCE)} CI of the {percent(self.study.confidence, 6)} quantile "
                 f"takes {needed} of each, and there are {given}."
             )
         if not (supports(self.level, runs) and supports(self.level, flows)):
@@ -199,10 +202,10 @@ class Findings:
         predicted = ""
         if "predicted_shift" in self.data:
             values = [number(float(self.data.predicted_shift.sel(part=part, width=width)), 2) for width in hidden]
-            predicted = f" (predicted: {listed(values)})"
+            predicted = f"; predicted {listed(values)}"
         return [
-            f"{where}, the mean shift is not resolved at N = {widths}: it is at most {listed(limits)}{predicted}, "
-            f"{percent(CONFIDENCE)} CI."
+            f"{where}, the mean shift is not resolved at N = {widths} ({percent(CONFIDENCE)} CI up to "
+            f"{listed(limits)}{predicted})."
         ]
 
     def _balance(self) -> list[str]:
@@ -217,14 +220,15 @@ class Findings:
             widths = sorted(self.study.widths)
             above = [whole(width) for width in widths if width >= crossover]
             below = [whole(width) for width in widths if width < crossover]
-            if not below and crossover <= 1:
-                text = "the fluctuation exceeds the mean shift at every N"
-            else:
-                text = f"the fluctuation exceeds the mean shift from N = {number(math.ceil(crossover), 2)} on"
-            parts = [
-                f"{what} dominates at N = {listed(at)}" for what, at in (("it", above), ("the shift", below)) if at
-            ]
-            sentences.append(f"{names[str(part)]}, {text} ({source}): {' and '.join(parts)}.")
+            if crossover <= 1:
+                sentences.append(f"{names[str(part)]}, the fluctuation exceeds the mean shift at every N ({source}).")
+                continue
+            found = (("fluctuation", above), ("mean shift", below))
+            larger = [f"the {what} is the larger at N = {listed(at)}" for what, at in found if at]
+            sentences.append(
+                f"{names[str(part)]}, the fluctuation exceeds the mean shift from about N = "
+                f"{number(math.ceil(crossover), 2)} on ({source}): {', and '.join(larger)}."
+            )
         return sentences
 
     def _steps(self) -> list[str]:
@@ -232,14 +236,16 @@ class Findings:
         widest, finest = max(self.study.widths), min(self.study.step_sizes)
         flow = self._quantile("flow_gap", width=widest)
         steps = self._quantile("step_gap", width=widest, step_size=finest)
-        first, second = (flow, steps) if flow.value >= steps.value else (steps, flow)
-        names = {id(flow): "finite width", id(steps): "SGD"}
-        apart = first.lower > second.upper
-        one, other = (f"{names[id(each)]} ({each})" for each in (first, second))
-        compared = f"{one} contributes more than {other}" if apart else f"{one} and {other} contribute about as much"
+        if flow.lower > steps.upper:
+            compared = "finite width contributes more to the gap than SGD"
+        elif steps.lower > flow.upper:
+            compared = "SGD contributes more to the gap than finite width"
+        else:
+            compared = "finite width and SGD contribute about as much to the gap"
         sentences = [
-            f"At N = {whole(widest)} and ε = {setting(finest)}, {compared}: {_quantile_noun(self.level, plural=True)} "
-            "of the sup-gap of gradient flow to the mean field, and of SGD to the gradient flow from the same start."
+            f"At N = {whole(widest)} and ε = {setting(finest)}, {compared}: the {_quantile_noun(self.level)} of the "
+            f"sup-gap is {flow} from gradient flow to the mean field, and {steps} from SGD to the gradient flow from "
+            "the same initial neurons."
         ]
         rate = self.estimate("step_rate", level=self.level, width=widest)
         if rate is not None:
@@ -264,11 +270,11 @@ def _step_orders(rate: Estimate) -> str:
 
 
 def _share(level: float) -> str:
-    return "half" if level == 0.5 else percent(level)
+    return "half" if level == 0.5 else percent(level, 6)
 
 
-def _quantile_noun(level: float, *, plural: bool = False) -> str:
-    return quantile_name(level) if plural else quantile_name(level).removesuffix("s")
+def _quantile_noun(level: float) -> str:
+    return quantile_name(level).removesuffix("s")
 
 
 def _exponent(rate: Estimate) -> str:
