@@ -20,7 +20,7 @@ import isthmus as im
 from isthmus.studies import executors
 from isthmus.studies.engine import Job, spread
 from isthmus.studies.executors import dask_cluster, pool_of_processes
-from isthmus.studies.folder import home
+from isthmus.studies.folder import home, read_dataset, write_dataset
 
 SYSTEMS = Path(toy.__file__).parent
 
@@ -112,10 +112,20 @@ def rewritten(path: Path, **values: object) -> None:
 def test_a_finished_study_is_read_and_not_done_again(tmp_path):
     first = run_toy(ToyStudy(), folder=tmp_path / "out")
     toy.DONE.clear()
-    xr.testing.assert_identical(run_toy(ToyStudy(), folder=tmp_path / "out", resume=True), first)
+    before = (tmp_path / "out" / "results.nc").stat()
+    for resume in (True, False):
+        xr.testing.assert_identical(run_toy(ToyStudy(), folder=tmp_path / "out", resume=resume), first)
     assert toy.DONE == []
-    xr.testing.assert_identical(run_toy(ToyStudy(), folder=tmp_path / "out"), first)
-    assert len(toy.DONE) == 13
+    after = (tmp_path / "out" / "results.nc").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_results_of_another_format_are_neither_shown_nor_overwritten(tmp_path):
+    first = run_toy(ToyStudy(), folder=tmp_path / "out")
+    write_dataset(tmp_path / "out" / "results.nc", first.assign_attrs(format=0))
+    with pytest.raises(im.StudyFileError, match="results.nc' are not of format .* delete them to compute them again"):
+        run_toy(ToyStudy(), folder=tmp_path / "out")
+    assert read_dataset(tmp_path / "out" / "results.nc").attrs["format"] == 0
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -43,6 +43,18 @@ class ExpressivityStudy(Study):
         (0.003, True)
 
     """
+
+    QUICK: ClassVar[Mapping[str, Any]] = {
+        "data.max_points": 64,
+        "widths": (1, 2, 4, 8, 16),
+        "draws": 50,
+        "trainings": 3,
+        "atoms": 32,
+        "restarts": 2,
+        "rounds": 15,
+        "starts": 256,
+        "tolerance": 1e-3,
+    }
 
     data: DataSpecification = DataSpecification(source="digits", max_points=256)  # pyright: ignore[reportCallIssue]
     weight_decay: NonNegative | tuple[NonNegative, NonNegative] = Field(

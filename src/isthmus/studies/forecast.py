@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from isthmus.studies.engine import Job
 
-TRUST = 0.1
-"""The part of a study after which what its jobs took weighs as much as what was estimated."""
-NEARLY = 0.9
-"""How far a job that doesn't tell its progress is held to be, at most, while it runs."""
+TRUST = 0.05
+"""How much the estimates weigh at first beside what jobs took, as a part of the study; it fades as that goes on."""
+NEARLY = 0.95
+"""How far a job is held to be, at most, while it runs."""
 
 
 class Forecast:
@@ -31,7 +31,7 @@ class Forecast:
         self.jobs, self.workers, self.kept = list(jobs), workers, kept
         self._clock, self._start = clock, clock()
         self._total = sum(job.seconds for job in jobs)
-        self._finished = 0.0
+        self._finished, self._pace, self._furthest = 0.0, 1.0, 0.0
         self._running: dict[str, tuple[Job, float]] = {}
         self._shares: dict[str, float] = {}
 
@@ -41,30 +41,36 @@ class Forecast:
 
     def inside(self, job: Job, share: float) -> None:
         """Note how far a running job is, from 0 to 1."""
-        self._shares[job.name] = share
+        self._shares[job.name] = min(share, NEARLY)
 
     def end(self, job: Job) -> None:
         """Note that a job is done."""
         self._running.pop(job.name, None)
         self._finished += job.seconds
+        self._pace = self._pace_at(self._done())
 
     @property
     def share(self) -> float:
-        """The part of the estimated work that is done, from 0 to 1."""
-        return min(1.0, self._done() / self._total) if self._total else 1.0
+        """The part of the estimated work that is done, from 0 to 1; it never falls."""
+        self._furthest = max(self._furthest, min(1.0, self._done() / self._total) if self._total else 1.0)
+        return self._furthest
 
     @property
     def left(self) -> float:
         """Seconds until the study is done, at the pace so far."""
-        done, elapsed = self._done(), self._clock() - self._start
-        prior = TRUST * self._total
-        pace = (elapsed * self.workers + prior) / (done + prior) if self._total else 1.0
-        return max(0.0, self._total - done) * pace / self.workers
+        done = self._done()
+        return max(0.0, self._total - done) * self._pace_at(done) / self.workers
 
     @property
     def elapsed(self) -> float:
         """Seconds since the run began."""
         return self._clock() - self._start
+
+    def _pace_at(self, done: float) -> float:
+        """Return the seconds of a worker that a second of the estimates takes, when so much is done."""
+        prior = TRUST * max(0.0, self._total - done)
+        spent = self.elapsed * self.workers
+        return (spent + prior) / (done + prior) if done + prior > 0 else 1.0
 
     def _done(self) -> float:
         now = self._clock()
@@ -73,7 +79,7 @@ class Forecast:
     def _part(self, job: Job, elapsed: float) -> float:
         if job.name in self._shares:
             return self._shares[job.name] * job.seconds
-        return min(elapsed, NEARLY * job.seconds)
+        return min(elapsed / self._pace, NEARLY * job.seconds)
 
 
 @runtime_checkable
