@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult, track
     from isthmus.studies.width import WidthStudy
-    from isthmus.studies.width_result import WidthResult, find_width, recommend_width
+    from isthmus.studies.width_result import WidthResult
+    from isthmus.studies.width_search import find_width, recommend_width
     from isthmus.theory.best_network import best_networks
     from isthmus.theory.certificates import Certificate
     from isthmus.theory.coupling import Coupling, couple
@@ -102,7 +103,8 @@ _HOMES = {
     "theory.coupling": ("Coupling", "couple"),
     "theory.finite_width": ("FiniteWidthLaw", "predict_finite_width"),
     "studies.width": ("WidthStudy",),
-    "studies.width_result": ("WidthResult", "find_width", "recommend_width"),
+    "studies.width_result": ("WidthResult",),
+    "studies.width_search": ("find_width", "recommend_width"),
     "theory.best_network": ("best_networks",),
     "theory.certificates": ("Certificate",),
     "theory.expressivity": ("Expressivity", "expressivity"),

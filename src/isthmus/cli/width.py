@@ -78,7 +78,7 @@ def width(
     """Find the smallest width whose risk stays within a tolerance of infinite width, and train networks to check it."""
     from isthmus.studies.prediction import refuse_unpredictable
     from isthmus.studies.width import WidthStudy
-    from isthmus.studies.width_result import find_width
+    from isthmus.studies.width_search import find_width
 
     question, running = study_of(context, WidthStudy), Running.of(context)
     problem = question.problem  # so that what is wrong with the data or the law is said before a folder is made

@@ -21,7 +21,7 @@ from isthmus.studies.prediction import dominant_sources, law_tables, predicted_s
 from isthmus.studies.prediction_study import PredictionStudy, PredictionWork
 from isthmus.studies.study import StageProgress, named, provenance
 from isthmus.studies.tracking import TrackingStudy
-from isthmus.theory.finite_width import FiniteWidthLaw
+from isthmus.theory.finite_width import LARGEST_WIDTH, FiniteWidthLaw
 from isthmus.theory.prediction import COMPARABLE
 
 CANDIDATES = 13
@@ -107,6 +107,7 @@ class PredictionResult:
         return [
             *sentences,
             f"At N = {widest:,} and step size {setting(finest)}, {dominant_sources(data, widest, finest)}.",
+            *self._late(widest, finest),
             self._halving(widest, finest),
             *self._cautions(),
         ]
@@ -140,7 +141,7 @@ class PredictionResult:
         answers: list[dict[str, object]] = []
         for (step_size, _), width in zip(study.dynamics, widths, strict=True):
             answer: dict[str, object] = {"step_size": step_size, "width": width or None}
-            answers.append(answer if width else answer | {"why": self._why_none(step_size)})
+            answers.append(answer if width else answer | {"why": self._why_none(step_size, tolerance)})
         return answers
 
     def summary(self) -> dict[str, object]:
@@ -168,23 +169,37 @@ class PredictionResult:
         if width == NONE:
             return (
                 f"No width is predicted to keep {self.asked_share} of networks {within} ({self._moving(step_size)}): "
-                f"{self._why_none(step_size)}."
+                f"{self._why_none(step_size, study.tolerance)}."
             )
         return (
             f"N = {width:,} is the smallest width at which {self.asked_share} of networks are predicted to stay "
             f"{within} ({self._moving(step_size)})."
         )
 
-    def _why_none(self, step_size: float) -> str:
+    def _why_none(self, step_size: float, tolerance: float) -> str:
         alone = float(self.dataset.limit_gap_quantile.sel(dynamics=step_size))
+        if alone <= tolerance:
+            return f"it would take more than {LARGEST_WIDTH:,} neurons"
         return f"steps and batches alone make a sup-gap of {number(alone)}"
 
     def _halving(self, width: int, step_size: float) -> str:
-        enough, gap = int(self.dataset.halving_width), number(self.quantile(width, step_size))
-        quantile = f"the {self.asked_share} quantile of its sup-gap, {gap},"
+        enough, gap = int(self.dataset.halving_width), self.quantile(width, step_size)
+        quantile = f"the {self.asked_share} quantile of its sup-gap, {number(gap)}"
         if enough == NONE:
-            return f"No width halves {quantile} at this step size: {self._why_none(step_size)}."
-        return f"To halve {quantile} at this step size takes N = {enough:,}."
+            return f"No width halves {quantile}, at this step size: {self._why_none(step_size, gap / 2)}."
+        return f"It takes N = {enough:,} to halve {quantile}, at this step size."
+
+    def _late(self, width: int, step_size: float) -> list[str]:
+        """Say what is left of the gap once that of the initial draw has decayed."""
+        data, relaxed = self.dataset, float(self.dataset.attrs["relaxation_time"])
+        if not np.isfinite(relaxed):
+            return []
+        where = {"level": self.study.confidence, "width": width, "step_size": step_size}
+        late = float(data.predicted_late_gap_quantile.sel(where))
+        return [
+            f"From t = {setting(relaxed)} on, where the gap of gradient flows has fallen below half of that at t = 0, "
+            f"{self.asked_share} of these networks are predicted to stay within {number(late)}."
+        ]
 
     def _cautions(self) -> list[str]:
         ratio = self.dataset.shift_ratio.max("step_size")

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
-from scipy.stats import binomtest
 
-from isthmus import _checks
 from isthmus._version import __version__
 from isthmus._words import counted, number, percent, setting
-from isthmus.core.data import as_finite_data
-from isthmus.core.laws import aligned_law
-from isthmus.core.problem import Problem
-from isthmus.dynamics.parallel import number_of_workers
 from isthmus.studies.contents import complaint
-from isthmus.studies.engine import conducted, studied
-from isthmus.studies.prediction import refuse_unpredictable
-from isthmus.studies.statistics import CONFIDENCE, Estimate, quantile_intervals
-from isthmus.studies.study import StageProgress, named, provenance
-from isthmus.studies.width import ROLES, SMALL, WidthStudy, WidthWork
+from isthmus.studies.statistics import CONFIDENCE, Estimate
+from isthmus.studies.width import ROLES, SMALL, WidthStudy
 from isthmus.theory.prediction import COMPARABLE
 
 BOUNDS = ("estimate", "lower", "upper")
 WIDE = 0.5
 """An interval of a share that is wider than this says little."""
+SAME = 0.01
+"""Gaps that differ by less than this part are the same."""
 VISIBLE = 0.1
 """From this part of the tolerance on, the numerical error of the mean field is to be known."""
 
@@ -136,6 +125,7 @@ class WidthResult:
                 "width": ("role",),
                 "risk": ("role", "run", "time"),
                 "gap": ("role", "run"),
+                "initial_gap": ("role", "run"),
                 "within": ("role", "bound"),
                 "gap_quantile": ("role", "bound"),
                 "mean_field_risk": ("time",),
@@ -171,6 +161,7 @@ class WidthResult:
             self._agreement(),
             f"At N = {self.width:,} {self._quantile(self.recommended)}.",
             self._half(),
+            *self._start(),
             *self._cautions(),
         ]
 
@@ -233,6 +224,17 @@ class WidthResult:
             f"{self._quantile(one)}."
         )
 
+    def _start(self) -> list[str]:
+        """Say where the gap is that of the initial draw."""
+        data = self.dataset.sel(role="recommended")
+        count = int((data.initial_gap >= (1 - SAME) * data.gap).sum())
+        if count <= data.sizes["run"] / 2:
+            return []
+        return [
+            f"In {count:,} of {counted(data.sizes['run'], 'network')} of the recommended width the sup-gap is that at "
+            f"t = 0, to {percent(SAME)}: the initial draw sets the width."
+        ]
+
     def _cautions(self) -> list[str]:
         error = float(self.dataset.mean_field_risk_error.max())
         sentences = []
@@ -248,169 +250,6 @@ class WidthResult:
                     "leading-order prediction may be off there."
                 )
         return sentences
-
-
-def find_width(
-    study: WidthStudy,
-    *,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    folder: str | Path | None = None,
-    resume: bool = False,
-    progress: StageProgress | None = None,
-) -> WidthResult:
-    """Find the smallest width whose risk stays within a tolerance of its limit, and train networks to check it.
-
-    Args:
-        study: what is asked.
-        workers, executor, folder, resume, progress: as in `track`.
-
-    Raises:
-        ArgumentError: where the law of the problem's networks can't be predicted.
-        NumericalError: where no width suffices.
-
-    Example:
-        >>> import isthmus as im
-        >>> study = im.WidthStudy(
-        ...     data={"source": "wine"}, tolerance=0.05, horizon=2.0, records=2, runs=4, particles=64
-        ... )
-        >>> dict(im.find_width(study).dataset.gap.sizes)
-        {'role': 2, 'run': 4}
-
-    """
-    _checks.instance("study", study, WidthStudy)
-    refuse_unpredictable("study", study.problem)
-    work = WidthWork(study)
-    work.check_memory()
-    dataset = studied(
-        work,
-        lambda results: _dataset(work, results),
-        workers=workers,
-        executor=executor,
-        folder=folder,
-        resume=resume,
-        progress=progress,
-    )
-    return WidthResult(study, dataset)
-
-
-def recommend_width(
-    problem: Problem | ArrayLike,
-    tolerance: float,
-    *,
-    confidence: float = 0.9,
-    horizon: float = 20.0,
-    latent_dim: int = 2,
-    step_size: float = 0.0,
-    batch_size: int = 8,
-    records: int = 20,
-    runs: int = 64,
-    particles: int = 512,
-    seed: int = 0,
-    workers: int | None = None,
-    progress: StageProgress | None = None,
-) -> WidthResult:
-    """Return the smallest width whose risk stays within a tolerance of its limit, and train networks to check it.
-
-    The width is that at which the quantile of max_t |R_N(t) − R(t)| is within the tolerance under the predicted law of
-    finite networks; then networks of that width and of half of it are trained. `find_width` does the same for a problem
-    in words, with a folder.
-
-    Args:
-        problem: a `Problem`, or points of shape (n, d) or a frame of them, which are centred and scaled to E‖x‖² = 1,
-            with an aligned law.
-        tolerance: in units of the risk.
-        confidence: the share of networks that are to be within it.
-        horizon: the last time, a multiple of the step size.
-        latent_dim: k, where points are given.
-        step_size, batch_size: of SGD; at step size 0 networks follow their gradient flow.
-        records: how many times after 0 the risk is compared at.
-        runs: networks that are trained at each of both widths.
-        particles: of the mean field, a side (a power of 2).
-        seed: of everything random.
-        workers: threads.
-        progress: called as ``progress(stage, done, total)``.
-
-    Raises:
-        ArgumentError: where an argument breaks its rule, or the law of the problem's networks can't be predicted.
-        NumericalError: where no width suffices.
-
-    Example:
-        >>> import isthmus as im
-        >>> from sklearn.datasets import load_wine
-        >>> found = im.recommend_width(load_wine().data, 0.05, horizon=2.0, records=2, runs=4, particles=64)
-        >>> found.half.width <= found.width, len(found.verdicts()) >= 3
-        (True, True)
-
-    """
-    if not isinstance(problem, Problem):
-        data = as_finite_data("problem", problem)
-        problem = Problem(data, aligned_law(data, latent_dim))
-    settings: dict[str, Any] = {
-        "tolerance": _checks.real("tolerance", tolerance, above=0),
-        "confidence": _checks.real("confidence", confidence, above=0, below=1),
-        "horizon": _checks.real("horizon", horizon, above=0),
-        "step_size": _checks.real("step_size", step_size, minimum=0),
-        "batch_size": _checks.integer("batch_size", batch_size, minimum=1),
-        "records": _checks.integer("records", records, minimum=1),
-        "runs": _checks.integer("runs", runs, minimum=2),
-        "particles": _checks.integer("particles", particles, minimum=1),
-        "seed": _checks.seed("seed", seed),
-    }
-    _checks.function("progress", progress, optional=True)
-    refuse_unpredictable("problem", problem)
-    work = WidthWork(WidthStudy(**settings), problem)
-    work.check_memory()
-    results = conducted(work, workers=number_of_workers(workers), progress=progress)
-    return WidthResult(None, _dataset(work, results))
-
-
-def _dataset(work: WidthWork, results: dict[str, Any]) -> xr.Dataset:
-    study, path, law, risk = work.study, results["path"], results["law"], work.risks(results)
-    gap = np.abs(risk - path.risk).max(axis=-1)
-    network, moving = ("role", "bound"), ("role", "time")
-    dataset = xr.Dataset(
-        {
-            "width": ("role", law["width"], named("width N")),
-            "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),
-            "mean_field_risk_error": ("time", path.risk_error, named("half of its 95 % interval over replicates")),
-            "risk": (("role", "run", "time"), risk, named("risk of networks")),
-            "gap": (("role", "run"), gap, named("sup-gap to the mean field")),
-            "within": (network, [_share(gaps, study.tolerance) for gaps in gap], named("share within the tolerance")),
-            "gap_quantile": (
-                network,
-                quantile_intervals(gap, study.confidence),
-                named("quantile of the sup-gap at the confidence of the study"),
-            ),
-            "predicted_mean": (moving, law["mean"], named("predicted mean risk")),
-            "predicted_std": (moving, law["std"], named("predicted standard deviation of it")),
-            "predicted_gap_quantile": ("role", law["gap_quantile"], named("predicted quantile of the sup-gap")),
-            "shift_ratio": ("role", law["shift_ratio"], named("mean shift over fluctuation")),
-            "candidate_gap_quantile": (
-                "candidate",
-                law["candidate_gap_quantile"],
-                named("predicted quantile of the sup-gap at other widths"),
-            ),
-        },
-        coords={"time": path.times, "role": list(ROLES), "bound": list(BOUNDS), "candidate": law["candidate"]},
-    )
-    problem = work.problem
-    about = provenance("isthmus width study", study, problem.data)
-    if work.given is not None:
-        del about["study"]  # whose data are not these
-    return dataset.assign_attrs(
-        about,
-        **{name: getattr(study, name) for name in ("tolerance", "confidence", "horizon", "step_size", "batch_size")},
-        wide_enough=law["wide_enough"],
-        pca_risk=problem.population.pca_risk(problem.latent_dim),
-    )
-
-
-def _share(gaps: np.ndarray, tolerance: float) -> tuple[float, float, float]:
-    """Return the share of gaps within the tolerance, with the interval of Clopper and Pearson."""
-    found = binomtest(int((gaps <= tolerance).sum()), len(gaps))
-    ends = found.proportion_ci(CONFIDENCE, method="exact")
-    return float(found.statistic), float(ends.low), float(ends.high)
 
 
 def _is_wide(share: Estimate) -> bool:

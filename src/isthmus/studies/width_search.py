@@ -1,0 +1,189 @@
+"""The search of a width: for a study, with its folder, or for a problem in memory."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+from scipy.stats import binomtest
+
+from isthmus import _checks
+from isthmus.core.data import as_finite_data
+from isthmus.core.laws import aligned_law
+from isthmus.core.problem import Problem
+from isthmus.dynamics.parallel import number_of_workers
+from isthmus.studies.engine import conducted, studied
+from isthmus.studies.prediction import refuse_unpredictable
+from isthmus.studies.statistics import CONFIDENCE, quantile_intervals
+from isthmus.studies.study import StageProgress, named, provenance
+from isthmus.studies.width import ROLES, WidthStudy, WidthWork
+from isthmus.studies.width_result import BOUNDS, WidthResult
+
+
+def find_width(
+    study: WidthStudy,
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    progress: StageProgress | None = None,
+) -> WidthResult:
+    """Find the smallest width whose risk stays within a tolerance of its limit, and train networks to check it.
+
+    Args:
+        study: what is asked.
+        workers, executor, folder, resume, progress: as in `track`.
+
+    Raises:
+        ArgumentError: where the law of the problem's networks can't be predicted.
+        NumericalError: where no width suffices.
+
+    Example:
+        >>> import isthmus as im
+        >>> study = im.WidthStudy(
+        ...     data={"source": "wine"}, tolerance=0.05, horizon=2.0, records=2, runs=4, particles=64
+        ... )
+        >>> dict(im.find_width(study).dataset.gap.sizes)
+        {'role': 2, 'run': 4}
+
+    """
+    _checks.instance("study", study, WidthStudy)
+    refuse_unpredictable("study", study.problem)
+    work = WidthWork(study)
+    work.check_memory()
+    dataset = studied(
+        work,
+        lambda results: _dataset(work, results),
+        workers=workers,
+        executor=executor,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+    )
+    return WidthResult(study, dataset)
+
+
+def recommend_width(
+    problem: Problem | ArrayLike,
+    tolerance: float,
+    *,
+    confidence: float = 0.9,
+    horizon: float = 20.0,
+    latent_dim: int = 2,
+    step_size: float = 0.0,
+    batch_size: int = 8,
+    records: int = 20,
+    runs: int = 64,
+    particles: int = 512,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: StageProgress | None = None,
+) -> WidthResult:
+    """Return the smallest width whose risk stays within a tolerance of its limit, and train networks to check it.
+
+    The width is that at which the quantile of max_t |R_N(t) − R(t)| is within the tolerance under the predicted law of
+    finite networks; then networks of that width and of half of it are trained. `find_width` does the same for a problem
+    in words, with a folder.
+
+    Args:
+        problem: a `Problem`, or points of shape (n, d) or a frame of them, which are centred and scaled to E‖x‖² = 1,
+            with an aligned law.
+        tolerance: in units of the risk.
+        confidence: the share of networks that are to be within it.
+        horizon: the last time, a multiple of the step size.
+        latent_dim: k, where points are given.
+        step_size, batch_size: of SGD; at step size 0 networks follow their gradient flow.
+        records: how many times after 0 the risk is compared at.
+        runs: networks that are trained at each of both widths.
+        particles: of the mean field, a side (a power of 2).
+        seed: of everything random.
+        workers: threads.
+        progress: called as ``progress(stage, done, total)``.
+
+    Raises:
+        ArgumentError: where an argument breaks its rule, or the law of the problem's networks can't be predicted.
+        NumericalError: where no width suffices.
+
+    Example:
+        >>> import isthmus as im
+        >>> from sklearn.datasets import load_wine
+        >>> found = im.recommend_width(load_wine().data, 0.05, horizon=2.0, records=2, runs=4, particles=64)
+        >>> found.half.width <= found.width, len(found.verdicts()) >= 3
+        (True, True)
+
+    """
+    if not isinstance(problem, Problem):
+        data = as_finite_data("problem", problem)
+        problem = Problem(data, aligned_law(data, latent_dim))
+    settings: dict[str, Any] = {
+        "tolerance": _checks.real("tolerance", tolerance, above=0),
+        "confidence": _checks.real("confidence", confidence, above=0, below=1),
+        "horizon": _checks.real("horizon", horizon, above=0),
+        "step_size": _checks.real("step_size", step_size, minimum=0),
+        "batch_size": _checks.integer("batch_size", batch_size, minimum=1),
+        "records": _checks.integer("records", records, minimum=1),
+        "runs": _checks.integer("runs", runs, minimum=2),
+        "particles": _checks.integer("particles", particles, minimum=1),
+        "seed": _checks.seed("seed", seed),
+    }
+    _checks.function("progress", progress, optional=True)
+    refuse_unpredictable("problem", problem)
+    work = WidthWork(WidthStudy(**settings), problem)
+    work.check_memory()
+    results = conducted(work, workers=number_of_workers(workers), progress=progress)
+    return WidthResult(None, _dataset(work, results))
+
+
+def _dataset(work: WidthWork, results: dict[str, Any]) -> xr.Dataset:
+    study, path, law, risk = work.study, results["path"], results["law"], work.risks(results)
+    deviations = np.abs(risk - path.risk)
+    gap = deviations.max(axis=-1)
+    network, moving = ("role", "bound"), ("role", "time")
+    dataset = xr.Dataset(
+        {
+            "width": ("role", law["width"], named("width N")),
+            "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),
+            "mean_field_risk_error": ("time", path.risk_error, named("half of its 95 % interval over replicates")),
+            "risk": (("role", "run", "time"), risk, named("risk of networks")),
+            "gap": (("role", "run"), gap, named("sup-gap to the mean field")),
+            "initial_gap": (("role", "run"), deviations[..., 0], named("gap to the mean field at t = 0")),
+            "within": (network, [_share(gaps, study.tolerance) for gaps in gap], named("share within the tolerance")),
+            "gap_quantile": (
+                network,
+                quantile_intervals(gap, study.confidence),
+                named("quantile of the sup-gap at the confidence of the study"),
+            ),
+            "predicted_mean": (moving, law["mean"], named("predicted mean risk")),
+            "predicted_std": (moving, law["std"], named("predicted standard deviation of it")),
+            "predicted_gap_quantile": ("role", law["gap_quantile"], named("predicted quantile of the sup-gap")),
+            "shift_ratio": ("role", law["shift_ratio"], named("mean shift over fluctuation")),
+            "candidate_gap_quantile": (
+                "candidate",
+                law["candidate_gap_quantile"],
+                named("predicted quantile of the sup-gap at other widths"),
+            ),
+        },
+        coords={"time": path.times, "role": list(ROLES), "bound": list(BOUNDS), "candidate": law["candidate"]},
+    )
+    problem = work.problem
+    about = provenance("isthmus width study", study, problem.data)
+    if work.given is not None:
+        del about["study"]  # whose data are not these
+    return dataset.assign_attrs(
+        about,
+        **{name: getattr(study, name) for name in ("tolerance", "confidence", "horizon", "step_size", "batch_size")},
+        wide_enough=law["wide_enough"],
+        pca_risk=problem.population.pca_risk(problem.latent_dim),
+    )
+
+
+def _share(gaps: np.ndarray, tolerance: float) -> tuple[float, float, float]:
+    """Return the share of gaps within the tolerance, with the interval of Clopper and Pearson."""
+    found = binomtest(int((gaps <= tolerance).sum()), len(gaps))
+    ends = found.proportion_ci(CONFIDENCE, method="exact")
+    return float(found.statistic), float(ends.low), float(ends.high)
