@@ -17,7 +17,7 @@ from matplotlib import colormaps, rcParams, style
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 P = ParamSpec("P")
 DARK, GREY, FLOW = "#111111", "#808080", "#08519c"
@@ -158,6 +158,13 @@ def feature_axis(axes: Axes, names: Sequence[str]) -> None:
     # names are no formulas, whatever signs they hold
     axes.set_xticks(range(1, len(names) + 1, every), names[::every], rotation=90, fontsize=7.0, parse_math=False)
     axes.tick_params(axis="x", labelbottom=True)
+
+
+def small_ticks(axes: Axes) -> None:
+    """Write few and small numbers at the axes of one of many panels."""
+    axes.tick_params(labelsize=0.75 * rcParams["axes.labelsize"], pad=1.5)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set(major_locator=MaxNLocator(3, steps=[1, 2, 5, 10]), major_formatter=StrMethodFormatter("{x:g}"))
 
 
 def early_time_axis(axes: Axes, time: np.ndarray) -> None:

@@ -75,7 +75,7 @@ class GapPanel:
         sizes = self._sizes[[0, -1]] * [0.85, 1.18]
         self.axes.plot(sizes, value * (sizes / self._sizes[-1]) ** slope, color=GREY, linewidth=0.8, zorder=1)
         place = (sizes[0], value * (sizes[0] / self._sizes[-1]) ** slope)
-        offset = (2, 5 if slope < 0 else -10)
+        offset = (0, -11 if slope < 0 else 5)
         self.axes.annotate(name, place, offset, textcoords="offset points", color=GREY, fontsize=8)
 
     def close(self, xlabel: str, ylabel: str) -> None:

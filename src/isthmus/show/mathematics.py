@@ -21,7 +21,7 @@ POWER = re.compile(r"\^(.+)$")
 
 def sentence(text: str) -> Markup:
     """Return a plain sentence as HTML, with its formulas set as mathematics."""
-    return _replaced(PLAIN, text, lambda found: mathml(_latex(found[0])), escape)
+    return _replaced(PLAIN, text, lambda found: mathml(plain_latex(found[0])), escape)
 
 
 def caption(text: str) -> Markup:
@@ -37,7 +37,7 @@ def mathml(latex: str, display: str = "inline") -> Markup:
     return Markup(convert(latex, display=display))
 
 
-def _latex(plain: str) -> str:
+def plain_latex(plain: str) -> str:
     """Return a plain formula as LaTeX: whatever follows ^ is one exponent."""
     return POWER.sub(r"^{\1}", plain).replace("−", "-")
 

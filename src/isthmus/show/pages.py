@@ -35,7 +35,13 @@ PAGES: dict[type, tuple[Draw, Say]] = {
 }
 
 
-def result_page(result: Any) -> Page:
-    """Return the page of a finished study of any kind, with its figures drawn anew."""
-    draw, say = PAGES[type(result)]
-    return say(result, draw(result))
+def drawn_figures(result: Any) -> dict[str, Figure]:
+    """Draw every figure of a finished study of any kind, by name."""
+    draw, _ = PAGES[type(result)]
+    return draw(result)
+
+
+def result_page(result: Any, drawn: Mapping[str, Figure] | None = None) -> Page:
+    """Return the page of a finished study of any kind, with its figures drawn anew where none are given."""
+    _, say = PAGES[type(result)]
+    return say(result, drawn_figures(result) if drawn is None else drawn)

@@ -24,6 +24,7 @@ from isthmus.show.canvas import (
     network_colors,
     new_figure,
     rendered,
+    small_ticks,
     styled,
     width_colors,
 )
@@ -33,6 +34,9 @@ from isthmus.show.picture_plots import reconstructions
 from isthmus.show.prediction_plots import BAND, prediction_figures
 from isthmus.show.readings import readable
 from isthmus.studies.tracking_result import TrackingResult
+
+MANY_DOTS = 4000
+"""From here on, clouds go into an SVG as images, whose colours don't follow the page."""
 
 
 def figures(result: TrackingResult) -> dict[str, Figure]:
@@ -123,12 +127,12 @@ def latents(result: TrackingResult) -> Figure:
             if coloring is not None:
                 values_shown["label"] = data.label.values.astype(str)
             readable(axes, name, cloud[:, 0], cloud[:, 1], values_shown)
-            axes.scatter(
-                cloud[:, 0], cloud[:, 1], s=7, linewidths=0, alpha=0.85, rasterized=True, **(coloring or {"c": FLOW})
-            )
+            marks = {"s": 7, "linewidths": 0, "alpha": 0.85, "rasterized": values[..., 0].size > MANY_DOTS}
+            axes.scatter(cloud[:, 0], cloud[:, 1], **marks, **(coloring or {"c": FLOW}))
+            small_ticks(axes)
         row[0].set_ylabel(name, fontweight="bold", color=color)
     for axes, time in zip(grid[0], times, strict=True):
-        axes.set_title(f"t = {time:g}")
+        axes.set_title(f"t = {time:.3g}")
     reach = 1.08 * np.abs(values[..., : min(dim, 2)]).max()
     grid[0, 0].set_xlim(-reach, reach)
     if dim == 1:
@@ -143,7 +147,7 @@ def latents(result: TrackingResult) -> Figure:
         label_key(figure, grid, coloring, data)
     axes_shown = f" (first two of {dim} axes)" if dim > 2 else ""
     return finished(
-        figure, f"At t = {setting(result.study.horizon)} latents{axes_shown} are {_latent_distances(result)}"
+        figure, f"At t = {setting(result.study.horizon)} the latents{axes_shown} {_latent_distances(result)}"
     )
 
 
@@ -164,5 +168,5 @@ def _latent_distances(result: TrackingResult) -> str:
         values = last.sel(network=f"N = {width}")
         distance = np.sqrt(np.square(values - last.sel(network="mean field")).mean())
         spread = np.sqrt(np.square(values - values.mean("point")).mean())
-        parts.append(f"{percent(float(distance / spread))} at N = {width:,}")
-    return f"{' and '.join(parts)} of their spread away from those of the mean field"
+        parts.append(f"{percent(float(distance / spread))} of their spread at N = {width:,}")
+    return f"differ from those of the mean field by {' and '.join(parts)}"

@@ -7,14 +7,13 @@ from typing import Protocol
 
 import numpy as np
 import xarray as xr
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from isthmus._words import listed, number, percent, setting
-from isthmus.show.canvas import DARK, early_time_axis, finished, key, new_figure, styled, width_colors
+from isthmus.show.canvas import DARK, early_time_axis, finished, key, new_figure, small_ticks, styled, width_colors
 from isthmus.show.readings import readable
 from isthmus.studies.prediction import SOURCE_NAMES, SOURCES, dominant_sources
 from isthmus.studies.tracking import TrackingStudy
@@ -84,15 +83,15 @@ def sources(result: Predicted) -> Figure:
         network = data.sel(width=width, step_size=step_size)
         total = network.predicted_std.values
         lines = {SOURCE_NAMES[one]: (network.source_std.sel(source=one).values, SOURCE_COLORS[one]) for one in SOURCES}
-        for name, (values, line) in (lines | {"together": (total, color)}).items():
+        for name, (values, line) in (lines | {"all together": (total, color)}).items():
             # Before the first step batches have done nothing, which a logarithmic axis can't show.
-            shown, label = np.where(values > 0, values, np.nan), f"{name}, predicted"
+            shown, label = np.where(values > 0, values, np.nan), name
             axes.plot(time, shown, color=line, linewidth=1.3, linestyle="--", label=label)
-            readable(axes, label, time, shown, {"t": time, "standard deviation": values})
+            readable(axes, f"{name}, predicted", time, shown, {"t": time, "standard deviation": values})
         if "risk" in network:
             measured = network.risk.std("run", ddof=1).values
-            axes.plot(time, measured, "o", color=color, markersize=3, label="together, measured")
-            readable(axes, "together, measured", time, measured, {"t": time, "standard deviation": measured})
+            axes.plot(time, measured, "o", color=color, markersize=3, label="measured")
+            readable(axes, "measured", time, measured, {"t": time, "standard deviation": measured})
         axes.set_yscale("log")
         early_time_axis(axes, time)
     panels[0].set_ylabel("standard deviation of $R_N(t)$")
@@ -105,14 +104,14 @@ def _panels(widths: Sequence[int]) -> tuple[Figure, list[Axes]]:
     """Return a figure with a panel over time for each width, named after it, three in a row."""
     columns = min(3, len(widths))
     rows = -(-len(widths) // columns)
-    figure = new_figure(7.0, 2.3 * rows + 1.3)
+    figure = new_figure(7.0, 2.8 * rows + 1.3)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     panels = list(grid.flat)
     for axes in panels[len(widths) :]:
         axes.set_visible(False)
     for axes, (width, color) in zip(panels, width_colors(widths).items(), strict=False):
         axes.set_title(f"N = {width:,}", color=color, fontweight="bold")
-    figure.supxlabel("time t = step size × steps", fontsize=rcParams["axes.labelsize"])
+        axes.set_xlabel("time t")
     return figure, panels[: len(widths)]
 
 
@@ -135,12 +134,13 @@ def influence(result: Predicted) -> Figure:
             reach = np.quantile(np.abs(value), 0.98)
             scale = value / reach if reach > 0 else value
             axes.scatter(
-                plane[:, 0], plane[:, 1], s=6, c=scale, cmap=DIVERGING, vmin=-1, vmax=1, linewidths=0, rasterized=True
+                plane[:, 0], plane[:, 1], s=9, c=scale, cmap=DIVERGING, vmin=-1, vmax=1, linewidths=0, rasterized=True
             )
             readable(
                 axes, name, plane[:, 0], plane[:, 1], {across: plane[:, 0], upwards: plane[:, 1], "influence": value}
             )
             axes.set_xlabel(across, labelpad=1)
+            small_ticks(axes)
         panels[0].set_ylabel(f"{name}\n{upwards}")
     for axes, time in zip(grid[0], times, strict=True):
         axes.set_title(f"t = {time:.3g}")

@@ -194,6 +194,18 @@ function unfold() {
   window.addEventListener("afterprint", () => folded.forEach((part) => { part.open = false; }), { once: true });
 }
 
+// Where no font for mathematics is installed, browsers set scripts too far from the line.
+function lowerScripts() {
+  const probe = document.createElement("p"), size = 100;
+  probe.innerHTML = "<math><msup><mi>N</mi><mn>2</mn></msup></math>";
+  probe.style = `position: absolute; font-size: ${size}px`;
+  document.body.append(probe);
+  const [base, script] = [...probe.querySelectorAll("mi, mn")].map((part) => part.getBoundingClientRect().bottom);
+  probe.remove();
+  document.documentElement.classList.toggle("plain-math", base - script > 0.6 * size);
+}
+
+lowerScripts();
 window.addEventListener("beforeprint", unfold);
 document.querySelectorAll(".theatre").forEach(direct);
 document.querySelectorAll("[data-save]").forEach(offer);

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from isthmus._words import counted, setting
+from isthmus.show.gap_panel import INTERVAL
 from isthmus.show.picture_plots import image_shape
 from isthmus.show.scene_data import tracking_scene
+from isthmus.show.tracking_captions import components
 from isthmus.studies.scene import has_scene
-from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.tracking_result import TrackingResult
 
 
@@ -41,69 +43,62 @@ def tracking_stage(result: TrackingResult, name: str = "stage") -> Stage | None:
     assert scene is not None
     return Stage(
         name=name,
-        heading="Training, as it goes on",
+        heading="Training in motion",
         networks=[f"N = {width}" for width in sorted(result.study.widths)],
-        step_sizes=[f"{step_size:g}" for step_size in sorted(result.study.step_sizes)],
+        step_sizes=[setting(step_size) for step_size in sorted(result.study.step_sizes)],
         predicted="predicted_std" in result.dataset,
         readout=(
-            "Risks ½E‖x − x̂‖² at the time of the slider: of the mean field, of the middle and of the middle 90 % of "
-            f"the {result.study.runs} runs of the chosen width and step size, and the same as predicted from the mean "
-            f"field alone; and what PCA with {_components(result)} leaves over."
+            "Risk at the time of the slider: of the mean field with its numerical error (95 %), the median and 5–95 % "
+            f"range of {counted(result.study.runs, 'run')} of the chosen width and step size, the predicted mean and "
+            f"range, and the risk of {components(result)}."
         ),
         figures=[Moving(key, heading, caption) for key, (heading, caption) in _captions(result).items()],
         scene=scene,
     )
 
 
-def _components(result: TrackingResult) -> str:
-    latent_dim = result.dataset.sizes["axis"]
-    return f"{latent_dim} component{'s' if latent_dim > 1 else ''}"
-
-
 def _captions(result: TrackingResult) -> dict[str, tuple[str, str]]:
     study, sizes = result.study, result.dataset.sizes
-    finest = f"one network of the chosen width, trained at step size {min(study.step_sizes):g}"
-    predicted = "predicted_std" in result.dataset
-    band = f"the band holds the middle 90 % of its {study.runs} runs, the line in it is their median"
-    red = "; red lines hold 90 % of runs as predicted from the mean field alone" if predicted else ""
+    finest = f"one network of the chosen width, trained at step size {setting(min(study.step_sizes))},"
+    dashed = " Dashed: the predicted 5–95 % range, without any training." if "predicted_std" in result.dataset else ""
     plane = "the first two latents" if sizes["axis"] > 2 else "the latents"
     labels = ", coloured by label" if "label" in result.dataset else ""
     pictures = (
-        "Each column is one point, with the same grey levels down the column; at the right is the mean square error."
+        "Grey levels run over the range of each original; at the right is the mean square error of a pixel."
         if image_shape(result)
-        else "Rings are the data, lines the reconstructions; every feature is scaled to its range over these points."
+        else "Rings are the data, lines the reconstructions; each feature is scaled to its range over these points."
     )
     return {
         "risk": (
             "Risk",
-            f"The risk of the mean field (dashed) and of networks of the chosen width and step size: {band}{red}. The "
-            "dotted line is PCA, the upright line the time of the slider. Time is linear up to the first record after "
-            "0 and logarithmic beyond it.",
+            f"Median and 5–95 % range of {counted(study.runs, 'run')} of the chosen width and step size, the mean "
+            f"field (black or white) and PCA (dotted).{dashed} The upright line is the time of the slider. Time is linear up "
+            "to the first record after 0 and logarithmic beyond it.",
         ),
         "difference": (
             "Difference to the mean field",
-            f"The same risks minus R(t), on a scale of the chosen width’s own: {band}{red}. The grey band about zero "
-            f"is the {100 * CONFIDENCE:g} % interval of the mean field’s own numerical error.",
+            f"The same risks minus $R(t)$; the y-axis is rescaled for each width.{dashed} The grey band about zero is "
+            f"the {INTERVAL} of the mean field’s numerical error.",
         ),
         "latents": (
             "Latent plane",
-            f"Where {finest}, and the mean field, put {plane} of the same {sizes['scene_point']} points{labels}. Both "
-            "panels have one scale at all times.",
+            f"{plane[0].upper()}{plane[1:]} of {counted(sizes['scene_point'], 'point')} in {finest} and in the mean "
+            f"field{labels}. Both panels have one scale at all times.",
         ),
         "pictures": (
             "Reconstructions",
-            f"{sizes['example']} points of the data, and what PCA with {_components(result)}, {finest}, and the mean "
-            f"field make of them. {pictures}",
+            f"{counted(sizes['example'], 'point')} of the data, and their reconstructions by {components(result)}, by "
+            f"{finest} and by the mean field. {pictures}",
         ),
         "encoder": (
             "Encoder neurons",
-            f"Up to {sizes['scene_encoder_neuron']} neurons of {finest}, and as many particles of the mean field. A "
-            "dot lies at the weights of the neuron on two principal directions v₁ and v₂ of the data (or at its bias "
-            "b), and its area grows with the length of its outgoing weight.",
+            f"Up to {counted(sizes['scene_encoder_neuron'], 'neuron')} of {finest} and as many particles of the mean "
+            "field, by their incoming weights along two principal directions $v_1$ and $v_2$ of the data (or their "
+            "bias $b$). The area grows with the length of the outgoing weight.",
         ),
         "decoder": (
             "Decoder neurons",
-            f"The same of the decoder, up to {sizes['scene_decoder_neuron']} neurons: a dot lies at the weights of the "
-            "neuron on two latents (or at its bias e), and its area grows with the length of its outgoing weight.",
+            f"Up to {counted(sizes['scene_decoder_neuron'], 'neuron')} of the decoder, by their incoming weights from "
+            "two latents (or their bias $e$). The area grows with the length of the outgoing weight.",
         ),
     }
