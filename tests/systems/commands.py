@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -39,11 +40,17 @@ def run(*arguments: object, folder: Path) -> Outcome:
 
 
 def refused(*arguments: object, folder: Path) -> str:
-    """Return the one line with which a command is refused, with nothing on standard output."""
+    """Return the one line with which a command is refused, after its first words, with nothing on standard output."""
     code, out, err = run(*arguments, folder=folder)
     assert (code, out) == (2, "")
-    assert err.startswith("Error: ") and err.endswith(".\n") and err.count("\n") == 1
-    return err
+    said = without_first_words(err)
+    assert said.startswith("Error: ") and said.endswith(".\n") and said.count("\n") == 1
+    return said
+
+
+def without_first_words(err: str) -> str:
+    """Return what a command said on standard error after the line on what it does."""
+    return re.sub(r"\AIsthmus [a-z]+: .*\.\n", "", err)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

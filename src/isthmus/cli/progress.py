@@ -39,13 +39,13 @@ def duration(seconds: float) -> str:
     """Return about how long something takes, in words.
 
     Example:
-        >>> duration(3), duration(42), duration(100), duration(700), duration(9000)
+        >>> duration(3), duration(42), duration(150), duration(700), duration(9000)
         ('a few seconds', 'about 40 s', 'about 2 minutes', 'about 12 minutes', 'about 2.5 hours')
 
     """
     if seconds < 8:
         return "a few seconds"
-    if seconds < 90:
+    if seconds < 120:
         return f"about {5 * round(seconds / 5)} s"
     if seconds < 90 * 60:
         return f"about {round(seconds / 60)} minutes"
@@ -65,12 +65,10 @@ class Lines:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._forecast: Forecast | None = None
-        self._stage = ""
         self._said, self._tenth = clock(), 0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Note how far a stage is."""
-        self._stage = stage
+        """Say how far the study is, where it is time."""
         self.tick()
 
     def begin(self, forecast: Forecast) -> None:
@@ -86,8 +84,8 @@ class Lines:
         since, tenth = self._clock() - self._said, int(10 * forecast.share)
         if since >= PERIOD or (since >= SOONEST and tenth > self._tenth):
             self._said, self._tenth = self._clock(), tenth
-            stage = f": {self._stage}" if self._stage else ""
-            say(f"{100 * forecast.share:.0f} %, {duration(forecast.left)} left{stage}")
+            stages = ", ".join(forecast.stages)
+            say(f"{100 * forecast.share:.0f} %, {duration(forecast.left)} left{': ' if stages else ''}{stages}")
 
     def close(self) -> None:
         """End; what comes next says that the study is done."""

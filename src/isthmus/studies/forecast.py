@@ -62,6 +62,11 @@ class Forecast:
         return max(0.0, self._total - done) * self._pace_at(done) / self.workers
 
     @property
+    def stages(self) -> list[str]:
+        """The stages of the jobs that are running, each once."""
+        return list(dict.fromkeys(job.stage for job, _ in list(self._running.values())))
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the run began."""
         return self._clock() - self._start
