@@ -16,7 +16,7 @@ def fluctuation_intervals(curves: np.ndarray) -> np.ndarray:
     The jackknife is of the logarithm, so that the interval stays positive; its ends are NaN for two runs.
     """
     value, left_out = _log_fluctuations(curves)
-    return np.exp(_unbiased_jackknife(value, left_out))
+    return np.exp(_unbiased_jackknife(value, np.moveaxis(left_out, -1, 0)))
 
 
 def fluctuation_slope(sizes: Sequence[float], curves: np.ndarray) -> np.ndarray:
@@ -27,7 +27,7 @@ def fluctuation_slope(sizes: Sequence[float], curves: np.ndarray) -> np.ndarray:
     if len(sizes) < 2:
         return np.full(3, np.nan)
     value, left_out = _log_fluctuations(curves)
-    return _unbiased_jackknife(log_slope(sizes, value), log_slope(sizes, np.moveaxis(left_out, 1, 0)))
+    return _unbiased_jackknife(log_slope(sizes, value), log_slope(sizes, left_out))
 
 
 def shift_intervals(curves: np.ndarray, replicates: np.ndarray) -> np.ndarray:
@@ -55,25 +55,27 @@ def shift_slope(sizes: Sequence[float], curves: np.ndarray, replicates: np.ndarr
     """
     if len(sizes) < 2 or not (shift_intervals(curves, replicates)[:, 1] > 0).all():
         return np.full(3, np.nan)
-    slope = lambda squared: log_slope(sizes, np.log(np.where(squared > 0, squared, np.nan)) / 2)  # noqa: E731
-    runs, all_but = curves.shape[1], ~np.eye(curves.shape[1], dtype=bool)
-    by_run = np.stack([slope(_squared_shift(curves[:, all_but[r]], replicates)) for r in range(runs)])
-    value = slope(_squared_shift(curves, replicates))
-    limits = leave_one_out(replicates)
-    by_replicate = np.stack([slope(np.square(_mean_deviation(curves, limit)).mean(-1)) for limit in limits])
-    return widened(jackknife_intervals(value, by_run), by_replicate)
+    slope = lambda squared: log_slope(sizes, _half_log(squared))  # noqa: E731
+    limit, error = replicates.mean(axis=0), replicates.var(axis=0, ddof=1) / len(replicates)
+    means, variances = _left_out(curves)
+    by_run = (np.square(means - limit) - variances / (curves.shape[1] - 1) - error).mean(axis=-1)
+    by_replicate = np.stack([np.square(_mean_deviation(curves, one)).mean(-1) for one in leave_one_out(replicates)])
+    interval = jackknife_intervals(slope(_squared_shift(curves, replicates)), slope(by_run))
+    return widened(interval, slope(by_replicate.T))
 
 
 def _log_fluctuations(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return log fluctuations, shape (...), and those with each run left out, (runs, ...)."""
-    runs = curves.shape[-2]
-    squares = np.square(curves - curves.mean(axis=-2, keepdims=True))
-    total = squares.sum(axis=-2)
-    left_out = np.full((runs, *curves.shape[:-2]), np.nan)
-    if runs > 2:
-        rest = total[..., None, :] - runs / (runs - 1) * squares
-        left_out = np.moveaxis(_half_log(rest.mean(axis=-1) / (runs - 2)), -1, 0)
-    return _half_log(total.mean(axis=-1) / (runs - 1)), left_out
+    """Return log fluctuations, shape (...), and those with each run left out, (..., runs)."""
+    value = _half_log(curves.var(axis=-2, ddof=1).mean(axis=-1))
+    return value, _half_log(_left_out(curves)[1].mean(axis=-1))
+
+
+def _left_out(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance over runs with each run left out, shapes (..., runs, T); no variance of a single run."""
+    runs, mean = curves.shape[-2], curves.mean(axis=-2, keepdims=True)
+    squares = np.square(curves - mean)
+    rest = squares.sum(axis=-2, keepdims=True) - runs / (runs - 1) * squares
+    return mean + (mean - curves) / (runs - 1), rest / (runs - 2) if runs > 2 else np.full_like(rest, np.nan)
 
 
 def _half_log(squares: np.ndarray) -> np.ndarray:
@@ -81,10 +83,10 @@ def _half_log(squares: np.ndarray) -> np.ndarray:
 
 
 def _unbiased_jackknife(value: np.ndarray, left_out: np.ndarray) -> np.ndarray:
-    """Return a jackknife's interval about the value less its bias, which for logarithms of few runs matters."""
+    """Return a value with a jackknife's interval about it less its bias, which for logarithms of few runs matters."""
     intervals = jackknife_intervals(value, left_out)
-    bias = (len(left_out) - 1) * (left_out.mean(axis=0) - value)
-    return np.where(np.isfinite(intervals), intervals - np.nan_to_num(bias)[..., None], intervals)
+    intervals[..., 1:] -= ((len(left_out) - 1) * (left_out.mean(axis=0) - value))[..., None]
+    return intervals
 
 
 def _mean_deviation(curves: np.ndarray, limit: np.ndarray) -> np.ndarray:

@@ -134,7 +134,7 @@ class Runs:
         first = lambda samples: np.moveaxis(samples, dims.index(size), 0)  # noqa: E731
         tables = [
             widened(
-                quantile_slope_intervals(sizes, first(values), level, study.seed),
+                quantile_slope_intervals(sizes, first(values), level),
                 np.stack([quantile_slope(sizes, first(one), level) for one in others]),
             )
             for level in study.levels

@@ -208,22 +208,31 @@ def track(
 
 
 def _dataset(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
-    path, law = computed.path, computed.law
-    runs = Runs(
-        study, computed.risk, computed.flow_risk, path.replicate_risk, None if law is None else law["relaxation_time"]
+    pictures = {**_pictures(study, computed), **scene_variables(study, computed)}
+    times = study.snapshot_times
+    dataset = numbers(study, computed).assign(pictures).assign_coords(snapshot_time=times, influence_time=times)
+    return dataset.assign_attrs(
+        provenance("isthmus tracking study", study, study.problem.data),
+        pca_risk=study.problem.population.pca_risk(study.problem.latent_dim),
+        image_shape=list(study.problem.population.image_shape or ()),
     )
+
+
+def numbers(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
+    """Return what was measured, what was predicted, and whether they agree: a result but for its pictures."""
+    path, law = computed.path, computed.law
+    relaxation = None if law is None else law["relaxation_time"]
+    runs = Runs(study, computed.risk, computed.flow_risk, path.replicate_risk, relaxation)
     agreeing = {} if law is None else law["variables"] | agreement(law["draws"], runs.gaps(runs.limit))
-    dataset = xr.Dataset(
+    return xr.Dataset(
         {
             "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),
-            "mean_field_risk_error": ("time", path.risk_error, named("half of its 95 % interval over replicates")),
+            "mean_field_risk_error": ("time", path.risk_error, named("half of its 95 % interval")),
             "mean_field_replicate_risk": (("replicate", "time"), path.replicate_risk, named("R(t) of each replicate")),
             "risk": (("width", "step_size", "run", "time"), runs.risk, named("risk of networks trained by SGD")),
             "flow_risk": (("width", "flow_run", "time"), runs.flow_risk, named("risk of their gradient flows")),
             **runs.variables(),
             **agreeing,
-            **_pictures(study, computed),
-            **scene_variables(study, computed),
         },
         coords={
             "time": path.times,
@@ -231,15 +240,8 @@ def _dataset(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
             "step_size": list(study.step_sizes),
             "level": study.levels,
             "bound": list(BOUNDS),
-            "snapshot_time": study.snapshot_times,
-            "influence_time": study.snapshot_times,
         },
-    )
-    return dataset.assign_attrs(
-        provenance("isthmus tracking study", study, study.problem.data),
-        relaxation_time=runs.relaxation_time,
-        pca_risk=study.problem.population.pca_risk(study.problem.latent_dim),
-        image_shape=list(study.problem.population.image_shape or ()),
+        attrs={"relaxation_time": runs.relaxation_time},
     )
 
 
