@@ -85,6 +85,7 @@ class PredictionResult:
                 "dynamics": [step_size for step_size, _ in study.dynamics],
             },
             attributes=("pca_risk",),
+            attributes_or_nan=("relaxation_time",),
         )
 
     def answer(self) -> str:
