@@ -28,7 +28,7 @@ BAD = [
     (["latin.toml"], "Study file 'latin.toml' can't be read: "),
     (["unknown.toml"], "Unknown key 'wdiths'. Did you mean 'widths'?"),
     (["nested.toml"], "'law.kind' must be 'aligned' or 'independent', but it is 'alined'"),
-    (["flat.toml"], "'data' must be "),
+    (["flat.toml"], "'data' must be a table, but it is 'wine'."),
     (["flat.toml", "--data", "wine"], "--data must be a table, but it is 'wine'"),
     (["--data", "digts"], "--data must be one of 'digits', 'breast_cancer', 'wine', 'mnist'"),
     (["--data", "digts"], "did you mean 'digits'?"),
@@ -39,8 +39,11 @@ BAD = [
     (["--data", "empty.csv"], "Data file 'empty.csv' can't be read as a table of numbers: "),
     (["--data", "empty.npy"], "Data file 'empty.npy' can't be read as a table of numbers: "),
     (["--data", "missing_value.csv"], "1 value is missing, the first in line 2, column 'b'; missing='ignore'"),
-    (["--data", "constant.csv"], "The points of 'constant.csv' must hold at least two distinct points when scale='features'"),
-    (["--data", "constant.csv", "--scale", "none"], "--latent-dim must be at most the rank of the data 0"),
+    (
+        ["--data", "constant.csv"],
+        "The points of 'constant.csv' must hold at least two distinct points when scale='features'",
+    ),
+    (["--data", "constant.csv", "--scale", "none"], "'law.latent_dim' must be at most the rank of the data 0"),
     (
         ["--data", "years.csv"],
         "line 1, 2019 and 2020, may hold the names of the columns or the first point; say header=",
@@ -109,14 +112,18 @@ def test_bad_input_is_refused_in_one_line_before_anything_is_done(arguments, mes
 
 
 def test_what_a_file_says_is_named_by_its_key_and_what_a_flag_says_by_the_flag(tmp_path):
-    (tmp_path / "study.toml").write_text("runs = 1\n[law]\nlatent_dim = 0\n")
+    (tmp_path / "study.toml").write_text("runs = 1\n")
     assert "Error: 'runs' must be at least 2, but it is 1." in refused("track", "study.toml", folder=tmp_path)
     said = refused("track", "study.toml", "--runs", 0, folder=tmp_path)
     assert "Error: --runs must be at least 2, but it is 0." in said
     said = refused("track", "study.toml", "--set", "runs=0", folder=tmp_path)
     assert "Error: 'runs' must be at least 2, but it is 0." in said
+    (tmp_path / "study.toml").write_text("[law]\nlatent_dim = 0\n")
     said = refused("track", "study.toml", "--runs", 2, folder=tmp_path)
     assert "Error: 'law.latent_dim' must be at least 1, but it is 0." in said
+    assert "Error: --latent-dim must be at least 1, but it is -1." in refused(
+        "track", "study.toml", "--latent-dim", -1, folder=tmp_path
+    )
 
 
 @pytest.mark.parametrize(

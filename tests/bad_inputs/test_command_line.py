@@ -240,10 +240,10 @@ def test_a_flag_given_twice_is_named(folder):
 
 def test_settings_and_lists_may_be_given_more_than_once(folder, monkeypatch):
     calls = []
-    monkeypatch.setattr("isthmus.cli.tracking._run_study", lambda values, *_: calls.append(values))
+    monkeypatch.setattr("isthmus.cli.tracking._run_tracking", lambda study, _: calls.append(study))
     flags = ("--set", "seed=1", "--widths", "8,9", "--set", "horizon=2.0", "--set", "seed=3", "--widths", "16")
     assert run("track", *flags, folder=folder).code == 0
-    assert calls == [{"widths": [16], "seed": 3, "horizon": 2.0}]
+    assert calls == [im.TrackingStudy(widths=[16], seed=3, horizon=2.0)]
 
 
 def test_memory_that_does_not_suffice_is_one_line(folder, monkeypatch):

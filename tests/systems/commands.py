@@ -44,7 +44,7 @@ def refused(*arguments: object, folder: Path) -> str:
     code, out, err = run(*arguments, folder=folder)
     assert (code, out) == (2, "")
     said = without_first_words(err)
-    assert said.startswith("Error: ") and said.endswith(".\n") and said.count("\n") == 1
+    assert said.startswith("Error: ") and said.endswith((".\n", "?\n")) and said.count("\n") == 1
     return said
 
 

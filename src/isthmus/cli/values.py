@@ -55,16 +55,17 @@ def in_flags(context: typer.Context) -> Iterator[None]:
     try:
         yield
     except (ArgumentError, ArgumentTypeError) as error:
-        flags = {flag for flag in STUDY_KEYS if context.params.get(flag) is not None}
-        raise type(error)(_ARGUMENT.sub(lambda found: _as_typed(found[1], flags), str(error))) from error
+        message = _ARGUMENT.sub(lambda found: _as_typed(found[1], context.params), str(error))
+        raise type(error)(message) from error
 
 
-def _as_typed(name: str, flags: set[str]) -> str:
-    """Return what the user calls an argument: the flag that was given for it, or the key of a study file."""
-    for flag in flags:
-        if name in (flag, STUDY_KEYS[flag]):
-            return f"--{flag.replace('_', '-')}"
-    return name if name.startswith("--") else f"'{name}'"
+def _as_typed(name: str, given: dict[str, Any]) -> str:
+    """Return what the user calls an argument: the flag that was given for it, or else the key of a study file."""
+    for flag, value in given.items():
+        if value is not None and name in (flag, STUDY_KEYS.get(flag)):
+            return f"--{'no-' if value is False else ''}{flag.replace('_', '-')}"
+    key = STUDY_KEYS.get(name, name)
+    return name if name.startswith("--") else f"'{key if key.endswith(name) else name}'"
 
 
 def _read_study(path: Path) -> dict[str, Any]:

@@ -304,7 +304,7 @@ def translated(error: ValidationError, model: type[BaseModel]) -> IsthmusError:
     if first["type"] == "too_short":
         return ArgumentError(f"Argument '{name}' must hold at least 1 value, but it is {value}.")
     rule = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    rule = "a valid integer" if first["type"] == "int_parsing_size" else rule
+    rule = {"int_parsing_size": "a valid integer", "model_type": "a table"}.get(first["type"], rule)
     for long, short in COMPARISONS.items():
         rule = rule.replace(long, short)
     return ArgumentError(f"Argument '{name}' must be {rule}, but it is {value}.")

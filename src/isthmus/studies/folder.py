@@ -136,8 +136,10 @@ def home(folder: str | Path, study: Study, *, resume: bool) -> Iterator[Home]:
 
 def finished_on(folder: Path) -> datetime | None:
     """Return when the study in a folder was finished, None where it wasn't."""
-    path = folder / RESULTS_FILE
-    return datetime.fromtimestamp(path.stat().st_mtime) if path.is_file() else None
+    try:
+        return datetime.fromtimestamp((folder / RESULTS_FILE).stat().st_mtime)
+    except (OSError, ValueError):  # no such file, or no name that a file can have
+        return None
 
 
 def finished_jobs(folder: Path) -> int:
