@@ -185,7 +185,7 @@ class Findings:
 
     def _constants(self, name: str, part: str) -> str:
         """Say how a measured constant compares with the predicted one."""
-        if f"predicted_{name}" not in self.data:
+        if f"predicted_{name}" not in self.data or not (self.data[f"predicted_{name}"].sel(part=part) > 0).all():
             return ""
         ratio = self.data[name].sel(part=part, bound="estimate") / self.data[f"predicted_{name}"].sel(part=part)
         low, high = (number(float(one), 2) for one in (ratio.min(), ratio.max()))
