@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from isthmus import _checks
+from isthmus._words import counted, listed
+from isthmus.show.gap_comparison import GapComparison, gap_comparison
 from isthmus.show.pages import result_page
 from isthmus.show.report import Page, Plate, Table, marked, rendered_template
-from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.tracking_result import TrackingResult
 
 LETTERS = ("A", "B")
 NOT_SET = "not set"
+ORIGIN = {"release": "by different releases", "machine": "on different machines"}
 
 
 class Side(NamedTuple):
@@ -25,12 +27,12 @@ class Side(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What the page of two studies says."""
+    """What the page of two studies says; plates of one heading stand side by side."""
 
     title: str
-    heading: str
     question: str
-    verdicts: Sequence[str]
+    answer: str
+    findings: Sequence[str]
     tables: Sequence[Table]
     sides: Sequence[Side]
     plates: Sequence[tuple[str, Sequence[tuple[Side, Plate]]]]
@@ -40,6 +42,8 @@ class Comparison(NamedTuple):
 
 def compare(results: Sequence[Any], folders: Sequence[str]) -> Comparison:
     """Return the page of two studies of one kind, from two folders.
+
+    Numbers are compared only where both studies ask the same of the same data; otherwise the page says why not.
 
     Raises:
         ArgumentError: where they are of different kinds.
@@ -53,22 +57,19 @@ def compare(results: Sequence[Any], folders: Sequence[str]) -> Comparison:
         )
     sides = [_side(*each) for each in zip(LETTERS, folders, results, strict=True)]
     rows = differences(first.dataset.attrs, second.dataset.attrs)
-    tables = [_differing(rows)] if rows else []
-    verdicts = [_what_differs(rows)]
-    if isinstance(first, TrackingResult):
-        verdicts += _gap_verdicts(first, second)
-        tables += _gaps(first, second)
-    headings = dict.fromkeys(plate.heading for side in sides for plate in side.page.plates)
+    numbers = gap_comparison(first, second, rows) if isinstance(first, TrackingResult) else GapComparison([], [])
+    answer, *findings = [*numbers.sentences, _what_differs(rows)]
+    folded = [(side, plate) for side in sides for section in side.page.sections for plate in section.plates]
     return Comparison(
         title=f"{sides[0].page.title} beside {sides[1].page.title}",
-        heading="Two studies side by side",
-        question=f"What does the study in {folders[0]} (A) find, what that in {folders[1]} (B), and what differs?",
-        verdicts=verdicts,
-        tables=tables,
+        question=f"How does {folders[1]} (B) differ from {folders[0]} (A)?",
+        answer=answer,
+        findings=findings,
+        tables=[*([_differing(rows)] if rows else []), *numbers.tables],
         sides=sides,
         plates=[
-            (heading, [(side, plate) for side in sides for plate in side.page.plates if plate.heading == heading])
-            for heading in headings
+            (heading, [(side, plate) for side, plate in folded if plate.heading == heading])
+            for heading in dict.fromkeys(plate.heading for _, plate in folded)
         ],
         predicted=any(side.page.stage.predicted for side in sides if side.page.stage),
         command=f"isthmus report {folders[0]} {folders[1]}",
@@ -81,9 +82,10 @@ def render_comparison(comparison: Comparison) -> str:
 
 
 def differences(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Return the keys in which two studies differ, with their values as TOML; release and machine count as keys."""
+    """Return the settings in which two studies differ, with their values; data, release and machine count too."""
     values = [
-        _flat(tomllib.loads(attrs["study"])) | {"(release)": attrs["isthmus"], "(machine)": attrs["machine"]}
+        _flat(tomllib.loads(attrs["study"]))
+        | {"data": attrs["data"], "release": attrs["isthmus"], "machine": attrs["machine"]}
         for attrs in (first, second)
     ]
     keys = dict.fromkeys([*values[0], *values[1]])
@@ -94,8 +96,10 @@ def differences(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str
 def _side(letter: str, folder: str, result: Any) -> Side:
     page = result_page(result)
     stage = page.stage and page.stage._replace(name=f"stage-{letter}", heading=f"{letter}: {folder}")
-    plates = [marked(plate, letter) for plate in page.plates]
-    return Side(letter, folder, page._replace(stage=stage, plates=plates))
+    sections = [
+        section._replace(plates=[marked(plate, letter) for plate in section.plates]) for section in page.sections
+    ]
+    return Side(letter, folder, page._replace(stage=stage, lead=marked(page.lead, letter), sections=sections))
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -115,76 +119,18 @@ def _said(value: object) -> str:
 
 
 def _what_differs(rows: list[tuple[str, str, str]]) -> str:
-    asked = [key for key, *_ in rows if not key.startswith("(")]
-    others = [key.strip("()") for key, *_ in rows if key.startswith("(")]
-    also = f" They were made by another {' and on another '.join(others)}." if others else ""
+    asked = [key for key, *_ in rows if key not in ORIGIN]
+    others = [ORIGIN[key] for key, *_ in rows if key in ORIGIN]
+    also = f" They were made {listed(others)}." if others else ""
     if not asked:
-        return f"Both studies ask the same: no key differs.{also}"
-    return f"The studies differ in {len(asked)} key{'s' if len(asked) > 1 else ''}: {', '.join(asked)}.{also}"
+        return f"All settings are the same in both studies.{also}"
+    return f"{counted(len(asked), 'setting')} {'differ' if len(asked) > 1 else 'differs'}: {listed(asked)}.{also}"
 
 
 def _differing(rows: list[tuple[str, str, str]]) -> Table:
     return Table(
-        "Keys that differ",
-        "Every key of the two study files that has not the same value in both; all others are equal.",
-        ["key", *LETTERS],
+        "Settings that differ",
+        "All other settings are the same in both studies.",
+        ["setting", *LETTERS],
         [(key, [(a, ""), (b, "")]) for key, a, b in rows],
     )
-
-
-def _shared(first: TrackingResult, second: TrackingResult) -> list[tuple[int, float]]:
-    """Return the widths and step sizes of both, step size 0 included."""
-    widths = sorted(set(first.study.widths) & set(second.study.widths))
-    return [(n, e) for n in widths for e in (0.0, *sorted(set(first.study.step_sizes) & set(second.study.step_sizes)))]
-
-
-def _gap(result: TrackingResult, width: int, step_size: float) -> Any:
-    where = {"level": result.study.confidence, "width": width}
-    if step_size == 0:
-        return result.estimate("flow_gap_quantile", **where)
-    return result.estimate("gap_quantile", step_size=step_size, **where)
-
-
-def _gap_verdicts(first: TrackingResult, second: TrackingResult) -> list[str]:
-    """Say how the sup-gaps of the networks that both studies hold compare, and how their limits end."""
-    ends = [float(result.dataset.mean_field_risk[-1]) for result in (first, second)]
-    horizons = [result.study.horizon for result in (first, second)]
-    sentences = [
-        f"The mean-field risk ends at {ends[0]:.4f} in A (t={horizons[0]:g}) and at {ends[1]:.4f} in B "
-        f"(t={horizons[1]:g})."
-    ]
-    if first.study.confidence != second.study.confidence:
-        return [*sentences, "They report quantiles of different levels, so that their sup-gaps are not compared."]
-    networks = _shared(first, second)
-    if not networks:
-        return [*sentences, "No width is in both studies, so that no sup-gap is compared."]
-    pairs = [(_gap(first, *network), _gap(second, *network)) for network in networks]
-    ratios = [b.value / a.value for a, b in pairs]
-    apart = sum(a.upper < b.lower or b.upper < a.lower for a, b in pairs)
-    return [
-        *sentences,
-        f"Over the {len(pairs)} kinds of networks that are in both, the {100 * first.study.confidence:g} % quantile of "
-        f"the sup-gap in B is {min(ratios):.2f} to {max(ratios):.2f} times that in A; "
-        f"the {100 * CONFIDENCE:g} % intervals of {apart} of them do not overlap.",
-    ]
-
-
-def _gaps(first: TrackingResult, second: TrackingResult) -> list[Table]:
-    """Return the sup-gaps of the networks that both studies hold."""
-    networks = _shared(first, second) if first.study.confidence == second.study.confidence else []
-    if not networks:
-        return []
-
-    def cell(result: TrackingResult, width: int, step_size: float) -> tuple[str, str]:
-        estimate = _gap(result, width, step_size)
-        return f"{estimate.value:.3g}", f"{estimate.lower:.3g} to {estimate.upper:.3g}"
-
-    return [
-        Table(
-            "Sup-gaps of the networks in both",
-            f"The {100 * first.study.confidence:g} % quantile over runs of max |R_N(t) − R(t)| with its bootstrap "
-            "interval; step size 0 is gradient flow.",
-            ["network", *LETTERS],
-            [(f"N = {n}, step size {e:g}", [cell(result, n, e) for result in (first, second)]) for n, e in networks],
-        )
-    ]

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
-from isthmus._words import interval, number
+from isthmus._words import exponent
 from isthmus.show.canvas import GREY, jitter
 from isthmus.show.readings import readable
 from isthmus.studies.statistics import CONFIDENCE, Estimate
@@ -73,10 +73,8 @@ class GapPanel:
         if len(self._sizes) < 2:
             return
         sizes = self._sizes[[0, -1]] * [0.85, 1.18]
-        self.axes.plot(sizes, value * (sizes / self._sizes[-1]) ** slope, color=GREY, linewidth=0.8, zorder=1)
-        place = (sizes[0], value * (sizes[0] / self._sizes[-1]) ** slope)
-        offset = (0, -11 if slope < 0 else 5)
-        self.axes.annotate(name, place, offset, textcoords="offset points", color=GREY, fontsize=8)
+        line = value * (sizes / self._sizes[-1]) ** slope
+        self.axes.plot(sizes, line, color=GREY, linewidth=1, zorder=1, label=name)
 
     def close(self, xlabel: str, ylabel: str) -> None:
         """Set scales, ticks and labels."""
@@ -93,9 +91,9 @@ class GapPanel:
 
 def power(symbol: str, rate: Estimate) -> str:
     """Return a fitted power law for a legend, with its interval."""
-    return f"${symbol}^{{{number(rate.value, 2)}}}$ ({interval(rate.lower, rate.upper, 2)})"
+    return f"${symbol}^{{{exponent(rate.value)}}}$ ({exponent(rate.lower)} to {exponent(rate.upper)})"
 
 
 def said_power(symbol: str, rate: Estimate) -> str:
     """Return a fitted power law for a sentence, with its interval."""
-    return f"{symbol}^{number(rate.value, 2)} ({INTERVAL} {interval(rate.lower, rate.upper, 2)})"
+    return f"{symbol}^{exponent(rate.value)} ({INTERVAL} {exponent(rate.lower)} to {exponent(rate.upper)})"

@@ -141,7 +141,8 @@ def _mark_crossover(axes: Axes, crossover: float, widths: list[int]) -> None:
         return
     axes.axvline(crossover, color=DARK, linewidth=0.7, linestyle=":", zorder=0)
     place = ((crossover, 0.02), axes.get_xaxis_transform())
-    axes.annotate(f" N = {number(crossover, 2)}", place[0], xycoords=place[1], color=DARK, fontsize=8)
+    side = "right" if crossover > (widths[0] * widths[-1]) ** 0.5 else "left"
+    axes.annotate(f" N = {number(crossover, 2)} ", place[0], xycoords=place[1], color=DARK, fontsize=8, ha=side)
 
 
 def _said_parts(data: xr.Dataset, widths: list[int]) -> str:

@@ -9,6 +9,7 @@ from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 
 LATEX = re.compile(r"\$([^$]+)\$")
+CODE = re.compile(r"`([^`]+)`")
 LETTER = r"(?<![\w.])[A-Za-zα-ωΑ-Ω]"
 PLAIN = re.compile(
     rf"{LETTER}(?:_[NED0-9])?\([tT0]\)"  # R_N(t), R(0)
@@ -20,7 +21,11 @@ POWER = re.compile(r"\^(.+)$")
 
 
 def sentence(text: str) -> Markup:
-    """Return a plain sentence as HTML, with its formulas set as mathematics."""
+    """Return a plain sentence as HTML, with its formulas set as mathematics, and as code what stands in backticks."""
+    return _replaced(CODE, text, lambda found: Markup("<code>{}</code>").format(found[1]), _formulas)
+
+
+def _formulas(text: str) -> Markup:
     return _replaced(PLAIN, text, lambda found: mathml(plain_latex(found[0])), escape)
 
 

@@ -23,9 +23,9 @@ HEAD = r"\providecommand{\isthmuscaption}[1]{\csname isthmus-#1\endcsname}" + "\
 
 
 def write_paper(result: Any, folder: Path) -> list[Path]:
-    """Write every figure of a study as PDF to a folder, with captions in Markdown and LaTeX, and return the paths.
+    r"""Write every figure of a study as PDF to a folder, with captions in Markdown and LaTeX, and return the paths.
 
-    After ``\\input{captions.tex}``, ``\\caption{\\isthmuscaption{sup_gap}}`` is the caption of ``sup_gap.pdf``.
+    After ``\input{captions.tex}``, ``\caption{\isthmuscaption{sup_gap}}`` is the caption of ``sup_gap.pdf``.
     """
     with drawing_for(PAPER):
         drawn = drawn_figures(result)

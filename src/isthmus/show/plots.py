@@ -35,7 +35,7 @@ from isthmus.show.prediction_plots import BAND, prediction_figures
 from isthmus.show.readings import readable
 from isthmus.studies.tracking_result import TrackingResult
 
-MANY_DOTS = 4000
+MANY_DOTS = 2000
 """From here on, clouds go into an SVG as images, whose colours don't follow the page."""
 
 
@@ -86,10 +86,8 @@ def risk_curves(result: TrackingResult) -> Figure:
     key(figure, list(entries.values()), list(entries))
     gaps = data.gap_quantile.sel(level=result.level, step_size=step_size, bound="estimate")
     ends = [f"{number(float(gaps.sel(width=n)))} at N = {n:,}" for n in dict.fromkeys((widths[0], widths[-1]))]
-    return finished(
-        figure,
-        f"{percent(result.level)} of SGD runs at step size {setting(step_size)} stay within {listed(ends)} of R(t)",
-    )
+    share = "Half" if result.level == 0.5 else percent(result.level)
+    return finished(figure, f"{share} of SGD runs at step size {setting(step_size)} stay within {listed(ends)} of R(t)")
 
 
 def _band(axes: Axes, time: np.ndarray, risk: np.ndarray, color: str) -> None:

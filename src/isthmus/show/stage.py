@@ -72,8 +72,8 @@ def _captions(result: TrackingResult) -> dict[str, tuple[str, str]]:
         "risk": (
             "Risk",
             f"Median and 5–95 % range of {counted(study.runs, 'run')} of the chosen width and step size, the mean "
-            f"field (black or white) and PCA (dotted).{dashed} The upright line is the time of the slider. Time is linear up "
-            "to the first record after 0 and logarithmic beyond it.",
+            f"field (black or white) and PCA (dotted).{dashed} The upright line is the time of the slider. Time is "
+            "linear up to the first record after 0 and logarithmic beyond it.",
         ),
         "difference": (
             "Difference to the mean field",
