@@ -35,8 +35,8 @@ def shift_intervals(curves: np.ndarray, replicates: np.ndarray) -> np.ndarray:
 
     Estimate and interval are those of the square β², of which the noise of both means is taken off. The interval holds
     every β² that the estimate does not contradict, given the variance 4 β² v/n + 2 tr Σ²/n² it would have (as in
-    Wilson's interval of a proportion): v is the variance of R_N along β, and Σ its covariance. An interval that
-    begins at 0 says that the shift is not resolved.
+    Wilson's interval of a proportion): v is the variance of R_N along β, and Σ its covariance. It ends at the latest
+    where Student's interval along the mean does. An interval that begins at 0 says that the shift is not resolved.
 
     Args:
         curves: risk of networks, shape (..., runs, T).
@@ -120,4 +120,6 @@ def _squared_shift_intervals(curves: np.ndarray, replicates: np.ndarray, squared
     variance = np.maximum(variance, variance_along(mean + ahead)[0])  # β may lie along noisier directions than its mean
     middle = squared + 2 * wide**2 * variance
     half = np.sqrt(np.maximum(middle**2 - squared**2 + 2 * wide**2 * trace / runs, 0))
-    return np.stack([squared, middle - half, middle + half], axis=-1)
+    # a normal tail reaches further than a mean can be from what it estimates, in any direction
+    nearest = np.square(np.sqrt(np.square(mean).mean(axis=-1)) + wide * np.sqrt(variance))
+    return np.stack([squared, middle - half, np.minimum(middle + half, nearest)], axis=-1)
