@@ -90,9 +90,8 @@ def test_the_influence_of_a_point_is_that_of_finite_differences(path, linear):
     for point in (0, 11):
         for step in (0, len(path.nodes) - 2):
             pair = [risks(path, start, other(point, sign), only_step=step) for sign in (1, -1)]
-            np.testing.assert_allclose(
-                linear.points[:, step, point], (pair[0] - pair[1]) / (2 * h), rtol=1e-6, atol=1e-8
-            )
+            both_halves = linear.points[:, 2 * step : 2 * step + 2, point].sum(axis=1)
+            np.testing.assert_allclose(both_halves, (pair[0] - pair[1]) / (2 * h), rtol=1e-6, atol=1e-8)
         pair = [risks(path, start, measured=other(point, sign)) for sign in (1, -1)]
         np.testing.assert_allclose(linear.direct[:, point], (pair[0] - pair[1]) / (2 * h), rtol=1e-6)
 
@@ -110,7 +109,7 @@ def test_on_the_closed_system_the_influence_is_the_derivative_in_the_second_mome
     problem, times = Example.problem(), np.array([0.0, 0.1, 0.3])
     problem = dataclasses.replace(problem, train_biases=False)
     start, system = particles(problem, 16)
-    linear = linearised(Trajectory(start, system, times, 1e-8, 5000), 0, None, None)
+    linear = linearised(Trajectory(start, system, times, 1e-9, 5000), 0, None, None)
     sigma = np.asarray(system.points).T @ (np.asarray(system.weights)[:, None] * np.asarray(system.points))
     moments = lambda measure, masses: (
         (joint := np.concatenate([measure.outgoing, measure.incoming], axis=1)).T @ (masses[:, None] * joint)
@@ -193,7 +192,7 @@ def test_steps_are_stable_where_what_is_stiff_is_at_rest(at_rest):
     products = [
         size * curvature(states[node], points, weights).highest for node, size in enumerate(sizes) if node % 8 == 0
     ]
-    assert 1.0 < np.median(products) < max(products) < 1.3
+    assert 1.6 < np.median(products) < max(products) < 2.1
 
 
 def test_the_influence_through_the_pca_start_is_that_of_finite_differences(at_rest):
@@ -205,5 +204,5 @@ def test_the_influence_through_the_pca_start_is_that_of_finite_differences(at_re
 
 
 def test_steps_that_do_not_end_are_said(wine, times):
-    with pytest.raises(im.NumericalError, match=r"followed only until t=0\.\d+ of 6 in 2 steps"):
+    with pytest.raises(im.NumericalError, match=r"reached only t = 0\.\d+ of 6 in 2 steps"):
         Trajectory(*particles(wine, 16), times[1:], 1e-6, 2)

@@ -12,10 +12,13 @@ from isthmus import _checks
 from isthmus._errors import Status
 from isthmus._precision import Precision, floating
 from isthmus.core.problem import Problem
-from isthmus.dynamics.flow import Flow, flow_settings, integrate_flow
+from isthmus.dynamics.flow import Flow, flow_settings, integrate_flow, integrate_flows
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.results import TrainingRuns
 from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys
+
+ENTRIES = 1 << 21
+"""Entries, at most, of a matrix (neurons × points) over all runs that are followed together."""
 
 
 def gradient_flow(
@@ -43,7 +46,8 @@ def gradient_flow(
 
     Run r has the same initial neurons as run r of ``train(problem, times, width, ..., seed=seed)``, so that the
     difference of the two is the effect of steps and batches, and the difference to the mean-field path is the
-    effect of width alone.
+    effect of width alone. Narrow networks are followed several at a time, by the time steps of the one that needs the
+    shortest, so that a run may depend on which others it is followed with, within ``rtol``.
 
     Args:
         problem, times, width, runs, first_run, seed, snapshot_times, dtype, workers, progress, throw: as in `train`.
@@ -74,14 +78,20 @@ def gradient_flow(
     check_memory_of_networks(problem, "width", width, widths, precision)
     check_number_of_jobs("runs", runs, 8 * len(grid))
 
-    def follow(index: int) -> Flow:
-        initial_key, noise_key = run_keys(seed, first_run + index)
-        start = problem.draw(initial_key, widths, precision)
-        return integrate_flow(
-            start, problem.population, problem.motion, grid, kept, settings, precision, noise_key=noise_key
-        )
+    size = _runs_at_once(problem, runs, max(widths))
+    firsts = range(0, runs, size)
 
-    flows = run_jobs(follow, runs, workers, progress)
+    def follow(index: int) -> list[Flow]:
+        # A last group is filled up with copies of the last run, so that all share one compiled program.
+        group = [min(firsts[index] + place, runs - 1) for place in range(size)]
+        keys = [run_keys(seed, first_run + run) for run in group]
+        starts = [problem.draw(initial_key, widths, precision) for initial_key, _ in keys]
+        rest = (problem.population, problem.motion, grid, kept, settings, precision)
+        if size > 1:
+            return integrate_flows(starts, *rest)[: runs - firsts[index]]
+        return [integrate_flow(starts[0], *rest, noise_key=keys[0][1])]
+
+    flows = [flow for group in run_jobs(follow, len(firsts), workers, progress) for flow in group]
     failed = [not flow.status.ok for flow in flows]
     status = flows[failed.index(True)].status if any(failed) else Status()
     if throw:
@@ -95,3 +105,11 @@ def gradient_flow(
         diverged_at=np.where(failed, grid[-1], np.nan),
         status=status,
     )
+
+
+def _runs_at_once(problem: Problem, runs: int, width: int) -> int:
+    """Return how many runs are followed together; it depends neither on workers nor on memory that is free."""
+    if problem.temperature > 0 or not problem.motion.is_gradient_flow:
+        return 1
+    most = max(1, ENTRIES // (width * problem.population.size))
+    return -(-runs // -(-runs // most))

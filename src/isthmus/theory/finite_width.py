@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from isthmus import _checks
 from isthmus._errors import NumericalError
 from isthmus._precision import Precision, floating
+from isthmus._words import number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Stream
 from isthmus.core.problem import Problem
@@ -163,8 +164,8 @@ class FiniteWidthLaw:
         floor = gap(math.inf)
         if floor > tolerance:
             raise NumericalError(
-                f"no width brings the sup-gap within {tolerance:g}: steps, batches and sample alone make {floor:.3g} "
-                f"at step_size={step_size:g}; take smaller steps or larger batches (step_size_for says how small)"
+                f"no width brings the sup-gap within {tolerance:g}: at step size {step_size:g} steps, batches and "
+                f"sample alone contribute {number(floor)}; take smaller steps (see step_size_for) or larger batches"
             )
         upper = 1
         while gap(upper) > tolerance:
@@ -193,8 +194,8 @@ class FiniteWidthLaw:
         floor = self.gap_quantile(confidence, width, **options)
         if floor > tolerance:
             raise NumericalError(
-                f"no step size brings the sup-gap within {tolerance:g}: the width alone makes {floor:.3g}; take a "
-                "wider network (width_for says how wide)"
+                f"no step size brings the sup-gap within {tolerance:g}: the width alone contributes {number(floor)}; "
+                "take a wider network (see width_for)"
             )
         lower, upper = 0.0, 1e-3
         while gap(upper) <= tolerance and upper < 1e6:
@@ -214,8 +215,8 @@ class FiniteWidthLaw:
             _checks.refuse("batch_size", f"be at most the number of points {count} without replacement", size)
         epoch = step_size * (count // size)
         if chosen == "one_pass" and horizon > epoch * (1 + 1e-9):
-            taken = _checks.described(f"'one_pass' to time {horizon:g}")
-            _checks.refuse("sampling", f"end with the points, at time {epoch:g}", taken)
+            taken = _checks.described(f"'one_pass' up to t = {horizon:g}")
+            _checks.refuse("sampling", f"end when all points have been used, at t = {epoch:g}", taken)
         influence = self.influence
         return noise_without_replacement(
             influence.points_by_step, influence.steps, self.weights, self.noises, step_size, size
@@ -295,12 +296,12 @@ def predict_finite_width(
     for activation in problem.activations:
         if not activation.smooth:
             hint = "softplus and gelu are smooth"
-            _checks.refuse("problem", "have activations whose slope is continuous", activation.name, hint)
+            _checks.refuse("problem", "have activations with a continuous slope", activation.name, hint)
     stages = _Stages(progress)
     if path is None:
         path = solve_mean_field(problem, grid, snapshot_times=(), seed=seed, workers=workers, progress=stages.next())
     elif not (isinstance(path, MeanFieldPath) and np.array_equal(path.times, grid)):
-        _checks.refuse("path", "be a MeanFieldPath at the same times", _checks.described("another"))
+        _checks.refuse("path", "be a MeanFieldPath at the same times", _checks.described("not"))
     drawn = problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision))
     start = problem.started(drawn, frame.basis)
     trajectory = Trajectory(start, System.of(frame.data, problem.rates, precision), grid, rtol, max_steps)
@@ -343,7 +344,7 @@ def _law(
         centred(linear.decoder, masses[1]),
         by_step.sum(axis=1),
         centred(linear.direct, weights),
-        trajectory.nodes,
+        trajectory.halves,
         by_step,
     )
     nothing = np.zeros((len(times),) * 2)
@@ -352,7 +353,7 @@ def _law(
         "decoder": Noise(covariance(influence.decoder, masses[1]), curved.decoder),
         "batches": Noise(
             sum(
-                (covariance(by_step[:, i], weights) / length for i, length in enumerate(np.diff(trajectory.nodes))),
+                (covariance(by_step[:, i], weights) / length for i, length in enumerate(np.diff(trajectory.halves))),
                 nothing,
             ),
             curved.batches,

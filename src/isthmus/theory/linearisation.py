@@ -5,14 +5,14 @@ Kutta steps gives, for all recorded times t,
 
     ∂F_t/∂m_i, the influence of an initial neuron,    G(x, s; t), that of the weight of x in the velocity at time s,
 
-and what the risk at time t gains from the weight of x in the risk itself. To pull one recorded time back through a step
-costs about two steps.
+and what the risk at time t gains from the weight of x in the risk itself. Recorded times are pulled back several at a
+time, which costs each of them about two steps a step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -22,21 +22,28 @@ import numpy as np
 
 from isthmus._errors import NumericalError
 from isthmus._precision import computing_in
+from isthmus._words import counted
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.rates import Rate, both_at
+from isthmus.dynamics.integrators import BOGACKI_SHAMPINE, combined, moved, no_slopes, stages
 from isthmus.dynamics.parallel import Progress, run_jobs
 from isthmus.dynamics.step_control import step_factor
 
 LANES = 8
-"""Recorded times that are pulled back together."""
+"""Recorded times, at most, that are pulled back together."""
 KEPT = 1 << 30
 """Bytes of states that are kept; beyond, every so many steps one is, and those between are computed again."""
 LARGEST_FACTOR = 4.0
-STABLE = 2.5
-"""Step × curvature up to which the method doesn't amplify what decays."""
+STABLE = 2.0
+"""Step × curvature, at most: at 2.5 the method would no longer damp what decays."""
 BEGUN = 32
 """Iterations from which the first estimate of the curvature comes; later steps go on from it by one each."""
+FIRST_HALF = (0.875, 1.25, -0.25)
+"""The integral over the first half of a step, given the parts that its three slopes add to that over all of it.
+
+It is that of the parabola through the integrand at the slopes' times.
+"""
 
 
 class System(eqx.Module):
@@ -60,18 +67,24 @@ class System(eqx.Module):
         """Return the derivative of the velocity along a direction."""
         return jax.jvp(lambda state: self.velocity(state, time, weights), (state,), (direction,))[1]
 
-    def step_with_slopes(
-        self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array
-    ) -> tuple[Autoencoder, tuple[Autoencoder, Autoencoder, Autoencoder]]:
-        """Return the state after one step of the method of Bogacki and Shampine, of order 3, and its slopes."""
-        first = self.velocity(state, time, weights)
-        second = self.velocity(_moved(state, size, (1 / 2, first)), time + size / 2, weights)
-        third = self.velocity(_moved(state, size, (3 / 4, second)), time + 3 / 4 * size, weights)
-        return _moved(state, size, (2 / 9, first), (1 / 3, second), (4 / 9, third)), (first, second, third)
-
     def step(self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array) -> Autoencoder:
         """Return the state after one step."""
-        return self.step_with_slopes(state, weights, time, size)[0]
+        return self.step_with_slopes(state, jnp.stack([weights] * SLOPES), time, size)[0]
+
+    def step_with_slopes(
+        self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array
+    ) -> tuple[Autoencoder, Autoencoder]:
+        """Return the state after one step of the method of Bogacki and Shampine, and the slopes, the last of them 0.
+
+        Each of the three slopes has weights of its own, in the rows of ``weights``.
+        """
+        evaluate = lambda time, state, weights: self.velocity(state, time, weights)  # noqa: E731
+        nothing = no_slopes(BOGACKI_SHAMPINE, state)
+        slopes, _ = stages(evaluate, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), weights)
+        return moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes)), slopes
+
+
+SLOPES = len(BOGACKI_SHAMPINE.shares) - 1
 
 
 class Trajectory:
@@ -80,31 +93,39 @@ class Trajectory:
     Attributes:
         nodes: shape (S + 1,), from 0 to the horizon; every recorded time is one of them.
         recorded: shape (T,), the places of the recorded times among the nodes.
-        risk: shape (T,).
 
     """
 
     def __init__(self, start: Autoencoder, system: System, times: np.ndarray, rtol: float, max_steps: int) -> None:
         self.system, self._dtype = system, np.dtype(system.points.dtype)
+        self._kept, self._stride, nodes = {}, 1, []
         with computing_in(self._dtype):
             start = jax.tree.map(jnp.asarray, start)
-            self.nodes = _halved(_adaptive_nodes(start, system, times, rtol, max_steps))
-            self.recorded = np.searchsorted(self.nodes, times)
             size = sum(leaf.nbytes for leaf in jax.tree.leaves(start))
-            # With every c-th of S states kept, S/c + c of them are there at once.
-            enough = len(self.nodes) * size <= KEPT
-            self._stride = 1 if enough else max(1, round(np.sqrt(len(self.nodes))))
-            self._kept = {0: start}
-            risk, state = {}, start
-            wanted = set(self.recorded.tolist())
-            for node in range(len(self.nodes)):
-                if node in wanted:
-                    risk[node] = float(_risk(state, system))
+            for node, (time, state) in enumerate(_adaptive_steps(start, system, times, rtol, max_steps)):
+                nodes.append(time)
                 if node % self._stride == 0:
                     self._kept[node] = state
-                if node < len(self.nodes) - 1:
-                    state = _step(state, system, *self.interval(node))
-            self.risk = np.array([risk[node] for node in self.recorded])
+                # With every c-th of S states kept, S/c + c of them are there at once.
+                if len(self._kept) * size > KEPT and len(self._kept) > self._stride:
+                    self._stride *= 2
+                    self._kept = {node: kept for node, kept in self._kept.items() if node % self._stride == 0}
+        self.nodes = np.array(nodes)
+        self.recorded = np.searchsorted(self.nodes, times)
+
+    @property
+    def halves(self) -> np.ndarray:
+        """The ends of the halves of the steps, shape (2S + 1,): to them noises over time are resolved."""
+        return np.sort(np.concatenate([self.nodes, (self.nodes[:-1] + self.nodes[1:]) / 2]))
+
+    @cached_property
+    def risk(self) -> np.ndarray:
+        """The risk at the recorded times, shape (T,)."""
+        wanted = set(self.recorded.tolist())
+        with computing_in(self._dtype):
+            states = self.backwards(len(self.nodes) - 1)
+            risk = {node: float(_risk(state, self.system)) for node, state in states if node in wanted}
+        return np.array([risk[node] for node in self.recorded])
 
     def interval(self, step: int) -> tuple[jax.Array, jax.Array]:
         """Return where a step begins, and its size."""
@@ -117,7 +138,7 @@ class Trajectory:
         while first >= 0:
             states = [self._kept[first]]
             for node in range(first, last):
-                states.append(_step(states[-1], self.system, *self.interval(node)))
+                states.append(_step_with_error(states[-1], self.system, *self.interval(node), jnp.ones_like(1.0))[0])
             for node in range(last, first - 1, -1):
                 yield node, states.pop()
             first, last = first - self._stride, first - 1
@@ -128,7 +149,7 @@ class Linearisation(NamedTuple):
 
     Attributes:
         encoder, decoder: ∂R(t)/∂m_i, shapes (T, particles).
-        points: ∫ G(x, s; t) ds over each step, shape (T, S, n).
+        points: ∫ G(x, s; t) ds over each half of a step, shape (T, 2S, n).
         direct: what R(t) gains from the weight of x in the risk itself, ½|r(x)|², shape (T, n).
         drift: b_Δ(t), so that explicit steps of size ε change the risk by ε b_Δ, shape (T,).
         shuffled_drift: what batches of one point in random order add to the drift, shape (T,).
@@ -152,26 +173,27 @@ def linearised(
 ) -> Linearisation:
     """Pull the risk at all recorded times back to time 0, and by ``further`` to what the start was made from."""
     recorded = trajectory.recorded
-    groups = [np.arange(first, min(first + LANES, len(recorded))) for first in range(0, len(recorded), LANES)]
+    size = -(-len(recorded) // -(-len(recorded) // LANES))
+    groups = [np.arange(first, min(first + size, len(recorded))) for first in range(0, len(recorded), size)]
     # The longest way back comes first, so that threads end together.
-    pull = lambda index: _pulled_back(trajectory, groups[-1 - index], seed, further)  # noqa: E731
+    pull = lambda index: _pulled_back(trajectory, groups[-1 - index], size, seed, further)  # noqa: E731
     parts = run_jobs(pull, len(groups), workers, progress)[::-1]
     return Linearisation(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _pulled_back(
-    trajectory: Trajectory, lanes: np.ndarray, seed: int, further: Callable[[Autoencoder], Autoencoder]
+    trajectory: Trajectory, lanes: np.ndarray, size: int, seed: int, further: Callable[[Autoencoder], Autoencoder]
 ) -> tuple[np.ndarray, ...]:
-    """Return the fields of `Linearisation` for some of the recorded times."""
+    """Return the fields of `Linearisation` for some of the recorded times, of ``size`` lanes the first ones."""
     system, nodes = trajectory.system, trajectory.recorded[lanes]
     dtype, count = np.dtype(system.points.dtype), len(system.points)
-    points = np.zeros((len(lanes), len(trajectory.nodes) - 1, count), dtype)
+    points = np.zeros((len(lanes), len(trajectory.nodes) - 1, 2, count), dtype)
     direct = np.zeros((len(lanes), count))
     drift, shuffled = np.zeros(len(lanes)), np.zeros(len(lanes))
     with computing_in(dtype):
         states = trajectory.backwards(int(nodes[-1]))
         node, state = next(states)
-        cotangents = jax.tree.map(lambda leaf: jnp.zeros((LANES, *leaf.shape), leaf.dtype), state)
+        cotangents = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), state)
         while True:
             for lane in np.flatnonzero(nodes == node):
                 gradient, own = _risk_gradient(state, system)
@@ -180,9 +202,7 @@ def _pulled_back(
             if node == 0:
                 break
             node, before = next(states)
-            begun = np.zeros(LANES, bool)
-            begun[: len(lanes)] = nodes > node
-            step = (*trajectory.interval(node), _signs(seed, node, count, dtype), begun)
+            step = (*trajectory.interval(node), _signs(seed, node, count, dtype))
             cotangents, on_points, drifts = _pull(cotangents, before, state, system, *step)
             points[:, node] = np.asarray(on_points)[: len(lanes)]
             drift += np.asarray(drifts[0], float)[: len(lanes)]
@@ -191,7 +211,7 @@ def _pulled_back(
     ends = further(jax.tree.map(np.asarray, cotangents))
     masses = (ends.encoder.masses, ends.decoder.masses)
     encoder, decoder = (np.asarray(end, float)[: len(lanes)] for end in masses)
-    return encoder, decoder, points, direct, drift, shuffled
+    return encoder, decoder, points.reshape(len(lanes), -1, count), direct, drift, shuffled
 
 
 def _signs(seed: int, node: int, count: int, dtype: np.dtype) -> jax.Array:
@@ -208,11 +228,6 @@ def _risk_gradient(state: Autoencoder, system: System) -> tuple[Autoencoder, jax
     return jax.grad(lambda state, weights: state.risk(system.points, weights), (0, 1))(state, system.weights)
 
 
-@jax.jit
-def _step(state: Autoencoder, system: System, time: jax.Array, size: jax.Array) -> Autoencoder:
-    return system.step(state, system.weights, time, size)
-
-
 @partial(jax.jit, donate_argnums=0)
 def _set_lane(cotangents: Autoencoder, gradient: Autoencoder, lane: jax.Array) -> Autoencoder:
     return jax.tree.map(lambda all_lanes, one: all_lanes.at[lane].set(one), cotangents, gradient)
@@ -227,30 +242,29 @@ def _pull(
     time: jax.Array,
     size: jax.Array,
     signs: jax.Array,
-    begun: jax.Array,
 ) -> tuple[Autoencoder, jax.Array, tuple[jax.Array, jax.Array]]:
     """Pull cotangents (lanes first) back through one step; return them, those of the weights, and the drifts.
 
-    Lanes that haven't ``begun``, whose recorded time is earlier, are all 0.
+    Lanes that haven't begun, whose recorded time is earlier, are 0 and stay so.
 
     Explicit steps follow θ̇ = v − ½ε dv/dt, and batches of one point in random order, where no point comes twice, feel
     −½ε (Σ_j p_j Dv_j v_j − Dv v) more: the mean over random signs of Dv_z v_z with z on the points.
     """
-    _, pull = jax.vjp(lambda state, weights: system.step(state, weights, time, size), state, system.weights)
-    idle = jax.tree.map(jnp.zeros_like, (state, system.weights))
-    before, on_weights = jax.lax.map(lambda part: jax.lax.cond(part[0], pull, lambda _: idle, part[1]), (begun, after))
     weights = system.weights
-    acceleration = jax.tree.map(
-        jnp.subtract,
-        system.velocity(following, time + size, weights),
-        system.velocity(state, time, weights),
-    )
+    step = lambda state, weights: system.step_with_slopes(state, weights, time, size)  # noqa: E731
+    _, pull, slopes = jax.vjp(step, state, jnp.stack([weights] * SLOPES), has_aux=True)
+    before, by_slope = jax.vmap(pull)(after)
+    first_half = jnp.tensordot(by_slope, jnp.asarray(FIRST_HALF, weights.dtype), axes=(1, 0))
+    on_points = jnp.stack([first_half, by_slope.sum(axis=1) - first_half], axis=1)
+    velocity = jax.tree.map(lambda leaf: leaf[0], slopes)
+    acceleration = jax.tree.map(jnp.subtract, system.velocity(following, time + size, weights), velocity)
     noisy = signs * weights * jnp.sqrt(jnp.asarray(len(signs), weights.dtype))
-    turned = _turned(system, state, time, noisy)
-    plain = _turned(system, state, time, weights)
-    shuffled = jax.tree.map(lambda a, b: size * (a - b), turned, plain)
+    turned = jax.vmap(_turned, (None, None, None, 0))(
+        system, moved(state, size / 2, velocity), time + size / 2, jnp.stack([noisy, weights])
+    )
+    shuffled = jax.tree.map(lambda leaf: size * (leaf[0] - leaf[1]), turned)
     drift, more = (-(_inner(before, slope) + _inner(after, slope)) / 4 for slope in (acceleration, shuffled))
-    return before, on_weights, (drift, more)
+    return before, on_points, (drift, more)
 
 
 def _turned(system: System, state: Autoencoder, time: jax.Array, weights: jax.Array) -> Autoencoder:
@@ -264,51 +278,42 @@ def _inner(lanes: Autoencoder, slope: Autoencoder) -> jax.Array:
     return jax.tree.reduce(jnp.add, products)
 
 
-def _moved(state: Autoencoder, size: jax.Array, *terms: tuple[float, Autoencoder]) -> Autoencoder:
-    """Return the state plus size × Σ share × slope."""
+def _adaptive_steps(
+    start: Autoencoder, system: System, times: np.ndarray, rtol: float, max_steps: int
+) -> Iterator[tuple[float, Autoencoder]]:
+    """Yield the nodes, and the states there, of a solve of relative tolerance ``rtol``; recorded times are nodes.
 
-    def leaf(start: jax.Array, *slopes: jax.Array) -> jax.Array:
-        for (share, _), slope in zip(terms, slopes, strict=True):
-            start = start + share * size * slope
-        return start
-
-    return jax.tree.map(leaf, state, *(slope for _, slope in terms))
-
-
-def _adaptive_nodes(start: Autoencoder, system: System, times: np.ndarray, rtol: float, max_steps: int) -> np.ndarray:
-    """Return the ends of the steps of a solve of relative tolerance ``rtol``; steps end at the recorded times.
-
-    Steps are stable, too, which their error alone doesn't see to: where what is stiff is at rest, as at the PCA
-    reconstruction, steps far beyond stability pass, but an adjoint pulled back through them, or a noise, blows up.
+    An error-controlled step can exceed the stability limit where stiff modes are at rest, as at the PCA reconstruction;
+    an adjoint pulled back through it, or a noise, then blows up. So steps are also capped at `STABLE` / curvature.
     """
     dtype = np.dtype(system.points.dtype)
-    nodes, state, size, attempts = [0.0], start, float(times[-1]) / 100, 0
+    now, state, size, attempts = 0.0, start, float(times[-1]) / 100, 0
     direction, curvature = _direction(start), 0.0
     for _ in range(BEGUN):
         direction, curvature = _sharpened(state, system, jnp.asarray(0.0, dtype), direction)
+    yield now, state
     for time in times:
-        while nodes[-1] < time:
+        while now < time:
             attempts += 1
             if attempts > max_steps:
                 raise NumericalError(
-                    f"the path was followed only until t={nodes[-1]:g} of {times[-1]:g} in {max_steps} steps; loosen "
-                    f"rtol={rtol:g}, raise max_steps, or shorten the horizon"
+                    f"the linearised flow reached only t = {now:g} of {times[-1]:g} in {counted(max_steps, 'step')}; "
+                    f"loosen rtol={rtol:g}, raise max_steps, or shorten the horizon"
                 )
             if curvature > 0:
                 size = min(size, STABLE / float(curvature))
-            last = nodes[-1] + 1.001 * size >= time
-            step = time - nodes[-1] if last else size
-            numbers = (jnp.asarray(value, dtype) for value in (nodes[-1], step, rtol))
+            last = now + 1.001 * size >= time
+            step = time - now if last else size
+            numbers = (jnp.asarray(value, dtype) for value in (now, step, rtol))
             following, error = _step_with_error(state, system, *numbers)
             error = float(error)
             passed = error <= 1
             if passed:
-                nodes.append(time if last else nodes[-1] + step)
-                state = following
-                direction, curvature = _sharpened(state, system, jnp.asarray(nodes[-1], dtype), direction)
+                now, state = time if last else now + step, following
+                direction, curvature = _sharpened(state, system, jnp.asarray(now, dtype), direction)
+                yield now, state
             factor = step_factor(error, LARGEST_FACTOR)
             size = max(size, step * factor) if last and passed else step * factor
-    return np.array(nodes)
 
 
 def _direction(state: Autoencoder) -> Autoencoder:
@@ -328,21 +333,17 @@ def _sharpened(
     return turned, jnp.sqrt(_square_sum(turned))
 
 
-def _halved(nodes: np.ndarray) -> np.ndarray:
-    """Return the nodes with one more in the middle of each step: a margin for noises, which come between its halves."""
-    return np.sort(np.concatenate([nodes, (nodes[:-1] + nodes[1:]) / 2]))
-
-
 @jax.jit
 def _step_with_error(
     state: Autoencoder, system: System, time: jax.Array, size: jax.Array, rtol: jax.Array
 ) -> tuple[Autoencoder, jax.Array]:
     """Return the state after one step, and the error of the step over the tolerance, by the embedded method."""
-    following, slopes = system.step_with_slopes(state, system.weights, time, size)
-    fourth = system.velocity(following, time + size, system.weights)
+    evaluate = lambda time, state: system.velocity(state, time, system.weights)  # noqa: E731
+    everything = range(len(BOGACKI_SHAMPINE.shares))
+    nothing = no_slopes(BOGACKI_SHAMPINE, state)
+    slopes, following = stages(evaluate, BOGACKI_SHAMPINE, time, state, size, nothing, everything)
     zero = jax.tree.map(jnp.zeros_like, state)
-    terms = zip((-5 / 72, 1 / 12, 1 / 9, -1 / 8), (*slopes, fourth), strict=True)
-    error = _moved(zero, size, *terms)
+    error = moved(zero, size, combined(jnp.asarray(BOGACKI_SHAMPINE.errors), slopes))
     # Each array is measured by its own size, and one that is 0 throughout by that of all.
     mean_square = lambda tree: _square_sum(tree) / sum(leaf.size for leaf in jax.tree.leaves(tree))  # noqa: E731
     floor = 1e-3 * jnp.sqrt(mean_square(state))

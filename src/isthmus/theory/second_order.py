@@ -5,8 +5,8 @@ With F_t the map from initial masses (or weights of the data) to R(t), and h a c
     b(t) = ½ E D²F_t[h, h] ≈ E [F_t(h) + F_t(−h) − 2 F_t(0)] / 2
 
 by antithetic pairs: the first order cancels exactly, and a small h makes what is left the second. Noise of batches
-enters between two halves of each step, by its coefficients before the kick (Itô), as in stochastic gradient descent:
-what relaxes at a rate λ is then right to (λ × step)²/6, where a kick at an end would be wrong by λ × step.
+enters in the middle of each half of a step, by its coefficients before the kick (Itô), as in stochastic gradient
+descent: what relaxes at a rate λ is then right to (λ × step)²/24, where one at an end would be wrong by λ × step / 2.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from isthmus.core.data import Data
 from isthmus.core.frame import Frame
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import sobol_particles
+from isthmus.dynamics.integrators import moved
 from isthmus.dynamics.parallel import Progress, run_jobs
 from isthmus.theory.linearisation import System
 
@@ -64,11 +65,7 @@ def second_order(
     system = System.of(frame.data, problem.rates, dtype)
     wide = System.of(_with_hidden_axis(frame.data), problem.rates, dtype) if hidden > 0 else system
     with computing_in(dtype):
-        plan = _Plan(
-            jnp.asarray(nodes[:-1], dtype),
-            jnp.asarray(np.diff(nodes), dtype),
-            jnp.asarray(np.isin(np.arange(1, len(nodes)), recorded)),
-        )
+        plan = _Plan(jnp.asarray(nodes[:-1], dtype), jnp.asarray(np.diff(nodes), dtype))
 
     # A network's correction acts on the hidden axis too, along which the points have no component.
     bases = frame.basis, np.concatenate([frame.basis, np.zeros((len(frame.basis), 1))], axis=1)
@@ -87,9 +84,10 @@ def second_order(
 
 
 class _Plan(NamedTuple):
+    """Where steps begin, and how long they are."""
+
     times: jax.Array
     sizes: jax.Array
-    records: jax.Array
 
 
 def _one_sample(
@@ -103,13 +101,8 @@ def _one_sample(
     random: np.random.Generator,
 ) -> tuple[np.ndarray, ...]:
     dtype, weights = np.dtype(system.points.dtype), np.asarray(system.weights, float)
-
-    def shift(risks: jax.Array, middle: jax.Array, size: float) -> np.ndarray:
-        values = np.asarray(risks, float)
-        return (values[0] + values[1] - 2 * np.asarray(middle, float))[recorded] / (2 * size)
-
     pair = _pair(drawn, hidden) if hidden > 0 else drawn
-    starts = [started(pair)]
+    starts = [started(pair)] * 3
     for side in ("encoder", "decoder"):
         measure = getattr(pair, side)
         signs = random.choice([-1.0, 1.0], measure.width)
@@ -118,12 +111,6 @@ def _one_sample(
             masses = np.asarray(measure.masses * (1 + sign * MASS_NOISE * signs), dtype)
             noisy = eqx.tree_at(lambda state, side=side: getattr(state, side).masses, pair, masses)
             starts.append(started(noisy))
-    stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
-    masses = _risks_of_starts(stacked, wide, plan)
-    b_encoder, b_decoder = (
-        shift(masses[1 + 2 * side : 3 + 2 * side], masses[0], MASS_NOISE**2 / width)
-        for side, width in enumerate((pair.encoder.width, pair.decoder.width))
-    )
 
     def noise(shape: tuple[int, ...]) -> np.ndarray:
         """Return normals of covariance diag(p) − ppᵀ on the weights."""
@@ -131,48 +118,67 @@ def _one_sample(
         normals = random.standard_normal((*shape, len(weights)))
         return roots * normals - weights * (normals @ roots)[..., None]
 
-    start = started(drawn)
-    steps = jnp.asarray(
-        POINT_NOISE * noise((len(plan.sizes),)) / np.sqrt(np.asarray(plan.sizes, float))[:, None], dtype
+    halves = np.asarray(plan.sizes, float)[:, None, None] / 2
+    kicks = POINT_NOISE * noise((len(halves), 2)) / np.sqrt(halves)
+    fixed = POINT_NOISE * noise(())
+    driven = np.array([weights, weights + fixed, weights - fixed, *[weights] * 4])
+    stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
+    risks = np.asarray(_risks(stacked, wide, plan, jnp.asarray(driven, dtype)), float)[:, recorded]
+    calm, elsewhere, own = risks[0, :, 0], risks[1:3, :, 0], risks[1:3, :, 1]
+    kicked = np.asarray(_kicked_risks(started(drawn), system, plan, jnp.asarray([kicks, -kicks], dtype)), float)
+
+    def shift(pair: np.ndarray, size: float) -> np.ndarray:
+        return (pair[0] + pair[1] - 2 * calm) / (2 * size)
+
+    on_masses = (
+        shift(risks[first : first + 2, :, 0], MASS_NOISE**2 / side.width)
+        for first, side in ((3, pair.encoder), (5, pair.decoder))
     )
-    fixed = jnp.asarray(POINT_NOISE * noise(()), dtype)
-    calm = _risks(start, system, plan, system.weights, None)[0]
-    noisy = jnp.stack([_risks(start, system, plan, system.weights, sign * steps)[0] for sign in (1, -1)])
-    sampled = [_risks(start, system, plan, system.weights + sign * fixed, None) for sign in (1, -1)]
-    elsewhere, own = (jnp.stack(risks) for risks in zip(*sampled, strict=True))
-    size = POINT_NOISE**2
-    return b_encoder, b_decoder, shift(noisy, calm, size), shift(elsewhere, calm, size), shift(own, calm, size)
+    on_points = (shift(noisy, POINT_NOISE**2) for noisy in (kicked[:, recorded], elsewhere, own))
+    return (*on_masses, *on_points)
 
 
 @jax.jit
-def _risks_of_starts(starts: Autoencoder, system: System, plan: _Plan) -> jax.Array:
-    return jax.lax.map(lambda start: _risks(start, system, plan, system.weights, None)[0], starts)
+def _risks(starts: Autoencoder, system: System, plan: _Plan, weights: jax.Array) -> jax.Array:
+    """Return the risks of flows at the nodes, (flows, S + 1, 2), under the system's weights and under those of each."""
+
+    def follow(start: Autoencoder, weights: jax.Array) -> jax.Array:
+        def measured(state: Autoencoder) -> jax.Array:
+            return jnp.stack([state.risk(system.points, w) for w in (system.weights, weights)])
+
+        def advance(state: Autoencoder, part: _Plan) -> tuple[Autoencoder, jax.Array]:
+            return system.step(state, weights, part.times, part.sizes), measured(state)
+
+        end, risks = jax.lax.scan(advance, start, plan)
+        return jnp.concatenate([risks, measured(end)[None]])
+
+    return jax.vmap(follow)(starts, weights)
 
 
 @jax.jit
-def _risks(
-    start: Autoencoder, system: System, plan: _Plan, weights: jax.Array, noise: jax.Array | None
-) -> tuple[jax.Array, jax.Array]:
-    """Return the risk at the nodes, (S + 1,), under the system's weights and under those that drive the flow."""
+def _kicked_risks(start: Autoencoder, system: System, plan: _Plan, kicks: jax.Array) -> jax.Array:
+    """Return the risks at the nodes of flows with noise, (flows, S + 1), from its values, (flows, S, 2, n)."""
+    dtype = kicks.dtype
+    # Two kicks, each in the middle of a half of the step; after the last part there is none.
+    begins, lengths = jnp.asarray([0, 1 / 4, 3 / 4], dtype), jnp.asarray([1 / 4, 1 / 2, 1 / 4], dtype)
 
-    def measured(state: Autoencoder) -> jax.Array:
-        return jnp.stack([state.risk(system.points, w) for w in (system.weights, weights)])
+    def follow(kicks: jax.Array) -> jax.Array:
+        def advance(state: Autoencoder, part: tuple[_Plan, jax.Array]) -> tuple[Autoencoder, jax.Array]:
+            (time, size), noise = part
 
-    def advance(state: Autoencoder, part: tuple) -> tuple[Autoencoder, jax.Array]:
-        time, size, record, steps_noise = part
-        if steps_noise is None:
-            following = system.step(state, weights, time, size)
-        else:
-            middle = system.step(state, weights, time, size / 2)
-            kick = system.velocity(middle, time + size / 2, steps_noise)
-            kicked = jax.tree.map(lambda leaf, slope: leaf + size * slope, middle, kick)
-            following = system.step(kicked, weights, time + size / 2, size / 2)
-        nothing = jnp.zeros(2, weights.dtype)
-        return following, jax.lax.cond(record, measured, lambda _: nothing, following)
+            def between(state: Autoencoder, part: tuple) -> tuple[Autoencoder, None]:
+                begin, length, noise = part
+                following = system.step(state, system.weights, time + begin * size, length * size)
+                kick = system.velocity(following, time + (begin + length) * size, noise)
+                return moved(following, size / 2, kick), None
 
-    _, risks = jax.lax.scan(advance, start, (*plan, noise))
-    first, second = jnp.concatenate([measured(start)[None], risks]).T
-    return first, second
+            padded = jnp.concatenate([noise, jnp.zeros_like(noise[:1])])
+            return jax.lax.scan(between, state, (begins, lengths, padded))[0], state.risk(system.points, system.weights)
+
+        end, risks = jax.lax.scan(advance, start, (plan, kicks))
+        return jnp.append(risks, end.risk(system.points, system.weights))
+
+    return jax.vmap(follow)(kicks)
 
 
 def _with_hidden_axis(data: Data) -> Data:
