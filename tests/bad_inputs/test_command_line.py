@@ -217,7 +217,7 @@ def test_each_is_refused_by_every_command(command, folder):
     assert contents(folder) == FILES
 
 
-@pytest.mark.parametrize("command", ["track", "predict", "bottleneck", "optimum"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_places_that_can_not_be_used_are_refused(command, folder):
     small = ["--data", "wine", *(["--max-latent-dim", "1"] if command == "bottleneck" else [])]
     assert complaints(folder, [(command, [*small, "--out", place]) for place in PLACES]) == {}
