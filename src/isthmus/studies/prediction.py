@@ -1,4 +1,4 @@
-"""The predicted law of the networks of a study: labelled numbers, whether the runs agree with it, and what it says."""
+"""The predicted law of the networks of a study as labelled numbers, and what it says of their noise."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from isthmus.studies.gaps import GAPS
 from isthmus.studies.parts import gap_draws, predicted_parts, predicted_relaxation_time
 from isthmus.studies.study import named
 from isthmus.studies.tracking import TrackingStudy
+from isthmus.theory import prediction as theory
 from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
 from isthmus.theory.prediction import Prediction
 
-SOURCE_NAMES = {"encoder": "initial encoder neurons", "decoder": "initial decoder neurons", "batches": "batches"}
-SOURCES = tuple(SOURCE_NAMES)
+SOURCES = ("encoder", "decoder", "batches")
+SOURCE_NAMES = {source: theory.SOURCES[source][0] for source in SOURCES}
 SHOWN_NEURONS, SHOWN_POINTS = 512, 500
 
 

@@ -18,10 +18,10 @@ DRAWS = 1 << 14
 COMPARABLE = 0.5
 """From this ratio of shift to fluctuation on, leading order is not to be trusted without a look."""
 SOURCES = {
-    "encoder": ("the initial encoder neurons", "a wider network"),
-    "decoder": ("the initial decoder neurons", "a wider network"),
-    "batches": ("the noise of batches", "smaller steps"),
-    "steps": ("the size of the steps", "smaller steps"),
+    "encoder": ("initial encoder neurons", "a wider network"),
+    "decoder": ("initial decoder neurons", "a wider network"),
+    "batches": ("batches", "smaller steps"),
+    "steps": ("the step size", "smaller steps"),
     "sample": ("the sample of points", "a larger sample"),
 }
 """Of each source of noise, its name and what makes it smaller."""
