@@ -44,7 +44,8 @@ def refuse_type(name: str, rule: str, value: object, hint: str = "") -> NoReturn
 
 
 def _message(name: str, rule: str, value: object, hint: str) -> str:
-    return f"Argument '{named(name)}' must {rule}, but it is {shown(value)}{'; ' + hint if hint else ''}."
+    text = f"Argument '{named(name)}' must {rule}, but it is {shown(value)}{'; ' + hint if hint else ''}"
+    return text if hint.endswith("?") else f"{text}."
 
 
 def shown(value: object) -> str:
@@ -111,7 +112,7 @@ def called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
     except Exception as error:
         what = described(f"one that raises {type(error).__name__}: {' '.join(str(error).split())}")
-        refuse_type(name, "be a function that can be called", what)
+        refuse_type(name, "be a function that runs", what)
 
 
 def path(name: str, value: object) -> Path:
@@ -295,7 +296,7 @@ def times(name: str, value: object) -> np.ndarray:
 def subset_of_times(name: str, value: ArrayLike, times: np.ndarray) -> np.ndarray:
     """Return the indices in ``times`` of the times asked for; each must be one of them."""
     if isinstance(value, bool):
-        refuse_type(name, "be a time, or several", value)
+        refuse_type(name, "be a time or several times", value)
     if _is_empty(value):
         return np.zeros(0, dtype=int)
     wanted = array(name, [value] if isinstance(value, numbers.Real) else value, ("S",), np.dtype(np.float64))

@@ -93,7 +93,7 @@ def test_the_same_point_throughout_has_no_scale(scale, value):
     with pytest.raises(im.ArgumentError) as caught:
         im.Data(np.full((7, 2), value), scale=scale)
     assert str(caught.value) == (
-        f"Argument 'points' must differ from one another when scale='{scale}', but it is the same point throughout."
+        f"Argument 'points' must hold at least two distinct points when scale='{scale}', but it is one point, repeated."
     )
 
 

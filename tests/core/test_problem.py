@@ -106,7 +106,7 @@ def test_rates_are_checked(name, rate, message, wine, law):
 
 
 def test_the_independent_law_warns_where_it_is_used(wine):
-    with pytest.warns(im.TrivialLimitWarning, match=r"as log N \(deviations grow .*\); use aligned_law") as caught:
+    with pytest.warns(im.TrivialLimitWarning, match=r"as log N \(by about .*; growth rate .*\)\. Use aligned_law") as caught:
         problem = im.Problem(wine, im.independent_law(13, 2, bias_scale=0.5))
     assert problem.is_trivial
     assert [warning.filename for warning in caught] == [__file__]

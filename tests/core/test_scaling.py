@@ -112,7 +112,9 @@ def test_weights_of_any_unit_act_as_repetitions(scale):
 def test_one_row_with_all_the_weight_does_not_vary():
     weights = np.zeros(300)
     weights[3] = 1e-300
-    with pytest.raises(im.ArgumentError, match=r"^Argument 'points' must differ from one another when scale='total'"):
+    with pytest.raises(
+        im.ArgumentError, match=r"^Argument 'points' must hold at least two distinct points when scale='total'"
+    ):
         im.Data(BASE, weights, scale="total")
     np.testing.assert_array_equal(im.Data(BASE, weights, center=True).points[3], 0)
 

@@ -237,11 +237,11 @@ def test_components_outside_the_span_of_the_data_decay_too():
 
 def test_what_has_no_limit_here_is_refused(wine):
     adam = dataclasses.replace(wine, optimizer=im.Adam(batch_size=4))
-    with pytest.raises(im.ArgumentError, match="'batch_size' must be the 4 of the problem's optimizer"):
+    with pytest.raises(im.ArgumentError, match="'batch_size' must be 4, that of the problem's optimizer"):
         im.train(adam, [1.0], 8, 0.1, batch_size=2)
     with pytest.raises(im.ArgumentError, match="'sampling' must be with replacement"):
         im.train(adam, [1.0], 8, 0.1, batch_size=4, sampling="without_replacement")
-    with pytest.raises(im.ArgumentError, match="'optimizer' must know the batch size"):
+    with pytest.raises(im.ArgumentError, match="'optimizer' must have a batch size"):
         im.train(dataclasses.replace(wine, optimizer=im.Adam()), [1.0], 8, 0.1, batch_size=4)
     with pytest.raises(im.ArgumentError, match="'step_size' must be at most the optimizer's memory 0.05"):
         im.train(dataclasses.replace(wine, optimizer=im.Momentum(0.05)), [1.0], 8, 0.1)

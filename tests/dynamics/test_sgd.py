@@ -205,7 +205,7 @@ def test_widths_may_differ_and_networks_are_kept(digits):
 def test_a_diverging_run_is_named_with_a_remedy(digits):
     result = im.train(digits, [0.0, 500.0], 8, 100.0, runs=2, throw=False)
     assert not result.status.ok and np.all(result.diverged_at == 500.0)
-    with pytest.raises(im.NumericalError, match=r"the step size 100 made run 0 diverge at t=500 .* try at most 25"):
+    with pytest.raises(im.NumericalError, match=r"the step size 100 made run 0 diverge at t = 500 .* try at most 25"):
         im.train(digits, [0.0, 500.0], 8, 100.0, runs=2)
 
 

@@ -103,7 +103,7 @@ def test_where_nothing_is_better_it_is_pca_to_rounding_also_on_new_rows(points, 
     assert np.abs(found - wanted).max() < 1e-9 * np.abs(wanted).max()
     assert model.risk_ <= model.pca_risk_ and model.chosen_.startswith("PCA: ")
     if points is FLAT or points.shape[1] == k:
-        assert model.chosen_ == f"PCA: with n_components={k} it leaves nothing."
+        assert model.chosen_ == f"PCA: with n_components={k} it is exact."
     assert model.n_iter_ == 0 and model.horizon_ == 0 and [one.name for one in model.activations_] == ["linear"] * 2
 
 

@@ -39,7 +39,9 @@ def test_a_table_without_variance_is_its_mean(name, horizon):
     assert model.score(X, sample_weight=weights) == 1
     row = np.argmax(np.ones(len(X)) if weights is None else weights)
     np.testing.assert_allclose(model.inverse_transform(model.transform(X[row : row + 1])), X[row : row + 1], rtol=1e-12)
-    with pytest.raises(im.ArgumentError, match="^Argument 'points' must differ from one another when scale='total'"):
+    with pytest.raises(
+        im.ArgumentError, match="^Argument 'points' must hold at least two distinct points when scale='total'"
+    ):
         im.Data(X, weights, center=True, scale="total")
 
 

@@ -207,7 +207,9 @@ def test_wrong_parameters_are_named(changes, message, wine):
 
 
 def test_a_step_size_that_diverges_is_said(wine):
-    with pytest.raises(im.NumericalError, match="the step size 50 made the network diverge at t=.*; try at most 12.5"):
+    with pytest.raises(
+        im.NumericalError, match="the step size 50 made the network diverge at t = .*; try at most 12.5"
+    ):
         im.MeanFieldAutoencoder(2, width=16, step_size=50.0, horizon=5000.0).fit(wine)
 
 
@@ -230,7 +232,7 @@ def test_independent_weights_stand_still_and_say_so(wine):
     above = []
     for width in (64, 256):
         model = im.MeanFieldAutoencoder(2, init="independent", **QUICK | {"width": width}, random_state=0)
-        with pytest.warns(im.TrivialLimitWarning, match="init='independent' is a dead start"):
+        with pytest.warns(im.TrivialLimitWarning, match="init='independent' starts at a saddle"):
             model.fit(wine)
         above.append(abs(model.training_curve_[0] - 0.5))
     assert above[1] < above[0] < 0.2

@@ -351,13 +351,13 @@ def test_too_few_groups_and_rows_are_told_apart():
     for options in ({}, {"early_stopping": True}, {"cv": 3}):
         model = im.MeanFieldAutoencoder(2, width=8, max_time=0.1, random_state=0, **options)
         assert model.fit(X, groups=["a"] * 60).chosen_ == (
-            "PCA: too few groups (2 are needed) to find anything better."
+            "PCA: too few groups (2 are needed) to find a better network."
         )
         assert "held-out rows" in model.fit(X, groups=["a", "b"] * 30).chosen_
         for count in (3, 9):
             for groups in (None, list("ab" * 60)[:count]):
                 plain = model.set_params(n_components=1).fit(X[:count], groups=groups)
-                assert plain.chosen_ == "PCA: too few rows differ (10 are needed) to find anything better."
+                assert plain.chosen_ == "PCA: too few rows differ (10 are needed) to find a better network."
     assert len(quick(early_stopping=True).fit(X[:9]).held_out_) == 0
     held_out = quick(early_stopping=True).fit(X, groups=["a", "b"] * 30).held_out_
     np.testing.assert_array_equal(held_out, range(held_out[0], 60, 2))
@@ -403,7 +403,7 @@ def test_the_threshold_can_be_set_and_is_not_moved_by_a_stream():
     np.testing.assert_array_equal(model.predict(X) == -1, model.score_samples(X) < -2)
     with pytest.raises(im.ArgumentError, match="'offset_' must be a finite number at most 0"):
         model.offset_ = 1.0
-    with pytest.raises(NotFittedError, match="Only fit draws the line"):
+    with pytest.raises(NotFittedError, match="This estimator has no threshold"):
         quick().partial_fit(X).predict(X)
 
 

@@ -126,7 +126,7 @@ def test_missing_entries_are_refused_unless_they_are_to_be_ignored(wine):
 def test_a_column_without_an_entry_is_refused_by_name(wine):
     table = pd.DataFrame(wine[0], columns=[f"c{i}" for i in range(13)])
     table["c4"] = np.nan
-    with pytest.raises(im.ArgumentError, match="missing throughout column 'c4'; drop the column"):
+    with pytest.raises(im.ArgumentError, match="without any in column 'c4'; drop the column"):
         im.MeanFieldAutoencoder(2, width=16, missing="ignore").fit(table)
 
 

@@ -102,7 +102,7 @@ def test_it_is_drawn_and_reported(result):
 
 def test_what_has_no_optimum_is_refused_before_anything_is_computed():
     study = im.ExpressivityStudy(**SMALL | {"weight_decay": 0.0})
-    with pytest.raises(im.ArgumentError, match="a penalty on, or a ball of, neurons"):
+    with pytest.raises(im.ArgumentError, match="a weight decay or bounded neurons"):
         im.expressivity_curve(study)
     assert im.ExpressivityStudy(**SMALL | {"weight_decay": 0.0, "radius": 2.0}).problem.decays == (0.0, 0.0)
     with pytest.raises(im.ArgumentError, match="'widths' must hold each value once"):

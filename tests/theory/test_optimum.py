@@ -215,9 +215,9 @@ def test_the_same_seed_gives_the_same_optimum(curve, optimum):
 def test_what_has_no_optimum_is_refused(curve):
     import dataclasses
 
-    with pytest.raises(im.ArgumentError, match="a penalty on, or a ball of, neurons"):
+    with pytest.raises(im.ArgumentError, match="a weight decay or bounded neurons"):
         im.solve_optimum(dataclasses.replace(curve, weight_decay=0.0))
-    with pytest.raises(im.ArgumentError, match="a penalty on, or a ball of, neurons"):
+    with pytest.raises(im.ArgumentError, match="a weight decay or bounded neurons"):
         im.solve_optimum(dataclasses.replace(curve, weight_decay=(0.0, 0.1)))
     with pytest.raises(im.ArgumentError, match="without noise"):
         im.solve_optimum(dataclasses.replace(curve, temperature=0.1))

@@ -169,7 +169,7 @@ def test_a_law_known_by_its_sampler_alone_has_a_rate(surface):
 
 
 def test_what_has_no_linear_theory_is_refused(surface):
-    with pytest.raises(im.ArgumentError, match="decoder whose slope is continuous"):
+    with pytest.raises(im.ArgumentError, match="decoder activation with a continuous slope"):
         im.saddle(dead(surface, im.independent_law(4, 1), "relu"))
     with pytest.raises(im.ArgumentError, match="constant encoder_rate"):
         im.saddle(dead(surface, im.independent_law(4, 1), encoder_rate=lambda t: 1 / (1 + t)))

@@ -102,8 +102,8 @@ class Data:
             return nothing
         units = scaling(raw, self.weights, scale)
         if scale != "none" and units.is_flat:
-            described = _checks.described("the same point throughout")
-            _checks.refuse("points", f"differ from one another when scale={scale!r}", described)
+            described = _checks.described("one point, repeated")
+            _checks.refuse("points", f"hold at least two distinct points when scale={scale!r}", described)
         return units if center else nothing._replace(unit=units.unit)
 
     def __repr__(self) -> str:

@@ -6,16 +6,25 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import roots_hermitenorm
 
 from isthmus import _checks
+from isthmus._precision import computing_in
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data, as_finite_data
 from isthmus.core.masked_pca import LinearCode
 from isthmus.core.neuron_laws import GaussianNeurons, NeuronLaw, linear_neurons
 from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.scaling import DOUBLE
+
+SLOPE_NODES = 64
+"""Of the Gaussian quadrature by which a mean slope is told from 0."""
+FLAT_SLOPE = 1e-3
+"""Relative to its root mean square, a mean slope below this would need outgoing weights a thousand times as large."""
 
 
 class Correction(ABC):
@@ -146,7 +155,8 @@ def aligned_law(
             square distance of the points from their mean.
 
     Raises:
-        ArgumentError: where the data isn't centred or has fewer than k directions of positive variance.
+        ArgumentError: where the data isn't centred or has fewer than k directions of positive variance, or the slope
+            of an activation averages to 0, as that of even functions does.
 
     Example:
         >>> import isthmus as im
@@ -221,6 +231,8 @@ def alignment(
     The variances of the encoder's incoming weights are in proportion to ``spread``, shape (d,), equal if left out.
     """
     encoder_activation, decoder_activation = activations
+    for activation in activations:
+        _require_mean_slope(activation, np.hypot(preactivation_scale, bias_scale))
     components = points @ code.encoding
     spread = np.ones(points.shape[1]) if spread is None else spread
     square_sizes = points**2 @ spread
@@ -236,6 +248,20 @@ def alignment(
         AlignedSide(encoder_gain * code.encoding.T / encoder_variances, encoder_variances),
         AlignedSide(decoder_gain / decoder_variance * code.directions, np.full(components.shape[1], decoder_variance)),
     )
+
+
+def _require_mean_slope(activation: Activation, deviation: float) -> None:
+    """Refuse an activation whose slope averages to 0 over centred Gaussians, so that no alignment helps."""
+    nodes, weights = roots_hermitenorm(SLOPE_NODES)
+    with computing_in(DOUBLE):
+        slopes = np.asarray(activation.first(jnp.asarray(deviation * nodes)))
+    if abs(weights @ slopes) < FLAT_SLOPE * np.sqrt(weights.sum() * (weights @ slopes**2)):
+        _checks.refuse(
+            "activation",
+            "have a mean slope other than 0 over Gaussian preactivations for an aligned law",
+            activation.name,
+            "even functions have none; add a linear part, or use independent_law",
+        )
 
 
 def _coefficient(target: np.ndarray, shape: np.ndarray, weights: np.ndarray) -> float:

@@ -32,8 +32,8 @@ def check_observed(name: str, points: np.ndarray, weights: np.ndarray, columns: 
         number = int(empty.argmax())
         which = _checks.column(number, columns)
         more = f", and {int(empty.sum()) - 1} more" if empty.sum() > 1 else ""
-        found = _checks.described(f"missing throughout {which}{more}")
-        _checks.refuse(name, "have an entry in every column, in a row of positive weight", found, "drop the column")
+        found = _checks.described(f"without any in {which}{more}")
+        _checks.refuse(name, "have a value in every column, in a row of positive weight", found, "drop the column")
 
 
 def normalised_weights(name: str, weights: ArrayLike | None, count: int) -> np.ndarray:

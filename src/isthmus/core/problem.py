@@ -14,6 +14,7 @@ import numpy as np
 from isthmus import _checks
 from isthmus._errors import ArgumentError, TrivialLimitWarning
 from isthmus._precision import computing_in
+from isthmus._words import number
 from isthmus.core import rates
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
@@ -115,9 +116,9 @@ class Problem:
             )
         if self.is_trivial:
             warnings.warn(
-                "The mean-field limit of this problem is trivial: the flow stays at its initial law, while finite "
-                f"networks leave it after a time that grows as log N{self._growth}; use aligned_law(data, latent_dim) "
-                "for a limit that moves.",
+                "The mean-field limit of this problem is trivial: the flow never leaves its initial law, while a "
+                f"network of width N leaves it after a time that grows as log N{self._growth}. Use aligned_law(data, "
+                "latent_dim) for a limit that moves.",
                 TrivialLimitWarning,
                 stacklevel=3,
             )
@@ -175,7 +176,9 @@ class Problem:
         encoder, decoder = self.law.encoder, self.law.decoder
         if not (isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons)):
             other = next(type(law).__name__ for law in (encoder, decoder) if not isinstance(law, GaussianNeurons))
-            _checks.refuse("problem", "have a law of GaussianNeurons", _checks.described(f"with {other}"))
+            _checks.refuse(
+                "problem", "have a law of Gaussian neurons (GaussianNeurons)", _checks.described(f"one with {other}")
+            )
         return Frame(self.population, encoder, decoder)
 
     @cached_property
@@ -207,8 +210,9 @@ class Problem:
             rate = point.growth_rate
         except ArgumentError:  # there is no linear theory of its escape
             return ""
-        more = f", about {np.log(10) / (2 * rate):.3g} more for each tenfold width" if rate > 0 else ""
-        return f" (deviations grow at a rate of about {rate:.3g}{more})"
+        if not rate > 0:
+            return ""
+        return f" (by about {number(np.log(10) / (2 * rate))} for each tenfold width; growth rate {number(rate)})"
 
     @property
     def _mean_error(self) -> float:
@@ -271,8 +275,8 @@ class Problem:
     def require_gradient_flow(self, what: str) -> None:
         """Refuse temperature, momentum and Adam, for ``what`` knows gradient flow (with weight decay) only."""
         if not self.motion.is_gradient_flow:
-            moved = f"at temperature {self.temperature:g}" if self.temperature else f"with {self.optimizer}"
-            _checks.refuse("problem", f"be of gradient descent without noise for {what}", _checks.described(moved))
+            moved = f"one at temperature {self.temperature:g}" if self.temperature else f"one with {self.optimizer}"
+            _checks.refuse("problem", f"use gradient descent without noise for {what}", _checks.described(moved))
 
     def draw(self, key: jax.Array, widths: tuple[int, int], dtype: np.dtype) -> Autoencoder:
         """Return a network of widths (N_E, N_D) whose neurons are independent draws from the initial law.

@@ -83,7 +83,7 @@ def _tensor_measure(law: GaussianNeurons, count: int, dtype: np.dtype) -> Neuron
             else f"at least {least} nodes would be needed; use quadrature='sobol'"
         )
         described = _checks.described(f"'gauss_hermite' with {dim} parameters a neuron and at most {limit:,} nodes")
-        _checks.refuse("quadrature", "suit the number of parameters that vary", described, hint)
+        _checks.refuse("quadrature", "have at least 3 nodes for each parameter that varies", described, hint)
     roots, weights = roots_hermitenorm(nodes_a_side)
     weights = weights / weights.sum()
     grids = np.meshgrid(*[roots] * dim, indexing="ij")

@@ -82,7 +82,7 @@ def saddle_point(
         hint = "use a smooth one, or train_biases=False with biases of positive variance"
         atom = isinstance(decoder, GaussianNeurons) and decoder.bias_variance == 0
         if train_biases or atom:
-            _checks.refuse("problem", "have a decoder whose slope is continuous", activations[1].name, hint)
+            _checks.refuse("problem", "have a decoder activation with a continuous slope", activations[1].name, hint)
     if isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons):
         frame = Frame(data, encoder, decoder)
         data, measures = frame.data, sobol_particles(frame, neurons, seed, 0, DOUBLE)

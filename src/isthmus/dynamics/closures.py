@@ -65,7 +65,9 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
     points = problem.population.points.astype(float)
     if problem.train_biases and not problem.population.is_centred:
         hint = "set train_biases=False, or centre the data"
-        _checks.refuse("problem", "have no biases to train", _checks.described("one with data off centre"), hint)
+        _checks.refuse(
+            "problem", "have no trained biases where data are not centred", _checks.described("one with both"), hint
+        )
     return moment_flow(
         _moments("encoder", problem.law.encoder),
         _moments("decoder", problem.law.decoder),
@@ -119,7 +121,7 @@ def moment_flow(
         return np.array([risk(start)])
     solution = solve_ivp(velocity, (0.0, times[-1]), start, "DOP853", times, rtol=rtol, atol=rtol * 1e-2)
     if not solution.success:
-        raise NumericalError(f"the closed system was not solved to t={times[-1]:g}: {solution.message}")
+        raise NumericalError(f"the closed system could not be solved to t = {times[-1]:g}: {solution.message}")
     return np.array([risk(state) for state in solution.y.T])
 
 

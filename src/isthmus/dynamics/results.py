@@ -104,5 +104,5 @@ class TrainingRuns:
     @property
     def _last(self) -> Autoencoder:
         if self.snapshots is None:
-            _checks.refuse("snapshot_times", "hold a time for a network to be kept", ())
+            _checks.refuse("snapshot_times", "hold at least one time at which networks are kept", ())
         return jax.tree.map(lambda leaf: leaf[:, -1], self.snapshots)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from isthmus import _checks
 from isthmus._errors import Status
 from isthmus._precision import Precision, computing_in, floating
+from isthmus._words import counted
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.optimizers import Motion
 from isthmus.core.problem import Problem
@@ -139,9 +140,9 @@ def _check_noise_batch(problem: Problem, batch_size: int, sampling: Sampling) ->
     if wanted is None and not full:
         given = _checks.described(f"with batches of {batch_size}, {sampling.replace('_', ' ')}")
         hint = "set Adam(batch_size=...), or train with all points at once, sampling='without_replacement'"
-        _checks.refuse("optimizer", "know the batch size, on which its limit depends", given, hint)
+        _checks.refuse("optimizer", "have a batch size, since its limit depends on it", given, hint)
     if wanted is not None and wanted != batch_size:
-        _checks.refuse("batch_size", f"be the {wanted} of the problem's optimizer", batch_size)
+        _checks.refuse("batch_size", f"be {wanted}, that of the problem's optimizer", batch_size)
     if wanted is not None and sampling == "without_replacement":
         _checks.refuse("sampling", "be with replacement, or one pass, for Adam(batch_size=...)", sampling)
 
@@ -260,7 +261,7 @@ def _status(diverged_at: np.ndarray, step_size: StepSize, first_run: int) -> Sta
     return Status(
         ok=False,
         message=(
-            f"{named} made run {first_run + first} diverge at t={diverged_at[first]:g} ({len(diverged)} of "
-            f"{len(diverged_at)} runs diverged); {remedy}, or larger batches"
+            f"{named} made run {first_run + first} diverge at t = {diverged_at[first]:g} ({len(diverged)} of "
+            f"{counted(len(diverged_at), 'run')} diverged); {remedy}, or larger batches"
         ),
     )

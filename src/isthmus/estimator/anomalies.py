@@ -65,7 +65,11 @@ class AnomalyScores(OutlierMixin):
         that is too small for double precision is the smallest number that it has.
         """
         check_is_fitted(self, "unit_")
-        check_is_fitted(self, "_fence", msg="Only fit draws the line between anomalies and other rows; set offset_.")
+        check_is_fitted(
+            self,
+            "_fence",
+            msg="This estimator has no threshold between anomalies and other rows, which only fit sets; set offset_.",
+        )
         square, unit = self._fence
         left = square - self._errors(X) * (self.unit_ / unit) ** 2
         shown = in_data_units(left, unit)

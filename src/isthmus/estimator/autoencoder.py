@@ -228,7 +228,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         del y
         settings = self._settings()
         begun = hasattr(self, "components_")
-        hint = f"{REMOVED}, since partial_fit ignores none"
+        hint = f"{REMOVED}, since partial_fit takes no missing entries"
         points, weights = self._checked(X, sample_weight, settings, reset=not begun, holes=False, hint=hint)
         self._check_memory(settings, points)
         seed = check_random_state(self.random_state).randint(2**31)

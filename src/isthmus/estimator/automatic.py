@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from isthmus._words import number
 from isthmus.core.scaling import DOUBLE
 from isthmus.dynamics.learner import Learner
 from isthmus.estimator.coordinates import Spectrum
@@ -93,9 +94,9 @@ def trained_automatically(table: Table, settings: Settings, random: np.random.Ge
     judge = table.rows.judge(table.weights, spectrum.coordinates(spectrum.rank))
     pca_risk = judge.pca_risk(*spectrum.pca(spectrum.rank))
     if spectrum.left == 0:
-        return pca_run(spectrum, pca_risk, f"PCA: with n_components={spectrum.latent_dim} it leaves nothing")
+        return pca_run(spectrum, pca_risk, f"PCA: with n_components={spectrum.latent_dim} it is exact")
     if not table.splits:
-        return pca_run(spectrum, pca_risk, f"PCA: {table.lack} to find anything better")
+        return pca_run(spectrum, pca_risk, f"PCA: {table.lack} to find a better network")
     start = automatic_start(spectrum, judge, settings)
     seed = int(random.integers(2**31))
     choice = _chosen(table, settings, start, seed, watch)
@@ -123,7 +124,7 @@ def _chosen(table: Table, settings: Settings, start: Start, seed: int, watch: Wa
             return found
         schedules = [schedule.slower() for schedule in schedules]
         watch.say(f"steps overshoot; trying a step size of {schedules[0].first:.3g}")
-    why = f"steps of size {4 * schedules[0].first:.2g} still overshoot"
+    why = f"steps of size {number(4 * schedules[0].first, 2)} still overshoot"
     return Choice(0, schedules[0], None, None, None, why)
 
 
@@ -251,7 +252,9 @@ def _searched(table: Table, settings: Settings, schedules: list[Schedule], seed:
     times = np.array([winner.schedule.time(mark) for mark in MARKS[: len(winner.risks)]])
     steps = winner.best[1] if winner.beats_pca else 0
     lowest = winner.best[0] if steps else min(winner.risks)
-    why = f"the lowest risk of narrower copies on held-out rows was {lowest:.4g}, PCA's {winner.pca_risk:.4g}"
+    why = (
+        f"the lowest held-out risk of narrower copies was {number(lowest, 4)}, that of PCA {number(winner.pca_risk, 4)}"
+    )
     why += ", when the search was stopped" if stopped else ""
     return Choice(steps, winner.schedule, times, np.array(winner.risks), winner.pca_risk, why)
 
@@ -299,7 +302,7 @@ def _full_run(
     pca_errors = judge.pca_errors(start.components, start.encoding)
     bulks = _bulks(judge.sizes, judge.weights)
     if not (risk < pca_risk and _keeps_the_bulk(errors, pca_errors, judge.sizes, judge.weights, bulks)):
-        why = "PCA: the full network did not get below it on all rows"
+        why = "PCA: the full network was no better on all rows"
         return pca_run(spectrum, pca_risk, why, choice.times, choice.curve, choice.pca_risk)
     first = f"step size {schedule.first:.3g}{'' if schedule.is_constant else ', growing'}"
     chosen = f"A network: {first}, horizon {schedule.time(steps):.4g} ({steps:,d} steps), since {choice.why}"

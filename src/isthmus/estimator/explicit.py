@@ -41,7 +41,7 @@ def first_network(start: Start, settings: Settings, random: np.random.Generator,
     """Return the network that training begins with."""
     if settings.init == "independent":
         warnings.warn(
-            "init='independent' is a dead start: the wider the network, the longer it stays at x̂ = 0; "
+            "init='independent' starts at a saddle: the wider the network, the longer it stays at x̂ = 0; "
             "init='aligned' starts at PCA",
             TrivialLimitWarning,
             stacklevel=4,
@@ -133,7 +133,7 @@ def _refuse_explosion(curve: list[list[float]], schedule: Schedule, time: float)
     if not np.isfinite(curve[-1][0]) or curve[-1][0] > EXPLOSION * max(curve[0][0], 1.0):
         size = schedule.first
         raise NumericalError(
-            f"the step size {size:g} made the network diverge at t={time:g}; try at most {size / 4:g}, or larger "
+            f"the step size {size:g} made the network diverge at t = {time:g}; try at most {size / 4:g}, or larger "
             "batches"
         )
 
@@ -150,10 +150,10 @@ def _warn_of_climbing(
     if calm < schedule.first:
         advice = f"steps of {schedule.first:g} overshoot; try step_size={rounded_down(calm):g}"
     elif settings.weight_decay > 0:
-        advice = f"its steps are short enough, so that it is weight_decay={settings.weight_decay:g} that raises it"
+        advice = f"steps are short enough, and weight_decay={settings.weight_decay:g} raises it; reduce it"
     else:
         advice = (
-            f"its steps are short enough, so that it is the noise of batches of {settings.batch_size}: take larger ones"
+            f"steps are short enough, and the noise of batches of {settings.batch_size} raises it; take larger batches"
         )
     warnings.warn(
         f"the learning curve {found}: {advice}, or leave step_size and horizon at 'auto'",

@@ -164,7 +164,7 @@ def _coded(name: str, value: object) -> Any:
     """Return a parameter of the estimator in terms of JSON."""
     if isinstance(value, Activation):
         if ACTIVATIONS.get(value.name) is not value:
-            _checks.refuse(name, "have a name in im.ACTIVATIONS to be saved", value.name)
+            _checks.refuse(name, "be one of im.ACTIVATIONS to be saved", value.name)
         return value.name
     if isinstance(value, tuple | list):
         return [_coded(name, one) for one in value]

@@ -19,7 +19,7 @@ def plain_autoencoder(
     activations = (network.encoder_activation, network.decoder_activation)
     for activation in activations:
         if ACTIVATIONS.get(activation.name) is not activation:
-            _checks.refuse("activation", "have a name in im.ACTIVATIONS to be exported", activation.name)
+            _checks.refuse("activation", "be one of im.ACTIVATIONS to be exported", activation.name)
     names = (activations[0].name, activations[1].name)
     dtype = np.asarray(network.encoder.bias).dtype
     mean, axes = units.mean.astype(dtype), None if axes is None else axes.astype(dtype)

@@ -75,7 +75,7 @@ class Coupling:
         ours, ideal = (_parameters(getattr(state, _side(side)))[:, index] for state in (self.networks, self.ideal))
         if exact:
             if ours.shape[1] > LARGEST_ASSIGNMENT:
-                _checks.refuse("exact", f"be False beyond {LARGEST_ASSIGNMENT} neurons", exact)
+                _checks.refuse("exact", f"be False beyond {LARGEST_ASSIGNMENT:,} neurons", exact)
             return np.array([_assigned(a, b) for a, b in zip(ours, ideal, strict=True)])
         directions = np.random.default_rng(_checks.seed("seed", seed)).standard_normal((ours.shape[2], PROJECTIONS))
         directions /= np.linalg.norm(directions, axis=0)

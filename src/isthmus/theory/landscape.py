@@ -108,15 +108,22 @@ def check_bounded(problem: Problem, radius: float | None) -> None:
     """Refuse a problem that has no optimum: one without a penalty or a compact set of neurons, unless it is linear."""
     problem.population.require_complete("problem", "the optimum")
     if problem.temperature > 0:
-        hint = "at a temperature no optimum is made of atoms: set it to 0"
-        _checks.refuse("problem", "be without noise", _checks.described(f"at {problem.temperature:g}"), hint)
+        hint = "at a positive temperature the optimum has no atoms; set it to 0"
+        _checks.refuse(
+            "problem", "have temperature 0", _checks.described(f"one at temperature {problem.temperature:g}"), hint
+        )
     linear = all(activation.name == "linear" for activation in problem.activations) and max(problem.decays) == 0
     if radius is None and min(problem.decays) == 0 and not linear:
         hint = (
-            "a curve through all points may bring the risk to 0 at any latent_dim, but by larger and larger neurons "
-            "only: set weight_decay on both sides, or a radius"
+            "otherwise larger and larger neurons may bring the risk to 0 at any latent_dim, and no optimum exists; set "
+            "weight_decay on both sides, or a radius"
         )
-        _checks.refuse("problem", "have a penalty on, or a ball of, neurons", problem.weight_decay, hint)
+        _checks.refuse(
+            "problem",
+            "have a weight decay or bounded neurons",
+            _checks.described(f"one with weight_decay={problem.weight_decay}"),
+            hint,
+        )
     if not problem.train_biases:
         _require_no_biases(problem)
 
@@ -124,7 +131,7 @@ def check_bounded(problem: Problem, radius: float | None) -> None:
 def _require_no_biases(problem: Problem) -> None:
     drawn = problem.draw(jax.random.key(0), (16, 16), DOUBLE)
     if np.any(drawn.encoder.bias) or np.any(drawn.decoder.bias):
-        hint = "an optimum over measures chooses biases too: train them, or use a law without"
+        hint = "the optimum is over biases too; train them, or use a law without biases"
         _checks.refuse("problem", "have no frozen biases", _checks.described("one with train_biases=False"), hint)
 
 

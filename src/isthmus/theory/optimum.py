@@ -14,6 +14,7 @@ from scipy.optimize import minimize_scalar
 from isthmus import _checks
 from isthmus._errors import ArgumentError, Status
 from isthmus._precision import computing_in
+from isthmus._words import counted, number, setting
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.laws import Law, aligned_law, independent_law
@@ -221,9 +222,10 @@ def _status(certificate: Certificate, objective: float, tolerance: float, rounds
     return Status(
         ok=False,
         message=(
-            f"after at most {rounds} rounds the objective {objective:.6g} may still fall by "
-            f"{certificate.decoder_gap:.2g} in the decoder, and at a rate of {certificate.encoder_descent:.2g} in the "
-            f"encoder, more than the tolerance {tolerance:g} of it; raise rounds or atoms, or the tolerance"
+            f"after at most {counted(rounds, 'round')} the objective {number(objective, 6)} may still fall by "
+            f"{number(certificate.decoder_gap, 2)} in the decoder, and at a rate of "
+            f"{number(certificate.encoder_descent, 2)} in the encoder, more than the relative tolerance "
+            f"{setting(tolerance)}; raise rounds, atoms or the tolerance"
         ),
     )
 

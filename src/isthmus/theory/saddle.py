@@ -15,6 +15,7 @@ from scipy.linalg import expm
 
 from isthmus import _checks
 from isthmus._errors import NumericalError
+from isthmus._words import counted
 from isthmus.core.problem import Problem
 from isthmus.core.saddle_point import SaddlePoint, saddle_point
 from isthmus.dynamics.network_flow import gradient_flow
@@ -112,7 +113,7 @@ class Saddle:
 
     def _moving(self) -> SaddlePoint:
         if self._point is None:
-            raise NumericalError("the limit of this problem is not trivial, so that there is nothing to escape from")
+            raise NumericalError("the limit of this problem is not trivial: there is no saddle to escape from")
         return self._point
 
 
@@ -157,7 +158,9 @@ def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 1
     problem.require_gradient_flow("saddle")
     problem.population.require_complete("problem", "saddle")
     if any(problem.decays):
-        _checks.refuse("problem", "have no weight decay, under which a dead law shrinks", problem.weight_decay)
+        _checks.refuse(
+            "problem", "have no weight decay", _checks.described(f"one with weight_decay={problem.weight_decay}")
+        )
     if not problem.is_trivial:
         return Saddle(False, math.nan, drop)
     point = saddle_point(
@@ -165,7 +168,9 @@ def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 1
     )
     growth_rate = point.growth_rate
     if not growth_rate > 0:
-        raise NumericalError("nothing grows about this law: no network leaves it; are rates or weights 0?")
+        raise NumericalError(
+            "no deviation from this law grows, so that no network leaves it; check that rates and weights are not 0"
+        )
     return Saddle(True, growth_rate, drop, 0.0, problem, point)
 
 
@@ -196,7 +201,9 @@ def measured_escape_times(
     gain = rest - flows.risk
     if (gain.max(axis=1) < saddle.drop).any():
         count = int((gain.max(axis=1) < saddle.drop).sum())
-        raise NumericalError(f"{count} of {runs} networks of width {width} haven't escaped by t={horizon:g}")
+        raise NumericalError(
+            f"{count} of {counted(runs, 'network')} of width {width:,} had not escaped by t = {horizon:g}"
+        )
     first = (gain >= saddle.drop).argmax(axis=1)
     before = np.maximum(first - 1, 0)
     rows = np.arange(runs)
