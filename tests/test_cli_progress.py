@@ -34,9 +34,9 @@ def test_a_duration_in_words_is_near_the_truth(seconds):
 
 def test_the_plan_says_what_is_to_do_and_how_long_it_takes():
     jobs = [Job("a", "s", seconds=30.0), Job("b", "s", seconds=210.0)]
-    assert plan(Forecast(jobs, 2, clock=Clock())) == "2 jobs to do, about 2 minutes on 2 workers."
+    assert plan(Forecast(jobs, 2, clock=Clock())) == "2 jobs to do, about 2 minutes on 2 cores."
     kept = plan(Forecast(jobs[:1], 1, kept=1, clock=Clock()))
-    assert kept == "1 job kept from an earlier run; 1 job to do, about 30 s on 1 worker."
+    assert kept == "1 job kept from an earlier run; 1 job to do, about 30 s on 1 core."
 
 
 def lines_of(capsys, tick: float, seconds: float) -> list[str]:
@@ -60,7 +60,7 @@ def lines_of(capsys, tick: float, seconds: float) -> list[str]:
 
 def test_where_there_is_no_terminal_a_line_is_printed_now_and_then(capsys):
     first, *said = lines_of(capsys, 1.0, 50.0)
-    assert first == "4 jobs to do, about 3 minutes on 1 worker."
+    assert first == "4 jobs to do, about 3 minutes on 1 core."
     assert 200 / PERIOD * 0.9 <= len(said) <= 200 / SOONEST
     shares = [int(line.split(" %, ")[0]) for line in said]
     assert shares == sorted(shares) and shares[-1] > 90
@@ -86,7 +86,7 @@ def test_a_terminal_shows_the_whole_and_its_stages():
         bars(job.stage, job.units, job.units)
     bars.close()
     shown = file.getvalue()
-    assert "2 jobs to do, about 20 s on 1 worker." in shown
+    assert "2 jobs to do, about 20 s on 1 core." in shown
     for part in ("all", "mean-field path", "SGD, width 16", "8/8", "about 10 s left"):
         assert part in shown
 

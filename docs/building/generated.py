@@ -22,16 +22,17 @@ def filled(text: str) -> str:
 
 
 def commands() -> str:
-    """Return a list of the commands, and a section for each with its help and the study file that it explains."""
+    """Return the commands by group, and a section for each with its help and the study file that it explains."""
     from isthmus.cli import app
+    from isthmus.cli.app import GROUPS
 
-    callbacks = {
-        command.name or command.callback.__name__: command.callback
-        for command in app.registered_commands
-        if command.callback
-    }
-    links = [f"- [isthmus {name}](#isthmus-{name}): {_first_line(callbacks[name])}" for name in callbacks]
-    return "\n\n".join(["\n".join(links), *(_command(name) for name in callbacks)])
+    callbacks = [command.callback for command in app.registered_commands if command.callback]
+    about = {callback.__name__: _first_line(callback) for callback in callbacks}
+    groups = [
+        "\n".join([f"**{group}**", "", *(f"- [isthmus {name}](#isthmus-{name}): {about[name]}" for name in names)])
+        for group, names in GROUPS.items()
+    ]
+    return "\n\n".join([*groups, *(_command(name) for names in GROUPS.values() for name in names)])
 
 
 def _first_line(value: object) -> str:
@@ -48,7 +49,7 @@ def _command(name: str) -> str:
 
 def said(*arguments: str) -> str:
     """Return what the command line prints, in plain text."""
-    environment = os.environ | {"TYPER_USE_RICH": "0", "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
+    environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
     command = [sys.executable, "-c", PROGRAM, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 

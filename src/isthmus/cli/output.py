@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,13 +53,13 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str
 def print_findings(result: Any) -> None:
     """Print the answer of a study, then what else was found."""
     from rich.console import Console
-    from rich.padding import Padding
 
-    console = Console(highlight=False, markup=False)
-    console.print(result.answer(), style="bold")
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(textwrap.fill(result.answer(), console.width), style="bold")
     console.print()
     for verdict in result.verdicts():
-        console.print(Padding(f"• {verdict}", (0, 0, 0, 2)))
+        console.print(textwrap.fill(f"• {verdict}", console.width, initial_indent="  ", subsequent_indent="    "))
+    console.print()
 
 
 def print_places(places: dict[str, Path]) -> None:
@@ -123,7 +124,7 @@ def run_study(
             f"This study was finished on {finished:%Y-%m-%d at %H:%M}; its results are shown. Choose another folder "
             f"with --out, or delete '{folder}' to run it again."
         )
-    _leave(result, folder)
+    _leave(result, folder, running.quiet)
     if running.as_json:
         print(json.dumps(result.summary() | {"folder": str(folder)}, allow_nan=False))
         return
@@ -152,8 +153,10 @@ def _result(study: Study, run: Callable[..., Any], running: Running) -> Any:
         ) from None
 
 
-def _leave(result: Any, folder: Path) -> None:
+def _leave(result: Any, folder: Path, quiet: bool) -> None:
     """Write the figures and the report of a result."""
+    if not quiet:
+        say("Drawing figures and report.")
     from isthmus.show.pages import PAGES
     from isthmus.show.plots import save_figures
     from isthmus.show.report import write_page

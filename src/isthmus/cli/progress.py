@@ -55,7 +55,7 @@ def duration(seconds: float) -> str:
 def plan(forecast: Forecast) -> str:
     """Return what is about to be done and how long it will take, as a sentence."""
     done = f"{counted(forecast.kept, 'job')} kept from an earlier run; " if forecast.kept else ""
-    cores = counted(forecast.workers, "worker")
+    cores = counted(forecast.workers, "core")
     return f"{done}{counted(len(forecast.jobs), 'job')} to do, {duration(forecast.left)} on {cores}."
 
 
@@ -84,7 +84,7 @@ class Lines:
         since, tenth = self._clock() - self._said, int(10 * forecast.share)
         if since >= PERIOD or (since >= SOONEST and tenth > self._tenth):
             self._said, self._tenth = self._clock(), tenth
-            stages = ", ".join(forecast.stages)
+            stages = "; ".join(forecast.stages)
             say(f"{100 * forecast.share:.0f} %, {duration(forecast.left)} left{': ' if stages else ''}{stages}")
 
     def close(self) -> None:
