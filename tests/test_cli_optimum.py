@@ -51,14 +51,15 @@ def test_the_saved_study_is_run_again_to_the_same_numbers_and_in_words(solved):
     assert isinstance(again, Outcome) and again.code == 0
     assert im.load_result(folder / "out").dataset.identical(before)
     words = " ".join(again.out.split())
-    assert re.search(r"The best measures that were found have \d+ encoder and \d+ decoder atoms", words)
+    assert "The best infinitely wide autoencoder that was found has risk" in words
+    assert re.search(r"The optimum has \d+ encoder atoms?, \d+ decoder atoms? and objective", words)
     assert "Report: out/report.html" in again.out
 
 
 def test_what_has_no_optimum_is_refused_in_one_line_and_leaves_nothing(tmp_path):
     message = refused("optimum", *TINY, "--weight-decay", "0", folder=tmp_path)
-    assert "have a penalty on, or a ball of, neurons" in message
-    assert "weight_decay" in refused("optimum", *TINY, "--weight-decay", "a", folder=tmp_path)
+    assert "have a weight decay or bounded neurons" in message
+    assert "--weight-decay must be numbers" in refused("optimum", *TINY, "--weight-decay", "a", folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
