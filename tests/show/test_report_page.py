@@ -9,7 +9,9 @@ from commands import refused, run
 from invented import invented
 
 import isthmus as im
-from isthmus.show import canvas, comparison, pages, plots, scene_data, stage, tracking_report
+from isthmus._words import number
+from isthmus.show import canvas, comparison, labels, pages, picture_plots, readings, scene_data, stage, tracking_report
+from isthmus.show.mathematics import caption, sentence
 from isthmus.show.report import render_page
 from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.store import save_result
@@ -19,14 +21,21 @@ SCENES = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL
 KINDS = [(True, 2), (False, 2), (True, 1), (False, 3)]
 
 
+def _page(result):
+    """Return a page with a single figure, an empty one, which takes less time."""
+    figure = canvas.new_figure(2, 2)
+    figure.subplots()
+    return tracking_report.tracking_page(result, {"sup_gap": canvas.finished(figure, "Empty")})
+
+
 @pytest.fixture
 def one_figure(monkeypatch):
-    """Pages with a single plain figure, an empty one, which takes less time."""
+    """Pages with two empty figures."""
 
     def draw(result):
         figure = canvas.new_figure(2, 2)
         figure.subplots()
-        return {"risk_curves": canvas.finished(figure, "Empty")}
+        return {name: canvas.finished(figure, "Empty") for name in ("sup_gap", "risk_curves")}
 
     monkeypatch.setitem(pages.PAGES, TrackingResult, (draw, tracking_report.tracking_page))
 
@@ -34,7 +43,7 @@ def one_figure(monkeypatch):
 @pytest.mark.parametrize(("images", "latent_dim"), KINDS)
 def test_the_scene_of_a_page_is_that_of_the_dataset(images, latent_dim):
     result = invented(images=images, latent_dim=latent_dim)
-    data, text = result.dataset, render_page(tracking_report.tracking_page(result, {}))
+    data, text = result.dataset, render_page(_page(result))
     [found] = SCENES.findall(text)
     scene = json.loads(found)
     names = ["N = 4", "N = 8", "mean field"]
@@ -57,8 +66,8 @@ def test_the_scene_of_a_page_is_that_of_the_dataset(images, latent_dim):
     shown = min(latent_dim, 2)
     np.testing.assert_allclose(latents[..., :shown], ordered.scene_latent[..., :shown], atol=1e-3)
     codes = data.label.values[:10]
-    assert [scene["latents"]["colors"][i] for i in range(10)] == [plots.CATEGORIES[code].lower() for code in codes]
-    assert scene["latents"]["key"] == [[str(code), plots.CATEGORIES[code].lower()] for code in range(3)]
+    assert [scene["latents"]["colors"][i] for i in range(10)] == [labels.CATEGORIES[code].lower() for code in codes]
+    assert scene["latents"]["key"] == [[str(code), labels.CATEGORIES[code].lower()] for code in range(3)]
     if latent_dim == 1:  # spread out by label, and nothing moves upwards
         assert np.all(np.abs(latents[..., 1] - codes) <= 0.36) and np.ptp(latents[..., 1], axis=(0, 1)).max() == 0
 
@@ -72,8 +81,7 @@ def test_pictures_are_scaled_and_their_errors_are_mean_squares(images):
     original, pca = data.picture.sel(reconstruction=["original", "PCA"]).values
     moving = data.scene_picture.sel(network=names).values
     if images:
-        every = np.concatenate([original[None], pca[None], *moving]).swapaxes(0, 1).reshape(3, -1)
-        low, span = every.min(axis=1)[:, None], np.ptp(every, axis=1)[:, None]
+        low, span = original.min(axis=1)[:, None], np.ptp(original, axis=1)[:, None]
         unit = 1.0
     else:
         low, span = original.min(axis=0), np.ptp(original, axis=0)
@@ -98,9 +106,9 @@ def test_features_are_called_by_their_names():
     assert scene_data.tracking_scene(_named(bare, names))["pictures"]["features"] == shown
     for result in (bare, _named(images, [f"pixel {place}" for place in range(12)])):
         assert scene_data.tracking_scene(result)["pictures"]["features"] == []
-    lowest = plots.reconstructions(_named(bare, names)).axes[-1]
+    lowest = picture_plots.reconstructions(_named(bare, names)).axes[-1]
     assert [label.get_text() for label in lowest.get_xticklabels()] == shown
-    assert plots.reconstructions(bare).axes[-1].get_xlabel() == "feature"
+    assert picture_plots.reconstructions(bare).axes[-1].get_xlabel() == "feature"
 
 
 def test_every_so_many_of_many_names_are_shown():
@@ -114,9 +122,8 @@ def test_a_report_says_how_a_file_is_scaled_and_not_where_it_lies():
     result = invented(images=False)
     study = im.TrackingStudy(**result.study.model_dump() | {"data": {"source": "/some/where/iris.csv"}})
     data = result.dataset.assign_attrs(study=study.to_toml())
-    page = tracking_report.tracking_page(TrackingResult(study, data), {})
-    assert "tracking study, iris.csv, scaled by feature, N = " in page.title
-    assert "trained on iris.csv, scaled by feature" in page.question and "/some" not in page.title + page.question
+    page = _page(TrackingResult(study, data))
+    assert "tracking study, iris.csv, scaled by feature, N = " in page.title and "/some" not in page.title
 
 
 def test_packed_numbers_come_back_within_half_a_unit():
@@ -131,14 +138,14 @@ def test_packed_numbers_come_back_within_half_a_unit():
 def test_results_without_a_scene_have_a_page_without_a_stage():
     result = invented(scene=False)
     assert stage.tracking_stage(result) is None and scene_data.tracking_scene(result) is None
-    text = render_page(tracking_report.tracking_page(result, {}))
-    assert 'class="stage"' not in text and 'class="controls"' not in text and "What was found" in text
+    text = render_page(_page(result))
+    assert 'class="stage"' not in text and 'class="controls"' not in text and "Findings" in text
 
 
 def test_results_without_a_predicted_law_have_no_switch_for_it():
     result = invented()
     result = TrackingResult(result.study, result.dataset.drop_vars(["predicted_mean", "predicted_std"]))
-    text = render_page(tracking_report.tracking_page(result, {}))
+    text = render_page(_page(result))
     assert 'name="measured"' in text and 'name="predicted"' not in text
     assert json.loads(SCENES.findall(text)[0])["risk"]["predicted"] is None
 
@@ -155,21 +162,22 @@ def test_many_labels_have_the_ends_of_their_scale_for_a_key():
 
 def test_a_scene_can_not_end_its_element():
     hostile = "</script><script>alert(1)</script><!-- & "
-    text = scene_data.scene_json({"name": hostile})
+    text = readings.json_element({"name": hostile})
     assert not set("<>&") & set(text) and json.loads(text) == {"name": hostile}
 
 
-def test_every_figure_table_and_verdict_says_which_command_made_it():
-    result = invented()
-    text = render_page(tracking_report.tracking_page(result, {"risk_curves": plots.risk_curves(result)}))
-    made = "Made by <code>isthmus track study.toml --out FOLDER</code>"
-    figures = re.findall(r"<figcaption>(.*?)</figcaption>", text, re.DOTALL)
-    assert len(figures) == 7 and all(made in caption and len(caption) > 200 for caption in figures)
-    assert text.count(made) == len(figures) + 3  # the verdicts, the table and the numbers at the slider too
+def test_words_are_set_as_mathematics_and_code():
+    text = sentence("The gap |R_N(t) − R(0)| falls as N^−0.86 & ε^1/2; `--runs 64` of a_b_c, x_y.csv and <b>")
+    assert str(text).count("<math") == 4 and "N^" not in text and "R_N" not in text
+    assert "<code>--runs 64</code> of a_b_c, x_y.csv and &lt;b&gt;" in text and "&amp; <math" in text
+    assert "<mn>0.86</mn></mrow></msup>" in text
+    text = caption(r"At $t \geq t_1$ and R(t), <b> costs $5")
+    assert str(text).count("<math") == 2 and "&lt;b&gt; costs $5" in text
+    assert "<script>" not in caption(r"$\text{<script>alert(1)</script>}$")
 
 
 def test_a_page_forbids_every_request():
-    text = render_page(tracking_report.tracking_page(invented(), {}))
+    text = render_page(_page(invented()))
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     assert f'<meta http-equiv="Content-Security-Policy" content="{policy}">' in text
     head = text[: text.index("<style>")]
@@ -178,38 +186,74 @@ def test_a_page_forbids_every_request():
 
 
 def test_what_differs_between_two_studies_is_said(one_figure):
-    first, second = invented(0), invented(1, widths=(8, 16), horizon=8.0)
+    first, second = invented(0), invented(1, widths=(8, 16))
     said = comparison.compare([first, second], ["one", "two"])
     rows = {key: [cell for cell, _ in cells] for key, cells in said.tables[0].rows}
-    assert rows == {"widths": ["8, 4", "8, 16"], "horizon": ["4.0", "8.0"], "seed": ["0", "1"]}
-    assert said.verdicts[0].startswith("The studies differ in 3 keys: ") and "machine" not in said.verdicts[0]
+    assert (
+        rows == {"widths": ["8, 4", "8, 16"], "seed": ["0", "1"]} and said.tables[0].heading == "Settings that differ"
+    )
+    assert said.findings[-1] == "2 settings differ: widths and seed."
+    names = ["N = 8, gradient flow", "N = 8, SGD at ε = 0.25", "N = 8, SGD at ε = 0.5"]
     gaps = dict(said.tables[1].rows)
-    assert list(gaps) == [f"N = 8, step size {e}" for e in ("0", "0.25", "0.5")]
-    estimates = [result.estimate("gap_quantile", level=0.9, width=8, step_size=0.5) for result in (first, second)]
-    assert [cell for cell, _ in gaps["N = 8, step size 0.5"]] == [f"{one.value:.3g}" for one in estimates]
+    assert list(gaps) == names
+    values = [result.dataset.gap_quantile.sel(level=0.5, width=8, step_size=0.5).values for result in (first, second)]
+    ratio = values[1][0] / values[0][0]
+    assert [cell for cell, _ in gaps[names[2]]] == [number(values[0][0]), number(values[1][0]), number(ratio)]
+    ratios = [float(cells[2][0]) for cells in gaps.values()]
+    least, most = (number(end) for end in (min(ratios), max(ratios)))
+    assert said.answer.startswith(
+        "For the 3 combinations of width and step size in both, the median of the sup-gap in B"
+    )
+    assert f"is {least} to {most} times that in A" in said.answer
     text = comparison.render_comparison(said)
-    assert len(SCENES.findall(text)) == 2 and text.count('type="range"') == 1
+    assert len([scene for scene in SCENES.findall(text) if "frames" in scene]) == 2 and text.count('type="range"') == 1
     identifiers = re.findall(r'\bid="([^"]*)"', text)
     assert len(set(identifiers)) == len(identifiers)
-    for verdict in (*first.verdicts(), *second.verdicts()):
-        assert verdict.replace("&", "&amp;") in text
     alike = comparison.compare([first, first], ["one", "one"])
-    assert alike.verdicts[0] == "Both studies ask the same: no key differs."
+    assert alike.findings[-1] == "All settings are the same in both studies."
     assert [table.heading for table in alike.tables] == ["Sup-gaps of the networks in both"]
+    assert "is 1.00 times that in A" in alike.answer
 
 
-def test_studies_of_other_quantiles_or_widths_are_not_compared_in_numbers(one_figure):
-    first, second = invented(0), invented(1, widths=(16, 32))
-    assert "No width is in both" in comparison.compare([first, second], ["a", "b"]).verdicts[-1]
-    changed = im.TrackingStudy(**first.study.model_dump() | {"confidence": 0.5})
-    said = comparison.compare([first, TrackingResult(changed, first.dataset)], ["a", "b"])
-    assert "different levels" in said.verdicts[-1] and len(said.tables) == 0
+def _changed(result, **settings):
+    study = im.TrackingStudy(**result.study.model_dump() | settings)
+    return TrackingResult(study, result.dataset.assign_attrs(study=study.to_toml()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"activation": "gelu"}, "activation differs"),
+        ({"law": {"latent_dim": 1}}, "law.latent_dim differs"),
+        ({"data": {"source": "digits", "max_points": 50}}, "data.max_points differs"),
+        ({"batch_size": 4, "weight_decay": 0.1}, "weight_decay and batch_size differ"),
+    ],
+)
+def test_gaps_to_different_limits_are_not_compared(settings, why, one_figure):
+    first = invented(0)
+    said = comparison.compare([first, _changed(first, **settings)], ["a", "b"])
+    assert (
+        said.answer == f"The sup-gaps of A and B can’t be compared: {why}, and so does what the gap is measured from."
+    )
+    assert [table.heading for table in said.tables] == ["Settings that differ"]
+    assert not any("times that in A" in words for words in said.findings)
+
+
+def test_gaps_of_other_data_horizons_levels_or_widths_are_not_compared(one_figure):
+    first = invented(0)
+    for second, why in (
+        (invented(1, horizon=8.0), "horizon differs"),
+        (invented(0, widths=(16, 32)), "no width in common"),
+        (TrackingResult(first.study, first.dataset.assign_attrs(pca_risk=0.4)), "the data have changed"),
+    ):
+        said = comparison.compare([first, second], ["a", "b"])
+        assert "can’t be compared: " in said.answer and why in said.answer and len(said.tables) <= 1
 
 
 def test_a_release_or_machine_that_differs_is_named():
     attrs = invented().dataset.attrs
     rows = comparison.differences(attrs, attrs | {"machine": "another"})
-    assert rows == [("(machine)", "none", "another")]
+    assert rows == [("machine", "none", "another")]
 
 
 def test_the_command_makes_one_page_or_two_again(one_figure, tmp_path):
@@ -223,7 +267,7 @@ def test_the_command_makes_one_page_or_two_again(one_figure, tmp_path):
     assert (tmp_path / "elsewhere" / "page.html").read_text(encoding="utf-8") == again
     assert run("report", "one", "two", folder=tmp_path).out == "Report: isthmus-comparison.html\n"
     both = (tmp_path / "isthmus-comparison.html").read_text(encoding="utf-8")
-    assert "The studies differ in 1 key: seed." in both
+    assert "1 setting differs: seed." in both
     assert not (tmp_path / "two" / "report.html").exists()
 
 
@@ -239,3 +283,31 @@ def test_what_is_no_study_or_another_kind_is_refused(tmp_path, monkeypatch):
         "study.\n"
     )
     assert not (tmp_path / "isthmus-comparison.html").exists()
+
+
+def test_figures_for_a_paper_are_pdfs_with_embedded_fonts_and_captions(tmp_path):
+    result = invented()
+    save_result(tmp_path / "one", result)
+    assert run("report", "one", "--paper", folder=tmp_path) == (0, "Figures and captions: one/paper\n", "")
+    folder = tmp_path / "one" / "paper"
+    page = pages.result_page(result)
+    names = [plate.name for plate in page.plates]
+    assert {path.name for path in folder.iterdir()} == {
+        *(f"{name}.pdf" for name in names),
+        "captions.md",
+        "captions.tex",
+    }
+    for name in names:
+        content = (folder / f"{name}.pdf").read_bytes()
+        width = float(re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", content)[1]) / 72
+        assert content.startswith(b"%PDF") and width == pytest.approx(3.4 if name in COLUMN else 7.0)
+        assert b"/FontFile2" in content and b"STIXGeneral" in content and b"/Type3" not in content
+    markdown, tex = ((folder / f"captions.{kind}").read_text(encoding="utf-8") for kind in ("md", "tex"))
+    for plate in page.plates:
+        assert f"**{plate.name}.** {plate.alt}. {plate.caption}" in markdown
+    assert tex.count("\\csname isthmus-") == len(names) + 1 and tex.count("{") == tex.count("}")
+    assert all(sign not in tex for sign in "−ε→≥½∞’") and tex.count("$") % 2 == 0
+    assert "'paper' must be given for one folder" in refused("report", "one", "one", "--paper", folder=tmp_path)
+
+
+COLUMN = {"sup_gap", "gap_parts", "late_gap", "step_gap", "risk_curves"}

@@ -1,130 +1,192 @@
 """Figures and reports: there for every kind of study, true to its numbers, self-contained, and the same when redone."""
 
 import html.parser
+import json
 import re
 
 import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.container import ErrorbarContainer
+from invented import invented
 
 import isthmus as im
-from isthmus.show import canvas, plots, report, tracking_report
+from isthmus.show import canvas, gap_plots, picture_plots, plots, prediction_plots, report, themes, tracking_report
+from isthmus.show.readings import series_of
 from isthmus.studies.tracking_result import TrackingResult
 
-NAMES = ["risk_curves", "sup_gap", "step_gap", "latents", "reconstructions", "sources", "influence"]
+NAMES = [
+    "sup_gap", "gap_parts", "late_gap", "step_gap", "risk_curves", "latents", "reconstructions", "sources", "influence",
+]  # fmt: skip
 VOID = {"meta", "img", "br", "link", "hr", "input"}
-
-
-def _page(result):
-    return report.render_page(tracking_report.tracking_page(result, plots.figures(result)))
 
 
 @pytest.fixture(scope="module")
 def images():
     """Images, labels, two widths in no order, two step sizes, k = 2."""
-    study = im.TrackingStudy(
-        data={"source": "digits", "max_points": 20},
-        widths=[8, 4],
-        step_sizes=[0.5, 0.25],
-        horizon=1.0,
-        records=4,
-        runs=3,
-        flow_runs=2,
-        batch_size=2,
-        particles=16,
-        replicates=2,
-        rtol=1e-2,
-        flow_rtol=1e-2,
-        law_particles=16,
-        law_samples=2,
-    )
-    return im.track(study)
+    return invented()
 
 
 @pytest.fixture(scope="module")
-def table(images):
-    """The same as a table, for a single width and step size, k = 1: nothing has a rate."""
-    study = im.TrackingStudy(**images.study.model_dump() | {"widths": [8], "step_sizes": [0.5]})
-    names = ["N = 8", "mean field"]
-    kept = {"width": [8], "step_size": [0.5], "network": names, "reconstruction": ["original", "PCA", *names]}
-    data = images.dataset.sel(kept)
+def table():
+    """A table, for a single width and step size, k = 1: nothing has a rate, and the gap of the draw doesn't fade."""
+    result = invented(images=False, latent_dim=1, widths=(8,), relaxing=False)
+    study = im.TrackingStudy(**result.study.model_dump() | {"step_sizes": [0.5]})
+    data = result.dataset.sel(step_size=[0.5])
     rates = {name: xr.full_like(data[name], np.nan) for name in ("width_rate", "flow_width_rate", "step_rate")}
-    data = data.isel(axis=[0]).assign(rates).assign_attrs(image_shape=[], study=study.to_toml())
-    return TrackingResult(study, data)
+    return TrackingResult(study, data.assign(rates).assign_attrs(study=study.to_toml()))
 
 
 @pytest.fixture(scope="module")
 def unlabelled(images):
-    """The same without labels, k = 3."""
+    """The same as images, without labels, k = 3."""
     latent = xr.concat([images.dataset.latent, images.dataset.latent.isel(axis=[0])], "axis")
     return TrackingResult(images.study, images.dataset.drop_vars(["latent", "label"]).assign(latent=latent))
 
 
-@pytest.mark.parametrize(
-    "kind", ["unlabelled", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("images", "table"))]
-)
-def test_every_figure_is_drawn_and_no_title_is_cut(kind, request):
+def series(figure, name: str, panel: int | None = None):
+    """Return the places and values that a page shows for the series of a name, in the panel of a number."""
+    axes = figure.axes if panel is None else [figure.axes[panel]]
+    [found] = [one for each in axes for one in series_of(each) if one.name == name]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["unlabelled", "table"])
+def test_every_figure_is_drawn_in_both_forms_and_nothing_is_cut(kind, request):
     result = request.getfixturevalue(kind)
-    drawn = plots.figures(result)
-    assert list(drawn) == NAMES
-    for name, figure in drawn.items():
-        assert figure.axes and figure.get_suptitle()
-        for text in [*figure.texts, *(label for axes in figure.axes for label in (axes.title, axes.xaxis.label))]:
-            box = text.get_window_extent()
-            assert box.width < 2 or (box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1), (
-                f"{name}: '{text.get_text()}' is cut"
-            )
-        assert canvas.rendered(figure, name, "png").startswith(b"\x89PNG")
+    for form in (canvas.SCREEN, canvas.PAPER) if kind == "table" else (canvas.SCREEN,):
+        with canvas.drawing_for(form):
+            drawn = plots.figures(result)
+        assert list(drawn) == [name for name in NAMES if kind != "table" or name != "late_gap"]
+        for name, figure in drawn.items():
+            assert figure.axes and len(canvas.said(figure)) > 20 and not figure.get_suptitle()
+            assert figure.get_figwidth() in {form.column, form.page}
+            boxes = [legend.get_window_extent() for legend in figure.legends]
+            labels = [label for axes in figure.axes for label in (axes.title, axes.xaxis.label) if label.get_text()]
+            for box in [*boxes, *(label.get_window_extent() for label in labels)]:
+                assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1, f"{name} is cut"
+
+
+@pytest.mark.slow
+def test_predictions_have_the_colour_of_the_series_they_predict_and_lie_beside_it(images):
+    axes = gap_plots.sup_gap(images).axes[0]
+    lines = [line for line in axes.get_lines() if len(line.get_xdata()) == 2 and line.get_label() != "slope −1/2"]
+    predicted = [line for line in lines if line.get_linestyle() == "--"]
+    measured = [line for line in lines if line.get_marker() == "o" and line.get_linestyle() == "None"]
+    assert len(predicted) == len(measured) == 3
+    for one, other in zip(predicted, measured, strict=True):
+        assert one.get_color() == other.get_color() and one.get_markerfacecolor() == "none"
+        np.testing.assert_array_equal(one.get_xdata(), other.get_xdata())
+    assert len({line.get_color() for line in measured}) == 3
+
+
+def test_no_colour_has_two_meanings():
+    widths = {*canvas.width_colors([4, 8, 16, 32, 64]).values()}
+    steps = {*canvas.step_colors([0.1, 0.2, 0.5]).values()}
+    others = {canvas.DARK, canvas.GREY, canvas.FLOW, *prediction_plots.SOURCE_COLORS.values()}
+    assert len(widths | steps | others) == 5 + 3 + 6
+    for color in widths | steps | others:
+        assert (
+            themes.contrast(color, "#ffffff") > 2.5 and themes.contrast(themes.on_dark(color), themes.DARK_CARD) > 4.5
+        )
 
 
 def test_risk_curves_hold_the_medians_of_the_runs_and_the_limit(images):
-    data = images.dataset
-    figure = plots.risk_curves(images)
-    upper, lower = figure.axes[:2], figure.axes[2:]
-    assert [axes.get_title() for axes in upper] == ["N = 4", "N = 8"]
-    for width, above, below in zip((4, 8), upper, lower, strict=True):
-        risk, limit = data.risk.sel(width=width, step_size=0.25).values, data.mean_field_risk.values
-        drawn = [np.asarray(line.get_ydata(), float) for line in above.get_lines()]
-        for line, expected in zip(drawn, (np.median(risk, axis=0), limit, data.attrs["pca_risk"]), strict=True):
-            np.testing.assert_allclose(line, expected)
-        difference = np.asarray(below.get_lines()[0].get_ydata(), float)
-        np.testing.assert_allclose(difference, np.median(risk - limit, axis=0))
+    data, figure = images.dataset, plots.risk_curves(images)
+    limit = data.mean_field_risk.values
+    for row, width in enumerate((4, 8)):
+        risk = data.risk.sel(width=width, step_size=0.25).values
+        for panel, origin in ((2 * row, 0), (2 * row + 1, limit)):
+            runs, field = (series(figure, name, panel) for name in ("SGD", "mean field"))
+            np.testing.assert_allclose(runs.y, np.median(risk, axis=0) - origin)
+            np.testing.assert_allclose(runs.values["5–95 %"].T, np.quantile(risk, (0.05, 0.95), axis=0) - origin)
+            np.testing.assert_allclose(field.y, limit - origin)
+            np.testing.assert_array_equal(field.values["t"], data.time)
+            drawn = [np.asarray(line.get_ydata(), float) for line in figure.axes[panel].get_lines()]
+            assert any(np.array_equal(line, runs.y) for line in drawn if len(line) == len(limit))
+            network = data.sel(width=width, step_size=0.25)
+            low, high = series(figure, "predicted", panel).values["5–95 %"].T
+            np.testing.assert_allclose((high - low) / 2, 1.645 * network.predicted_std)
+            np.testing.assert_allclose((high + low) / 2, network.predicted_mean - origin)
 
 
-@pytest.mark.parametrize("figure", ["sup_gap", "step_gap"])
-def test_gaps_stand_with_their_quantiles_and_a_line_of_the_fitted_rate(images, figure):
-    data, level = images.dataset, images.study.confidence
-    if figure == "sup_gap":
-        axes, rates = plots.sup_gap(images).axes[0], [images.estimate("flow_width_rate", level=level)]
-        expected = [data.flow_gap_quantile.sel(level=level, width=[4, 8])]
-        for step_size in (0.25, 0.5):
-            expected.append(data.gap_quantile.sel(level=level, step_size=step_size, width=[4, 8]))
-            rates.append(images.estimate("width_rate", level=level, step_size=step_size))
-    else:
-        axes = plots.step_gap(images).axes[0]
-        expected = [data.step_gap_quantile.sel(level=level, width=n, step_size=[0.25, 0.5]) for n in (4, 8)]
-        rates = [images.estimate("step_rate", level=level, width=n) for n in (4, 8)]
+@pytest.mark.parametrize("prefix", ["", "late_"])
+def test_gaps_stand_with_quantiles_predictions_and_rates_of_the_dataset(images, prefix):
+    data, level = images.dataset, images.level
+    figure = (gap_plots.late_gap if prefix else gap_plots.sup_gap)(images)
+    axes = figure.axes[0]
     assert axes.get_xscale() == axes.get_yscale() == "log"
-    assert len(axes.containers) == len(expected)
-    for bars, quantile in zip(axes.containers, expected, strict=True):
-        assert isinstance(bars, ErrorbarContainer)
-        points, _, (intervals,) = bars.lines
-        np.testing.assert_allclose(np.asarray(points.get_ydata(), float), quantile.sel(bound="estimate"))
-        ends = np.array([np.asarray(segment)[:, 1] for segment in intervals.get_segments()])
-        np.testing.assert_allclose(ends, quantile.sel(bound=["lower", "upper"]).values)
-    lines = [line for line in axes.get_lines() if line.get_linestyle() == "-" and line.get_marker() == "None"]
-    slopes = [np.divide(*np.diff(np.log(np.asarray(line.get_xydata())[[0, -1], ::-1]), axis=0)[0]) for line in lines]
-    np.testing.assert_allclose(slopes[:-1], [rate.value for rate in rates])
-    assert slopes[-1] == pytest.approx(-0.5 if figure == "sup_gap" else 0.5)
+    networks = {"gradient flow": (f"{prefix}flow_gap", {})}
+    networks |= {f"SGD, ε = {step:g}": (f"{prefix}gap", {"step_size": step}) for step in (0.25, 0.5)}
+    rates = {"": "width_rate", "flow_": "flow_width_rate"}
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    for name, (variable, where) in networks.items():
+        quantile = data[f"{variable}_quantile"].sel({**where, "level": level, "width": [4, 8]})
+        shown = next(one for one in _all(figure) if one.name == name and "this run" not in one.values)
+        np.testing.assert_array_equal(shown.values["N"], [4, 8])
+        np.testing.assert_allclose(shown.values["median"], quantile.sel(bound="estimate"))
+        if "95 % CI" in shown.values:
+            np.testing.assert_allclose(shown.values["95 % CI"], quantile.sel(bound=["lower", "upper"]))
+        else:
+            assert np.isnan(quantile.sel(bound="lower")).all()
+        runs = next(one for one in _all(figure) if one.name == name and "this run" in one.values)
+        np.testing.assert_allclose(
+            runs.values["this run"], data[variable].sel({**where, "width": [4, 8]}).values.ravel()
+        )
+        predicted = series(figure, f"{name}, predicted")
+        np.testing.assert_allclose(
+            predicted.y, data[f"predicted_{variable}_quantile"].sel({**where, "level": level, "width": [4, 8]})
+        )
+        rate = images.estimate(prefix + rates["flow_" if "flow" in variable else ""], level=level, **where)
+        assert any(label.startswith(f"{name}: $N^{{{rate.value:.2f}".replace("-", "−")) for label in lines)
+    reference = np.log(np.asarray(lines["slope −1/2"].get_xydata()))
+    assert np.divide(*np.diff(reference, axis=0)[0][::-1]) == pytest.approx(-0.5)
+
+
+def _all(figure):
+    return [one for axes in figure.axes for one in series_of(axes)]
+
+
+def test_parts_stand_with_their_predictions(images):
+    data, figure = images.dataset, gap_plots.gap_parts(images)
+    for panel, part in enumerate(("draw", "training")):
+        for name, label in (("fluctuation", "fluctuation"), ("shift", "mean shift")):
+            measured, predicted = series(figure, label, panel), series(figure, f"{label}, predicted", panel)
+            expected = data[name].sel(part=part, width=[4, 8], bound="estimate")
+            np.testing.assert_allclose(measured.values["size"], expected)
+            np.testing.assert_allclose(predicted.y, data[f"predicted_{name}"].sel(part=part, width=[4, 8]))
+    assert f"t ≥ {data.attrs['relaxation_time']:.3g}" in figure.axes[1].get_title()
+
+
+def test_gaps_of_sgd_stand_against_the_step_size(images):
+    data, figure = images.dataset, gap_plots.step_gap(images)
+    for width in (4, 8):
+        shown = next(one for one in _all(figure) if one.name == f"N = {width}" and "this run" not in one.values)
+        expected = data.step_gap_quantile.sel(level=images.level, width=width, step_size=[0.25, 0.5], bound="estimate")
+        np.testing.assert_allclose(shown.y, expected)
+
+
+def test_bounds_that_runs_do_not_support_are_left_out(images):
+    bare = images.dataset.assign(
+        flow_gap_quantile=images.dataset.flow_gap_quantile.where(lambda all: all.bound == "estimate")
+    )
+    figure = gap_plots.sup_gap(TrackingResult(images.study, bare))
+    shown = next(one for one in _all(figure) if one.name == "gradient flow" and "this run" not in one.values)
+    assert "95 % CI" not in shown.values
 
 
 def test_a_single_width_or_step_size_has_no_line(table):
-    for figure in (plots.sup_gap(table), plots.step_gap(table)):
+    for figure in (gap_plots.sup_gap(table), gap_plots.step_gap(table)):
         drawn = [line for line in figure.axes[0].get_lines() if line.get_linestyle() != "None"]
         assert all(len(line.get_xdata()) == 1 for line in drawn)  # the ring of a prediction, with no line to draw
-        assert "power" not in figure.get_suptitle()
+        assert "^" not in canvas.said(figure)
+
+
+def test_a_result_without_a_predicted_law_has_its_figures_without_one(images):
+    kept = [name for name in images.dataset.data_vars if not name.startswith(("predicted", "source", "shift_ratio"))]
+    drawn = plots.figures(TrackingResult(images.study, images.dataset[kept]))
+    assert list(drawn) == NAMES[:7]
+    assert not any("predicted" in one.name for figure in drawn.values() for one in _all(figure))
 
 
 def test_latents_are_a_grid_of_networks_and_times(images, table, unlabelled):
@@ -135,10 +197,13 @@ def test_latents_are_a_grid_of_networks_and_times(images, table, unlabelled):
     for cloud, network, time in ((clouds[0], "N = 4", 0), (clouds[-1], "mean field", -1)):
         expected = data.latent.sel(network=network).isel(snapshot_time=time)
         np.testing.assert_allclose(np.asarray(cloud.get_offsets()), expected)
+    first = series(figure, "N = 4", 0)
+    np.testing.assert_allclose(first.values["z₂"], data.latent.sel(network="N = 4").isel(snapshot_time=0, axis=1))
+    assert first.values["label"].tolist() == data.label.values.astype(str).tolist()
     assert figure.axes[-1].get_ylabel() == "label"
     assert len(plots.latents(table).axes) == 2 * times + 1
     assert len(plots.latents(unlabelled).axes) == 3 * times
-    assert "first two of 3 axes" in plots.latents(unlabelled).get_suptitle()
+    assert "first two of 3 axes" in canvas.said(plots.latents(unlabelled))
 
 
 def test_many_or_worded_labels_are_coloured_too(images):
@@ -152,16 +217,20 @@ def test_many_or_worded_labels_are_coloured_too(images):
 
 
 def test_images_are_drawn_as_images_and_tables_as_lines(images, table):
-    (axes,) = plots.reconstructions(images).axes
-    names = ["original", "PCA", "N = 4", "N = 8", "mean field"]
+    figure = picture_plots.reconstructions(images)
+    (axes,) = figure.axes
+    names = ["original", "N = 4", "N = 8", "mean field", "PCA"]
     assert [label.get_text() for label in axes.get_yticklabels()] == names
     mosaic = np.asarray(axes.get_images()[0].get_array())
     pictures = images.dataset.picture.isel(example=1)
-    scaled = (pictures - pictures.min()) / (pictures.max() - pictures.min())
+    original = pictures.sel(reconstruction="original")
+    scaled = (pictures - original.min()) / (original.max() - original.min())
     for row, name in enumerate(names):
-        tile = mosaic[9 * row : 9 * row + 8, 9:17]
+        tile = mosaic[5 * row : 5 * row + 4, 4:7]
         np.testing.assert_allclose(tile.ravel(), scaled.sel(reconstruction=name))
-    panels = plots.reconstructions(table).axes
+        errors = series(figure, name).values["mean square error"]
+        np.testing.assert_allclose(errors[1], np.square(pictures.sel(reconstruction=name) - original).mean())
+    panels = picture_plots.reconstructions(table).axes
     assert len(panels) == table.dataset.sizes["example"]
     assert all(len(panel.get_lines()) == 4 and not panel.get_images() for panel in panels)
 
@@ -175,7 +244,8 @@ def test_settings_of_others_are_neither_changed_nor_used(table, tmp_path):
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "svg.fonttype": "none"}):
         again = plots.save_figures(plots.figures(table), tmp_path / "again")
         tracking_report.write_report(table, plots.figures(table), tmp_path / "again.html")
-    assert [path.name for path in plain] == [f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")]
+    drawn = [name for name in NAMES if name != "late_gap"]
+    assert [path.name for path in plain] == [f"{name}.{kind}" for name in drawn for kind in ("png", "svg")]
     assert plain != again and [path.read_bytes() for path in plain] == [path.read_bytes() for path in again]
     assert (tmp_path / "plain.html").read_bytes() == (tmp_path / "again.html").read_bytes()
 
@@ -214,8 +284,20 @@ class _Page(html.parser.HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def texts(images, table):
-    return {"images": _page(images), "table": _page(table)}
+def drawn(images):
+    return plots.figures(images)
+
+
+@pytest.fixture(scope="module")
+def texts(images, drawn, table):
+    pages = {"images": tracking_report.tracking_page(images, drawn), "table": _small_page(table)}
+    return {name: report.render_page(page) for name, page in pages.items()}
+
+
+def _small_page(result):
+    """Return a page with few figures, which takes less time."""
+    few = {"sup_gap": gap_plots.sup_gap(result), "reconstructions": picture_plots.reconstructions(result)}
+    return tracking_report.tracking_page(result, few)
 
 
 @pytest.mark.parametrize("kind", ["images", "table"])
@@ -225,7 +307,8 @@ def test_the_report_is_well_formed_and_needs_nothing_else(kind, texts):
     assert len(text) < 2_500_000
     assert page.tags[0] == ("html", {"lang": "en"}) and text.startswith("<!DOCTYPE html>")
     assert not {"link", "iframe"} & {tag for tag, _ in page.tags}
-    assert [attrs for tag, attrs in page.tags if tag == "script"] == [{"type": "application/json"}, {}]
+    scripts = [attrs for tag, attrs in page.tags if tag == "script"]
+    assert all(attrs["type"] == "application/json" for attrs in scripts[:-1]) and scripts[-1] == {}
     identifiers = page.values("id")
     assert len(set(identifiers)) == len(identifiers) > 100
     links = page.values("href", "src", "xlink:href")
@@ -235,39 +318,80 @@ def test_the_report_is_well_formed_and_needs_nothing_else(kind, texts):
         assert link.removeprefix("#") in identifiers or link.startswith("data:image/png;base64,"), link[:80]
 
 
+def test_mathematics_is_set_as_mathematics(texts):
+    for text in texts.values():
+        page = _Page(text)
+        assert len(page.texts["math"]) > 20 and {attrs["xmlns"] for tag, attrs in page.tags if tag == "math"}
+        words = " ".join([*page.texts["figcaption"], *page.texts["p"], *page.texts["li"], *page.texts["td"]])
+        assert "$" not in words and "\\" not in words and "R_N" not in words and "N^" not in words
+        assert "msup" in page.texts and "msub" in page.texts and "mfrac" in page.texts
+
+
+def test_every_figure_tells_its_numbers_under_the_pointer(drawn, texts):
+    """What a page holds is what the figures hold, at its place, to five digits."""
+    held = dict(
+        re.findall(r'data-save="(\w+)">(?:(?!<figure).)*?class="readings">(.*?)</script>', texts["images"], re.DOTALL)
+    )
+    assert set(held) == set(NAMES)
+    for name, figure in drawn.items():
+        shown = [one for one in _all(figure) if np.isfinite(one.y).any()]
+        for told, one in zip(json.loads(held[name]), shown, strict=True):
+            assert len(told["places"]) == np.isfinite(one.y).sum(), f"{name}: {one.name} is off its axes"
+            for values, expected in zip(told["values"], one.values.values(), strict=True):
+                if np.issubdtype(expected.dtype, np.number):
+                    np.testing.assert_allclose(np.array(values, float), expected[np.isfinite(one.y)], rtol=1e-4)
+            width, height = (72 * side for side in (figure.get_figwidth(), figure.get_figheight()))
+            assert all(-1 <= x <= width + 1 and -1 <= y <= height + 1 for x, y in told["places"])
+
+
+def test_colours_follow_the_page(images, texts):
+    plate = report.plate("name", "Heading", gap_plots.sup_gap(images), "")
+    styles = " ".join(re.findall(r'style="([^"]*)"', plate.svg))
+    assert not re.search(r"(?<!, )#[0-9a-f]{6}", styles)  # only as the value by default of a variable
+    assert "var(--card, #ffffff)" in styles and "var(--ink, #000000)" in styles
+    css = texts["images"][: texts["images"].index("</style>")]
+    dark = dict(re.findall(r"--c-([0-9a-f]{6}): (#[0-9a-f]{6});", css))
+    for color in re.findall(r"var\(--c-([0-9a-f]{6})", styles):
+        assert themes.contrast(dark.get(color, f"#{color}"), themes.DARK_CARD) > 4.5
+    assert "08519c" in dark and themes.contrast("#08519c", themes.DARK_CARD) < 4.5
+
+
 @pytest.mark.slow
-def test_figures_in_the_report_have_their_titles_as_text_whatever_their_form(table, texts, monkeypatch):
+def test_figures_say_what_they_show_whatever_their_form(table, texts, monkeypatch):
     monkeypatch.setattr(report, "LARGE", 0)
-    titles = [figure.get_suptitle().replace("\n", " ") for figure in plots.figures(table).values()]
-    for text, has_images in ((texts["table"], False), (_page(table), True)):
+    said = {canvas.said(figure) for figure in (gap_plots.sup_gap(table), picture_plots.reconstructions(table))}
+    for text, has_images in ((texts["table"], False), (report.render_page(_small_page(table)), True)):
         tags = _Page(text).tags
         figures = [attrs for tag, attrs in tags if attrs.get("role") == "img" or tag == "img"]
-        assert [attrs.get("aria-label", attrs.get("alt")) for attrs in figures] == titles
+        assert {attrs.get("aria-label", attrs.get("alt")) for attrs in figures} == said
         assert any(tag == "img" for tag, _ in tags) == has_images
 
 
 @pytest.mark.parametrize("kind", ["images", "table"])
-def test_the_report_says_what_was_found_and_asked(kind, request, texts):
+def test_the_report_says_what_was_asked_answered_and_found(kind, request, texts):
     result = request.getfixturevalue(kind)
-    page = _Page(texts[kind])
-    assert page.texts["li"] == result.verdicts()
-    assert result.study.to_toml().strip() in [text.strip() for text in page.texts["pre"]]
-    assert "isthmus track study.toml --out FOLDER" in page.texts["pre"]
-    estimates = [
-        result.estimate("gap_quantile", level=result.study.confidence, width=width, step_size=step_size)
-        for width in result.study.widths
-        for step_size in result.study.step_sizes
-    ]
-    cells = [f"{e.value:.3g} {e.lower:.3g} to {e.upper:.3g}" for e in estimates]
-    assert set(cells) <= set(page.texts["td"])
-    assert len(page.texts["td"]) == len(result.study.widths) * (1 + len(result.study.step_sizes))
+    text, page = texts[kind], _Page(texts[kind])
+    plain = lambda words: re.sub(r"[\s_^`−-]", "", words)
+    assert page.texts["h1"] == [tracking_report.QUESTION]
+    assert [plain(words) for words in page.texts["li"]] == [plain(words) for words in result.verdicts()]
+    assert text.index("<h1>") < text.index('class="answer"') < text.index("<figure") < text.index('id="findings"')
+    assert text.index('id="findings"') < text.index("<details>")
+    assert result.study.to_toml().strip() in [words.strip() for words in page.texts["pre"]]
+    [footer] = page.texts["footer"]
+    assert "isthmus track study.toml --out FOLDER" in footer and text.count("How it was made") == 1
+    assert "Made by" not in text
+    count = len(result.study.widths) * (1 + len(result.study.step_sizes))
+    cells = [words for words in page.texts["td"] if not words.startswith("<")]
+    assert len(cells) == count + len(tracking_report.EQUATIONS)
+    flow = result.dataset.flow_gap_quantile.sel(level=result.level, width=8).values
+    assert f"{flow[0]:.3g}" in " ".join(cells).replace("0 ", " ")
 
 
 def test_the_report_takes_nothing_in_a_study_for_markup(table, texts, monkeypatch):
     hostile = "</li><script>alert('1')</script> 1 < 2 & \"3\""
     monkeypatch.setattr(TrackingResult, "verdicts", lambda self: [hostile])
     data = table.dataset.assign_attrs(machine=hostile, study=hostile)
-    page = _Page(_page(TrackingResult(table.study, data)))
+    page = _Page(report.render_page(_small_page(TrackingResult(table.study, data))))
     assert page.texts["li"] == [hostile]
     assert hostile in page.texts["pre"]
     plain = _Page(texts["table"])

@@ -36,7 +36,7 @@ STYLE: dict[Any, Any] = {
     "ytick.major.width": 0.6,
 }
 SIZES = {name: 8.0 for name in STYLE if name.endswith("size")}
-SERIF = {"font.family": "STIXGeneral", "mathtext.fontset": "stix", "pdf.fonttype": 42, "lines.markersize": 4.0}
+SERIF = {"font.family": ["STIXGeneral", "DejaVu Serif", "DejaVu Sans"], "mathtext.fontset": "stix", "pdf.fonttype": 42, "lines.markersize": 4.0}
 
 
 class Form(NamedTuple):

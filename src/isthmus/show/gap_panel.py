@@ -55,7 +55,8 @@ class GapPanel:
         values = {self._symbol: self._sizes, self._label: middle, INTERVAL: np.column_stack([low, high])}
         if np.isnan(low).all():
             del values[INTERVAL]
-        readable(self.axes, name, self._centers, middle, values)
+        # an estimate of 0 is below a logarithmic axis: there the upper end of its interval tells of it
+        readable(self.axes, name, self._centers, np.where(middle > 0, middle, high), values)
         if rate is not None:
             fitted = np.exp(np.log(middle).mean() + rate.value * (np.log(self._sizes) - np.log(self._sizes).mean()))
             self.axes.plot(self._centers, fitted, color=color, linewidth=1.2)

@@ -47,7 +47,10 @@ def latex(text: str) -> str:
 def _token(token: str) -> str:
     if len(token) == 1:
         return SIGNS.get(token, token)
-    return token if token.startswith("$") else f"${plain_latex(token)}$"
+    if token.startswith("$"):
+        return token
+    formula = "".join(SIGNS.get(sign, sign).strip("$") if sign not in "_^{}" else sign for sign in plain_latex(token))
+    return f"${formula}$"
 
 
 def _markdown(page: Page) -> str:

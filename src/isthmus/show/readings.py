@@ -60,9 +60,9 @@ def readings(figure: Figure) -> list[dict[str, Any]]:
     """Return the series of a figure as JSON can hold them; places are in the units of its SVG, from the upper left."""
     found, height = [], POINTS * figure.get_figheight()
     for axes in figure.axes:
-        for series in _series(axes):
-            places = axes.transData.transform(np.column_stack([series.x, series.y])) * POINTS / figure.dpi
-            shown = np.isfinite(places).all(axis=1)
+        for series in series_of(axes):
+            pixels = axes.transData.transform(np.column_stack([series.x, series.y]))
+            places, shown = pixels * POINTS / figure.dpi, _inside(axes, pixels)
             if not shown.any():
                 continue
             found.append(
@@ -85,7 +85,13 @@ def json_element(content: Any) -> Markup:
     return Markup(text)
 
 
-def _series(axes: Axes) -> Iterator[Series]:
+def _inside(axes: Axes, pixels: np.ndarray) -> np.ndarray:
+    """Return which places, (n, 2), lie within axes, and not beyond their ends."""
+    box = axes.bbox.padded(1)
+    return np.isfinite(pixels).all(axis=1) & (pixels >= box.min).all(axis=1) & (pixels <= box.max).all(axis=1)
+
+
+def series_of(axes: Axes) -> Iterator[Series]:
     """Yield what was made readable, or else every line, bar and cloud that has a name."""
     marked = [artist.series for artist in axes.artists if isinstance(artist, _Readable)]
     if marked:
