@@ -33,7 +33,8 @@ def test_it_prints_json_and_leaves_its_files(ran):
     assert (code, err) == (0, "")
     result = im.load_result(folder / "out")
     assert json.loads(out) == result.summary() | {"folder": "out"}
-    figures = {"figures/risk_against_k.png", "figures/risk_against_k.svg"}
+    names = ("risk_against_k", "network_over_pca")
+    figures = {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg")}
     assert contents(folder / "out").keys() == {"study.toml", "results.nc", "report.html"} | figures
     assert (result.study.max_latent_dim, result.study.splits, result.study.horizon) == (1, 2, 2.0)
 
@@ -55,10 +56,10 @@ def test_the_example_is_a_study_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--data", "wine", "--max-latent-dim", 14), "'max_latent_dim' must be at most the rank of the training data"),
-        (("--data", "wine", "--method", "optimum"), "must have a penalty on, or a ball of, neurons"),
-        (("--data", "wine", "--method", "best"), "'method' must be 'horizon' or 'optimum', but it is 'best'"),
-        (("--splits", 1), "'splits' must be at least 2, but it is 1"),
+        (("--data", "wine", "--max-latent-dim", 14), "--max-latent-dim must be at most the rank of the training data"),
+        (("--data", "wine", "--method", "optimum"), "must have a weight decay or bounded neurons"),
+        (("--data", "wine", "--method", "best"), "--method must be 'horizon' or 'optimum', but it is 'best'"),
+        (("--splits", 1), "--splits must be at least 2, but it is 1"),
         (("--set", "held_out=0"), "'held_out' must be above 0, but it is 0"),
     ],
 )  # fmt: skip
