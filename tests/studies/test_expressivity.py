@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import isthmus as im
+from isthmus._words import number
 from isthmus.show.expressivity_plots import expressivity_figures
 from isthmus.show.expressivity_report import expressivity_page
 from isthmus.show.report import render_page
@@ -84,12 +85,21 @@ def test_what_is_said_follows_the_numbers(result):
 
     closed = with_gaps(0.1, 5e-4, 2e-4)
     assert closed.closed_from == 2 and closed.rate is None
-    assert any(verdict.startswith("From N=2 on, trained networks reach") for verdict in closed.verdicts())
+    assert "and from N = 2 on the best trained network comes within 0.1\u00a0% of its objective" in closed.answer()
     opened = with_gaps(0.4, 0.1, 0.025)
     assert opened.closed_from is None
     assert opened.rate is not None and opened.rate.value == pytest.approx(-2) and opened.rate.contains(-2)
-    assert any("is still 2.5 % above the optimum" in verdict for verdict in opened.verdicts())
+    assert "best trained network of width 4 has an objective 2.5\u00a0% above" in opened.answer()
+    assert any("falls as N^−2.00 (95\u00a0% CI −2.00 to −2.00)" in verdict for verdict in opened.verdicts())
     assert with_gaps(1e-4, 2e-3, 1e-4).closed_from == 4  # from the last open one on
+
+
+def test_simulated_draws_are_those_of_the_file(result):
+    data, width = result.dataset, 4
+    excess = width * (data.drawn_risk.sel(kind="encoder", width=width).values - data.attrs["risk"])
+    error = np.std(excess, ddof=1) / np.sqrt(len(excess))
+    assert f"{number(excess.mean())} ± {number(error, 2)} from the encoder" in result.verdicts()[-1]
+    assert f"{number(data.attrs['risk'])} (PCA: {number(data.attrs['pca_risk'])})" in result.answer()
 
 
 def test_it_is_drawn_and_reported(result):

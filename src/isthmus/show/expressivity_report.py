@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from isthmus._words import counted, number, percent
 from isthmus.show.report import Equation, Page, Section, Table, plate, write_page
 from isthmus.studies.expressivity_result import ExpressivityResult
 
@@ -47,45 +48,42 @@ def expressivity_page(result: ExpressivityResult, drawn: Mapping[str, Figure]) -
     study, data, values = result.study, result.dataset, result.dataset.attrs
     captions = {
         "gaps": (
-            f"By how much the objective of networks lies above that of the best measures, {values['objective']:.5g}. "
-            f"A faint dot is one of {study.trainings} trainings of a width (full-batch descent to a local minimum, "
-            "from the optimum’s own atoms, from the best narrower network, and from random starts), a large dot the "
-            f"best of them. Squares are networks whose neurons are drawn from the optimum ({study.draws} of each "
-            "width, mean and two standard errors), and the dashed line is what the identities below predict for "
-            "them: no training is needed to come this close. What lies below a tenth of the dotted line is drawn "
-            "there."
+            f"Objective of finite networks above that of the optimum, {number(values['objective'])}. A faint dot is one "
+            f"of {counted(study.trainings, 'training')} of a width (full-batch descent to a local minimum, from the "
+            "atoms of the optimum, from the best narrower network, and from random starts), a large dot the best of "
+            f"them. Squares: networks whose neurons are drawn from the optimum ({counted(study.draws, 'network')} of each "
+            "width; mean and two standard errors). Dashed: their prediction. The dotted line is "
+            f"{percent(study.closeness)} of the optimum; gaps below a tenth of it are drawn there."
         ),
         "atoms": (
-            "Each disc is an atom, a kind of neuron, its area in proportion to the share of neurons of that kind. "
-            "Encoder atoms lie at their weights on the two leading principal components of the data, decoder atoms "
-            "at their weights on the latents (and the bias where there is one latent). An atom with weights near 0 "
-            "acts through its bias."
+            "Each disc is an atom, a kind of neuron; its area is the share of neurons of that kind. Encoder atoms lie at "
+            "their weights on the first two principal components of the data, decoder atoms at their weights on the "
+            "latents (and their bias where there is one latent). An atom near the origin acts through its bias."
         ),
     }
     rows = [
         (
-            int(n),
-            [(f"{objective:.6g}", ""), (f"{risk:.4g}", ""), (f"{gap:.2g}", f"{100 * gap / values['objective']:.2g} %")],
+            f"N = {int(n):,}",
+            [(number(objective, 6), ""), (number(risk, 4), ""), (number(gap), percent(gap / values["objective"]))],
         )
         for n, objective, risk, gap in zip(
             data.width.values, data.best_objective.values, data.best_risk.values, result.gap, strict=True
         )
     ]
     table = Table(
-        "Trained networks in numbers",
-        f"The lowest objective of {study.trainings} trainings of each width, the risk of that network, and the gap "
-        "to the best measures.",
-        ["width N", "objective", "risk", "gap"],
-        [*rows, ("∞", [(f"{values['objective']:.6g}", ""), (f"{values['risk']:.4g}", ""), ("", "")])],
+        "Trained networks",
+        f"Lowest objective of {counted(study.trainings, 'training')} of each width, the risk of that network, and the "
+        "gap to the optimum.",
+        ["width", "objective", "risk", "gap"],
+        [*rows, ("N = ∞", [(number(values["objective"], 6), ""), (number(values["risk"], 4), ""), ("", "")])],
     )
     lead, *others = [plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()]
-    answer, *findings = result.verdicts()
     return Page(
         title=f"optimum, {study.data.described}, k = {study.law.latent_dim}",
         question="How good can a wide autoencoder be, and from which width on is a finite one as good?",
-        answer=answer,
+        answer=result.answer(),
         lead=lead,
-        findings=findings,
+        findings=result.verdicts(),
         sections=[Section("Numbers", tables=[table]), *(Section(one.heading, plates=[one]) for one in others)],
         equations=EQUATIONS,
         symbols=SYMBOLS,

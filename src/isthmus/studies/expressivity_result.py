@@ -6,17 +6,20 @@ import functools
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy.stats import linregress
 from scipy.stats import t as student
 
 from isthmus import _checks
 from isthmus._version import __version__
+from isthmus._words import counted, exponent, listed, number, percent, whole
 from isthmus.studies.contents import complaint
 from isthmus.studies.engine import studied
 from isthmus.studies.expressivity import KINDS, ExpressivityStudy, ExpressivityWork, TrainedNetworks
-from isthmus.studies.statistics import CONFIDENCE, Estimate
+from isthmus.studies.statistics import CONFIDENCE, Estimate, standard_error
 from isthmus.studies.study import StageProgress, named, provenance
 from isthmus.theory.optimum import Optimum
 
@@ -79,62 +82,80 @@ class ExpressivityResult:
     def rate(self) -> Estimate | None:
         """The exponent of N in the gap, over widths at which there is one, with Student's interval of the slope."""
         is_open = self.gap > self.study.closeness * self.dataset.attrs["objective"]
-        x, y = np.log(self.dataset.width.values[is_open]), np.log(self.gap[is_open])
-        if len(x) < 3:
+        if is_open.sum() < 3:
             return None
-        centred = x - x.mean()
-        slope = float(centred @ y / (centred @ centred))
-        left = y - y.mean() - slope * centred
-        error = float(np.sqrt(left @ left / (len(x) - 2) / (centred @ centred)))
-        half = float(student.ppf((1 + CONFIDENCE) / 2, len(x) - 2)) * error
-        return Estimate(slope, slope - half, slope + half)
+        fit: Any = linregress(np.log(self.dataset.width.values[is_open]), np.log(self.gap[is_open]))
+        half = float(student.ppf((1 + CONFIDENCE) / 2, is_open.sum() - 2)) * fit.stderr
+        return Estimate(float(fit.slope), float(fit.slope - half), float(fit.slope + half))
+
+    def answer(self) -> str:
+        """Return in one sentence how good an infinitely wide autoencoder can be, and how wide is as good."""
+        values = self.dataset.attrs
+        best = (
+            f"The best infinitely wide autoencoder that was found has risk {number(values['risk'])} (PCA: "
+            f"{number(values['pca_risk'])})"
+        )
+        if self.closed_from is None:
+            gap = f"has an objective {self._excess()} above its own"
+            return f"{best}; the best trained network of width {whole(self._widest)} {gap}."
+        return (
+            f"{best}, and from N = {whole(self.closed_from)} on the best trained network comes within "
+            f"{percent(self.study.closeness)} of its objective."
+        )
 
     def verdicts(self) -> list[str]:
-        """Return what was found, in sentences."""
-        values = self.dataset.attrs
-        objective = values["objective"]
-        atoms = f"{values['encoder_atoms']} encoder and {values['decoder_atoms']} decoder atoms"
+        """Return what else was found, in sentences."""
+        return [*self._optimum_verdicts(), *self._width_verdicts()]
+
+    def _optimum_verdicts(self) -> list[str]:
+        values, objective = self.dataset.attrs, self.dataset.attrs["objective"]
         sentences = [
-            f"The best measures that were found have {atoms}, risk {values['risk']:.4g} (PCA: "
-            f"{values['pca_risk']:.4g}) and objective {objective:.5g}; {values['agreement']} of "
-            f"{self.study.restarts} restarts ended within 0.01 % of it.",
-            f"Beside this encoder no decoder is better by more than {values['decoder_gap']:.2g} "
-            f"({values['decoder_gap'] / objective:.1g} of the objective), if the search from {values['starts']} "
-            "places has found the lowest first variation. In the encoder, moving mass to the best place that was "
-            f"found lowers the objective at a rate of {values['encoder_descent']:.2g}.",
+            f"The optimum has {counted(values['encoder_atoms'], 'encoder atom')}, "
+            f"{counted(values['decoder_atoms'], 'decoder atom')} and objective {number(objective, 5)}; "
+            f"{values['agreement']} of {counted(self.study.restarts, 'restart')} ended within 0.01\u00a0% of it.",
+            f"Given this encoder, no decoder lowers the objective by more than {number(values['decoder_gap'], 2)} "
+            f"({percent(values['decoder_gap'] / objective)}), provided that the search from {whole(values['starts'])} "
+            "points found the minimum of the first variation.",
+            "Moving mass of the encoder to the best place that was found lowers the objective at a rate of "
+            f"{number(values['encoder_descent'], 2)}; at a first-order optimum it is 0.",
         ]
         if values["known_optimum"]:
-            sentences.append(f"Theory puts the global optimum at {values['known_optimum']:.6g}.")
+            sentences.append(f"The global optimum is known from theory: {number(values['known_optimum'], 6)}.")
         if not values["certified"]:
-            sentences.append(f"The certificate misses the tolerance: {values['status']}.")
-        widest, closed = int(self.dataset.width.max()), self.closed_from
-        if closed is not None:
-            sentences.append(
-                f"From N={closed} on, trained networks reach the optimum within {100 * self.study.closeness:g} %."
-            )
-        else:
-            share = float(self.gap[int(self.dataset.width.values.argmax())]) / objective
-            sentences.append(f"At N={widest} the best trained network is still {100 * share:.2g} % above the optimum.")
-        if self.rate is not None:
-            sentences.append(f"Below, the gap of the best network goes as N to the power {self.rate}.")
-        constants = values["encoder_constant"] + values["decoder_constant"]
-        sentences.append(
-            f"A network drawn at random from the optimum pays {constants:.3g}/N on average, of which the decoder's "
-            f"part {values['decoder_constant']:.3g}/N is exact; {self._agreement()}"
-        )
+            sentences.append(f"The certificate misses its tolerance: {values['status']}.")
         return sentences
 
-    def _agreement(self) -> str:
-        """Say how simulated draws compare with the identities, at the largest width."""
-        width = int(self.dataset.width.max())
-        parts = []
-        for kind, constant in (("decoder", "decoder_constant"), ("encoder", "encoder_constant")):
-            excess = self.dataset.drawn_risk.sel(kind=kind, width=width).values - self.dataset.attrs["risk"]
-            error = excess.std(ddof=1) / np.sqrt(len(excess)) * width
-            parts.append(
-                f"{kind}s {excess.mean() * width:.3g} ± {error:.1g} (predicted {self.dataset.attrs[constant]:.3g})"
+    def _width_verdicts(self) -> list[str]:
+        values, sentences = self.dataset.attrs, []
+        if self.rate is not None:
+            ends = f"{exponent(self.rate.lower)} to {exponent(self.rate.upper)}"
+            sentences.append(
+                f"Where there is a gap, that of the best trained network falls as N^{exponent(self.rate.value)} "
+                f"({percent(CONFIDENCE)} CI {ends})."
             )
-        return f"simulated at N={width}, times N: {' and '.join(parts)}."
+        encoder, decoder = values["encoder_constant"], values["decoder_constant"]
+        sentences.append(
+            f"A network drawn at random from the optimum has an excess risk of {number(encoder + decoder)}/N on "
+            f"average: {number(decoder)}/N from the decoder, exactly, and {number(encoder)}/N from the encoder, to "
+            "leading order."
+        )
+        simulated = {kind: self._simulated(kind) for kind in ("decoder", "encoder")}
+        parts = [f"{number(mean)} ± {number(error, 2)} from the {kind}" for kind, (mean, error) in simulated.items()]
+        draws = counted(self.study.draws, "such network")
+        return [*sentences, f"Simulated with {draws} at N = {whole(self._widest)}, N × excess: {listed(parts)}."]
+
+    @property
+    def _widest(self) -> int:
+        return int(self.dataset.width.max())
+
+    def _excess(self) -> str:
+        """Return how far the objective of the best network of the largest width lies above the optimum."""
+        return percent(float(self.gap[int(self.dataset.width.values.argmax())]) / self.dataset.attrs["objective"])
+
+    def _simulated(self, kind: str) -> tuple[float, float]:
+        """Return N times the mean excess risk of networks drawn on one side, at the largest width, and its error."""
+        excess = self.dataset.drawn_risk.sel(kind=kind, width=self._widest).values - self.dataset.attrs["risk"]
+        return float(excess.mean()) * self._widest, standard_error(excess) * self._widest
 
     def summary(self) -> dict[str, object]:
         """Return the main figures as plain numbers, for JSON."""
@@ -159,6 +180,7 @@ class ExpressivityResult:
             ],
             "closed_from": self.closed_from,
             "rate": None if self.rate is None else [self.rate.value, self.rate.lower, self.rate.upper],
+            "answer": self.answer(),
             "verdicts": self.verdicts(),
         }
 
