@@ -8,6 +8,7 @@ import random
 import resource
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def small_disk(folder: Path) -> None:
     def action() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         run_toy(ToyStudy(**STUDY | {"count": 3}), folder=folder)  # claimed, with room
+        (folder / "results.nc").unlink()
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
         run_toy(ToyStudy(**STUDY | {"count": 3}), folder=folder, workers=1)
 
@@ -94,5 +96,6 @@ def two_at_once(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_toy(ToyStudy(count=1), folder=Path(sys.argv[2]).parent / "warm")  # so that the children find all imports done
+    with tempfile.TemporaryDirectory() as warm:
+        run_toy(ToyStudy(count=1), folder=warm)  # so that the children find all imports done
     globals()[sys.argv[1]](Path(sys.argv[2]), *map(int, sys.argv[3:]))
