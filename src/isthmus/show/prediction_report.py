@@ -13,6 +13,7 @@ from isthmus.show.report import Equation, Page, Section, Table, plate
 from isthmus.studies.prediction_result import PredictionResult
 
 QUESTION = "How far do finite networks stray from their mean-field limit?"
+QUESTION_OF_A_WIDTH = "How wide must a network be to follow its mean-field limit?"
 HEADINGS = {
     "predicted_gaps": "The sup-gap against the width",
     "predicted_curves": "The risk over time",
@@ -48,7 +49,7 @@ def prediction_page(result: PredictionResult, drawn: Mapping[str, Figure]) -> Pa
     lead, *others = [plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()]
     return Page(
         title=f"prediction, {study.data.described}, N = {', '.join(f'{width:,}' for width in sorted(study.widths))}",
-        question=QUESTION,
+        question=QUESTION if study.tolerance is None else QUESTION_OF_A_WIDTH,
         answer=result.answer(),
         lead=lead,
         findings=result.verdicts(),

@@ -48,7 +48,9 @@ def gap_against_tolerance(result: WidthResult) -> Figure:
     tolerance_line(axes, result.tolerance)
     panel.close("width N", SUP_GAP)
     key(figure, *axes.get_legend_handles_labels())
-    return finished(figure, result.answer())
+    one, other = result.recommended, result.half
+    found = f"{one.inside:,} of {one.runs:,} at N = {one.width:,}, {other.inside:,} of {other.runs:,} at half the width"
+    return finished(figure, f"Sup-gaps within the tolerance {setting(result.tolerance)}: {found}")
 
 
 @styled

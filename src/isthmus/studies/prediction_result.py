@@ -103,10 +103,8 @@ class PredictionResult:
         """Return what else the law says, in sentences."""
         study, data = self.study, self.dataset
         widest, finest = max(study.widths), min(study.step_sizes)
-        others = [step_size for step_size, _ in study.dynamics if step_size != finest]
-        sentences = [] if study.tolerance is None else [self._wide_enough(step_size) for step_size in others]
         return [
-            *sentences,
+            *self._other_widths(finest),
             f"At N = {widest:,} and step size {setting(finest)}, {dominant_sources(data, widest, finest)}.",
             *self._late(widest, finest),
             self._halving(widest, finest),
@@ -177,6 +175,22 @@ class PredictionResult:
             f"{within} ({self._moving(step_size)})."
         )
 
+    def _other_widths(self, finest: float) -> list[str]:
+        """Say which widths are enough for gradient flow, and for step sizes other than the smallest."""
+        tolerance = self.study.tolerance
+        if tolerance is None:
+            return []
+        widths = {
+            step_size: int(self.dataset.wide_enough.sel(dynamics=step_size)) for step_size, _ in self.study.dynamics
+        }
+        parts = [
+            f"for {self._moving(step_size)}, "
+            + (f"it is N = {width:,}" if width else f"there is none, since {self._why_none(step_size, tolerance)}")
+            for step_size, width in widths.items()
+            if step_size != finest
+        ]
+        return [f"At other step sizes: {'; '.join(parts)}."]
+
     def _why_none(self, step_size: float, tolerance: float) -> str:
         alone = float(self.dataset.limit_gap_quantile.sel(dynamics=step_size))
         if alone <= tolerance:
@@ -185,10 +199,11 @@ class PredictionResult:
 
     def _halving(self, width: int, step_size: float) -> str:
         enough, gap = int(self.dataset.halving_width), self.quantile(width, step_size)
-        quantile = f"the {self.asked_share} quantile of its sup-gap, {number(gap)}"
+        quantile = f"the {self.asked_share} quantile of the sup-gap, {number(gap)} at N = {width:,}"
+        moving = self._moving(step_size)
         if enough == NONE:
-            return f"No width halves {quantile}, at this step size: {self._why_none(step_size, gap / 2)}."
-        return f"It takes N = {enough:,} to halve {quantile}, at this step size."
+            return f"No width halves {quantile} ({moving}): {self._why_none(step_size, gap / 2)}."
+        return f"It takes N = {enough:,} to halve {quantile} ({moving})."
 
     def _late(self, width: int, step_size: float) -> list[str]:
         """Say what is left of the gap once that of the initial draw has decayed."""
@@ -199,7 +214,7 @@ class PredictionResult:
         late = float(data.predicted_late_gap_quantile.sel(where))
         return [
             f"From t = {setting(relaxed)} on, where the gap of gradient flows has fallen below half of that at t = 0, "
-            f"{self.asked_share} of these networks are predicted to stay within {number(late)}."
+            f"{self.asked_share} of networks with N = {width:,} are predicted to stay within {number(late)}."
         ]
 
     def _cautions(self) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from isthmus._version import __version__
-from isthmus._words import counted, number, percent, setting
+from isthmus._words import counted, listed, number, percent, setting
 from isthmus.studies.contents import complaint
 from isthmus.studies.statistics import CONFIDENCE, Estimate
 from isthmus.studies.width import ROLES, SMALL, WidthStudy
@@ -17,6 +17,8 @@ from isthmus.theory.prediction import COMPARABLE
 BOUNDS = ("estimate", "lower", "upper")
 WIDE = 0.5
 """An interval of a share that is wider than this says little."""
+MOST = 0.8
+"""The share of networks from which on something is said of them all."""
 SAME = 0.01
 """Gaps that differ by less than this part are the same."""
 VISIBLE = 0.1
@@ -228,7 +230,7 @@ class WidthResult:
         """Say where the gap is that of the initial draw."""
         data = self.dataset.sel(role="recommended")
         count = int((data.initial_gap >= (1 - SAME) * data.gap).sum())
-        if count <= data.sizes["run"] / 2:
+        if count < MOST * data.sizes["run"]:
             return []
         return [
             f"In {count:,} of {counted(data.sizes['run'], 'network')} of the recommended width the sup-gap is that at "
@@ -243,12 +245,13 @@ class WidthResult:
                 f"The numerical error of the mean-field risk reaches {number(error, 2)}, "
                 f"{percent(error / self.tolerance)} of the tolerance; more particles reduce it."
             )
-        for one in (self.recommended, self.half):
-            if one.shift_ratio > COMPARABLE:
-                sentences.append(
-                    f"At N = {one.width:,} the bias reaches {number(one.shift_ratio, 2)} standard deviations; the "
-                    "leading-order prediction may be off there."
-                )
+        biased = [one for one in (self.half, self.recommended) if one.shift_ratio > COMPARABLE]
+        if biased:
+            widths = listed([f"{one.width:,}" for one in biased])
+            sentences.append(
+                f"At N = {widths} the bias reaches {number(max(one.shift_ratio for one in biased), 2)} standard "
+                "deviations; the leading-order prediction may be off there."
+            )
         return sentences
 
 
