@@ -9,9 +9,13 @@ import pytest
 import xarray as xr
 
 import isthmus as im
+from isthmus._errors import Status
 from isthmus._files import write_atomically
+from isthmus.dynamics.results import MeanFieldPath
 from isthmus.studies.store import claim_folder, save_result
 from isthmus.studies.study import FORMAT
+from isthmus.studies.tracking_result import numbers
+from isthmus.studies.tracking_work import Tracked
 
 
 @pytest.fixture
@@ -28,16 +32,23 @@ def result(study):
 
 def made_up(study: im.TrackingStudy, seed: int = 0) -> im.TrackingResult:
     """Return numbers in the shape of a result, with every kind of variable and attribute that one has."""
-    risk = np.random.default_rng(seed).uniform(size=(2, 1, 3, 3))
-    dataset = xr.Dataset(
+    random = np.random.default_rng(seed)
+    times = len(study.times)
+    risk = random.uniform(size=(len(study.widths), len(study.step_sizes), study.runs, times))
+    replicates = random.uniform(size=(4, times))
+    path = MeanFieldPath(
+        study.times, replicates.mean(axis=0), {"particles": replicates[0]}, replicates, 8, (), (), Status()
+    )
+    dataset = numbers(study, Tracked(path, None, risk, risk[:, 0], {})).assign(
         {
-            "risk": (("width", "step_size", "run", "time"), risk, {"long_name": "risk of networks"}),
-            "mean_field_risk": ("time", risk[0, 0, 0].astype(np.float32)),
-            "width_rate": (("level", "bound"), np.full((1, 3), np.nan)),
+            "mean_field_risk": ("time", risk[0, 0, 0].astype(np.float32), {"long_name": "mean-field risk"}),
+            "width_rate": (
+                ("level", "step_size", "bound"),
+                np.full((len(study.levels), len(study.step_sizes), 3), np.nan),
+            ),
             "label": ("point", np.array([0, 2, 1])),
             "reconstruction": ("reconstruction", ["original", "N = 8", "mean field – ∞"]),
-        },
-        coords={"time": [0.0, 1.0, 2.0], "width": [8, 16], "step_size": [0.5], "bound": ["estimate", "lower", "upper"]},
+        }
     )
     attributes = {
         "format": FORMAT,

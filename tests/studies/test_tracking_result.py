@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 import isthmus as im
 
@@ -79,13 +80,38 @@ def test_the_moving_picture_agrees_with_the_snapshots_and_the_solvers(result):
             np.testing.assert_allclose(decoder[:count, 2], lengths, rtol=1e-5)
 
 
-def test_verdicts_say_what_the_numbers_say(result):
-    text = " ".join(result.verdicts())
-    rate = result.estimate("flow_width_rate", level=0.8)
-    assert f"N^({rate})" in text
-    word = "compatible" if rate.contains(-0.5) else "not compatible"
-    assert f"N^({rate}), {word} with −1/2" in text
-    assert result.summary()["flow_width_rate"]["estimate"] == rate.value
+def test_the_draw_is_that_of_all_runs_and_training_that_of_the_flows(result):
+    data = result.dataset
+    initial = np.abs(data.risk.isel(time=0, step_size=0) - data.mean_field_risk[0])
+    np.testing.assert_array_equal(data.initial_gap, initial)
+    late = data.time.values >= result.relaxation_time
+    assert 0 < late.sum() < len(late) and data.part.values.tolist() == ["draw", "training"]
+    flows = data.flow_risk.values[..., late]
+    np.testing.assert_array_equal(data.late_flow_gap, np.abs(flows - data.mean_field_risk.values[late]).max(axis=-1))
+    spread = np.sqrt(flows.var(axis=1, ddof=1).mean(axis=-1))
+    np.testing.assert_allclose(data.fluctuation.sel(part="training", bound="estimate"), spread)
+
+
+def test_few_runs_bound_medians_only(result):
+    assert result.level == 0.5  # the study asks for 0.8, which takes 17 runs
+    bounds = result.dataset.gap_quantile.isel(bound=[1, 2])
+    assert np.isfinite(bounds.sel(level=0.5)).all() and np.isnan(bounds.sel(level=0.8)).all()
+    assert result.complaint() is None
+
+
+def test_numbers_that_are_not_the_studys_are_complained_of(result):
+    def complaint(change):
+        other = result.dataset.copy(deep=True)
+        return im.TrackingResult(result.study, change(other) or other).complaint()
+
+    assert "'flow_gap_quantile' is missing" in complaint(lambda data: data.drop_vars("flow_gap_quantile"))
+    assert "'part' is not that" in complaint(lambda data: data.assign_coords(part=["draw", "rest"]))
+    assert "'relaxation_time' is no number" in complaint(lambda data: data.assign_attrs(relaxation_time="soon"))
+    nothing = xr.full_like(result.dataset.gap_quantile, np.nan)
+    assert "'gap_quantile' holds a number that is not" in complaint(lambda data: data.assign(gap_quantile=nothing))
+    no_end = result.dataset.gap_quantile.where(result.dataset.bound != "upper", np.inf)
+    assert "'gap_quantile' holds a number that is not" in complaint(lambda data: data.assign(gap_quantile=no_end))
+    assert "'fluctuation' has the dimensions" in complaint(lambda data: data.assign(fluctuation=data["shift"][0]))
 
 
 def test_a_diverging_study_names_width_run_and_remedy():
@@ -93,7 +119,7 @@ def test_a_diverging_study_names_width_run_and_remedy():
         data={"source": "wine"}, widths=[8], step_sizes=[64.0], horizon=640.0, records=2, runs=2, flow_runs=2,
         particles=16, batch_size=1,
     )  # fmt: skip
-    with pytest.raises(im.NumericalError, match=r"At width 8, the step size 64 made run \d diverge at t=.*; try"):
+    with pytest.raises(im.NumericalError, match=r"At width 8, the step size 64 made run \d diverge at t = .*; try"):
         im.track(study)
 
 

@@ -54,8 +54,8 @@ def complaint(
             return f"the variable '{name}' has the dimensions {found.dims} instead of {dims}"
         if found.dtype.kind not in "fiub":
             return f"the variable '{name}' holds no numbers"
-        needed = found.isel(bound=0) if name in may_lack_bounds else found
-        if name not in may_be_nan and not np.isfinite(needed.values).all():
+        lacking = found.isnull() & (found["bound"] != "estimate") if name in may_lack_bounds else False
+        if name not in may_be_nan and not (np.isfinite(found) | lacking).all():
             return f"the variable '{name}' holds a number that is not finite"
     for name, values in coordinates.items():
         if name in dataset.coords and not _are(dataset[name].values, values):

@@ -176,7 +176,8 @@ def widened_logs(intervals: np.ndarray, left_out: np.ndarray) -> np.ndarray:
     """Return intervals of positive numbers that carry a common error, as `widened`, and stay positive."""
     positive = np.all(left_out > 0, axis=0) & (intervals[..., 0] > 0)
     logs = widened(_log(intervals), np.where(positive, _log(left_out), 0.0))
-    return np.where(positive[..., None], np.exp(logs), intervals)
+    ends = np.where(positive[..., None], np.exp(logs), intervals)[..., 1:]
+    return np.concatenate([intervals[..., :1], ends], axis=-1)
 
 
 def leave_one_out(replicates: np.ndarray) -> np.ndarray:
