@@ -65,6 +65,8 @@ def test_every_figure_is_drawn_in_both_forms_and_nothing_is_cut(kind, request):
             labels = [label for axes in figure.axes for label in (axes.title, axes.xaxis.label) if label.get_text()]
             for box in [*boxes, *(label.get_window_extent() for label in labels)]:
                 assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1, f"{name} is cut"
+            for box in (axes.yaxis.label.get_window_extent() for axes in figure.axes if axes.get_ylabel()):
+                assert box.y0 >= -1 and box.y1 <= figure.bbox.y1 + 1, f"{name} is cut"
 
 
 @pytest.mark.slow

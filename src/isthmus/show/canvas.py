@@ -36,7 +36,12 @@ STYLE: dict[Any, Any] = {
     "ytick.major.width": 0.6,
 }
 SIZES = {name: 8.0 for name in STYLE if name.endswith("size")}
-SERIF = {"font.family": ["STIXGeneral", "DejaVu Serif", "DejaVu Sans"], "mathtext.fontset": "stix", "pdf.fonttype": 42, "lines.markersize": 4.0}
+SERIF = {
+    "font.family": ["STIXGeneral", "DejaVu Serif", "DejaVu Sans"],
+    "mathtext.fontset": "stix",
+    "pdf.fonttype": 42,
+    "lines.markersize": 4.0,
+}
 
 
 class Form(NamedTuple):
@@ -49,6 +54,8 @@ class Form(NamedTuple):
 
 COLUMN = 5.2
 """Inches: so wide that letters can be read on a phone; wider figures are scaled down to it on a screen."""
+SHRINKING = 0.6
+"""Below 1, since letters don't shrink with a figure and take more of its height."""
 SCREEN, PAPER = Form(COLUMN, COLUMN, STYLE), Form(3.4, 7.0, STYLE | SIZES | SERIF)
 _form: ContextVar[Form] = ContextVar("form", default=SCREEN)
 DPI = {"png": 200, "svg": 150, "pdf": 300}
@@ -94,10 +101,10 @@ def rendered(figure: Figure, name: str, kind: Literal["png", "svg", "pdf"]) -> b
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, whose layout keeps labels apart, of a size in inches that is scaled to the form."""
+    """Return an empty figure, whose layout keeps labels apart, of a size in inches that is fitted to the form."""
     form = _form.get()
     given = form.column if width <= COLUMN else form.page
-    return Figure(figsize=(given, height * given / width), layout="constrained")
+    return Figure(figsize=(given, height * (given / width) ** SHRINKING), layout="constrained")
 
 
 def finished(figure: Figure, finding: str) -> Figure:

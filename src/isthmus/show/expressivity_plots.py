@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
-from isthmus.show.canvas import DARK, FLOW, GREY, finished, jitter, new_figure, styled
+from isthmus._words import counted, number, percent
+from isthmus.show.canvas import DARK, FLOW, GREY, finished, jitter, key, new_figure, styled
+from isthmus.show.readings import readable
 from isthmus.studies.expressivity_result import ExpressivityResult
 
-TRAINED, DRAWN = FLOW, "#d95f02"
+TRAINED, DRAWN = FLOW, "#7a6a00"
 LARGEST_DISC = 900.0
 """Area, in square points, of an atom that has all the mass."""
 
@@ -25,7 +27,7 @@ def gaps(result: ExpressivityResult) -> Figure:
     """Draw how far trained and drawn networks lie above the optimum, against their width."""
     data, values = result.dataset, result.dataset.attrs
     widths = data.width.values.astype(float)
-    figure = new_figure(7.6, 4.9)
+    figure = new_figure(5.2, 3.7)
     axes = figure.subplots()
     floor = result.study.closeness * values["objective"]
     above = data.restart_objective.values - values["objective"]
@@ -35,32 +37,32 @@ def gaps(result: ExpressivityResult) -> Figure:
     axes.plot(
         widths, np.maximum(gap, floor / 10), "o-", color=TRAINED, linewidth=1.2, label="trained, best of all starts"
     )
-    for place, (n, one) in enumerate(zip(widths, gap, strict=True)):
-        if one < floor / 10:
-            axes.annotate(
-                "↓", (n, floor / 10), (0, -2), textcoords="offset points", ha="center", va="top", color=TRAINED
-            )
-        del place
+    for n in widths[gap < floor / 10]:
+        axes.annotate("↓", (n, floor / 10), (0, -2), textcoords="offset points", ha="center", va="top", color=TRAINED)
     excess = data.drawn_risk.sel(kind="both").values - values["risk"]
     mean, error = excess.mean(axis=1), excess.std(axis=1, ddof=1) / np.sqrt(excess.shape[1])
-    axes.errorbar(widths, mean, 2 * error, fmt="s", color=DRAWN, markersize=4, capsize=2, label="drawn at random, mean")
+    axes.errorbar(
+        widths, mean, 2 * error, fmt="s", color=DRAWN, markersize=4, capsize=2, label="drawn from the optimum, mean"
+    )
     constant = values["encoder_constant"] + values["decoder_constant"]
-    axes.plot(widths, constant / widths, color=DRAWN, linewidth=1, linestyle="--", label=f"{constant:.3g}/N, predicted")
+    axes.plot(
+        widths, constant / widths, color=DRAWN, linewidth=1, linestyle="--", label=f"{number(constant)}/N, predicted"
+    )
     axes.axhline(floor, color=GREY, linewidth=0.8, linestyle=":")
-    name = f"{100 * result.study.closeness:g} % of the optimum"
+    name = f"{percent(result.study.closeness)} of the optimum"
     axes.annotate(name, (widths[0], floor), (0, 3), textcoords="offset points", color=GREY, fontsize=8)
     axes.set(xscale="log", yscale="log", xlabel="width N of both layers", ylabel="objective above that of the optimum")
     axes.xaxis.set(major_locator=FixedLocator(list(widths)), minor_locator=NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set(major_locator=LogLocator(numticks=12), minor_locator=NullLocator())
     axes.margins(x=0.06)
-    figure.legend(loc="outside lower center", ncols=3)
+    key(figure, *axes.get_legend_handles_labels())
     closed = result.closed_from
-    share = 100 * float(gap[-1]) / values["objective"]
     title = (
-        f"From N = {closed} on, trained networks come within {100 * result.study.closeness:g} % of the optimum"
+        f"From N = {closed:,} on, trained networks come within {percent(result.study.closeness)} of the optimum"
         if closed is not None
-        else f"The gap of trained networks to the optimum falls to {share:.2g} % at N = {widths[-1]:g}"
+        else f"The gap of trained networks is {percent(float(gap[-1]) / values['objective'])} of the optimum at "
+        f"N = {int(widths[-1]):,}"
     )
     return finished(figure, title)
 
@@ -69,7 +71,7 @@ def gaps(result: ExpressivityResult) -> Figure:
 def atoms(result: ExpressivityResult) -> Figure:
     """Draw the atoms of the optimum by their incoming weights, with areas in proportion to their masses."""
     data, values = result.dataset, result.dataset.attrs
-    figure = new_figure(7.6, 4.0)
+    figure = new_figure(7.0, 3.9)
     panels = figure.subplots(1, 2)
     k = data.sizes["decoder_coordinate"] - 1
     names = {
@@ -78,11 +80,14 @@ def atoms(result: ExpressivityResult) -> Figure:
     }
     for axes, (side, (xlabel, ylabel)) in zip(panels, names.items(), strict=True):
         place = data[f"{side}_place"].values[:, :2]
-        _discs(axes, place, data[f"{side}_mass"].values)
-        axes.set(title=f"{side}: {values[f'{side}_atoms']} atoms", xlabel=xlabel, ylabel=ylabel)
+        mass = data[f"{side}_mass"].values
+        _discs(axes, place, mass)
+        readable(axes, "atom", place[:, 0], place[:, 1], {xlabel: place[:, 0], ylabel: place[:, 1], "share": mass})
+        axes.set(title=f"{side}: {counted(int(values[f'{side}_atoms']), 'atom')}", xlabel=xlabel, ylabel=ylabel)
     return finished(
         figure,
-        f"The best measures found are {values['encoder_atoms']} encoder and {values['decoder_atoms']} decoder atoms",
+        f"The optimum has {counted(int(values['encoder_atoms']), 'encoder atom')} and "
+        f"{counted(int(values['decoder_atoms']), 'decoder atom')}",
     )
 
 

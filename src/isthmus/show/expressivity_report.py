@@ -48,16 +48,16 @@ def expressivity_page(result: ExpressivityResult, drawn: Mapping[str, Figure]) -
     study, data, values = result.study, result.dataset, result.dataset.attrs
     captions = {
         "gaps": (
-            f"Objective of finite networks above that of the optimum, {number(values['objective'])}. A faint dot is one "
-            f"of {counted(study.trainings, 'training')} of a width (full-batch descent to a local minimum, from the "
+            f"Objective of finite networks above that of the optimum, {number(values['objective'])}. A faint dot is "
+            f"one of {counted(study.trainings, 'training')} of a width (full-batch descent to a local minimum, from the "
             "atoms of the optimum, from the best narrower network, and from random starts), a large dot the best of "
-            f"them. Squares: networks whose neurons are drawn from the optimum ({counted(study.draws, 'network')} of each "
-            "width; mean and two standard errors). Dashed: their prediction. The dotted line is "
+            f"them. Squares: networks whose neurons are drawn from the optimum ({counted(study.draws, 'network')} of "
+            "each width; mean and two standard errors). Dashed: their prediction. The dotted line is "
             f"{percent(study.closeness)} of the optimum; gaps below a tenth of it are drawn there."
         ),
         "atoms": (
-            "Each disc is an atom, a kind of neuron; its area is the share of neurons of that kind. Encoder atoms lie at "
-            "their weights on the first two principal components of the data, decoder atoms at their weights on the "
+            "Each disc is an atom, a kind of neuron; its area is the share of neurons of that kind. Encoder atoms lie "
+            "at their weights on the first two principal components of the data, decoder atoms at their weights on the "
             "latents (and their bias where there is one latent). An atom near the origin acts through its bias."
         ),
     }

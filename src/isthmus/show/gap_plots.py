@@ -110,7 +110,7 @@ def step_gap(result: TrackingResult) -> Figure:
         panel.estimates(f"N = {width:,}", color, data.step_gap_quantile.sel({**at, "level": level}), rate)
     gaps = data.step_gap_quantile.sel(level=level, width=widest, step_size=step_sizes, bound="estimate").values
     panel.reference(0.5, "slope 1/2", gaps[-1])
-    panel.close("step size ε", "sup-gap of SGD to its gradient flow")
+    panel.close("step size ε", "sup-gap to gradient flow")
     _legend(figure, panel.axes, predicted=False)
     rate = result.estimate("step_rate", level=level, width=widest)
     finding = f"scales as {said_power('ε', rate)}" if rate else f"is {number(gaps[0])}"

@@ -88,7 +88,7 @@ def json_element(content: Any) -> Markup:
 def _inside(axes: Axes, pixels: np.ndarray) -> np.ndarray:
     """Return which places, (n, 2), lie within axes, and not beyond their ends."""
     box = axes.bbox.padded(1)
-    return np.isfinite(pixels).all(axis=1) & (pixels >= box.min).all(axis=1) & (pixels <= box.max).all(axis=1)
+    return np.all(np.isfinite(pixels) & (pixels >= box.min) & (pixels <= box.max), axis=1)
 
 
 def series_of(axes: Axes) -> Iterator[Series]:
