@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import isthmus as im
+from isthmus._words import counted
 
 STUDY = """
 widths = [32, 16]
@@ -84,11 +85,13 @@ def test_an_interrupt_ends_within_seconds_and_says_how_to_go_on(workers, whole, 
     assert time.monotonic() - start < SECONDS
     kept = len(list((tmp_path / "out" / "jobs").glob("[!.]*.npz")))
     assert (process.returncode, out) == (130, "")
-    assert err == f"Interrupted; {kept} finished jobs are kept in 'out': the same command with --resume goes on.\n"
+    jobs = counted(kept, "finished job")
+    verb = "is" if kept == 1 else "are"
+    assert err == f"Interrupted; {jobs} {verb} kept in 'out': the same command with --resume goes on.\n"
     time.sleep(1)
     assert not any(map(is_running, below))
     refused = subprocess.run([*COMMAND, "out"], cwd=tmp_path, capture_output=True, text=True)
-    assert refused.returncode == 2 and f"holds {kept} finished jobs of this study" in refused.stderr
+    assert refused.returncode == 2 and f"holds {jobs} of this study" in refused.stderr
     xr.testing.assert_identical(resumed(tmp_path), im.load_result(whole).dataset)
 
 
