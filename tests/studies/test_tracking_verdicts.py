@@ -325,6 +325,19 @@ def test_medians_where_runs_are_too_few_and_the_words_say_so(law):
     assert "nan" not in text.lower() and "–)" not in text
 
 
+def test_what_sgd_adds_is_told_apart_only_where_intervals_are(study, law):
+    data = found(study, law)
+    at = {"level": 0.9, "width": 1024}
+    for bounds, words in (
+        ([0.01, 0.009, 0.011], "SGD contributes more to the gap than finite width"),
+        ([0.007, 0.005, 0.009], "these runs don't tell whether finite width or SGD contributes more to the gap"),
+        ([0.001, np.nan, np.nan], "these runs don't tell whether finite width or SGD contributes more to the gap"),
+    ):
+        data["flow_gap_quantile"].loc[at] = [0.006, 0.004, 0.008]
+        data["step_gap_quantile"].loc[at | {"step_size": 0.1}] = bounds
+        assert f"At N = 1,024 and ε = 0.1, {words}: " in "\n".join(Findings(study, data).verdicts())
+
+
 def test_the_answer_depends_on_the_numbers(study, law):
     data = found(study, law)
     answer = lambda data, study=study: Findings(study, data).answer()

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import kstest
 
-from isthmus._words import counted, listed, number, percent
+from isthmus._words import counted, listed, number, percent, whole
 from isthmus.studies.gaps import GAPS
 from isthmus.studies.study import named
 from isthmus.theory.prediction import COMPARABLE
@@ -81,7 +81,7 @@ def _caution(data: xr.Dataset) -> list[str]:
     large = (data.shift_ratio > COMPARABLE).any("step_size").values
     if not large.any():
         return []
-    widths = listed([f"{int(width):,}" for width in data.width.values[large]])
+    widths = listed([whole(int(width)) for width in sorted(data.width.values[large])])
     return [
         f"At N = {widths} the predicted bias reaches {number(float(data.shift_ratio.max()), 2)} standard deviations; "
         "the leading-order prediction may be off there."

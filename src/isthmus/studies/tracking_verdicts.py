@@ -97,14 +97,15 @@ class Findings:
         shown = [name for name in GAPS if name in self.data and name != "step_gap"]
         smallest = min(float(self._table(name).min()) for name in shown)
         share = error / smallest if smallest > 0 else math.inf
+        beside = ""
+        if math.isfinite(share):
+            ratio = percent(share) if share < 1 else f"{number(share, 2)} times"
+            beside = f", {ratio}{' of' if share < 1 else ''} the smallest {_quantile_noun(self.level)} of a gap"
         remedy = f"; `--particles {2 * self.study.particles}` reduces it" if share > SMALL_ERROR else ""
-        part = f", {percent(share)} of the smallest {_quantile_noun(self.level)}" if math.isfinite(share) else ""
         return [
             f"The mean-field risk {moves} from {number(start)} to {number(end)} at t = {horizon}, {side} the risk of "
             f"PCA ({number(pca)}).",
-            f"Its numerical error is at most {number(error, 2)} ({percent(CONFIDENCE)}){part} of a gap{remedy}."
-            if part
-            else f"Its numerical error is at most {number(error, 2)} ({percent(CONFIDENCE)}).",
+            f"Its numerical error is at most {number(error, 2)} ({percent(CONFIDENCE)}){beside}{remedy}.",
         ]
 
     def _table(self, name: str) -> xr.DataArray:
@@ -223,11 +224,12 @@ class Findings:
             if crossover <= 1:
                 sentences.append(f"{names[str(part)]}, the fluctuation exceeds the mean shift at every N ({source}).")
                 continue
+            first = math.ceil(crossover)
             found = (("fluctuation", above), ("mean shift", below))
             larger = [f"the {what} is the larger at N = {listed(at)}" for what, at in found if at]
             sentences.append(
                 f"{names[str(part)]}, the fluctuation exceeds the mean shift from about N = "
-                f"{number(math.ceil(crossover), 2)} on ({source}): {', and '.join(larger)}."
+                f"{number(first, min(2, len(str(first))))} on ({source}): {', and '.join(larger)}."
             )
         return sentences
 
@@ -241,7 +243,7 @@ class Findings:
         elif steps.lower > flow.upper:
             compared = "SGD contributes more to the gap than finite width"
         else:
-            compared = "finite width and SGD contribute about as much to the gap"
+            compared = "these runs don't tell whether finite width or SGD contributes more to the gap"
         sentences = [
             f"At N = {whole(widest)} and ε = {setting(finest)}, {compared}: the {_quantile_noun(self.level)} of the "
             f"sup-gap is {flow} from gradient flow to the mean field, and {steps} from SGD to the gradient flow from "
