@@ -61,8 +61,7 @@ class WidthStudy(Study):
     @model_validator(mode="after")
     def _consistent(self) -> WidthStudy:
         check_quadrature("sobol", self.particles)
-        check_number_of_jobs("runs", self.runs, 8 * self.records)
-        _ = self.times
+        check_number_of_jobs("runs", self.runs, 8 * len(self.times))
         return self
 
     @functools.cached_property
