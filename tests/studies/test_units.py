@@ -109,6 +109,6 @@ def test_of_studies_of_files(study, tmp_path):
             found.append(result.dataset.risk.values)
         else:
             options = {"max_latent_dim": 2, "splits": 2, "horizon": 4.0, "particles": 16, "replicates": 2}
-            result = im.bottleneck_curve(im.BottleneckStudy(data=data, rtol=1e-3, **options))
+            result = im.bottleneck_curve(im.BottleneckStudy(data=data, rtol=1e-5, **options))
             found.append(np.r_[result.dataset.held_out_risk.values.ravel(), result.dataset.pca_held_out_risk[0]])
     np.testing.assert_allclose(found[1:], [found[0]] * 2, rtol=1e-6)

@@ -10,6 +10,7 @@ from isthmus._words import interval, number
 from isthmus.cli.commands import study_command
 from isthmus.cli.options import (
     NUMERICS,
+    TRAINING,
     ActivationOption,
     Dask,
     Example,
@@ -47,6 +48,18 @@ def bottleneck(
         str | None, option(NUMERICS, help="horizon (the mean field at a time) or optimum (over measures).")
     ] = None,
     horizon: Horizon = None,
+    max_horizon: Annotated[
+        float | None,
+        option(
+            TRAINING,
+            metavar="TIME",
+            help="Go on up to this time while the validation risk falls.",
+            show_default="4 × horizon",
+        ),
+    ] = None,
+    stop: Annotated[
+        str | None, option(TRAINING, metavar="NAME", help="validation (where that risk is lowest) or horizon.")
+    ] = None,
     weight_decay: WeightDecay = None,
     splits: Annotated[int | None, option(NUMERICS, help="Random splits into points to train on and held out.")] = None,
     settings: Settings = None,
@@ -58,7 +71,7 @@ def bottleneck(
     quiet: Quiet = False,
     seed: SeedOption = None,
 ) -> None:
-    """Solve bottlenecks of every dimension on random splits of the data, and suggest one of them."""
+    """Find how wide the bottleneck should be, and whether a network is better than PCA on points held out."""
     from isthmus.studies.bottleneck import BottleneckStudy
     from isthmus.studies.bottleneck_result import bottleneck_curve
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -16,6 +16,7 @@ from scipy.stats import t as student
 from isthmus import _checks
 from isthmus._errors import Status
 from isthmus._precision import Precision, floating
+from isthmus._words import counted, number, setting
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data, Stream
 from isthmus.core.frame import Frame
@@ -28,10 +29,10 @@ from isthmus.dynamics.placement import Placement
 from isthmus.dynamics.results import MeanFieldPath
 
 CONFIDENCE = 0.95
-MARGIN = 1.25
+MARGIN = 1.5
 """On the difference to a solve with finer time steps, whose own error is at most about a tenth of it."""
 
-
+MOST_TIME_STEPS = 20_000
 LARGE_STATE = 128 << 20
 """Bytes of a state from which on it is integrated with little memory."""
 
@@ -50,7 +51,7 @@ def solve_mean_field(
     seed: int = 0,
     rtol: float | None = None,
     atol: float | None = None,
-    max_steps: int = 20_000,
+    max_steps: int = MOST_TIME_STEPS,
     snapshot_times: ArrayLike | None = None,
     dtype: Precision | Any = "float64",
     integrator: Integrator = "auto",
@@ -144,6 +145,45 @@ def solve_mean_field(
     return path
 
 
+class Replicate(NamedTuple):
+    """One set of particles alone: its risk (T,), and its networks at the times that were kept."""
+
+    risk: np.ndarray
+    networks: tuple[Autoencoder, ...]
+
+
+def follow_replicate(
+    problem: Problem,
+    times: ArrayLike,
+    *,
+    kept: Sequence[int],
+    particles: int,
+    replicate: int,
+    seed: int,
+    rtol: float,
+    dtype: Precision | Any = "float64",
+    finer: bool = False,
+) -> Replicate:
+    """Follow the Sobol' particles of one scrambling, those of this replicate in `solve_mean_field`, and no others.
+
+    Args:
+        problem, times, particles, seed, rtol, dtype: as in `solve_mean_field`.
+        kept: indices of the times at which to keep the network.
+        replicate: the number of the scrambling.
+        finer: take finer time steps, whose error is at most about a tenth.
+
+    Raises:
+        NumericalError: where the time steps fail.
+
+    """
+    precision, grid, indices = floating("dtype", dtype), np.asarray(times, float), np.array(kept)
+    settings = flow_settings(rtol, None, MOST_TIME_STEPS, precision)
+    solver = _Solver(problem, grid, indices, "sobol", 1, seed, precision, "auto", Placement(None), 1, None)
+    flow = solver.flow(particles, replicate, 0, settings.finer(precision) if finer else settings, keep=True)
+    flow.status.raise_if_failed()
+    return Replicate(flow.risk, _apart(flow.snapshots, len(indices)))
+
+
 def check_memory_of_particles(problem: Problem, name: str, particles: int, dtype: np.dtype) -> None:
     """Refuse a number of particles, in the coordinates of the span of the points, that can't fit in memory."""
     columns = problem.dim if problem.population.has_missing else problem.population.span.shape[1]
@@ -204,7 +244,7 @@ class _Solver:
             jobs += [(particles, 0, sample, settings) for sample in range(1, max(self._replicates, 4))]
         alone = self._low_memory(particles) or self._placement.mesh is not None
         workers = 1 if alone else self._workers
-        follow = lambda index: self._flow(*jobs[index], keep=index == 0)  # noqa: E731
+        follow = lambda index: self.flow(*jobs[index], keep=index == 0)  # noqa: E731
         flows = run_jobs(follow, len(jobs), workers, self._progress)
         risks = np.stack([flow.risk for flow in flows])
         own, others = risks[: self._replicates], risks[self._replicates :]
@@ -227,7 +267,8 @@ class _Solver:
             status=next((flow.status for flow in flows if not flow.status.ok), Status()),
         )
 
-    def _flow(self, particles: int, replicate: int, sample: int, settings: FlowSettings, *, keep: bool) -> Flow:
+    def flow(self, particles: int, replicate: int, sample: int, settings: FlowSettings, *, keep: bool) -> Flow:
+        """Follow one replicate on one sample of the population; keep its measures where that is asked."""
         setting = self._setting(particles, replicate, sample)
         self._placement.check(setting.start.encoder.width)
         flow = integrate_flow(
@@ -312,12 +353,12 @@ def _refined(
 
 
 def _unmet(path: MeanFieldPath, particles: int, tolerance: float) -> Status:
-    parts = ", ".join(f"{name.replace('_', ' ')} {np.nanmax(error):.2g}" for name, error in path.errors.items())
+    parts = ", ".join(f"{name.replace('_', ' ')} {number(np.nanmax(error), 2)}" for name, error in path.errors.items())
     return Status(
         ok=False,
         message=(
-            f"the mean-field risk is known to {path.risk_error.max():.2g} only, not to the tolerance {tolerance:g} "
-            f"({parts}), with {path.particles} particles; raise max_particles to {particles} or more, add replicates, "
-            "or for a stream raise population_points"
+            f"the error of the mean-field risk is {number(path.risk_error.max(), 2)} ({parts}) with "
+            f"{counted(path.particles, 'particle')}, above the tolerance {setting(tolerance)}; raise max_particles to "
+            f"{particles:,} or more, add replicates, or for a stream raise population_points"
         ),
     )

@@ -1,73 +1,114 @@
-"""The figure of a bottleneck study: the risk against the dimension of the bottleneck."""
+"""The figures of a bottleneck study: the risk against the dimension of the bottleneck, and the network against PCA."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
-from isthmus.show.canvas import DARK, FLOW, GREY, finished, new_figure, styled
+from isthmus._words import number, setting
+from isthmus.show.canvas import DARK, GREY, finished, key, new_figure, styled
+from isthmus.show.readings import readable
 from isthmus.studies.bottleneck_result import BottleneckResult
 
-TRAINED, DIMENSION = "#6baed6", "#e08214"
+DIMENSION = "#b8890b"
 APART, FARTHEST = 0.015, 0.1
 """By which share of the axis, and by how much at most, marks of one k stand apart, not to hide one another."""
 DECADE = 20
 """From this ratio of the largest to the smallest risk on, the axis of risks is logarithmic."""
 MOST_TICKS = 16
+SERIES = (
+    ("held_out_risk", "held out", DARK, "o-", DARK, 0.5),
+    ("training_risk", "in training", DARK, "o:", "white", -0.5),
+    ("pca_held_out_risk", "held out", GREY, "s-", GREY, 1.5),
+    ("pca_training_risk", "in training", GREY, "s:", "white", -1.5),
+)
+"""Curves, on which points, colour, form, face of the mark, and its place beside k."""
 
 
 def bottleneck_figures(result: BottleneckResult) -> dict[str, Figure]:
     """Draw every figure of the study, by name."""
-    return {draw.__name__: draw(result) for draw in (risk_against_k,)}
+    return {draw.__name__: draw(result) for draw in (risk_against_k, network_over_pca)}
 
 
 @styled
 def risk_against_k(result: BottleneckResult) -> Figure:
-    """Draw the risk of network and PCA against k, in training and held out, with the suggested k."""
-    study = result.study
-    network = f"mean field at t = {study.horizon:g}" if study.method == "horizon" else "optimum over measures"
-    dims = np.array(study.latent_dims)
-    limits = (0.6, float(dims[-1]) + 0.4)
-    apart = min(APART * (limits[1] - limits[0]), FARTHEST)
-    figure = new_figure(7.6, 5.0)
+    """Draw the risk of network and PCA against k, in training and held out, with what is recommended."""
+    dims = np.array(result.study.latent_dims)
+    figure = new_figure(5.2, 4.2)
     axes = figure.subplots()
-    series = (
-        ("held_out_risk", f"{network}, held out", FLOW, "o-", FLOW, 0.5),
-        ("training_risk", f"{network}, in training", TRAINED, "o-", "white", -0.5),
-        ("pca_held_out_risk", "PCA, held out", GREY, "s:", GREY, 1.5),
-        ("pca_training_risk", "PCA, in training", GREY, "s:", "white", -1.5),
-    )
+    limits = _axis_of_k(axes, dims)
+    apart = min(APART * (limits[1] - limits[0]), FARTHEST)
     means, ends = [], []
-    for order, (name, label, color, form, face, place) in enumerate(series):
-        estimates = [result.estimate(name, int(k)) for k in dims]
-        middle, low, high = np.array([(one.value, one.lower, one.upper) for one in estimates]).T
-        marks = {"color": color, "markerfacecolor": face, "markersize": 4.5, "linewidth": 1.2}
-        bars = {"elinewidth": 1, "capsize": 2.5, "zorder": 3 - order / 10}
-        axes.errorbar(
-            dims + place * apart, middle, (middle - low, high - middle), fmt=form, label=label, **marks, **bars
-        )
+    for order, (name, points, color, form, face, place) in enumerate(SERIES):
+        label = f"{'PCA' if name.startswith('pca') else 'network'}, {points}"
+        middle, bounds = _curve(axes, result, name, dims + place * apart, (label, color, form, face), order)
         means.append(middle)
-        ends.append(high)
+        ends.append(bounds[:, 1])
     _mark_dimension(axes, result, limits)
-    k = result.suggested
-    ring = {"markersize": 14, "markerfacecolor": "none", "markeredgecolor": DARK, "markeredgewidth": 1.3, "zorder": 4}
-    axes.plot(k + apart / 2, result.estimate("held_out_risk", k).value, "o", label=f"suggested: k = {k}", **ring)
+    _ring(axes, result, apart)
     _scale(axes, np.array(means), np.array(ends))
-    axes.set(xlabel="dimension k of the bottleneck", ylabel="risk ½E‖x − x̂‖²", xlim=limits)
+    axes.set(ylabel="risk ½E‖x − x̂‖²")
+    key(figure, *axes.get_legend_handles_labels())
+    return finished(figure, result.answer())
+
+
+@styled
+def network_over_pca(result: BottleneckResult) -> Figure:
+    """Draw the held-out risk of the network over that of PCA with as many components, and where they are equal."""
+    ratios = {k: result.against_pca(k) for k in result.study.latent_dims}
+    ratios = {k: ratio for k, ratio in ratios.items() if np.isfinite(ratio.value)}
+    figure = new_figure(5.2, 3.2)
+    axes = figure.subplots()
+    _axis_of_k(axes, np.array(result.study.latent_dims))
+    axes.axhline(1, color=GREY, linewidth=1.2, label="PCA")
+    if ratios:
+        dims = np.array(list(ratios))
+        middle, low, high = np.array([(one.value, one.lower, one.upper) for one in ratios.values()]).T
+        bars = (middle - low, high - middle)
+        axes.errorbar(dims, middle, bars, fmt="o-", color=DARK, markersize=4.5, capsize=2.5, label="network / PCA")
+        readable(axes, "network / PCA", dims, middle, {"k": dims, "ratio": middle, "CI": np.column_stack([low, high])})
+        axes.set_ylim(
+            min(0.9, 0.95 * float(low.min())), max(1.1, min(1.05 * float(high.max()), 2 * float(middle.max())))
+        )
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="\u202f%"))
+    axes.set(ylabel="held-out risk, % of PCA's")
+    key(figure, *axes.get_legend_handles_labels())
+    return finished(figure, result.verdicts()[0] if result.recommended == "PCA" else result.answer())
+
+
+def _curve(
+    axes: Axes, result: BottleneckResult, name: str, places: np.ndarray, look: tuple[str, str, str, str], order: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one curve with its intervals; return its means, shape (K,), and their bounds, shape (K, 2)."""
+    label, color, form, face = look
+    dims = np.array(result.study.latent_dims)
+    estimates = [result.estimate(name, int(k)) for k in dims]
+    middle, low, high = np.array([(one.value, one.lower, one.upper) for one in estimates]).T
+    marks = {"color": color, "markerfacecolor": face, "markersize": 4.5, "linewidth": 1.2}
+    bars = {"elinewidth": 1, "capsize": 2.5, "zorder": 3 - order / 10}
+    axes.errorbar(places, middle, (middle - low, high - middle), fmt=form, label=label, **marks, **bars)
+    bounds = np.column_stack([low, high])
+    readable(axes, label, places, middle, {"k": dims, "risk": middle, "CI": bounds})
+    return middle, bounds
+
+
+def _axis_of_k(axes: Axes, dims: np.ndarray) -> tuple[float, float]:
+    limits = (0.6, float(dims[-1]) + 0.4)
+    axes.set(xlabel="dimension k of the bottleneck", xlim=limits)
     axes.xaxis.set(major_locator=FixedLocator(dims[:: -(-len(dims) // MOST_TICKS)].tolist()))
-    handles, labels = axes.get_legend_handles_labels()
-    order = [labels.index(name) for name in labels if "suggested" not in name and "intrinsic" not in name]
-    order += [place for place in range(len(labels)) if place not in order]
-    figure.legend(
-        [handles[i] for i in order],
-        [labels[i] for i in order],
-        loc="outside lower center",
-        ncols=3 if len(labels[0]) < 40 else 2,
-        markerscale=0.9,
-    )
-    return finished(figure, _title(result))
+    return limits
+
+
+def _ring(axes: Axes, result: BottleneckResult, apart: float) -> None:
+    """Put a ring around what is recommended."""
+    network = result.recommended == "network"
+    k = result.suggested if network else result.pca_components
+    name, place = ("held_out_risk", 0.5) if network else ("pca_held_out_risk", 1.5)
+    ring = {"markersize": 13, "markerfacecolor": "none", "markeredgecolor": DARK, "markeredgewidth": 1.3, "zorder": 4}
+    label = f"recommended: {result.recommended}, k = {k}"
+    axes.plot(k + place * apart, result.estimate(name, k).value, "o", label=label, linestyle="none", **ring)
 
 
 def _scale(axes: Axes, means: np.ndarray, ends: np.ndarray) -> None:
@@ -87,14 +128,14 @@ def _mark_dimension(axes: Axes, result: BottleneckResult, limits: tuple[float, f
     dimension = result.dimension
     if dimension is None:
         return
+    name = f"intrinsic dimension {number(dimension.value, 2)}"
     if limits[0] <= dimension.value <= limits[1]:
         axes.axvspan(dimension.lower, dimension.upper, color=DIMENSION, alpha=0.13, linewidth=0, zorder=0)
-        label = f"intrinsic dimension {dimension.value:.2g}"
-        axes.axvline(dimension.value, color=DIMENSION, linewidth=1, zorder=1, label=label)
+        axes.axvline(dimension.value, color=DIMENSION, linewidth=1, zorder=1, label=name)
         return
     beyond = dimension.value > limits[1]
     axes.annotate(
-        f"intrinsic dimension {dimension.value:.2g} →" if beyond else f"← intrinsic dimension {dimension.value:.2g}",
+        f"{name} →" if beyond else f"← {name}",
         (1.0 if beyond else 0.01, 1.0),
         xycoords="axes fraction",
         ha="right" if beyond else "left",
@@ -103,12 +144,11 @@ def _mark_dimension(axes: Axes, result: BottleneckResult, limits: tuple[float, f
     )
 
 
-def _title(result: BottleneckResult) -> str:
-    k, best = result.suggested, result.best
-    if k < best:
-        return (
-            f"k = {k} is the smallest bottleneck within one standard error of the lowest held-out risk, at k = {best}"
-        )
-    if best == result.study.max_latent_dim > 1:
-        return f"The risk on held-out points still falls at k = {k}, the largest bottleneck that was tried"
-    return f"k = {k} has the lowest risk on held-out points"
+def network_name(result: BottleneckResult) -> str:
+    """Return which network is meant, in words."""
+    study = result.study
+    if study.method == "optimum":
+        return "the optimum over measures"
+    times = np.unique(result.dataset.horizon.values)
+    when = " to ".join(setting(float(time)) for time in (times[:1] if len(times) == 1 else times[[0, -1]]))
+    return f"the mean field at t = {when}"

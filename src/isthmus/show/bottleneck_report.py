@@ -3,69 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from isthmus.show.report import Equation, Page, Section, Table, plate, write_page
+from isthmus._words import interval, number, percent, setting
+from isthmus.show.bottleneck_plots import network_name
+from isthmus.show.report import Equation, Page, Section, Table, plate
 from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.statistics import CONFIDENCE
 
-HEADINGS = {"risk_against_k": "The risk against the dimension of the bottleneck"}
+QUESTION = "How wide should the bottleneck be, and is a network better than PCA?"
+HEADINGS = {
+    "risk_against_k": "The risk against the dimension of the bottleneck",
+    "network_over_pca": "The network against PCA",
+}
 EQUATIONS = (
     Equation(
         "network", r"\hat x = g(f(x)), \quad f: \mathbb{R}^d \to \mathbb{R}^k, \quad g: \mathbb{R}^k \to \mathbb{R}^d"
     ),
     Equation("risk", r"R = \tfrac12 \mathbb{E}\|x - \hat x\|^2"),
-    Equation("PCA", r"R = \tfrac12 \sum_{i \gt k} \lambda_i"),
-    Equation(
-        "suggested",
-        r"\min k: \quad \overline{D} \le \mathrm{sd}(D) / \sqrt{S}, \quad D_s = R_s(k) - R_s(k_{\mathrm{best}})",
-    ),
-    Equation(
-        "dimension",
-        r"m = \frac{r - 1}{\sum_{i \le r} \ln \mu_i + (n - r) \ln \mu_r}, \quad \mu = r_2/r_1, \quad r = 0.9\, n",
-    ),
+    Equation("PCA in training", r"R = \tfrac12 \sum_{i > k} \lambda_i"),
+    Equation("standard error", r"s \sqrt{\frac{1}{S} + \frac{m/n}{1 - m/n}}"),
+    Equation("interval", r"\hat R \, e^{\pm q \, \mathrm{se} / \hat R}"),
+    Equation("suggested", r"\min k: \quad \hat R(k) - \hat R(k^*) \le \mathrm{se}, \quad k^* = \arg\min_k \hat R(k)"),
+    Equation("intrinsic dimension", r"\frac{r - 1}{\sum_{i \le r} \ln \mu_i + (n - r) \ln \mu_r}, \quad r = 0.9 \, n"),
 )
 SYMBOLS = (
-    r"$S$ is the number of splits, $\lambda_i$ are the eigenvalues of the covariance, and $r_1$ and $r_2$ the "
-    "distances of a point to its two nearest neighbours (TwoNN: Facco and others, Scientific Reports 7, 12140, 2017). "
-    "Points held out are centred and scaled by the points in training, and no training sees them."
+    r"$\lambda_i$ are the eigenvalues of the covariance of the points in training. $S$ is the number of splits, $s$ "
+    r"the standard deviation from split to split of a mean over $m$ of all $n$ points; $m/n$ corrects for the points "
+    r"that splits share (Nadeau and Bengio, Machine Learning 52, 239, 2003). $q$ is a quantile of Student's $t$ with "
+    r"$S - 1$ degrees of freedom. Differences between two $k$, and ratios of network and PCA, are taken within each "
+    r"split. $\mu_1 \le \dots \le \mu_n$ are ratios of the distances of a point to its second and its first neighbour "
+    r"(TwoNN: Facco and others, Scientific Reports 7, 12140, 2017). No training, and no choice of when to stop it, "
+    r"sees the points held out, which are centred and scaled by the points in training."
 )
-
-
-def write_report(result: BottleneckResult, drawn: Mapping[str, Figure], path: Path) -> None:
-    """Write the report of a study, with the figures drawn of it, to a file."""
-    write_page(bottleneck_page(result, drawn), path)
 
 
 def bottleneck_page(result: BottleneckResult, drawn: Mapping[str, Figure]) -> Page:
     """Return what the report of a bottleneck study says."""
-    study, values = result.study, result.dataset.attrs
-    interval = f"{100 * CONFIDENCE:g} % interval (Student’s, over {study.splits} splits)"
-    network = f"the mean field at t = {study.horizon:g}" if study.method == "horizon" else "the optimum over measures"
-    caption = (
-        f"Blue: {network}; grey: PCA of the same points. Full marks are points held out ({values['held_out_points']} "
-        f"a split), open marks points in training ({values['training_points']}). Bars are the {interval} of the mean. "
-        "The ring is the suggested k. Orange: the intrinsic dimension of the points in training with its interval, or "
-        "an arrow where it lies beyond the axis. Marks of one k stand side by side so that they don’t hide one another."
-    )
-    table = Table(
-        "The curve in numbers",
-        f"Mean risk and its {interval}. The last column is how far the held-out risk lies above that of the best k, "
-        "and the standard error of this difference over splits, in pairs.",
-        ["k", "held out", "in training", "PCA, held out", "PCA, in training", f"above k={result.best}"],
-        [(k, _row(result, k)) for k in study.latent_dims],
-    )
-    answer, *findings = result.verdicts()
-    lead, *others = [plate(name, HEADINGS[name], figure, caption) for name, figure in drawn.items()]
+    study, values, captions = result.study, result.dataset.attrs, _captions(result)
+    lead, *others = [plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()]
     return Page(
         title=f"bottleneck study, {study.data.described}, k = 1 to {study.max_latent_dim}",
-        question="How wide should the bottleneck be?",
-        answer=answer,
+        question=QUESTION,
+        answer=result.answer(),
         lead=lead,
-        findings=findings,
-        sections=[Section("Numbers", plates=others, tables=[table])],
+        findings=result.verdicts(),
+        sections=[
+            *(Section(one.heading, plates=[one]) for one in others),
+            Section("Numbers", tables=[_risks(result), _comparisons(result)]),
+        ],
         equations=EQUATIONS,
         symbols=SYMBOLS,
         command="bottleneck",
@@ -75,16 +62,61 @@ def bottleneck_page(result: BottleneckResult, drawn: Mapping[str, Figure]) -> Pa
     )
 
 
-def _row(result: BottleneckResult, latent_dim: int) -> list[tuple[str, str]]:
-    held_out, training, pca_held_out, pca_training = (
-        result.estimate(name, latent_dim)
-        for name in ("held_out_risk", "training_risk", "pca_held_out_risk", "pca_training_risk")
-    )
-    excess = result.excess(latent_dim)
-    return [
-        *(
-            (f"{one.value:.4g}", f"{one.lower:.3g} to {one.upper:.3g}")
-            for one in (held_out, training, pca_held_out, pca_training)
+def _captions(result: BottleneckResult) -> dict[str, str]:
+    """Say how to read each figure."""
+    values, level = result.dataset.attrs, percent(CONFIDENCE)
+    bars = f"Bars are {level} confidence intervals over {result.study.splits} random splits."
+    return {
+        "risk_against_k": (
+            f"Black: {network_name(result)}; grey: PCA of the same points. Filled: {values['held_out_points']} points "
+            f"held out; open: {values['training_points']} points in training. {bars} Ring: what is recommended. Ochre: "
+            "the intrinsic dimension of the points in training. Marks of one $k$ stand side by side to be told apart."
         ),
-        ("best", "") if latent_dim == result.best else (f"{excess.mean:.2g}", f"± {excess.standard_error:.1g}"),
+        "network_over_pca": (
+            "Held-out risk of the network as a percentage of that of PCA with as many components, compared within each "
+            f"split. Below the grey line the network is better. {bars}"
+        ),
+    }
+
+
+def _risks(result: BottleneckResult) -> Table:
+    curves = ("held_out_risk", "training_risk", "pca_held_out_risk", "pca_training_risk")
+    estimates = lambda k: (result.estimate(name, k) for name in curves)  # noqa: E731
+    return Table(
+        "Risks",
+        f"Mean over splits with its {percent(CONFIDENCE)} interval.",
+        ["k", "held out", "training", "PCA held out", "PCA training"],
+        [
+            (k, [(number(one.value), interval(one.lower, one.upper)) for one in estimates(k)])
+            for k in result.study.latent_dims
+        ],
+    )
+
+
+def _comparisons(result: BottleneckResult) -> Table:
+    """Return how every k compares with PCA and with the best k, and how far it was followed."""
+    study, data = result.study, result.dataset
+    columns = ["k", "held-out risk over PCA's", f"above k = {result.best}"]
+    rows = [(k, _compared(result, k)) for k in study.latent_dims]
+    if study.method == "horizon":
+        columns.append("trained to t")
+        for k, cells in rows:
+            at = data.sel(latent_dim=k)
+            low, high = float(at.horizon.min()), float(at.horizon.max())
+            times = setting(low) if low == high else f"{setting(low)} to {setting(high)}"
+            cells.append((times, "" if at.settled.all() else "not settled"))
+    return Table(
+        "Comparisons",
+        "The network's held-out risk over that of PCA with as many components, and how far it lies above the lowest "
+        "one, with the standard error of the difference.",
+        columns,
+        rows,
+    )
+
+
+def _compared(result: BottleneckResult, k: int) -> list[tuple[str, str]]:
+    ratio, excess = result.against_pca(k), result.excess(k)
+    return [
+        (number(ratio.value), interval(ratio.lower, ratio.upper)),
+        ("lowest", "") if k == result.best else (number(excess.mean, 2), f"± {number(excess.standard_error, 1)}"),
     ]

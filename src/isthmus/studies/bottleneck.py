@@ -5,28 +5,26 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from isthmus import _checks
-from isthmus._errors import ArgumentError, NumericalError, TrivialLimitWarning
-from isthmus._precision import computing_in
-from isthmus.core.autoencoder import Autoencoder
+from isthmus._errors import TrivialLimitWarning
 from isthmus.core.data import Data
-from isthmus.core.points import square_errors
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
 from isthmus.core.specification import Count, DataSpecification, Positive, Seed
-from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
-from isthmus.dynamics.parallel import Progress, check_number_of_jobs
-from isthmus.studies.engine import Job
-from isthmus.studies.intrinsic_dimension import FEWEST_POINTS, intrinsic_dimension
-from isthmus.studies.study import Study, optimum_settings
+from isthmus.dynamics.mean_field import check_memory_of_particles
+from isthmus.dynamics.parallel import check_number_of_jobs
+from isthmus.studies.intrinsic_dimension import FEWEST_POINTS
+from isthmus.studies.study import Study
 from isthmus.theory.landscape import DOUBLE, check_bounded
-from isthmus.theory.optimum import check_memory_of_search, solve_optimum
+from isthmus.theory.optimum import check_memory_of_search
+
+LATER = 4.0
+"""max_horizon / horizon, where it isn't set."""
 
 
 class Split(NamedTuple):
@@ -35,32 +33,15 @@ class Split(NamedTuple):
     Attributes:
         training: the points in training.
         held_out: the others, in the same units and about the same place.
-        held_out_rows: which rows of the data these are.
+        training_rows: which rows of the data the former are.
+        held_out_rows: which rows the latter are.
 
     """
 
     training: Data
     held_out: Data
+    training_rows: np.ndarray
     held_out_rows: np.ndarray
-
-
-class Solved(NamedTuple):
-    """What one bottleneck reaches on one split.
-
-    Attributes:
-        training_risk: R on the points in training.
-        held_out_risk: R on the points held out.
-        error: of the training risk: by particles and time steps, or, of an optimum, how far its certificate reaches.
-        objective: what an optimum minimises, R plus the penalty; NaN at a horizon.
-        certified: whether the optimum's certificate meets the tolerance; true at a horizon.
-
-    """
-
-    training_risk: float
-    held_out_risk: float
-    error: float
-    objective: float = np.nan
-    certified: bool = True
 
 
 class BottleneckStudy(Study):
@@ -80,16 +61,40 @@ class BottleneckStudy(Study):
 
     """
 
+    QUICK: ClassVar[Mapping[str, Any]] = {
+        "data.max_points": 100,
+        "data.points": 100,
+        "max_latent_dim": 3,
+        "particles": 64,
+        "horizon": 50.0,
+        "max_horizon": 100.0,
+        "atoms": 16,
+        "restarts": 1,
+        "rounds": 10,
+        "starts": 64,
+    }
+
     data: DataSpecification = DataSpecification(source="digits", max_points=256)  # pyright: ignore[reportCallIssue]
     max_latent_dim: Count = Field(6, description="K: bottlenecks of dimension 1 to K; law.latent_dim is not used")
     method: Literal["horizon", "optimum"] = Field("horizon", description="the mean field at a time, or its optimum")
-    horizon: Positive = Field(100.0, description="horizon: the time at which the risk is taken")
+    horizon: Positive = Field(100.0, description="horizon: the time to which every k is followed at first")
+    stop: Literal["validation", "horizon"] = Field(
+        "validation", description="horizon: stop where the risk on a part of the training set is lowest, or at horizon"
+    )
+    max_horizon: Positive | None = Field(
+        None, description="validation: the time to which a k is followed while its risk falls; by default 4 × horizon"
+    )
+    settling: float = Field(
+        0.01, gt=0, lt=1, description="validation: a risk has settled that falls by a smaller share as time doubles"
+    )
     held_out: float = Field(0.25, gt=0, lt=1, description="fraction of the points that no training sees")
-    splits: int = Field(4, ge=2, description="independent random splits; the error bars come from them")
+    splits: int = Field(4, ge=2, description="independent random splits; intervals come from them")
     seed: Seed = Field(0, description="of the splits, scramblings and starts")
     particles: Count = Field(256, description="horizon: particles a side (a power of 2)")
-    replicates: int = Field(3, ge=2, description="horizon: independent scramblings, for the numerical error")
-    rtol: Positive = Field(1e-4, le=0.1, description="horizon: tolerance of the time steps")
+    replicates: int = Field(2, ge=2, description="horizon: independent scramblings, for the numerical error")
+    rtol: Positive = Field(
+        1e-3, le=0.1, description="horizon: tolerance of the time steps; in double precision below 1e-4"
+    )
     radius: Positive | None = Field(None, description="optimum: keep neurons in a ball of this radius")
     atoms: Count = Field(32, description="optimum: atoms a side at the start")
     restarts: Count = Field(2, description="optimum: starts")
@@ -104,8 +109,22 @@ class BottleneckStudy(Study):
             _checks.refuse("data.stream", "be false for a bottleneck study", True, hint)
         if self.method == "horizon" and self.radius is not None:
             _checks.refuse("radius", "be left out for method='horizon'", self.radius)
+        if self.max_horizon is not None and self.max_horizon < self.horizon:
+            _checks.refuse("max_horizon", f"be at least the horizon {self.horizon:g}", self.max_horizon)
         check_quadrature("sobol", self.particles)
         return self
+
+    @property
+    def validates(self) -> bool:
+        """Whether a part of the training set says when to stop."""
+        return self.method == "horizon" and self.stop == "validation"
+
+    @property
+    def last_horizon(self) -> float:
+        """The time to which a k is followed at most."""
+        if not self.validates:
+            return self.horizon
+        return LATER * self.horizon if self.max_horizon is None else self.max_horizon
 
     @functools.cached_property
     def raw(self) -> Data:
@@ -124,14 +143,26 @@ class BottleneckStudy(Study):
         """
         raw = self.raw
         held = round(self.held_out * raw.size)
-        if held < 1 or raw.size - held < FEWEST_POINTS:
-            rule = f"leave at least {FEWEST_POINTS} of the {raw.size} points to train on and 1 to test on"
+        fewest = FEWEST_POINTS + self.validates
+        if held < 1 or raw.size - held < fewest:
+            rule = f"leave at least {fewest} of the {raw.size} points to train on and 1 to test on"
             _checks.refuse("held_out", rule, self.held_out)
         check_number_of_jobs("splits", self.splits, raw.points.nbytes)
-        return tuple(self._split(raw, held, number) for number in range(self.splits))
+        rows = np.arange(raw.size)
+        return tuple(self._parted(rows, self.held_out, (self.seed, number)) for number in range(self.splits))
 
-    def _split(self, raw: Data, held: int, number: int) -> Split:
-        order = np.random.default_rng([self.seed, number]).permutation(raw.size)
+    @functools.cached_property
+    def pilots(self) -> tuple[Split, ...]:
+        """The training set of each split, split once more: no point held out of it says when to stop."""
+        return tuple(
+            self._parted(split.training_rows, self.held_out, (self.seed, number, 1))
+            for number, split in enumerate(self.parts)
+        )
+
+    def _parted(self, rows: np.ndarray, share: float, seed: tuple[int, ...]) -> Split:
+        """Return these rows of the data, a share of them held out."""
+        raw, order = self.raw, np.random.default_rng(seed).permutation(rows)
+        held = max(1, round(share * len(rows)))
         out, kept = np.sort(order[:held]), np.sort(order[held:])
         training = Data(
             raw.points[kept],
@@ -143,7 +174,7 @@ class BottleneckStudy(Study):
             name=raw.name,
         )
         held_out = Data(training.scaling.of(raw.points[out]), missing="ignore", columns=raw.columns, name=raw.name)
-        return Split(training, held_out, out)
+        return Split(training, held_out, kept, out)
 
     @functools.cached_property
     def problems(self) -> tuple[tuple[Problem, ...], ...]:
@@ -176,109 +207,17 @@ class BottleneckStudy(Study):
 
     def _check_latent_dim(self) -> None:
         if self.law.kind == "aligned":
-            name, most = "the rank of the training data", min(split.training.rank for split in self.parts)
+            parts = self.pilots if self.validates else self.parts
+            name, most = "the rank of the training data", min(split.training.rank for split in parts)
         else:
             name, most = "the data dimension", self.parts[0].training.dim
         if self.max_latent_dim > most:
             _checks.refuse("max_latent_dim", f"be at most {name} {most}", self.max_latent_dim)
 
+    def pilot(self, number: int, latent_dim: int) -> Problem:
+        """Return the problem of one k on a part of the training set of one split."""
+        return self._problem(self.pilots[number], latent_dim)
+
     def _problem(self, split: Split, latent_dim: int) -> Problem:
         law = self.law.model_copy(update={"latent_dim": latent_dim})
         return self.model_copy(update={"law": law}).on(split.training)
-
-
-@dataclass(frozen=True)
-class BottleneckWork:
-    """What a bottleneck study has computed: every k on every split.
-
-    Attributes:
-        study: what is asked.
-
-    """
-
-    study: BottleneckStudy
-
-    def jobs(self) -> list[Job]:
-        """Return a job for each k on each split; neighbours differ in k, so that no shape is compiled twice."""
-        stage = f"bottlenecks × {self.study.splits} splits"
-        return [Job(_name(split, k), stage, shape=f"k{k}") for split, k in self._places()]
-
-    def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Solved:
-        """Solve one k on one split."""
-        study = self.study
-        split, k = next(place for place in self._places() if _name(*place) == job.name)
-        solve = _at_horizon if study.method == "horizon" else _at_optimum
-        try:
-            return solve(study, study.problems[split][k - 1], study.parts[split].held_out, study.seed + split)
-        except NumericalError as error:
-            raise NumericalError(f"At k={k} on split {split + 1}, {error}.") from error
-
-    def solved(self, results: Mapping[str, Any]) -> list[list[Solved]]:
-        """Return the results of all jobs; the outer list is over splits."""
-        rows: list[list[Solved]] = [[] for _ in range(self.study.splits)]
-        for split, k in self._places():
-            rows[split].append(Solved(*results[_name(split, k)]))
-        return rows
-
-    def _places(self) -> list[tuple[int, int]]:
-        return [(split, k) for split in range(len(self.study.problems)) for k in self.study.latent_dims]
-
-
-def _name(split: int, k: int) -> str:
-    return f"split-{split}-k-{k}"
-
-
-def _at_horizon(study: BottleneckStudy, problem: Problem, held_out: Data, seed: int) -> Solved:
-    """Return the risk of one mean-field network (that of the first replicate) on both parts."""
-    path = solve_mean_field(
-        problem,
-        [study.horizon],
-        particles=study.particles,
-        replicates=study.replicates,
-        seed=seed,
-        rtol=study.rtol,
-        workers=1,
-    )
-    network = path.at(study.horizon)
-    # The particles of one replicate are off by more than the mean over replicates, of which the path gives the error.
-    error = float(path.errors["particles"][-1] * np.sqrt(study.replicates) + path.errors["time_steps"][-1])
-    return Solved(_risk(network, problem.population), _risk(network, held_out), error)
-
-
-def _at_optimum(study: BottleneckStudy, problem: Problem, held_out: Data, seed: int) -> Solved:
-    found = solve_optimum(
-        problem,
-        **optimum_settings(study),
-        seed=seed,
-        workers=1,
-        throw=False,
-    )
-    reach = max(found.certificate.decoder_gap, found.certificate.encoder_descent)
-    return Solved(found.risk, _risk(found.autoencoder, held_out), reach, found.objective, found.status.ok)
-
-
-def _risk(network: Autoencoder, data: Data) -> float:
-    with computing_in(DOUBLE):
-        return float(network.risk(data.points.astype(float), data.weights.astype(float)))
-
-
-def pca_risks(training: Data, points: np.ndarray, components: int) -> np.ndarray:
-    r"""Return ½ E|x − x̂|² of PCA with 1, …, ``components`` components of the training data, over equal points.
-
-    x̂ is the projection of x on the mean and the leading principal directions of the training data, whatever the points.
-    """
-    centred = points - training.mean
-    if training.has_missing or np.isnan(centred).any():
-        codes = (training.pca(count).of(np.nan_to_num(centred)) for count in range(1, components + 1))
-        return np.array([square_errors(centred, outputs).mean() / 2 for outputs in codes])
-    squares = np.square(centred @ training.principal_directions).mean(axis=0)
-    left_over = np.append(np.cumsum(squares[::-1])[::-1], 0.0) / 2
-    return left_over[1 : components + 1]
-
-
-def training_dimension(training: Data) -> float:
-    """Return the intrinsic dimension of the points in training, NaN where their neighbours don't tell it."""
-    try:
-        return intrinsic_dimension(training.points)
-    except ArgumentError:
-        return np.nan

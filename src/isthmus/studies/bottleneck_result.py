@@ -1,8 +1,9 @@
-"""What a bottleneck study finds: curves of the risk against k with intervals, a suggested k, and verdicts in words."""
+"""What a bottleneck study finds: risks against k with intervals, the network against PCA, and which of them to use."""
 
 from __future__ import annotations
 
 import functools
+import math
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,25 +14,21 @@ import xarray as xr
 
 from isthmus import _checks
 from isthmus._version import __version__
-from isthmus.studies.bottleneck import (
-    BottleneckStudy,
-    BottleneckWork,
-    Solved,
-    pca_risks,
-    training_dimension,
-)
+from isthmus._words import number
+from isthmus.studies.bottleneck import BottleneckStudy
+from isthmus.studies.bottleneck_verdicts import answer, verdicts
+from isthmus.studies.bottleneck_work import BottleneckWork, bottleneck_dataset
 from isthmus.studies.contents import complaint
 from isthmus.studies.engine import studied
-from isthmus.studies.statistics import CONFIDENCE, Estimate, mean_estimate, standard_error
-from isthmus.studies.study import StageProgress, named, provenance
+from isthmus.studies.over_splits import mean_over_splits, ratio_over_splits, standard_error
+from isthmus.studies.statistics import CONFIDENCE, Estimate
+from isthmus.studies.study import StageProgress
 
 CURVES = ("training_risk", "held_out_risk", "pca_training_risk", "pca_held_out_risk")
-LEVEL = 0.05
-"""Risks that differ by a smaller share count as level, and a smaller numerical error as of no account."""
 
 
 class Excess(NamedTuple):
-    """By how much the held-out risk of one k lies above that of the best, over splits in pairs."""
+    """By how much the risk of one k lies above that of the best, over splits in pairs."""
 
     mean: float
     standard_error: float
@@ -42,20 +39,20 @@ class Excess(NamedTuple):
         return self.mean <= self.standard_error
 
     def __str__(self) -> str:
-        return f"{self.mean:.2g} ± {self.standard_error:.1g}"
+        return f"{number(self.mean, 2)} ± {number(self.standard_error, 1)}"
 
 
 @dataclass(frozen=True)
 class BottleneckResult:
     """A finished bottleneck study.
 
-    Intervals are Student's over splits. Splits share points, so that an interval says how far the procedure varies
-    with the choice of the points that are held out, and not how far the mean is from that of the population.
+    Intervals are over splits, with Nadeau's and Bengio's correction for the points that splits share.
 
     Attributes:
         study: what was asked.
         dataset: every number as a labelled `xarray.Dataset`: the risk on points in training and held out for each
-            (split, latent_dim), that of PCA for each (split, component), the intrinsic dimension of each split.
+            (split, latent_dim), with how far each was followed, that of PCA for each (split, component), and the
+            intrinsic dimension of each split.
 
     """
 
@@ -65,9 +62,8 @@ class BottleneckResult:
     def complaint(self) -> str | None:
         """Return in what the numbers can't be those of the study, None where they can."""
         study, each = self.study, ("split", "latent_dim")
-        required = dict.fromkeys(("training_risk", "held_out_risk", "error"), each)
-        if study.method == "optimum":
-            required |= dict.fromkeys(("objective", "certified"), each)
+        names = ("objective", "certified") if study.method == "optimum" else ("horizon", "fall", "settled")
+        required = dict.fromkeys(("training_risk", "held_out_risk", "error", "held_out_error", *names), each)
         pca = dict.fromkeys(("pca_training_risk", "pca_held_out_risk"), ("split", "component"))
         return complaint(
             self.dataset,
@@ -76,51 +72,76 @@ class BottleneckResult:
             may_be_nan=frozenset({"intrinsic_dimension"}),
             sizes={"split": study.splits, "latent_dim": study.max_latent_dim},
             coordinates={"latent_dim": study.latent_dims},
-            attributes=(),
+            attributes=("training_points", "held_out_points"),
         )
 
-    def estimate(self, name: str, latent_dim: int) -> Estimate:
-        """Return one of the curves at one k: its mean over splits with Student's 95 % interval."""
+    def values(self, name: str, latent_dim: int) -> np.ndarray:
+        """Return one of the curves at one k, shape (splits,)."""
         curve = self.dataset[_checks.choice("name", name, CURVES)]
-        return mean_estimate(curve.sel({curve.dims[1]: latent_dim}).values)
+        return curve.sel({curve.dims[1]: latent_dim}).values
+
+    def estimate(self, name: str, latent_dim: int) -> Estimate:
+        """Return one of the curves at one k: its mean over splits with its 95 % interval."""
+        held_out = self._held_out_share
+        return mean_over_splits(self.values(name, latent_dim), held_out if "held_out" in name else 1 - held_out)
+
+    def against_pca(self, latent_dim: int) -> Estimate:
+        """Return the held-out risk of the network over that of PCA with as many components, compared in pairs."""
+        return ratio_over_splits(
+            self.values("held_out_risk", latent_dim),
+            self.values("pca_held_out_risk", latent_dim),
+            self._held_out_share,
+        )
+
+    @functools.cached_property
+    def wins(self) -> list[int]:
+        """The k at which the network's held-out risk is below that of PCA, with all of the interval of their ratio."""
+        return [k for k in self.study.latent_dims if self.against_pca(k).upper < 1]
+
+    @functools.cached_property
+    def losses(self) -> list[int]:
+        """The k at which it is above that of PCA, with all of the interval."""
+        return [k for k in self.study.latent_dims if self.against_pca(k).lower > 1]
 
     @property
     def best(self) -> int:
-        """The k of the lowest held-out risk."""
-        return self.study.latent_dims[int(self.dataset.held_out_risk.mean("split").values.argmin())]
+        """The k of the lowest held-out risk of the network."""
+        return self._best("held_out_risk")
 
-    def excess(self, latent_dim: int) -> Excess:
-        """Return how far the held-out risk of k lies above that of the best, with its standard error over splits."""
-        risk = self.dataset.held_out_risk
-        above = (risk.sel(latent_dim=latent_dim) - risk.sel(latent_dim=self.best)).values
-        return Excess(float(above.mean()), standard_error(above))
+    def excess(self, latent_dim: int, name: str = "held_out_risk") -> Excess:
+        """Return how far a held-out risk lies above the lowest over k, with the standard error over splits in pairs."""
+        above = self.values(name, latent_dim) - self.values(name, self._best(name))
+        return Excess(float(above.mean()), standard_error(above, self._held_out_share))
+
+    @property
+    def sparing(self) -> int:
+        """The smallest k at which the network's held-out risk is within one standard error of the lowest."""
+        return self._sparing("held_out_risk")
+
+    @property
+    def pca_components(self) -> int:
+        """The fewest components, up to K, with which PCA's held-out risk is within one standard error of its lowest."""
+        return self._sparing("pca_held_out_risk")
 
     @functools.cached_property
     def suggested(self) -> int:
-        """The smallest k whose held-out risk is no more than one standard error above that of the best.
+        """The smallest k within one standard error of the lowest risk at which the network beats PCA, if there is one.
 
-        The standard error is that of the difference of the two over splits, in pairs.
+        Else it is `sparing`, and PCA is the better choice (`recommended`).
         """
-        return next(k for k in self.study.latent_dims if self.excess(k).within_one)
+        near = [k for k in self.study.latent_dims if self.excess(k).within_one]
+        return next((k for k in (*near, self.pca_components) if k in self.wins), near[0])
 
     @property
-    def reason(self) -> str:
-        """Why this k, in one sentence."""
-        best, k = self.best, self.suggested
-        lowest = f"{self.estimate('held_out_risk', best).value:.3g}"
-        if k < best:
-            return (
-                f"k={k} is suggested, the smallest bottleneck whose risk on held-out points is within one standard "
-                f"error of the lowest, {lowest} at k={best}: it lies {self.excess(k)} above it."
-            )
-        smaller = f"; k={k - 1} lies {self.excess(k - 1)} above it, more than one standard error" if k > 1 else ""
-        return f"k={k} is suggested, the bottleneck of the lowest risk on held-out points, {lowest}{smaller}."
+    def recommended(self) -> str:
+        """What to use: "network", with the suggested k, or "PCA", with ``pca_components``."""
+        return "network" if self.suggested in self.wins else "PCA"
 
     @property
     def dimension(self) -> Estimate | None:
         """The intrinsic dimension of the points in training, None where their neighbours don't tell it."""
         values = self.dataset.intrinsic_dimension.values
-        return mean_estimate(values) if np.isfinite(values).all() else None
+        return mean_over_splits(values, 1 - self._held_out_share) if np.isfinite(values).all() else None
 
     @property
     def pca_for_same_risk(self) -> int | None:
@@ -129,104 +150,50 @@ class BottleneckResult:
         found = self.dataset.component.values[enough.values]
         return int(found[0]) if len(found) else None
 
+    def answer(self) -> str:
+        """Return what to use, the network with which k or PCA, in one sentence."""
+        return answer(self)
+
     def verdicts(self) -> list[str]:
-        """Return what was found, in sentences."""
-        return [
-            self.reason,
-            *self._edge(),
-            self._dimension_verdict(),
-            self._pca_verdict(),
-            self._training_verdict(),
-            *self._early(),
-            self._numerical_verdict(),
-            f"Intervals are over {self.study.splits} random splits, which share points: they say how far the answer "
-            "depends on which points are held out.",
-        ]
-
-    def _edge(self) -> list[str]:
-        if self.best < self.study.max_latent_dim:
-            return []
-        return [
-            f"The lowest held-out risk is at the largest k that was tried, {self.best}: a larger one may do better, "
-            "so raise max_latent_dim."
-        ]
-
-    def _dimension_verdict(self) -> str:
-        dimension, k = self.dimension, self.suggested
-        if dimension is None:
-            return "The intrinsic dimension can't be told from nearest neighbours, since too many are equally far."
-        name = f"The intrinsic dimension by nearest neighbours (TwoNN) is {dimension}"
-        if round(dimension.value) == k:
-            return f"{name}, which agrees with the suggested k={k}."
-        if dimension.value > k:
-            return f"{name}, above the suggested k={k}: so few coordinates can't tell all points apart."
-        return (
-            f"{name}, below the suggested k={k}: in principle fewer coordinates suffice, if the encoder follows the "
-            "shape of the data more closely."
-        )
-
-    def _pca_verdict(self) -> str:
-        k, needed = self.suggested, self.pca_for_same_risk
-        risk, pca = (self.estimate(name, k).value for name in ("held_out_risk", "pca_held_out_risk"))
-        beside = f"On held-out points PCA with {_components(k)} has risk {pca:.3g}, the network {risk:.3g}"
-        if needed is None:
-            return f"{beside}, which PCA reaches with no number of components."
-        return f"{beside}, for which PCA needs {_components(needed)}."
-
-    def _training_verdict(self) -> str:
-        k = self.suggested
-        training, held_out = (self.estimate(name, k).value for name in ("training_risk", "held_out_risk"))
-        more = 100 * (held_out / training - 1) if training > 0 else np.inf
-        relation = f"{abs(more):.0f} % {'above' if more >= 0 else 'below'}"
-        return f"At k={k} the risk on held-out points is {held_out:.3g}, {relation} that on points in training."
-
-    def _early(self) -> list[str]:
-        """Warn of a network that is not as good as PCA: it is early, or a penalty keeps it from it."""
-        k = self.suggested
-        risk, pca = (self.estimate(name, k).value for name in ("training_risk", "pca_training_risk"))
-        if risk <= pca * (1 + LEVEL):
-            return []
-        above = f"The risk in training, {risk:.3g}, is still above that of PCA, {pca:.3g}"
-        remedies = ["raise horizon or law.strength"] if self.study.method == "horizon" else []
-        if np.any(self.study.weight_decay):
-            remedies.append("lower weight_decay")
-        return [f"{above}: to change that, {' or '.join(remedies or ['raise radius, atoms or rounds'])}."]
-
-    def _numerical_verdict(self) -> str:
-        data, largest = self.dataset, float(self.dataset.error.max())
-        if self.study.method == "horizon":
-            share = 100 * float((data.error / data.training_risk).max())
-            more = ", so raise particles" if share > 100 * LEVEL else ""
-            return (
-                f"The numerical error of a training risk is at most {largest:.2g} (95 %), and at most {share:.2g} % of "
-                f"it{more}."
-            )
-        met, count = int(data.certified.sum()), data.certified.size
-        return (
-            f"{met} of {count} optima meet the tolerance {self.study.tolerance:g} of their certificates, which reach "
-            f"at most {largest:.2g} below the objective."
-        )
+        """Return what else was found, in sentences."""
+        return verdicts(self)
 
     def summary(self) -> dict[str, object]:
-        """Return the main figures as plain numbers, for JSON; an estimate is [mean, lower, upper]."""
-        dimension = self.dimension
+        """Return the main figures as plain numbers, for JSON; an estimate is [value, lower, upper]."""
         return {
             "isthmus": __version__,
+            "answer": self.answer(),
             "method": self.study.method,
+            "recommended": self.recommended,
             "suggested": self.suggested,
-            "reason": self.reason,
+            "pca_components": self.pca_components,
             "best": self.best,
-            "curve": [
-                {"latent_dim": k}
-                | {name: _plain(self.estimate(name, k)) for name in CURVES}
-                | {"above_best": self.excess(k).mean, "standard_error": self.excess(k).standard_error}
-                for k in self.study.latent_dims
-            ],
+            "curve": [self._row(k) for k in self.study.latent_dims],
             "confidence": CONFIDENCE,
-            "intrinsic_dimension": None if dimension is None else _plain(dimension),
+            "intrinsic_dimension": None if self.dimension is None else _plain(self.dimension),
             "pca_for_same_risk": self.pca_for_same_risk,
             "verdicts": self.verdicts(),
         }
+
+    def _row(self, k: int) -> dict[str, object]:
+        at, excess = self.dataset.sel(latent_dim=k), self.excess(k)
+        row: dict[str, object] = {name: _plain(self.estimate(name, k)) for name in CURVES}
+        row |= {"latent_dim": k, "above_best": excess.mean, "standard_error": excess.standard_error}
+        row |= {"over_pca": _plain(self.against_pca(k))}
+        if self.study.method == "optimum":
+            return row
+        return row | {"horizon": at.horizon.values.tolist(), "settled": bool(at.settled.all())}
+
+    @property
+    def _held_out_share(self) -> float:
+        held_out, training = (float(self.dataset.attrs[f"{part}_points"]) for part in ("held_out", "training"))
+        return held_out / (held_out + training)
+
+    def _best(self, name: str) -> int:
+        return min(self.study.latent_dims, key=lambda k: self.values(name, k).mean())
+
+    def _sparing(self, name: str) -> int:
+        return next(k for k in self.study.latent_dims if self.excess(k, name).within_one)
 
 
 def bottleneck_curve(
@@ -238,10 +205,10 @@ def bottleneck_curve(
     resume: bool = False,
     progress: StageProgress | None = None,
 ) -> BottleneckResult:
-    r"""Solve bottlenecks of dimension 1, …, K on random splits of the data, and suggest one of them.
+    r"""Solve bottlenecks of dimension 1, …, K on random splits of the data, and say which to use, if not PCA.
 
-    On each split the mean field is followed to the horizon, or the optimum over measures is found, on the points in
-    training, and its risk R = ½ E‖x − x̂‖² is taken on these and on the points held out. Beside it stand PCA of the
+    On each split the mean field is followed until it has settled, or the optimum over measures is found, on the points
+    in training, and its risk R = ½ E‖x − x̂‖² is taken on these and on the points held out. Beside it stand PCA of the
     points in training, whose risk on them is ½ Σ_{i>k} λ_i, and their intrinsic dimension.
 
     Args:
@@ -266,7 +233,7 @@ def bottleneck_curve(
     work = BottleneckWork(study)
     dataset = studied(
         work,
-        lambda results: _dataset(study, work.solved(results)),
+        lambda results: bottleneck_dataset(study, work.solved(results)),
         workers=workers,
         executor=executor,
         folder=folder,
@@ -276,57 +243,6 @@ def bottleneck_curve(
     return BottleneckResult(study, dataset)
 
 
-def _dataset(study: BottleneckStudy, solved: list[list[Solved]]) -> xr.Dataset:
-    components = min(split.training.rank for split in study.parts)
-    pca = {
-        part: np.stack([pca_risks(split.training, getattr(split, part).points, components) for split in study.parts])
-        for part in ("training", "held_out")
-    }
-    means = {
-        "training_risk": "risk on the points in training",
-        "held_out_risk": "risk on the points held out",
-        "error": "numerical error of the training risk, or what the certificate of an optimum leaves open",
-        "objective": "risk in training plus the penalty, at the optimum",
-        "certified": "whether the optimum's certificate meets the tolerance",
-    }
-    at_optimum = ("objective", "certified")
-    dims = ("split", "latent_dim")
-    return xr.Dataset(
-        {
-            name: (dims, np.array([[getattr(one, name) for one in row] for row in solved], float), named(meaning))
-            for name, meaning in means.items()
-            if study.method == "optimum" or name not in at_optimum
-        }
-        | {
-            f"pca_{part}_risk": (
-                ("split", "component"),
-                risks,
-                named(f"risk of PCA of the points in training, on those {part.replace('_', ' ')}"),
-            )
-            for part, risks in pca.items()
-        }
-        | {
-            "intrinsic_dimension": (
-                "split",
-                [training_dimension(split.training) for split in study.parts],
-                named("intrinsic dimension of the points in training (TwoNN)"),
-            )
-        },
-        coords={
-            "split": np.arange(study.splits),
-            "latent_dim": study.latent_dims,
-            "component": np.arange(1, components + 1),
-        },
-    ).assign_attrs(
-        provenance("isthmus bottleneck study", study, study.parts[0].training),
-        training_points=study.parts[0].training.size,
-        held_out_points=study.parts[0].held_out.size,
-    )
-
-
-def _components(count: int) -> str:
-    return f"{count} component{'s' if count > 1 else ''}"
-
-
-def _plain(estimate: Estimate) -> list[float]:
-    return [estimate.value, estimate.lower, estimate.upper]
+def _plain(estimate: Estimate) -> list[float] | None:
+    """Return an estimate as numbers, None where it has none."""
+    return [estimate.value, estimate.lower, estimate.upper] if math.isfinite(estimate.value) else None
