@@ -74,7 +74,7 @@ def test_a_large_state_is_integrated_with_little_memory(digits, monkeypatch):
 
 
 def test_a_failure_says_how_far_it_came(digits):
-    with pytest.raises(im.NumericalError, match="followed only until t=0 of 500"):
+    with pytest.raises(im.NumericalError, match="did not reach its first recorded time, t = 500"):
         im.solve_mean_field(digits, [0.0, 500.0], particles=16, max_steps=3, integrator="low_memory")
 
 

@@ -165,7 +165,7 @@ def test_widths_and_step_sizes_meet_their_tolerance_and_no_more(law):
     )
     with pytest.raises(im.NumericalError, match="no width brings the sup-gap within"):
         law.width_for(1e-4, 0.9, 0.1, 1)
-    with pytest.raises(im.NumericalError, match="the width alone makes"):
+    with pytest.raises(im.NumericalError, match="the width alone contributes"):
         law.step_size_for(1e-4, 0.9, 64, 1)
 
 
@@ -211,7 +211,7 @@ def test_progress_counts_up(problem, times):
         (lambda law: law.at(10, -1.0), "'step_size' must be a finite number at least 0"),
         (lambda law: law.at(10, 0.0, 4), "'batch_size' must be None at step size 0"),
         (lambda law: law.at(10, 0.1, 64, sampling="without_replacement"), "at most the number of points 32"),
-        (lambda law: law.at(10, 0.1, 1, sampling="one_pass"), "end with the points, at time 3.2"),
+        (lambda law: law.at(10, 0.1, 1, sampling="one_pass"), "end when all points have been used, at t = 3.2"),
         (lambda law: law.at(10, 0.1, 1, sampling="twice"), "'sampling' must be one of"),
         (lambda law: law.at(10, sample_size=10, measured_on="moon"), "'measured_on' must be one of"),
         (lambda law: law.gap_quantile(1.0, 10), "'confidence' must be a finite number"),
@@ -226,7 +226,7 @@ def test_arguments_are_checked(law, call, message):
 
 def test_what_can_not_be_linearised_is_refused(problem, law, times):
     data = problem.data
-    with pytest.raises(im.ArgumentError, match="slope is continuous"):
+    with pytest.raises(im.ArgumentError, match="with a continuous slope"):
         im.predict_finite_width(im.Problem(data, im.aligned_law(data, 1, activation="relu"), "relu"), times)
     with pytest.raises(im.ArgumentError, match="'path' must be a MeanFieldPath at the same times"):
         im.predict_finite_width(problem, times[1:], path=law.path)

@@ -219,7 +219,7 @@ def test_what_has_no_optimum_is_refused(curve):
         im.solve_optimum(dataclasses.replace(curve, weight_decay=0.0))
     with pytest.raises(im.ArgumentError, match="a weight decay or bounded neurons"):
         im.solve_optimum(dataclasses.replace(curve, weight_decay=(0.0, 0.1)))
-    with pytest.raises(im.ArgumentError, match="without noise"):
+    with pytest.raises(im.ArgumentError, match="have temperature 0"):
         im.solve_optimum(dataclasses.replace(curve, temperature=0.1))
     with pytest.raises(im.ArgumentError, match="no frozen biases"):
         im.solve_optimum(dataclasses.replace(curve, train_biases=False))
