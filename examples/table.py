@@ -22,7 +22,7 @@ def main(largest: int = 4, horizon: float = 100.0, runs: int = 32, particles: in
     found = im.recommend_width(
         rows, tolerance=0.01, latent_dim=k, horizon=20.0, records=10, runs=runs, particles=particles
     )
-    print(*found.verdicts(), sep="\n")
+    print(found.answer(), *found.verdicts(), sep="\n")
     model = im.MeanFieldAutoencoder(n_components=k, width=found.width, random_state=0).fit(rows)
     print(model.chosen_)
     print(f"k={k}, N={found.width}: {model.score(rows):.3f} of the variance, PCA {1 - 2 * model.pca_risk_:.3f}")

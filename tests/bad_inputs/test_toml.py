@@ -11,7 +11,7 @@ from pydantic import BaseModel
 import isthmus as im
 from isthmus.core.specification import _kinds
 
-STUDIES = [im.TrackingStudy, im.BottleneckStudy, im.ExpressivityStudy, im.WidthStudy]
+STUDIES = [im.TrackingStudy, im.PredictionStudy, im.BottleneckStudy, im.ExpressivityStudy, im.WidthStudy]
 NOT_PRINTED = "9" * 5000
 VALUES = {
     "word": '"many"',

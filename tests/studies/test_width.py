@@ -111,7 +111,7 @@ def test_few_networks_are_not_made_to_say_much(small):
     words = text_of(few)
     assert "It is wide: 4 networks tell little." in words and "(4 networks are too few for an interval)" in words
     assert "1 of 4 does" in words and "95\xa0% CI 40 to 100" in few.answer()
-    assert few.summary()["recommended"]["quantile"][1] is None
+    assert few.summary()["recommended"]["measured_lower"] is None
     json.dumps(few.summary(), allow_nan=False)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-import numpy as np
 import xarray as xr
 
 from isthmus._version import __version__
@@ -261,7 +260,17 @@ def _is_wide(share: Estimate) -> bool:
 
 def _plain(one: Checked) -> dict[str, object]:
     """Return a checked width as plain numbers, None for what too few runs leave open."""
-    found = asdict(one)
-    for name in ("share", "quantile"):
-        found[name] = [value if np.isfinite(value) else None for value in found[name].values()]
-    return found
+    share, quantile = one.share, one.quantile
+    return {
+        "width": one.width,
+        "runs": one.runs,
+        "inside": one.inside,
+        "within": share.value,
+        "lower": share.lower,
+        "upper": share.upper,
+        "measured_quantile": quantile.value,
+        "measured_lower": quantile.lower if quantile.has_interval else None,
+        "measured_upper": quantile.upper if quantile.has_interval else None,
+        "predicted_quantile": one.predicted_quantile,
+        "shift_ratio": one.shift_ratio,
+    }
