@@ -21,7 +21,7 @@ from isthmus.dynamics.batches import Batches, Sampling, check_sampling
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.results import TrainingRuns
 from isthmus.dynamics.sgd_step import sgd_step
-from isthmus.dynamics.step_plan import StepPlan, StepSize, plan_steps
+from isthmus.dynamics.step_plan import Group, StepPlan, StepSize, plan_steps
 
 EXPLOSION = 1e4
 """A run counts as diverged where its risk is not finite or this many times larger than that of x̂ = 0."""
@@ -114,20 +114,17 @@ def train(
     if start is not None and (start.encoder.width, start.decoder.width) != widths:
         shape = _checks.described(f"of widths {(start.encoder.width, start.decoder.width)}")
         _checks.refuse("start", f"be of the width {widths}", shape)
-    slots = np.full(len(grid), -1, np.int32)
-    slots[kept] = np.arange(len(kept))
-
     with computing_in(precision):
         batches = Batches.of(problem, batch_size, chosen, precision)
         steps = plan.in_precision(precision)
-    job = partial(_one_run, problem, widths, start, steps, slots, batches, seed, precision)
+    job = partial(_one_run, problem, widths, start, steps.groups(kept), len(grid), batches, seed, precision)
     results = run_jobs(lambda index: job(first_run + index), runs, workers, progress)
     risk = np.stack([risk for risk, _ in results])
     diverged_at = _divergence(problem, grid, risk)
     status = _status(diverged_at, step_size, first_run)
     if throw:
         status.raise_if_failed()
-    snapshots = jax.tree.map(lambda *leaves: np.stack(leaves), *(kept for _, kept in results))
+    snapshots = jax.tree.map(lambda *leaves: np.stack(leaves), *(networks for _, networks in results))
     return TrainingRuns(grid, risk, widths, grid[kept], snapshots, diverged_at, status)
 
 
@@ -172,36 +169,40 @@ def _one_run(
     problem: Problem,
     widths: tuple[int, int],
     given: Autoencoder | None,
-    plan: StepPlan,
-    slots: np.ndarray,
+    groups: list[Group],
+    records: int,
     batches: Batches,
     seed: int,
     dtype: np.dtype,
     run: int,
 ) -> tuple[np.ndarray, Autoencoder | None]:
+    """Return the risk at the recorded times, (T,), and the networks that are kept, (S, ...)."""
     initial_key, batch_key = run_keys(seed, run)
     if given is None:
         start = problem.draw(initial_key, widths, dtype)
     else:
         start = problem.autoencoder(given.encoder, given.decoder).in_precision(dtype)
+    risk, snapshots = np.full(records, np.nan), []
     with computing_in(dtype):
-        risk, snapshots = _train(start, batch_key, batches, plan, slots, int(slots.max()) + 1, problem.motion)
-        return np.asarray(risk, np.float64), jax.tree.map(np.asarray, snapshots)
+        network = jax.tree.map(jnp.asarray, start)
+        state = (network, problem.optimizer.step_start(network), batches.first_order())
+        found = []
+        for group in groups:
+            state, risks = _train(state, batch_key, batches, group.plan, problem.motion)
+            found.append(risks)
+            if group.is_kept:
+                snapshots.append(jax.tree.map(np.asarray, state[0]))
+        for group, risks in zip(groups, found, strict=True):
+            recorded = group.plan.record >= 0
+            risk[group.plan.record[recorded]] = np.asarray(risks, float)[recorded]
+    return risk, jax.tree.map(lambda *leaves: np.stack(leaves), *snapshots) if snapshots else None
 
 
-@partial(jax.jit, static_argnames=("number_of_snapshots", "motion"))
-def _train(
-    start: Autoencoder,
-    key: jax.Array,
-    batches: Batches,
-    plan: StepPlan,
-    slots: jax.Array,
-    number_of_snapshots: int,
-    motion: Motion,
-) -> tuple[jax.Array, Autoencoder | None]:
-    """Take the steps of the plan, chunk by chunk; return the risk (T,) and the snapshots (S, ...)."""
+@partial(jax.jit, static_argnames="motion")
+def _train(state: tuple, key: jax.Array, batches: Batches, plan: StepPlan, motion: Motion) -> tuple[tuple, jax.Array]:
+    """Take the steps of some chunks; return the state, and the risk at the end of those that record it, (chunks,)."""
 
-    def take_step(offset: jax.Array, state, chunk: StepPlan, drawn: jax.Array):
+    def take_step(offset: jax.Array, state: tuple, chunk: StepPlan, drawn: jax.Array) -> tuple:
         network, averages, order = state
         step = chunk.first + offset
         points, weights, order = batches.batch(key, step, drawn[offset], order)
@@ -209,38 +210,15 @@ def _train(
         own = jax.random.fold_in(noise_key, step)
         return (*sgd_step(network, averages, (points, weights), sizes, motion, own), order)
 
-    def take_chunk(state, chunk: StepPlan):
-        network, averages, order, risks, snapshots = state
-        drawn = batches.draws(key, chunk.first, plan.encoder_steps.shape[1])
-        step = partial(take_step, chunk=chunk, drawn=drawn)
-        network, averages, order = jax.lax.fori_loop(0, chunk.counts, step, (network, averages, order))
-        recorded = chunk.record >= 0
-        risks = jax.lax.cond(
-            recorded,
-            lambda: risks.at[chunk.record].set(network.risk(batches.points, batches.weights)),
-            lambda: risks,
-        )
-        if number_of_snapshots:
-            slot = slots[chunk.record]
-            snapshots = jax.lax.cond(
-                recorded & (slot >= 0),
-                lambda: jax.tree.map(lambda kept, leaf: kept.at[slot].set(leaf), snapshots, network),
-                lambda: snapshots,
-            )
-        return (network, averages, order, risks, snapshots), None
+    def take_chunk(state: tuple, chunk: StepPlan) -> tuple[tuple, jax.Array]:
+        drawn = batches.draws(key, chunk.first, plan.sizes.shape[1])
+        state = jax.lax.fori_loop(0, chunk.counts, partial(take_step, chunk=chunk, drawn=drawn), state)
+        nothing = jnp.zeros((), batches.points.dtype)
+        measured = lambda: state[0].risk(batches.points, batches.weights)  # noqa: E731
+        return state, jax.lax.cond(chunk.record >= 0, measured, lambda: nothing)
 
     noise_key = jax.random.fold_in(key, NOISE)
-    state = (
-        start,
-        motion.optimizer.step_start(start),
-        batches.first_order(),
-        jnp.zeros(len(slots), batches.points.dtype),
-        jax.tree.map(lambda leaf: jnp.zeros((number_of_snapshots, *leaf.shape), leaf.dtype), start)
-        if number_of_snapshots
-        else None,
-    )
-    (*_, risks, snapshots), _ = jax.lax.scan(take_chunk, state, plan)
-    return risks, snapshots
+    return jax.lax.scan(take_chunk, state, plan)
 
 
 def _divergence(problem: Problem, times: np.ndarray, risk: np.ndarray) -> np.ndarray:

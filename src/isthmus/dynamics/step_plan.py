@@ -16,14 +16,16 @@ StepSize = float | Callable[[float], float]
 """A constant step size ε, or ε(t) as a function of mean-field time."""
 
 LONGEST_CHUNK = 256
+CHUNKS = 16
+"""Chunks that a compiled program takes at once: it is the same one whatever the times and the step size."""
 
 
 class StepPlan(NamedTuple):
     """The steps of a run in chunks, each of which ends at a recorded time or is full (NumPy or JAX arrays).
 
     Attributes:
-        sizes: ε_s, shape (chunks, length), padded with 0.
-        encoder_steps, decoder_steps: ε_s ξ_E(t_s) and ε_s ξ_D(t_s), shape (chunks, length), padded with 0.
+        sizes: ε_s, shape (chunks, LONGEST_CHUNK), padded with 0.
+        encoder_steps, decoder_steps: ε_s ξ_E(t_s) and ε_s ξ_D(t_s), of the same shape, padded with 0.
         first: the number of the first step of each chunk, shape (chunks,).
         counts: steps in each chunk, shape (chunks,).
         record: the index of the recorded time at which a chunk ends, −1 for none, shape (chunks,).
@@ -46,6 +48,34 @@ class StepPlan(NamedTuple):
         """Return the plan with step sizes in ``dtype`` and numbers in 32 bits."""
         sizes = (part.astype(dtype) for part in (self.sizes, self.encoder_steps, self.decoder_steps))
         return StepPlan(*sizes, *(part.astype(np.int32) for part in (self.first, self.counts, self.record)))
+
+    def groups(self, kept: np.ndarray) -> list[Group]:
+        """Return the plan in groups of `CHUNKS` chunks, the last of which may be empty.
+
+        Each of the recorded times whose indices are ``kept`` ends a group.
+        """
+        groups, first = [], 0
+        for place in range(len(self.counts)):
+            is_kept, next_one = self.record[place] in kept, place + 1
+            if is_kept or next_one == len(self.counts) or next_one - first == CHUNKS:
+                record = _filled(self.record[first:next_one], -1)  # what fills up records nothing
+                part = StepPlan._make(_filled(array[first:next_one]) for array in self)._replace(record=record)
+                groups.append(Group(part, bool(is_kept)))
+                first = next_one
+        return groups
+
+
+class Group(NamedTuple):
+    """Chunks that are taken by one call, and whether the network is kept after them."""
+
+    plan: StepPlan
+    is_kept: bool
+
+
+def _filled(chunks: np.ndarray, value: int = 0) -> np.ndarray:
+    """Return an array filled up to `CHUNKS` rows."""
+    rows = [(0, CHUNKS - len(chunks))] + [(0, 0)] * (chunks.ndim - 1)
+    return np.pad(chunks, rows, constant_values=value)
 
 
 def plan_steps(problem: Problem, times: np.ndarray, step_size: StepSize) -> StepPlan:
@@ -73,8 +103,7 @@ def plan_steps(problem: Problem, times: np.ndarray, step_size: StepSize) -> Step
         record += [-1] * (len(chunks) - 1) + [index]
     ends = np.cumsum(lengths)
     first = ends - lengths
-    longest = max(1, *lengths)
-    padded = np.zeros((3, len(lengths), longest))
+    padded = np.zeros((3, len(lengths), LONGEST_CHUNK))
     for chunk, (start, stop) in enumerate(zip(first, ends, strict=True)):
         padded[:, chunk, : stop - start] = sizes[start:stop], encoder[start:stop], decoder[start:stop]
     return StepPlan(padded[0], padded[1], padded[2], first, np.array(lengths), np.array(record))

@@ -13,24 +13,24 @@ from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
 from isthmus.dynamics.sgd import train
+from isthmus.studies.cost import Cost
 from isthmus.studies.engine import Job
 from isthmus.studies.prediction import law_tables, predicted_law, why_not
 from isthmus.studies.tracking import TrackingStudy
 
-BLOCK = 1.5e9
-"""Work in a block of runs, in steps × width × dimension × points of a step: a second or so on one core."""
-FLOW_STEPS = 200
-"""About as many evaluations of the velocity as a gradient flow takes."""
+BLOCK_SECONDS = 1.0
+"""About how long a block of runs takes, so that threads end together and little is lost where a study is killed."""
 
 
 class Block(NamedTuple):
     """Runs of one width that are computed together.
 
     Attributes:
-        kind: 'sgd', 'flow' (step size 0) or 'example', which is kept at the times of the moving picture.
+        kind: 'sgd', 'flow' (step size 0) or 'example', a run of SGD that is kept at the times of the moving picture.
         width: N.
         step_size: ε.
         first, runs: which runs these are.
+        seconds: about how long they take.
 
     """
 
@@ -39,6 +39,7 @@ class Block(NamedTuple):
     step_size: float
     first: int
     runs: int
+    seconds: float
 
     @property
     def name(self) -> str:
@@ -46,15 +47,16 @@ class Block(NamedTuple):
         return f"{self.kind}-{self.width}-{self.step_size:g}-{self.first}"
 
     @property
+    def shape(self) -> str:
+        """Blocks of one shape share their compiled programs."""
+        return f"{'flow' if self.kind == 'flow' else 'sgd'}-{self.width}"
+
+    @property
     def job(self) -> Job:
         """The block as a job."""
-        stages = {
-            "sgd": f"SGD, width {self.width}, step size {self.step_size:g}",
-            "flow": f"gradient flow, width {self.width}",
-            "example": f"example, width {self.width}",
-        }
-        shape = f"{self.kind}-{self.width}-{self.step_size:g}"
-        return Job(self.name, stages[self.kind], units=self.runs, shape=shape)
+        sgd = f"SGD, width {self.width}, step size {self.step_size:g}"
+        stage = f"gradient flow, width {self.width}" if self.kind == "flow" else sgd
+        return Job(self.name, stage, units=self.runs, shape=self.shape, seconds=self.seconds)
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,17 @@ class TrackingWork:
 
     def jobs(self) -> list[Job]:
         """Return the jobs: what takes longest first."""
-        alone = [Job("path", "mean-field path", tells=True)]
+        cost = Cost.of(self.study)
+        alone = [Job("path", "mean-field path", tells=True, seconds=cost.path)]
         if self.study.predict and why_not(self.study.problem) is None:
-            alone.append(Job("law", "law of finite networks", needs=("path",), tells=True))
-        return [*alone, *(block.job for block in self._blocks())]
+            alone.append(Job("law", "law of finite networks", needs=("path",), tells=True, seconds=cost.law))
+        blocks = [block.job for block in self._blocks()]
+        first = {job.shape: job.name for job in reversed(blocks)}
+        compiled = [
+            job._replace(seconds=job.seconds + cost.compiling(job.shape)) if first[job.shape] == job.name else job
+            for job in blocks
+        ]
+        return [*alone, *compiled]
 
     def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Any:
         """Return the path, the tables of the law, or the runs of a block."""
@@ -93,8 +102,9 @@ class TrackingWork:
         study = self.study
 
         def together(kind: str, width: int, step_size: float) -> np.ndarray:
-            blocks = [b for b in self._blocks() if (b.kind, b.width, b.step_size) == (kind, width, step_size)]
-            return np.concatenate([results[block.name].risk for block in blocks])
+            kinds = ("flow",) if kind == "flow" else ("example", "sgd")
+            blocks = [b for b in self._blocks() if b.kind in kinds and (b.width, b.step_size) == (width, step_size)]
+            return np.concatenate([results[block.name].risk for block in sorted(blocks, key=lambda b: b.first)])
 
         return Tracked(
             results["path"],
@@ -105,17 +115,20 @@ class TrackingWork:
         )
 
     def _blocks(self) -> list[Block]:
-        study = self.study
-        points = study.problem.population.size
+        study, cost, blocks = self.study, Cost.of(self.study), []
         flow_runs = min(study.flow_runs, study.runs)
-        blocks = []
         for width in sorted(study.widths, reverse=True):
             for step_size in study.step_sizes:
-                cost = study.horizon / step_size * width * study.problem.dim * study.batch_size
-                blocks += [Block("sgd", width, step_size, *part) for part in _parts(study.runs, cost)]
-            cost = FLOW_STEPS * width * study.problem.dim * points
-            blocks += [Block("flow", width, 0.0, *part) for part in _parts(flow_runs, cost)]
-            blocks.append(Block("example", width, min(study.step_sizes), 0, 1))
+                one, first = cost.training(width, step_size), 0
+                if step_size == min(study.step_sizes):  # the first run is kept at the times of the moving picture
+                    blocks.append(Block("example", width, step_size, 0, 1, one))
+                    first = 1
+                blocks += [
+                    Block("sgd", width, step_size, start, runs, runs * one)
+                    for start, runs in _parts(first, study.runs, one)
+                ]
+            one = cost.flow(width)
+            blocks += [Block("flow", width, 0.0, start, runs, runs * one) for start, runs in _parts(0, flow_runs, one)]
         return blocks
 
     def _runs(self, block: Block) -> TrainingRuns:
@@ -160,7 +173,13 @@ class Tracked(NamedTuple):
     examples: dict[int, TrainingRuns]
 
 
-def _parts(runs: int, cost: float) -> list[tuple[int, int]]:
-    """Return the first run of each block and how many it has: as many as are worth a job."""
-    size = int(min(max(BLOCK / cost, 1), runs))
-    return [(first, min(size, runs - first)) for first in range(0, runs, size)]
+def _parts(first: int, end: int, seconds: float) -> list[tuple[int, int]]:
+    """Return the first run of each block and how many it has: as many as are worth a job, the same in each if may be.
+
+    Flows of so many runs are one compiled program.
+    """
+    runs = end - first
+    size = int(min(max(BLOCK_SECONDS / seconds, 1), runs))
+    even = max(part for part in range(1, size + 1) if runs % part == 0) if runs else 1
+    size = even if 2 * even > size else size
+    return [(start, min(size, end - start)) for start in range(first, end, size)]
