@@ -74,7 +74,11 @@ def said(study: type, text: str) -> str:
     with pytest.raises(im.IsthmusError) as caught:
         study.from_toml(text)
     message = str(caught.value)
-    assert isinstance(caught.value, im.ArgumentError) and message.startswith(("Argument '", "Unknown key '")) and message.endswith((".", "?"))
+    assert (
+        isinstance(caught.value, im.ArgumentError)
+        and message.startswith(("Argument '", "Unknown key '"))
+        and message.endswith((".", "?"))
+    )
     assert message.isprintable() and len(message) < 900
     return message
 
