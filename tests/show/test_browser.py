@@ -9,14 +9,23 @@ import numpy as np
 import pytest
 from invented import invented
 
-from isthmus.show import bottleneck_report, comparison, pages, plots, tracking_report
-from isthmus.show.report import Table, render_page
+from isthmus._words import number
+from isthmus.show import comparison, gap_plots, pages, plots, tracking_report
+from isthmus.show.report import Section, Table, render_page
 from isthmus.studies.tracking_result import TrackingResult
 
 pytestmark = pytest.mark.slow
 FIGURES = ("risk", "difference", "latents", "pictures", "encoder", "decoder")
 SETTLED = 500
 """Milliseconds after which nothing moves any more."""
+UNFOLD = "document.querySelectorAll('details').forEach(one => { one.open = true; })"
+PLACE = """(figure, [name, i]) => {
+    const all = JSON.parse(figure.querySelector('.readings').textContent);
+    const matrix = figure.querySelector('svg').getScreenCTM();
+    const [x, y] = all.find(one => one.name === name).places[i];
+    return [matrix.a * x + matrix.e, matrix.d * y + matrix.f];
+}"""
+"""Where on the screen a mark of a figure is."""
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +51,17 @@ def results():
 
 @pytest.fixture(scope="module")
 def written(results, tmp_path_factory):
-    """Pages by name: images, a table, both beside one another, and one without a scene."""
+    """Pages by name: images, a table, both, one without a scene, one with a wide table, and one with all figures."""
     folder = tmp_path_factory.mktemp("pages")
-    draw = lambda result: {"risk_curves": plots.risk_curves(result), "latents": plots.latents(result)}
+    draw = lambda result: {"sup_gap": gap_plots.sup_gap(result), "risk_curves": plots.risk_curves(result)}
     texts = {name: render_page(tracking_report.tracking_page(one, draw(one))) for name, one in results.items()}
     bare = invented(0, scene=False)
     page = tracking_report.tracking_page(bare, draw(bare))
     texts["bare"] = render_page(page)
     rows = [(k, [("0.09664", "0.0906 to 0.103")] * 5) for k in range(1, 7)]
     table = Table("The curve", "Six columns.", ["k", *["PCA, in training"] * 5], rows)
-    texts["wide"] = render_page(page._replace(tables=[table], equations=bottleneck_report.EQUATIONS))
+    texts["wide"] = render_page(page._replace(sections=[Section("Numbers", tables=[table])]))
+    texts["whole"] = render_page(pages.result_page(results["images"]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(pages.PAGES, TrackingResult, (draw, tracking_report.tracking_page))
         both = comparison.compare(list(results.values()), list(results))
@@ -125,9 +135,7 @@ def test_the_slider_moves_every_figure_to_the_numbers_of_its_time(name, visit, r
     time = float(data.scene_time[3])
     assert page.inner_text("output") == f"t = {time:.3g}"
     assert page.get_attribute("input[type=range]", "aria-valuetext") == f"t = {time:.3g}"
-    assert f"{float(data.mean_field_risk.sel(time=time)):.4g}".rstrip("0") in page.inner_text(
-        ".readout div:first-child"
-    )
+    assert number(float(data.mean_field_risk.sel(time=time)), 4) in page.inner_text(".readout div:first-child")
     for network, panel in (("N = 8", 0), ("mean field", 1)):
         for figure, variable in (("encoder", "scene_encoder"), ("latents", "scene_latent")):
             values = data[variable].sel(network=network, scene_time=time).values
@@ -187,7 +195,7 @@ def test_another_width_or_step_size_is_drawn_when_chosen(visit, results):
     assert all(text != steps[name] for name, text in drawings(page).items())
     assert "N = 4, measured" in page.inner_text(".readout")
     median = float(results["images"].dataset.risk.sel(width=4, step_size=0.5).isel(time=-1).median())
-    assert f"{median:.4g}".rstrip("0") in page.inner_text(".readout")
+    assert number(median, 4) in page.inner_text(".readout")
 
 
 def test_play_runs_to_the_end_and_can_be_stopped(visit):
@@ -233,9 +241,12 @@ def test_without_scripts_the_plain_figures_remain(name, visit):
     page = visit(name, java_script_enabled=False)
     plates = page.locator(".plate")
     assert plates.count() == (4 if name == "both" else 2)
+    folded = page.locator("details:not([open]) > summary")
+    while folded.count():
+        folded.first.click()
     assert all(plate.is_visible() and plate.bounding_box()["height"] > 100 for plate in plates.all())
     assert page.locator(".stage:visible, .controls:visible, button:visible, input:visible").count() == 0
-    assert page.locator(".verdicts").first.is_visible()
+    assert page.locator(".findings").first.is_visible()
 
 
 @pytest.mark.parametrize("media", ["screen", "print"])
@@ -243,19 +254,71 @@ def test_the_widest_tables_and_equations_are_seen_whole(media, visit):
     """On a laptop, and on paper of A4 with its margins."""
     page = visit("wide", viewport={"width": 1200 if media == "screen" else 680, "height": 800})
     page.emulate_media(media=media)
+    page.evaluate(UNFOLD)
     hidden = "part => part.scrollWidth - part.clientWidth"
-    parts = page.locator(".scroll, pre").all()
-    assert len(parts) >= 4 and max(part.evaluate(hidden) for part in parts) == 0
+    parts = page.locator(".scroll, pre, .equations td").all()
+    assert len(parts) >= 7 and max(part.evaluate(hidden) for part in parts) == 0
 
 
-def test_paper_shows_the_plain_figures_only(visit):
-    page = visit("images", color_scheme="dark")
+def test_paper_shows_everything_in_few_pages(visit):
+    page = visit("whole", color_scheme="dark")
     page.emulate_media(media="print")
     assert page.locator(".theatre").is_hidden() and page.locator(".save").first.is_hidden()
-    assert all(plate.is_visible() for plate in page.locator(".plate").all())
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    printed = page.pdf(format="A4")
-    assert printed.startswith(b"%PDF") and len(printed) > 20_000
+    printed = page.pdf(format="A4", prefer_css_page_size=True)
+    assert printed.startswith(b"%PDF") and 3 <= printed.count(b"/Type /Page\n") <= 6
+    assert page.locator("details[open]").count() == 0  # and it is folded again
+
+
+def test_the_question_its_answer_and_a_figure_are_seen_at_once(visit):
+    for size, height in (((1366, 768), 768), ((390, 844), 844)):
+        page = visit("whole", viewport=dict(zip(("width", "height"), size, strict=True)))
+        for part in ("h1", ".answer", "[data-save=sup_gap] svg"):
+            box = page.locator(part).first.bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= height, part
+        assert page.locator("details .plate").first.is_hidden()
+
+
+@pytest.mark.parametrize("touch", [False, True])
+def test_values_are_read_out_under_the_pointer(touch, visit, results):
+    page, data = visit("whole", has_touch=touch), results["images"].dataset
+    page.evaluate(UNFOLD)
+    for name, series, i, expected in (
+        ("sup_gap", "gradient flow, predicted", 1, data.predicted_flow_gap_quantile.sel(level=0.5, width=8)),
+        ("risk_curves", "mean field", 3, data.mean_field_risk[3]),
+    ):
+        figure = page.locator(f"figure[data-save={name}]")
+        figure.scroll_into_view_if_needed()
+        place = figure.evaluate(PLACE, [series, i])
+        (page.touchscreen.tap if touch else page.mouse.move)(*place)
+        told = figure.locator(".reading").inner_text()
+        assert number(float(expected)) in told, told
+    figure = page.locator("figure[data-save=sup_gap] .plate")
+    figure.focus()
+    page.keyboard.press("ArrowRight")
+    first = figure.locator(".reading").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert figure.locator(".reading").is_visible() and figure.locator(".reading").inner_text() != first
+    page.keyboard.press("Escape")
+    assert figure.locator(".reading").count() == 0 or figure.locator(".reading").is_hidden()
+
+
+def test_the_moving_figures_read_out_too(visit, results):
+    page = visit("images")
+    holder = page.locator("[data-figure=risk] .drawing")
+    holder.scroll_into_view_if_needed()
+    box = holder.locator(".now").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    end = float(results["images"].dataset.mean_field_risk[-1])
+    assert number(end) in holder.locator(".reading").inner_text()
+
+
+def test_figures_have_no_white_plates_on_a_dark_page(visit):
+    page = visit("images", color_scheme="dark")
+    fills = page.eval_on_selector_all(
+        ".fold .plate svg path", "all => all.map(one => getComputedStyle(one).fill).filter(fill => fill !== 'none')"
+    )
+    assert len(fills) > 10 and max(luminance(fill) for fill in fills[:2]) < 0.1  # the paper and the panel
 
 
 def luminance(color: str) -> float:
@@ -282,10 +345,11 @@ def test_words_and_lines_stand_out_in_light_and_dark(scheme, visit):
         assert contrast > (3 if name == "stroke" else 4.5), (selector, contrast)
 
 
-def test_a_figure_is_saved_as_it_is_seen(visit):
-    page = visit("images")
+def test_a_figure_is_saved_for_white_paper_with_its_axes_named(visit):
+    page = visit("images", color_scheme="dark")
+    page.evaluate(UNFOLD)
     press(page, "Home")
-    for figure in ("stage-latents", "stage-pictures", "risk_curves"):
+    for figure in ("stage-risk", "stage-difference", "stage-latents", "stage-pictures", "risk_curves"):
         for kind in ("svg", "png"):
             with page.expect_download() as waiting:
                 page.click(f"[aria-label='Save {figure} as {kind.upper()}']")
@@ -296,6 +360,13 @@ def test_a_figure_is_saved_as_it_is_seen(visit):
                 continue
             root = ElementTree.fromstring(content)
             assert root.tag == "{http://www.w3.org/2000/svg}svg" and b"var(--" not in content
+            papers = [one for one in root.iter() if "#ffffff" in (one.get("fill", "") + one.get("style", ""))]
+            assert papers and ElementTree.tostring(root).count(b"rgb(31, 34, 38)") == 0  # the dark card
+            if figure in ("stage-risk", "stage-difference"):
+                words = " ".join(text.text or "" for text in root.findall(".//{*}text"))
+                assert "time t" in words and ("risk − R(t)" if "diff" in figure else "risk ½E‖x − x̂‖²") in words
+                ink = [text.get("fill") for text in root.findall(".//{*}text")]
+                assert all(luminance(color) < 0.2 for color in ink if color.startswith("rgb"))
             if figure == "stage-latents":
                 circles = root.findall(".//{*}circle")
                 assert len(circles) == 20 and all(one.get("fill", "").startswith("rgb") for one in circles)

@@ -49,9 +49,9 @@ def expressivity_page(result: ExpressivityResult, drawn: Mapping[str, Figure]) -
     captions = {
         "gaps": (
             f"Objective of finite networks above that of the optimum, {number(values['objective'])}. A faint dot is "
-            f"one of {counted(study.trainings, 'training')} of a width (full-batch descent to a local minimum, from the "
-            "atoms of the optimum, from the best narrower network, and from random starts), a large dot the best of "
-            f"them. Squares: networks whose neurons are drawn from the optimum ({counted(study.draws, 'network')} of "
+            f"one of {counted(study.trainings, 'training')} of a width (full-batch descent to a local minimum, from "
+            "the atoms of the optimum, from the best narrower network, and from random starts), a large dot the best "
+            f"of them. Squares: networks with neurons drawn from the optimum ({counted(study.draws, 'network')} of "
             "each width; mean and two standard errors). Dashed: their prediction. The dotted line is "
             f"{percent(study.closeness)} of the optimum; gaps below a tenth of it are drawn there."
         ),
