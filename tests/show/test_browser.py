@@ -303,6 +303,12 @@ def test_values_are_read_out_under_the_pointer(touch, visit, results):
     assert figure.locator(".reading").count() == 0 or figure.locator(".reading").is_hidden()
 
 
+def test_numbers_are_written_as_in_sentences(visit):
+    values = [0.002, -0.8571, 1234.5, 0.0, 9.996e-4, 1e-7, 3.2e8, 99.96, -12.0, 0.30000000000000004]
+    page = visit("images")
+    assert page.evaluate("values => values.map(value => number(value))", values) == [number(value) for value in values]
+
+
 def test_the_moving_figures_read_out_too(visit, results):
     page = visit("images")
     holder = page.locator("[data-figure=risk] .drawing")

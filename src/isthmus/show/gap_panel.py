@@ -91,10 +91,12 @@ class GapPanel:
 
 
 def power(symbol: str, rate: Estimate) -> str:
-    """Return a fitted power law for a legend, with its interval."""
-    return f"${symbol}^{{{exponent(rate.value)}}}$ ({exponent(rate.lower)} to {exponent(rate.upper)})"
+    """Return a fitted power law for a legend, with its interval where there is one."""
+    ends = f" ({exponent(rate.lower)} to {exponent(rate.upper)})" if np.isfinite(rate.lower) else ""
+    return f"${symbol}^{{{exponent(rate.value)}}}${ends}"
 
 
 def said_power(symbol: str, rate: Estimate) -> str:
-    """Return a fitted power law for a sentence, with its interval."""
-    return f"{symbol}^{exponent(rate.value)} ({INTERVAL} {exponent(rate.lower)} to {exponent(rate.upper)})"
+    """Return a fitted power law for a sentence, with its interval where there is one."""
+    ends = f" ({INTERVAL} {exponent(rate.lower)} to {exponent(rate.upper)})" if np.isfinite(rate.lower) else ""
+    return f"{symbol}^{exponent(rate.value)}{ends}"

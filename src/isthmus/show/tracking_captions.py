@@ -128,7 +128,10 @@ CAPTIONS = (
 
 
 def _dots(result: TrackingResult) -> str:
-    return f"A faint dot is one run, a large dot the {quantile_name(result.level)} over runs with its {INTERVAL}."
+    where = "" if np.isfinite(result.dataset.gap_quantile.sel(level=result.level)).all() else ", where runs are enough"
+    return (
+        f"A faint dot is one run, a large dot the {quantile_name(result.level)} over runs with its {INTERVAL}{where}."
+    )
 
 
 def _fitted(result: TrackingResult, sizes: str) -> str:
