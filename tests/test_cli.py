@@ -9,6 +9,7 @@ from commands import run
 import isthmus as im
 from isthmus.cli import tracking
 from isthmus.cli.output import Running
+from isthmus.studies.demonstration import DEMO
 
 TINY_FILE = """
 widths = [16]
@@ -120,9 +121,9 @@ def test_demo_is_a_study_of_the_demonstration(asked, tmp_path):
     assert run("demo", "--seed", 3, "--quiet", folder=tmp_path).code == 0
     assert run("demo", folder=tmp_path).code == 0
     assert run("demo", "--quick", folder=tmp_path).code == 0
-    study = im.TrackingStudy(**tracking.DEMO)
-    assert asked[0] == (im.TrackingStudy(**tracking.DEMO | {"seed": 3}), Running(Path("isthmus-demo"), quiet=True))
-    assert asked[1][0] == study and "seed" not in tracking.DEMO
+    study = im.TrackingStudy(**DEMO)
+    assert asked[0] == (im.TrackingStudy(**DEMO | {"seed": 3}), Running(Path("isthmus-demo"), quiet=True))
+    assert asked[1][0] == study and "seed" not in DEMO
     assert asked[2][0] == study.quick() != study
 
 

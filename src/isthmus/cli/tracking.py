@@ -42,23 +42,6 @@ if TYPE_CHECKING:
     from isthmus.studies.tracking import TrackingStudy
     from isthmus.studies.tracking_result import TrackingResult
 
-DEMO: dict[str, Any] = {
-    "data": {"source": "digits", "max_points": 200},
-    "law": {"kind": "aligned", "latent_dim": 2},
-    "widths": [64, 256, 1024],
-    "step_sizes": [0.2, 0.05],
-    "batch_size": 8,
-    "horizon": 80.0,
-    "runs": 16,
-    "flow_runs": 8,
-    "particles": 512,
-    "rtol": 1e-4,
-    "records": 20,
-    "law_particles": 128,
-    "law_samples": 8,
-}
-"""The study of ``isthmus demo``: large enough to mean something, small enough for a minute or two on two cores."""
-
 
 @study_command(
     "isthmus.studies.tracking:TrackingStudy",
@@ -76,6 +59,7 @@ def demo(
     seed: SeedOption = None,
 ) -> None:
     """See the theorem at work: networks of three widths approach their infinite-width limit, in under a minute."""
+    from isthmus.studies.demonstration import DEMO
     from isthmus.studies.tracking import TrackingStudy
 
     values: dict[str, Any] = DEMO if seed is None else DEMO | {"seed": seed}
