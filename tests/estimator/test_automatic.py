@@ -11,6 +11,7 @@ from sklearn.model_selection import GroupKFold, TimeSeriesSplit, train_test_spli
 from sklearn.preprocessing import StandardScaler
 
 import isthmus as im
+from isthmus._words import number
 from isthmus.core.scaling import Scaling
 from isthmus.estimator import automatic, folds
 from isthmus.estimator.coordinates import Coordinates, Spectrum
@@ -68,7 +69,8 @@ def test_what_was_chosen_is_told_and_is_the_lowest_point_of_the_curve(fitted):
     assert fitted.validation_times_[best] == pytest.approx(fitted.horizon_) == pytest.approx(fitted.times_[-1])
     assert fitted.validation_curve_[best] < fitted.validation_pca_risk_
     assert f"horizon {fitted.horizon_:.4g} ({fitted.n_iter_:,d} steps)" in fitted.chosen_
-    assert f"{fitted.validation_curve_[best]:.4g}, PCA's {fitted.validation_pca_risk_:.4g}" in fitted.chosen_
+    best, pca = number(fitted.validation_curve_[best], 4), number(fitted.validation_pca_risk_, 4)
+    assert f"was {best}, that of PCA {pca}." in fitted.chosen_
     assert fitted.risk_ < fitted.pca_risk_ and fitted.training_curve_[0] == pytest.approx(fitted.pca_risk_, rel=5e-3)
     assert fitted.horizon_ == pytest.approx(fitted._schedule.time(fitted.n_iter_))
 

@@ -86,6 +86,8 @@ def test_what_is_said_follows_the_numbers(result):
     closed = with_gaps(0.1, 5e-4, 2e-4)
     assert closed.closed_from == 2 and closed.rate is None
     assert "and from N = 2 on the best trained network comes within 0.1\u00a0% of its objective" in closed.answer()
+    beaten = with_gaps(0.1, -0.01, -0.02)
+    assert "a trained network of width 4 has a lower objective: the search has not converged" in beaten.answer()
     opened = with_gaps(0.4, 0.1, 0.025)
     assert opened.closed_from is None
     assert opened.rate is not None and opened.rate.value == pytest.approx(-2) and opened.rate.contains(-2)

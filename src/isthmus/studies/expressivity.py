@@ -26,6 +26,8 @@ from isthmus.theory.landscape import DOUBLE, check_bounded
 from isthmus.theory.optimum import Optimum, check_memory_of_search, solve_optimum
 
 KINDS = ("encoder", "decoder", "both")
+SECONDS_TO_COMPILE, SECONDS_A_ROUND = 15.0, 1.0
+"""Of the search for the optimum, roughly: for the estimate of what is left."""
 
 
 class ExpressivityStudy(Study):
@@ -48,12 +50,12 @@ class ExpressivityStudy(Study):
         "data.max_points": 64,
         "widths": (1, 2, 4, 8, 16),
         "draws": 50,
-        "trainings": 3,
-        "atoms": 32,
-        "restarts": 2,
-        "rounds": 15,
-        "starts": 256,
-        "tolerance": 1e-3,
+        "trainings": 2,
+        "atoms": 16,
+        "restarts": 1,
+        "rounds": 6,
+        "starts": 128,
+        "tolerance": 0.05,
     }
 
     data: DataSpecification = DataSpecification(source="digits", max_points=256)  # pyright: ignore[reportCallIssue]
@@ -119,12 +121,15 @@ class ExpressivityWork:
 
     def jobs(self) -> list[Job]:
         """Return the jobs; the networks of a width start, among others, from those of the width before."""
-        jobs, before = [Job("optimum", "optimum", tells=True)], "optimum"
+        search = SECONDS_TO_COMPILE + SECONDS_A_ROUND * self.study.restarts * self.study.rounds
+        jobs, before = [Job("optimum", "optimum", tells=True, seconds=search)], "optimum"
         for width in sorted(self.study.widths):
             needs = ("optimum",) if before == "optimum" else ("optimum", before)
             before = f"trained-{width}"
-            jobs.append(Job(before, "trained networks", needs))
-        draws = [Job(f"drawn-{width}", "drawn networks", ("optimum",)) for width in sorted(self.study.widths)]
+            jobs.append(Job(before, "trained networks", needs, seconds=3.0 + width / 8))
+        draws = [
+            Job(f"drawn-{width}", "drawn networks", ("optimum",), seconds=1.0) for width in sorted(self.study.widths)
+        ]
         return [*jobs, *draws]
 
     def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Any:

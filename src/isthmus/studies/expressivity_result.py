@@ -95,6 +95,10 @@ class ExpressivityResult:
             f"The best infinitely wide autoencoder that was found has risk {number(values['risk'])} (PCA: "
             f"{number(values['pca_risk'])})"
         )
+        lowest = int(self.gap.argmin())
+        if self.gap[lowest] < -self.study.closeness * values["objective"]:
+            better = f"a trained network of width {whole(int(self.dataset.width.values[lowest]))} has a lower objective"
+            return f"{best}, but {better}: the search has not converged, so raise rounds or atoms."
         if self.closed_from is None:
             gap = f"has an objective {self._excess()} above its own"
             return f"{best}; the best trained network of width {whole(self._widest)} {gap}."
