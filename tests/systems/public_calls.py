@@ -446,6 +446,24 @@ def calls() -> list[Call]:
             {"problem": OBJECT, "times": TIMES, "rtol": RTOL},
         ),
         Call(
+            "recorded_times",
+            im.recorded_times,
+            {"problem": s["problem"], "horizon": 1.0, "records": 2},
+            {"problem": OBJECT, "horizon": SCALE, "records": COUNT, "step_size": optional(SCALE), "seed": SEED},
+        ),
+        Call(
+            "Problem",
+            im.Problem.times,
+            {"horizon": 1.0, "records": 2},
+            {
+                "horizon": SCALE,
+                "records": COUNT,
+                "step_size": optional(SCALE),
+                "spacing": WORD,
+                "follow": optional(OBJECT),
+            },
+        ),
+        Call(
             "solve_mean_field",
             im.solve_mean_field,
             {"problem": s["problem"], "times": GRID, "particles": 16, "replicates": 2},

@@ -138,7 +138,8 @@ def _checked(curve: LearningCurve, horizon: float) -> tuple[np.ndarray, np.ndarr
 
 
 def _several(step_size: float | Sequence[float]) -> list[float]:
-    sizes = [*step_size] if isinstance(step_size, list | tuple | np.ndarray) and np.ndim(step_size) else [step_size]
+    several = isinstance(step_size, list | tuple) or (isinstance(step_size, np.ndarray) and step_size.ndim > 0)
+    sizes = [*step_size] if several else [step_size]  # pyright: ignore[reportGeneralTypeIssues]
     if not sizes:
         _checks.refuse("step_size", "be a number, or several", step_size)
     return [_checks.scale("step_size", size, above=0) for size in sizes]
