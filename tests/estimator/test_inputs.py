@@ -353,7 +353,7 @@ def test_too_few_groups_and_rows_are_told_apart():
         assert model.fit(X, groups=["a"] * 60).chosen_ == (
             "PCA: too few groups (2 are needed) to find a better network."
         )
-        assert "held-out rows" in model.fit(X, groups=["a", "b"] * 30).chosen_
+        assert "held-out risk" in model.fit(X, groups=["a", "b"] * 30).chosen_
         for count in (3, 9):
             for groups in (None, list("ab" * 60)[:count]):
                 plain = model.set_params(n_components=1).fit(X[:count], groups=groups)
