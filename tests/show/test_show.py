@@ -346,6 +346,15 @@ def test_every_figure_tells_its_numbers_under_the_pointer(drawn, texts):
             assert all(-1 <= x <= width + 1 and -1 <= y <= height + 1 for x, y in told["places"])
 
 
+def test_readings_are_where_their_marks_are_drawn(drawn):
+    plate = report.plate("sup_gap", "Heading", drawn["sup_gap"], "")
+    marks = np.array(re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', plate.svg), float)
+    places = np.array([place for one in plate.readings for place in one["places"]])
+    assert len(places) > 20 and len(plate.readings) == 9
+    distances = np.abs(places[:, None] - marks).max(axis=-1).min(axis=1)
+    assert distances.max() < 0.1
+
+
 def test_colours_follow_the_page(images, texts):
     plate = report.plate("name", "Heading", gap_plots.sup_gap(images), "")
     styles = " ".join(re.findall(r'style="([^"]*)"', plate.svg))

@@ -10,10 +10,11 @@ import typer
 from isthmus import _checks
 from isthmus.cli.app import app
 
+EXAMPLE = "Example: [bold]isthmus report my-study --paper[/bold]"
 COMPARISON_FILE = "isthmus-comparison.html"
 
 
-@app.command()
+@app.command(epilog=EXAMPLE)
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished study.", show_default=False)],
     other: Annotated[
@@ -27,11 +28,7 @@ def report(
         bool, typer.Option("--paper", help="Write FOLDER/paper: PDF figures of column width, and their captions.")
     ] = False,
 ) -> None:
-    """Make the report of a finished study again, compare two studies, or make figures for a paper.
-
-    Nothing is run again. Examples: `isthmus report my-study`, `isthmus report one another`,
-    `isthmus report my-study --paper`.
-    """
+    """Make the report of a finished study again, compare two, or make figures for a paper. Nothing is run again."""
     from isthmus.show.comparison import compare, render_comparison
     from isthmus.show.pages import result_page
     from isthmus.show.paper import write_paper
