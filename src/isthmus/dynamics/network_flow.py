@@ -17,8 +17,8 @@ from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.results import TrainingRuns
 from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys
 
-ENTRIES = 1 << 21
-"""Entries, at most, of a matrix (neurons × points) over all runs that are followed together."""
+ENTRIES = 1 << 18
+"""Entries, at most, of a matrix (neurons × points) over all runs that are followed together: they stay in the cache."""
 
 
 def gradient_flow(

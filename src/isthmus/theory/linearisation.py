@@ -202,7 +202,9 @@ def _pulled_back(
             if node == 0:
                 break
             node, before = next(states)
-            step = (*trajectory.interval(node), _signs(seed, node, count, dtype))
+            begun = np.zeros(size, bool)
+            begun[: len(lanes)] = nodes > node
+            step = (*trajectory.interval(node), _signs(seed, node, count, dtype), begun)
             cotangents, on_points, drifts = _pull(cotangents, before, state, system, *step)
             points[:, node] = np.asarray(on_points)[: len(lanes)]
             drift += np.asarray(drifts[0], float)[: len(lanes)]
@@ -242,10 +244,11 @@ def _pull(
     time: jax.Array,
     size: jax.Array,
     signs: jax.Array,
+    begun: jax.Array,
 ) -> tuple[Autoencoder, jax.Array, tuple[jax.Array, jax.Array]]:
     """Pull cotangents (lanes first) back through one step; return them, those of the weights, and the drifts.
 
-    Lanes that haven't begun, whose recorded time is earlier, are 0 and stay so.
+    Lanes that haven't ``begun``, whose recorded time is earlier, are all 0.
 
     Explicit steps follow θ̇ = v − ½ε dv/dt, and batches of one point in random order, where no point comes twice, feel
     −½ε (Σ_j p_j Dv_j v_j − Dv v) more: the mean over random signs of Dv_z v_z with z on the points.
@@ -253,7 +256,10 @@ def _pull(
     weights = system.weights
     step = lambda state, weights: system.step_with_slopes(state, weights, time, size)  # noqa: E731
     _, pull, slopes = jax.vjp(step, state, jnp.stack([weights] * SLOPES), has_aux=True)
-    before, by_slope = jax.vmap(pull)(after)
+    idle = jax.tree.map(jnp.zeros_like, (state, jnp.stack([weights] * SLOPES)))
+    # One lane after the other: what one of them needs stays in the cache.
+    each = lambda part: jax.lax.cond(part[0], pull, lambda _: idle, part[1])  # noqa: E731
+    before, by_slope = jax.lax.map(each, (begun, after))
     first_half = jnp.tensordot(by_slope, jnp.asarray(FIRST_HALF, weights.dtype), axes=(1, 0))
     on_points = jnp.stack([first_half, by_slope.sum(axis=1) - first_half], axis=1)
     velocity = jax.tree.map(lambda leaf: leaf[0], slopes)

@@ -142,7 +142,9 @@ def _one_sample(
 def _risks(starts: Autoencoder, system: System, plan: _Plan, weights: jax.Array) -> jax.Array:
     """Return the risks of flows at the nodes, (flows, S + 1, 2), under the system's weights and under those of each."""
 
-    def follow(start: Autoencoder, weights: jax.Array) -> jax.Array:
+    def follow(flow: tuple[Autoencoder, jax.Array]) -> jax.Array:
+        start, weights = flow
+
         def measured(state: Autoencoder) -> jax.Array:
             return jnp.stack([state.risk(system.points, w) for w in (system.weights, weights)])
 
@@ -152,7 +154,7 @@ def _risks(starts: Autoencoder, system: System, plan: _Plan, weights: jax.Array)
         end, risks = jax.lax.scan(advance, start, plan)
         return jnp.concatenate([risks, measured(end)[None]])
 
-    return jax.vmap(follow)(starts, weights)
+    return jax.lax.map(follow, (starts, weights))
 
 
 @jax.jit
@@ -178,7 +180,7 @@ def _kicked_risks(start: Autoencoder, system: System, plan: _Plan, kicks: jax.Ar
         end, risks = jax.lax.scan(advance, start, (plan, kicks))
         return jnp.append(risks, end.risk(system.points, system.weights))
 
-    return jax.vmap(follow)(kicks)
+    return jax.lax.map(follow, kicks)
 
 
 def _with_hidden_axis(data: Data) -> Data:
