@@ -223,7 +223,8 @@ def numbers(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
     path, law = computed.path, computed.law
     relaxation = None if law is None else law["relaxation_time"]
     runs = Runs(study, computed.risk, computed.flow_risk, path.replicate_risk, relaxation)
-    agreeing = {} if law is None else law["variables"] | agreement(law["draws"], runs.gaps(runs.limit))
+    possible = [runs.gaps(path.risk + sign * path.risk_error) for sign in (0, -1, 1)]
+    agreeing = {} if law is None else law["variables"] | agreement(law["draws"], *possible)
     return xr.Dataset(
         {
             "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),
