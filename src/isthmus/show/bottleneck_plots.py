@@ -50,7 +50,9 @@ def risk_against_k(result: BottleneckResult) -> Figure:
     _ring(axes, result, apart)
     _scale(axes, np.array(means), np.array(ends))
     axes.set(ylabel="risk ½E‖x − x̂‖²")
-    key(figure, *axes.get_legend_handles_labels())
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda place: "," not in labels[place] or "recommended" in labels[place])
+    key(figure, [handles[place] for place in order], [labels[place] for place in order])
     return finished(figure, result.answer())
 
 
@@ -69,9 +71,8 @@ def network_over_pca(result: BottleneckResult) -> Figure:
         bars = (middle - low, high - middle)
         axes.errorbar(dims, middle, bars, fmt="o-", color=DARK, markersize=4.5, capsize=2.5, label="network / PCA")
         readable(axes, "network / PCA", dims, middle, {"k": dims, "ratio": middle, "CI": np.column_stack([low, high])})
-        axes.set_ylim(
-            min(0.9, 0.95 * float(low.min())), max(1.1, min(1.05 * float(high.max()), 2 * float(middle.max())))
-        )
+        lowest = 0.95 * float(low.min())
+        axes.set_ylim(0 if lowest < 0.5 else min(0.9, lowest), max(1.1, min(1.05 * high.max(), 2 * middle.max())))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="\u202f%"))
     axes.set(ylabel="held-out risk, % of PCA's")
     key(figure, *axes.get_legend_handles_labels())
