@@ -370,6 +370,7 @@ def test_colours_follow_the_page(images, texts):
 @pytest.mark.slow
 def test_figures_say_what_they_show_whatever_their_form(table, texts, monkeypatch):
     monkeypatch.setattr(report, "LARGE", 0)
+    monkeypatch.setitem(canvas.DPI, "png", 20)
     said = {canvas.said(figure) for figure in (gap_plots.sup_gap(table), picture_plots.reconstructions(table))}
     for text, has_images in ((texts["table"], False), (report.render_page(_small_page(table)), True)):
         tags = _Page(text).tags
