@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 
-from benchmarks import law, loops, missing, particles, practice, recipe, size, sizes, speed, transfer
+from benchmarks import law, loops, missing, particles, practice, recipe, size, sizes, speed, study, transfer
 
 PARTS = {"particles": particles.report, "speed": speed.report, "size": size.report, "law": law.report}
 RIVALS = {
@@ -22,6 +22,7 @@ RIVALS = {
     "loops": loops.report,
     "missing": missing.report,
     "sizes": sizes.report,
+    "study": study.report,
 }
 
 

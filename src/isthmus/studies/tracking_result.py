@@ -197,7 +197,7 @@ def track(
     work = TrackingWork(study)
     dataset = studied(
         work,
-        lambda results: _dataset(study, work.computed(results)),
+        lambda results: assembled(study, work.computed(results)),
         workers=workers,
         executor=executor,
         folder=folder,
@@ -207,7 +207,8 @@ def track(
     return TrackingResult(study, dataset)
 
 
-def _dataset(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
+def assembled(study: TrackingStudy, computed: Tracked) -> xr.Dataset:
+    """Return all that a study has found as one labelled dataset."""
     pictures = {**_pictures(study, computed), **scene_variables(study, computed)}
     times = study.snapshot_times
     dataset = numbers(study, computed).assign(pictures).assign_coords(snapshot_time=times, influence_time=times)
