@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from isthmus.cli.progress import PERIOD, SOONEST, Bars, Lines, duration, plan, with_progress
-from isthmus.studies.engine import Job
 from isthmus.studies.forecast import Forecast
+from isthmus.studies.job import Job
 
 
 class Clock:

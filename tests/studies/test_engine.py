@@ -18,9 +18,10 @@ from toy import ToyStudy, ToyWork, kept, run_toy
 
 import isthmus as im
 from isthmus.studies import executors
-from isthmus.studies.engine import Job, spread
+from isthmus.studies.engine import spread
 from isthmus.studies.executors import dask_cluster, pool_of_processes
 from isthmus.studies.folder import home, read_dataset, write_dataset
+from isthmus.studies.job import Job
 
 SYSTEMS = Path(toy.__file__).parent
 

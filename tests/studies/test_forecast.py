@@ -3,8 +3,8 @@
 import pytest
 from toy import ToyStudy, ToyWork, run_toy
 
-from isthmus.studies.engine import Job
 from isthmus.studies.forecast import Forecast
+from isthmus.studies.job import Job
 
 
 class Clock:

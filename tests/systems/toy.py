@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from isthmus._errors import NumericalError
-from isthmus.studies.engine import Job, studied
+from isthmus.studies.engine import studied
+from isthmus.studies.job import Job
 from isthmus.studies.study import Study, provenance
 
 DONE: list[str] = []

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isthmus._words import counted, interval, listed, number, percent, setting
+from isthmus.studies.bottleneck_comparison import BottleneckComparison
 from isthmus.studies.statistics import CONFIDENCE, Estimate
-
-if TYPE_CHECKING:
-    from isthmus.studies.bottleneck_result import BottleneckResult
 
 LEVEL = 0.05
 """Risks that differ by a smaller share count as equal, and a smaller numerical error as of no account."""
 
 
-def answer(result: BottleneckResult) -> str:
+def answer(result: BottleneckComparison) -> str:
     """Return what to use in one sentence: the network with the suggested k, or PCA."""
     if result.recommended == "network":
         k = result.suggested
@@ -40,7 +37,7 @@ def answer(result: BottleneckResult) -> str:
     )
 
 
-def verdicts(result: BottleneckResult) -> list[str]:
+def verdicts(result: BottleneckComparison) -> list[str]:
     """Return what else was found, in sentences."""
     return [
         *_why_pca(result),
@@ -57,7 +54,7 @@ def verdicts(result: BottleneckResult) -> list[str]:
     ]
 
 
-def _choice_of_k(result: BottleneckResult) -> str:
+def _choice_of_k(result: BottleneckComparison) -> str:
     best, sparing, k = result.best, result.sparing, result.suggested
     lowest = number(result.estimate("held_out_risk", best).value)
     said = f"The network's held-out risk is lowest at k = {best} ({lowest})"
@@ -70,7 +67,7 @@ def _choice_of_k(result: BottleneckResult) -> str:
     return f"{said}."
 
 
-def _against_pca(result: BottleneckResult) -> str:
+def _against_pca(result: BottleneckComparison) -> str:
     """Say at which k the network is better than PCA, as good, and worse, by the intervals of the ratios."""
     level = [k for k in result.study.latent_dims if k not in result.wins and k not in result.losses]
     parts = []
@@ -83,14 +80,14 @@ def _against_pca(result: BottleneckResult) -> str:
     return f"Compared with PCA with as many components, the network's held-out risk is {listed(parts)}."
 
 
-def _most(result: BottleneckResult, dims: list[int]) -> str:
+def _most(result: BottleneckComparison, dims: list[int]) -> str:
     """Say by how much network and PCA differ, and where there are several k, at which they differ most."""
     k = max(dims, key=lambda k: abs(np.log(result.against_pca(k).value)))
     where = f"most at k = {k}, " if len(dims) > 1 else ""
     return f"{where}{_beside(result.against_pca(k))}, {_bounds(result.against_pca(k))}"
 
 
-def _why_pca(result: BottleneckResult) -> list[str]:
+def _why_pca(result: BottleneckComparison) -> list[str]:
     """Where PCA is recommended, say why the network is no better, and what to do about it."""
     if result.recommended == "network":
         return []
@@ -120,14 +117,14 @@ def _why_pca(result: BottleneckResult) -> list[str]:
     return [f"{start}, and longer training does not help: it finds nothing in these points that PCA misses."]
 
 
-def _edge(result: BottleneckResult) -> list[str]:
+def _edge(result: BottleneckComparison) -> list[str]:
     largest = result.study.max_latent_dim
     if (result.best if result.recommended == "network" else result.pca_components) < largest:
         return []
     return [f"k = {largest} is the largest k tried, and the risk may fall further: raise max_latent_dim to see."]
 
 
-def _pca_for_same_risk(result: BottleneckResult) -> list[str]:
+def _pca_for_same_risk(result: BottleneckComparison) -> list[str]:
     if result.recommended == "PCA":
         return []
     k, needed = result.suggested, result.pca_for_same_risk
@@ -136,7 +133,7 @@ def _pca_for_same_risk(result: BottleneckResult) -> list[str]:
     return [f"PCA reaches the held-out risk of the network with k = {k} with {_components(needed)}."]
 
 
-def _stopping(result: BottleneckResult) -> list[str]:
+def _stopping(result: BottleneckComparison) -> list[str]:
     """Say when the training of every k was stopped, and which of them would have gone on."""
     study, data = result.study, result.dataset
     if not study.validates:
@@ -156,18 +153,18 @@ def _stopping(result: BottleneckResult) -> list[str]:
     return said
 
 
-def _settled(result: BottleneckResult, k: int) -> bool:
+def _settled(result: BottleneckComparison, k: int) -> bool:
     return not result.study.validates or bool(result.dataset.settled.sel(latent_dim=k).all())
 
 
-def _overfitting(result: BottleneckResult) -> str:
+def _overfitting(result: BottleneckComparison) -> str:
     k = result.suggested
     training, held_out = (result.estimate(name, k).value for name in ("training_risk", "held_out_risk"))
     relation = _beside(Estimate(held_out / training, np.nan, np.nan)) if training > 0 else "above"
     return f"At k = {k} the network's risk on held-out points, {number(held_out)}, is {relation} that in training."
 
 
-def _dimension(result: BottleneckResult) -> str:
+def _dimension(result: BottleneckComparison) -> str:
     dimension = result.dimension
     if dimension is None:
         return "The intrinsic dimension can't be told from nearest neighbours, since too many are equally far."
@@ -179,7 +176,7 @@ def _dimension(result: BottleneckResult) -> str:
     return f"{name}; k = {k} is above it, so that in principle fewer coordinates suffice."
 
 
-def _numerical_error(result: BottleneckResult) -> str:
+def _numerical_error(result: BottleneckComparison) -> str:
     data = result.dataset
     if result.study.method == "horizon":
         shares = [float((data[f"{part}error"] / data[risk]).max()) for part, risk in PARTS.items()]

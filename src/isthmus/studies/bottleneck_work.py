@@ -20,8 +20,8 @@ from isthmus.core.problem import Problem
 from isthmus.dynamics.mean_field import Replicate, follow_replicate
 from isthmus.dynamics.parallel import Progress
 from isthmus.studies.bottleneck import BottleneckStudy
-from isthmus.studies.engine import Job
 from isthmus.studies.intrinsic_dimension import intrinsic_dimension
+from isthmus.studies.job import Job
 from isthmus.studies.settling import Stop, best_stop
 from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.study import named, optimum_settings, provenance

@@ -6,7 +6,7 @@ from typing import Any
 
 DEMO: dict[str, Any] = {
     "data": {"source": "digits", "max_points": 100},
-    # Steep features and a fast encoder: the network leaves the PCA reconstruction early, and three latents do for ten digits what PCA can not.
+    # Steep features and a fast encoder: the network leaves the PCA reconstruction early, before the flow becomes stiff.
     "law": {"kind": "aligned", "latent_dim": 3, "preactivation_scale": 2.0},
     "encoder_rate": 4.0,
     "widths": [128, 384, 1024],

@@ -20,7 +20,7 @@ from concurrent.futures import (
     wait,
 )
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import xarray as xr
 
@@ -29,6 +29,7 @@ from isthmus._errors import TrivialLimitWarning, WorkerError
 from isthmus.dynamics.parallel import Progress, number_of_workers
 from isthmus.studies.folder import Home, home
 from isthmus.studies.forecast import Forecast, Watcher
+from isthmus.studies.job import Job
 from isthmus.studies.packing import Packed, packed, unpacked
 from isthmus.studies.study import StageProgress, Study
 
@@ -36,29 +37,6 @@ THREADS = "isthmus-job"
 """How the names of threads begin on which jobs run."""
 TICK = 1.0
 """Seconds between two looks at the time that is left."""
-
-
-class Job(NamedTuple):
-    """A part of a study that can be computed by itself.
-
-    Attributes:
-        name: unique in its study; also that of its file.
-        stage: under which name its progress is shown.
-        needs: names of jobs whose results it takes.
-        units: how much it adds to the progress of its stage.
-        shape: jobs of one shape share their compiled programs.
-        tells: whether it is alone in its stage, and tells its progress from the inside.
-        seconds: about how long it takes on one core, compiling included: for the estimate of what is left.
-
-    """
-
-    name: str
-    stage: str
-    needs: tuple[str, ...] = ()
-    units: int = 1
-    shape: str = ""
-    tells: bool = False
-    seconds: float = 1.0
 
 
 class Work(Protocol):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-if TYPE_CHECKING:
-    from isthmus.studies.engine import Job
+from isthmus.studies.job import Job
 
 TRUST = 0.05
 """How much the estimates weigh at first beside what jobs took, as a part of the study; it fades as that goes on."""

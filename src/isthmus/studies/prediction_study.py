@@ -10,7 +10,7 @@ from pydantic import Field
 
 from isthmus.core.specification import Positive
 from isthmus.dynamics.parallel import Progress
-from isthmus.studies.engine import Job
+from isthmus.studies.job import Job
 from isthmus.studies.prediction import predicted_law
 from isthmus.studies.tracking import TrackingStudy
 

@@ -50,7 +50,7 @@ class Findings:
         gap = self._quantile("gap", width=widest, step_size=finest)
         rate = self.estimate("width_rate", level=self.level, step_size=finest)
         stays = (
-            f"at N = {whole(widest)} {_share(self.level)} of the networks trained by SGD stay within "
+            f"at N = {whole(widest)}, {_share(self.level)} of the networks trained by SGD stay within "
             f"{number(gap.value)} of the mean-field risk up to t = {setting(self.study.horizon)}"
         )
         change = float(np.ptp(self.data.mean_field_risk.values))

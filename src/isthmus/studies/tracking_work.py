@@ -14,7 +14,7 @@ from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
 from isthmus.dynamics.sgd import train
 from isthmus.studies.cost import Cost
-from isthmus.studies.engine import Job
+from isthmus.studies.job import Job
 from isthmus.studies.prediction import law_tables, predicted_law, why_not
 from isthmus.studies.tracking import TrackingStudy
 

@@ -21,7 +21,7 @@ from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.dynamics.sgd import check_memory_of_networks, train
-from isthmus.studies.engine import Job
+from isthmus.studies.job import Job
 from isthmus.studies.study import Study
 from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
 
