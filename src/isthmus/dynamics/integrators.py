@@ -111,6 +111,8 @@ def stages(
     slopes: State,
     part: range,
     inputs: Any = None,
+    *,
+    unroll: bool = False,
 ) -> tuple[State, State]:
     """Return the slopes with those of some stages filled in, and the state at the last of them.
 
@@ -121,6 +123,7 @@ def stages(
         slopes: of all stages, of which those before ``part`` are known and the rest are 0.
         part: which stages.
         inputs: a tree of arrays with a leading axis, one row for each of these stages.
+        unroll: compile each stage for itself, which takes longer and runs faster, above all backwards.
 
     """
     dtype = time.dtype
@@ -134,7 +137,9 @@ def stages(
         return (jax.tree.map(lambda all_of_them, one: all_of_them.at[index].set(one), slopes, slope), at), None
 
     chosen = np.array(part)
-    return jax.lax.scan(stage, (slopes, state), (jnp.asarray(chosen), rows[chosen], shares[chosen], inputs))[0]
+    return jax.lax.scan(
+        stage, (slopes, state), (jnp.asarray(chosen), rows[chosen], shares[chosen], inputs), unroll=unroll
+    )[0]
 
 
 class Cruise(NamedTuple):

@@ -80,7 +80,7 @@ class System(eqx.Module):
         """
         evaluate = lambda time, state, weights: self.velocity(state, time, weights)  # noqa: E731
         nothing = no_slopes(BOGACKI_SHAMPINE, state)
-        slopes, _ = stages(evaluate, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), weights)
+        slopes, _ = stages(evaluate, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), weights, unroll=True)
         return moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes)), slopes
 
 
