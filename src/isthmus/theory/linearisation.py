@@ -72,7 +72,7 @@ class System(eqx.Module):
         return self.step_with_slopes(state, jnp.stack([weights] * SLOPES), time, size)[0]
 
     def step_with_slopes(
-        self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array
+        self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array, *, unroll: bool = False
     ) -> tuple[Autoencoder, Autoencoder]:
         """Return the state after one step of the method of Bogacki and Shampine, and the slopes, the last of them 0.
 
@@ -254,7 +254,7 @@ def _pull(
     −½ε (Σ_j p_j Dv_j v_j − Dv v) more: the mean over random signs of Dv_z v_z with z on the points.
     """
     weights = system.weights
-    step = lambda state, weights: system.step_with_slopes(state, weights, time, size)  # noqa: E731
+    step = lambda state, weights: system.step_with_slopes(state, weights, time, size, unroll=True)  # noqa: E731
     _, pull, slopes = jax.vjp(step, state, jnp.stack([weights] * SLOPES), has_aux=True)
     idle = jax.tree.map(jnp.zeros_like, (state, jnp.stack([weights] * SLOPES)))
     # One lane after the other: what one of them needs stays in the cache.
