@@ -138,7 +138,7 @@ def test_integers_serve_as_numbers():
         ("widths = 8", "Argument 'widths' must be .*but it is 8"),
         ("widths = []", "Argument 'widths' must .*at least 1.* but it is "),
         ("widths = [8, 0]", r"Argument 'widths' must be at least 1, but it is 0"),
-        ("widths = [8.5]", r"Argument 'widths\.0' must be a valid integer.* but it is 8\.5"),
+        ("widths = [8.5]", r"Argument 'widths' must be a valid integer.* but it is 8\.5"),
         ("widths = [8, 8]", r"Argument 'widths' must hold each value once, but it is \[8, 8\]"),
         ("step_sizes = [0.1, 0.1]", r"Argument 'step_sizes' must hold each value once, but it is \[0\.1, 0\.1\]"),
         ("step_sizes = [-0.1]", r"Argument 'step_sizes' must be above 0, but it is -0\.1"),
@@ -163,7 +163,7 @@ def test_integers_serve_as_numbers():
 def test_errors_name_argument_rule_and_value(text, message):
     with pytest.raises(im.ArgumentError, match=f"^{message}") as caught:
         im.TrackingStudy.from_toml(text)
-    assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+    assert str(caught.value).endswith((".", "?")) and "\n" not in str(caught.value)
 
 
 def test_any_number_of_particles_serves_at_random():
