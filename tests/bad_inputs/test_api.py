@@ -185,10 +185,10 @@ def test_many_drawn_values_are_refused(kind):
 @pytest.mark.parametrize(
     ("sampler", "rule"),
     [
-        (lambda key, n: None, "be a function that can be called"),
+        (lambda key, n: None, "be a function that runs"),
         (lambda key, n: (jnp.ones((n, 1)), jnp.ones((n, 3))), "return three arrays"),
         (lambda key, n: (jnp.ones((n, 2)), jnp.ones((n, 3)), jnp.ones(n)), "return arrays of shapes"),
-        (lambda key: None, "be a function that can be called"),
+        (lambda key: None, "be a function that runs"),
         (lambda key, n: 1 / 0, "one that raises ZeroDivisionError"),
     ],
 )

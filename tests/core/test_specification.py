@@ -370,7 +370,7 @@ def test_a_problem_on_a_stream_is_calibrated_on_its_population():
 
 def test_an_independent_law_warns_when_built():
     words = problem_of(data={"source": "wine"}, law={"kind": "independent", "bias_scale": 0.0})
-    with pytest.warns(im.TrivialLimitWarning, match="use aligned_law"):
+    with pytest.warns(im.TrivialLimitWarning, match="Use aligned_law"):
         problem = words.build()
     assert isinstance(problem.law.encoder, im.GaussianNeurons)
     np.testing.assert_array_equal(np.diag(problem.law.encoder.covariance), [1] * 15 + [0])

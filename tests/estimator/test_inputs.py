@@ -325,7 +325,7 @@ def test_groups_of_any_names_are_held_out_whole(name):
     shuffled = [list(GROUPS[name])[row] for row in order] if not isinstance(GROUPS[name], pa.Array) else numbers[order]
     np.testing.assert_array_equal(folds.group_numbers(shuffled, 60), numbers[order])
     model = im.MeanFieldAutoencoder(2, width=8, cv=GroupKFold(3), max_time=0.1, random_state=0)
-    assert "held-out rows" in model.fit(X, groups=GROUPS[name]).chosen_
+    assert "held-out risk" in model.fit(X, groups=GROUPS[name]).chosen_
 
 
 def test_groups_without_a_name_are_refused():

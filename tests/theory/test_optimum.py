@@ -223,5 +223,5 @@ def test_what_has_no_optimum_is_refused(curve):
         im.solve_optimum(dataclasses.replace(curve, temperature=0.1))
     with pytest.raises(im.ArgumentError, match="no frozen biases"):
         im.solve_optimum(dataclasses.replace(curve, train_biases=False))
-    with pytest.raises(im.NumericalError, match="raise rounds or atoms"):
+    with pytest.raises(im.NumericalError, match="raise rounds, atoms or the tolerance"):
         im.solve_optimum(curve, atoms=2, restarts=1, rounds=1, tolerance=1e-12)
