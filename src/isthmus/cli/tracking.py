@@ -58,7 +58,7 @@ def demo(
     quiet: Quiet = False,
     seed: SeedOption = None,
 ) -> None:
-    """See the theorem at work: networks of three widths approach their infinite-width limit, in under a minute."""
+    """See the theorem at work: networks of three widths approach their infinite-width limit, in about a minute."""
     from isthmus.studies.demonstration import DEMO
     from isthmus.studies.tracking import TrackingStudy
 

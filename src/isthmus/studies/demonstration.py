@@ -6,13 +6,12 @@ from typing import Any
 
 DEMO: dict[str, Any] = {
     "data": {"source": "digits", "max_points": 100},
-    # Steep features and a fast encoder: the network leaves the PCA reconstruction early, before the flow becomes stiff.
+    # Steep features: the network leaves the PCA reconstruction early, before the flow becomes stiff.
     "law": {"kind": "aligned", "latent_dim": 3, "preactivation_scale": 2.0},
-    "encoder_rate": 4.0,
     "widths": [128, 384, 1024],
     "step_sizes": [0.2, 0.1],
     "batch_size": 8,
-    "horizon": 80.0,
+    "horizon": 100.0,
     "records": 20,
     "runs": 40,
     "flow_runs": 40,
