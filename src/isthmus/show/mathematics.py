@@ -26,7 +26,12 @@ def sentence(text: str) -> Markup:
 
 
 def _formulas(text: str) -> Markup:
-    return _replaced(PLAIN, text, lambda found: mathml(plain_latex(found[0])), escape)
+    return _replaced(PLAIN, text, lambda found: mathml(plain_latex(found[0])), _words)
+
+
+def _words(text: str) -> Markup:
+    """Return words as HTML; what stands on both sides of an equals sign stays on one line."""
+    return escape(text.replace(" = ", "\u00a0=\u00a0"))
 
 
 def caption(text: str) -> Markup:
