@@ -16,12 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from isthmus.dynamics.step_control import SAFETY, SMALLEST_FACTOR
+
 State = Any
 """A tree of arrays that moves."""
 Field = Callable[[jax.Array, State], State]
 """The velocity at a time: a tree that JAX can pass to a compiled function."""
 
-SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 8.0
+LARGEST_FACTOR = 8.0
 FIRST = 1 / 100
 """The part of the horizon that is tried as the first step."""
 

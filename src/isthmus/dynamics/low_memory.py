@@ -16,9 +16,12 @@ from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder, decayed, residuals, seen
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.rates import Rate, both_at
+from isthmus.dynamics.integrators import BOGACKI_SHAMPINE
 from isthmus.dynamics.placement import Placement
 from isthmus.dynamics.step_control import step_factor
 
+_SECOND, _THIRD, _NEXT = BOGACKI_SHAMPINE.steps[1:]
+_ERRORS = BOGACKI_SHAMPINE.errors
 CHUNK = 1 << 14
 """Neurons that are moved at once."""
 WORTH_TRIMMING = 64 << 20
@@ -134,7 +137,7 @@ def _step(
                 _return_free_memory()
 
     def begin(side: int, index: int, slope: NeuronMeasure) -> None:
-        sizes = tuple(jnp.asarray(size * b, dtype) for b in (2 / 9, -5 / 72, 1 / 2))
+        sizes = tuple(jnp.asarray(size * b, dtype) for b in (_NEXT[0], _ERRORS[0], _SECOND[0]))
         chunk = state[side][index]
         following[side][index], error[side][index], ahead[side][index] = _begin(chunk, slope, sizes)
 
@@ -152,15 +155,16 @@ def _step(
     squares = []
 
     def assess(side: int, index: int, slope: NeuronMeasure) -> None:
-        numbers = tuple(jnp.asarray(value, dtype) for value in (-size / 8, *tolerances))
+        numbers = tuple(jnp.asarray(value, dtype) for value in (size * _ERRORS[3], *tolerances))
         squares.append(_square(error[side][index], slope, state[side][index], following[side][index], numbers))
         error[side][index] = None
 
-    stage(0.0, state, begin)
-    stage(1 / 2, ahead, go_on(1 / 3, 1 / 12, 3 / 4))
-    stage(3 / 4, ahead, go_on(4 / 9, 1 / 9, 0.0))
+    shares = BOGACKI_SHAMPINE.shares
+    stage(shares[0], state, begin)
+    stage(shares[1], ahead, go_on(_NEXT[1], _ERRORS[1], _THIRD[1]))
+    stage(shares[2], ahead, go_on(_NEXT[2], _ERRORS[2], 0.0))
     ahead = ([None] * len(state[0]), [None] * len(state[1]))
-    stage(1.0, following, assess)
+    stage(shares[3], following, assess)
     count = sum(leaf.size for leaf in jax.tree.leaves(state))
     norm = np.sqrt(sum(float(system.placement.fetch(square)) for square in squares) / count)
     return following, float(norm)  # pyright: ignore[reportReturnType]  (every chunk has been set)

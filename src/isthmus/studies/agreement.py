@@ -68,7 +68,7 @@ def agreement_verdicts(data: xr.Dataset, level: float) -> list[str]:
         f"Kolmogorov–Smirnov p-values ({spans}, R(t) within its error) is {number(smallest, 2)}, where "
         f"{number(threshold, 2)} is the threshold after Bonferroni. Measured {quantile_name(level)} are "
         f"{number(ratios.min(), 2)} to {number(ratios.max(), 2)} times the predicted ones.",
-        *_caution(data),
+        *bias_caution(largest_ratios(data), "predicted bias"),
     ]
 
 
@@ -86,13 +86,25 @@ def _ratios(data: xr.Dataset, name: str, level: float) -> np.ndarray:
     return (measured / data[f"predicted_{name}_quantile"].sel(level=level)).values.ravel()
 
 
-def _caution(data: xr.Dataset) -> list[str]:
-    """Say at which widths the predicted mean shift is too large for leading order."""
-    large = _at_widths(data.shift_ratio > COMPARABLE)
-    if not large.any():
+def bias_caution(ratios: Mapping[int, float], bias: str = "bias", remedy: str = "") -> list[str]:
+    """Say at which widths the predicted mean shift is too large for leading order.
+
+    Args:
+        ratios: of the mean shift to the fluctuation, by width.
+        bias: what the mean shift is called.
+        remedy: ends the sentence.
+
+    """
+    large = sorted(width for width, ratio in ratios.items() if ratio > COMPARABLE)
+    if not large:
         return []
-    widths = listed([whole(int(width)) for width in sorted(data.width.values[large])])
     return [
-        f"At N = {widths} the predicted bias reaches {number(float(data.shift_ratio.max()), 2)} standard deviations; "
-        "the leading-order prediction may be off there."
+        f"At N = {listed([whole(width) for width in large])} the {bias} reaches "
+        f"{number(max(ratios.values()), 2)} standard deviations; the leading-order prediction may be off there{remedy}."
     ]
+
+
+def largest_ratios(data: xr.Dataset) -> dict[int, float]:
+    """Return the largest ratio of mean shift to fluctuation over step sizes, by width."""
+    largest = data.shift_ratio.max("step_size")
+    return {int(width): float(ratio) for width, ratio in zip(largest.width.values, largest.values, strict=True)}

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy.stats import t as student
 
 from isthmus._errors import ArgumentError, NumericalError
 from isthmus._precision import computing_in
@@ -23,7 +22,7 @@ from isthmus.studies.bottleneck import BottleneckStudy
 from isthmus.studies.intrinsic_dimension import intrinsic_dimension
 from isthmus.studies.job import Job
 from isthmus.studies.settling import Stop, best_stop
-from isthmus.studies.statistics import CONFIDENCE
+from isthmus.studies.statistics import student_quantile
 from isthmus.studies.study import named, optimum_settings, provenance
 from isthmus.theory.landscape import DOUBLE
 from isthmus.theory.optimum import solve_optimum
@@ -256,6 +255,6 @@ def bottleneck_dataset(study: BottleneckStudy, solved: list[list[Solved]]) -> xr
 
 def _half_width(deviation: xr.DataArray, replicates: int) -> xr.DataArray:
     """Return half the 95 % interval of a mean over replicates, whose variance is pooled over the splits of each k."""
-    quantile = float(student.ppf((1 + CONFIDENCE) / 2, deviation.sizes["split"] * (replicates - 1)))
+    quantile = student_quantile(deviation.sizes["split"] * (replicates - 1))
     pooled = ((deviation**2).mean("split") / replicates) ** 0.5
     return (quantile * pooled).broadcast_like(deviation).transpose(*deviation.dims).assign_attrs(deviation.attrs)

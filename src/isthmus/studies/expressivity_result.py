@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from scipy.stats import linregress
-from scipy.stats import t as student
 
 from isthmus import _checks
 from isthmus._version import __version__
@@ -19,7 +18,7 @@ from isthmus._words import counted, exponent, listed, number, percent, whole
 from isthmus.studies.contents import complaint
 from isthmus.studies.engine import studied
 from isthmus.studies.expressivity import KINDS, ExpressivityStudy, ExpressivityWork, TrainedNetworks
-from isthmus.studies.statistics import CONFIDENCE, Estimate, standard_error
+from isthmus.studies.statistics import CONFIDENCE, Estimate, standard_error, student_quantile
 from isthmus.studies.study import StageProgress, named, provenance
 from isthmus.theory.optimum import Optimum
 
@@ -85,7 +84,7 @@ class ExpressivityResult:
         if is_open.sum() < 3:
             return None
         fit: Any = linregress(np.log(self.dataset.width.values[is_open]), np.log(self.gap[is_open]))
-        half = float(student.ppf((1 + CONFIDENCE) / 2, is_open.sum() - 2)) * fit.stderr
+        half = student_quantile(is_open.sum() - 2) * fit.stderr
         return Estimate(float(fit.slope), float(fit.slope - half), float(fit.slope + half))
 
     def answer(self) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t as student
 
-from isthmus.studies.statistics import TAIL, jackknife_intervals, leave_one_out, log_slope, widened
+from isthmus.studies.statistics import jackknife_intervals, leave_one_out, log_slope, student_quantile, widened
 
 
 def fluctuation_intervals(curves: np.ndarray) -> np.ndarray:
@@ -101,7 +100,7 @@ def _squared_shift(curves: np.ndarray, replicates: np.ndarray) -> np.ndarray:
 
 def _squared_shift_intervals(curves: np.ndarray, replicates: np.ndarray, squared: np.ndarray) -> np.ndarray:
     runs, records = curves.shape[-2:]
-    wide = float(student.ppf(1 - TAIL, runs - 1)) / np.sqrt(runs)
+    wide = student_quantile(runs - 1) / np.sqrt(runs)
     mean = _mean_deviation(curves, replicates.mean(axis=0))
     centred = curves - curves.mean(axis=-2, keepdims=True)
     products = centred @ np.moveaxis(centred, -1, -2) / records

@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import t as student
 
-from isthmus.studies.statistics import CONFIDENCE, Estimate
+from isthmus.studies.statistics import Estimate, student_quantile
 
 
 def standard_error(values: np.ndarray, share: float) -> float:
@@ -44,5 +43,5 @@ def ratio_over_splits(over: np.ndarray, under: np.ndarray, share: float) -> Esti
 
 def _positive(value: float, relative_error: float, splits: int) -> Estimate:
     """Return an estimate on a logarithmic scale from the standard error of its logarithm."""
-    half = float(student.ppf((1 + CONFIDENCE) / 2, splits - 1)) * relative_error
+    half = student_quantile(splits - 1) * relative_error
     return Estimate(value, value * math.exp(-half), value * math.exp(half))

@@ -13,8 +13,9 @@ import xarray as xr
 from isthmus import _checks
 from isthmus._errors import NumericalError
 from isthmus._version import __version__
-from isthmus._words import listed, number, percent, setting
+from isthmus._words import number, percent, setting
 from isthmus.dynamics.results import MeanFieldPath
+from isthmus.studies.agreement import bias_caution, largest_ratios
 from isthmus.studies.contents import complaint
 from isthmus.studies.engine import studied
 from isthmus.studies.prediction import dominant_sources, law_tables, predicted_summary, refuse_unpredictable
@@ -22,7 +23,6 @@ from isthmus.studies.prediction_study import PredictionStudy, PredictionWork
 from isthmus.studies.study import StageProgress, named, provenance
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.theory.finite_width import LARGEST_WIDTH, FiniteWidthLaw
-from isthmus.theory.prediction import COMPARABLE
 
 CANDIDATES = 13
 """Widths at which the quantile of the sup-gap is kept, from a quarter of the smallest to four times the largest."""
@@ -218,15 +218,7 @@ class PredictionResult:
         ]
 
     def _cautions(self) -> list[str]:
-        ratio = self.dataset.shift_ratio.max("step_size")
-        narrow = [int(width) for width in self.study.widths if float(ratio.sel(width=width)) > COMPARABLE]
-        if not narrow:
-            return []
-        return [
-            f"At N = {listed([f'{width:,}' for width in sorted(narrow)])} the bias reaches "
-            f"{number(float(ratio.max()), 2)} standard deviations; the leading-order prediction may be off there, and "
-            "`isthmus track` measures it."
-        ]
+        return bias_caution(largest_ratios(self.dataset), remedy=", and `isthmus track` measures it")
 
 
 def predict(

@@ -40,13 +40,6 @@ class Estimate:
         return self.lower <= value <= self.upper
 
 
-def mean_estimate(samples: np.ndarray) -> Estimate:
-    """Return the mean of at least two samples, shape (runs,), with Student's interval."""
-    middle, error = float(samples.mean()), standard_error(samples)
-    half = _student(len(samples)) * error
-    return Estimate(middle, middle - half, middle + half)
-
-
 def standard_error(samples: np.ndarray) -> float:
     """Return the standard error of the mean of at least two samples, shape (runs,)."""
     return float(samples.std(ddof=1) / np.sqrt(len(samples)))
@@ -147,6 +140,11 @@ def _quantiles_left_out(samples: np.ndarray, level: float) -> np.ndarray:
     return np.moveaxis(np.take_along_axis(by_rank, np.argsort(order, axis=-1), axis=-1), -1, 0)
 
 
+def student_quantile(freedom: int) -> float:
+    """Return half the width of an interval in standard errors, by Student's distribution with degrees of freedom."""
+    return float(student.ppf(1 - TAIL, freedom))
+
+
 def jackknife_intervals(value: np.ndarray, left_out: np.ndarray) -> np.ndarray:
     """Return a smooth statistic with its interval, shape (..., 3).
 
@@ -155,7 +153,7 @@ def jackknife_intervals(value: np.ndarray, left_out: np.ndarray) -> np.ndarray:
         left_out: with each run left out, shape (runs, ...).
 
     """
-    half = _student(len(left_out)) * _jackknife_error(left_out)
+    half = student_quantile(len(left_out) - 1) * _jackknife_error(left_out)
     return np.stack([value, value - half, value + half], axis=-1)
 
 
@@ -168,7 +166,7 @@ def widened(intervals: np.ndarray, left_out: np.ndarray) -> np.ndarray:
 
     """
     middle, lower, upper = np.moveaxis(intervals, -1, 0)
-    half = _student(len(left_out)) * _jackknife_error(left_out)
+    half = student_quantile(len(left_out) - 1) * _jackknife_error(left_out)
     return np.stack([middle, middle - np.hypot(middle - lower, half), middle + np.hypot(upper - middle, half)], axis=-1)
 
 
@@ -188,11 +186,6 @@ def leave_one_out(replicates: np.ndarray) -> np.ndarray:
 def _jackknife_error(left_out: np.ndarray) -> np.ndarray:
     count = len(left_out)
     return np.sqrt((count - 1) / count * np.square(left_out - left_out.mean(axis=0)).sum(axis=0))
-
-
-def _student(count: int) -> float:
-    """Return the quantile of Student's distribution for the interval of a mean of so many numbers."""
-    return float(student.ppf(1 - TAIL, count - 1))
 
 
 def _log(values: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import xarray as xr
 
 from isthmus._version import __version__
-from isthmus._words import counted, listed, number, percent, setting
+from isthmus._words import counted, number, percent, setting
+from isthmus.studies.agreement import bias_caution
 from isthmus.studies.contents import complaint
 from isthmus.studies.statistics import CONFIDENCE, Estimate
 from isthmus.studies.width import ROLES, SMALL, WidthStudy
-from isthmus.theory.prediction import COMPARABLE
 
 BOUNDS = ("estimate", "lower", "upper")
 WIDE = 0.5
@@ -244,14 +244,7 @@ class WidthResult:
                 f"The numerical error of the mean-field risk reaches {number(error, 2)}, "
                 f"{percent(error / self.tolerance)} of the tolerance; more particles reduce it."
             )
-        biased = [one for one in (self.half, self.recommended) if one.shift_ratio > COMPARABLE]
-        if biased:
-            widths = listed([f"{one.width:,}" for one in biased])
-            sentences.append(
-                f"At N = {widths} the bias reaches {number(max(one.shift_ratio for one in biased), 2)} standard "
-                "deviations; the leading-order prediction may be off there."
-            )
-        return sentences
+        return sentences + bias_caution({one.width: one.shift_ratio for one in (self.half, self.recommended)})
 
 
 def _is_wide(share: Estimate) -> bool:
