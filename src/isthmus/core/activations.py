@@ -76,8 +76,10 @@ class Activation:
         slopes = _in_blocks(_mean_slopes, self, np.sqrt(variances).ravel(), VARIANCES)
         return slopes.reshape(variances.shape)
 
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Return φ of a NumPy array of any shape, elementwise, in its own precision."""
+    def of(self, values: Any) -> Any:
+        """Return φ of an array of any shape, elementwise, in its own precision: NumPy's for NumPy's, or else JAX's."""
+        if not isinstance(values, np.ndarray):
+            return self.value(values)
         return _in_blocks(_values, self, np.ravel(values), VALUES).reshape(np.shape(values))
 
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -79,15 +80,22 @@ def _rated_product(left: jax.Array, right: jax.Array, rate: jax.Array | float) -
     return rate * _product(left, right)
 
 
-def _preactivations(measure: NeuronMeasure, inputs: jax.Array) -> jax.Array:
-    """Return s = ⟨w, x⟩ + b of each neuron at each input, shape (N, n).
+def preactivations(measure: NeuronMeasure, inputs: Any) -> Any:
+    """Return s = ⟨w, x⟩ + b of each neuron at each input, shape (N, n), as NumPy arrays where all are.
 
     Neurons come first, here and in all large matrices: then nearly every product reads both its factors along rows.
     """
+    if isinstance(inputs, np.ndarray) and isinstance(measure.incoming, np.ndarray):
+        return measure.incoming @ inputs.T + measure.bias[:, None]
     if measure.inputs > NARROW and len(inputs) >= MANY_POINTS:
         incoming = jnp.concatenate([measure.incoming, measure.bias[:, None]], axis=1)
         return incoming @ _with_ones(inputs).T
     return _product(measure.incoming, inputs.T) + measure.bias[:, None]
+
+
+def features(measure: NeuronMeasure, phi: Activation, inputs: Any) -> Any:
+    """Return φ(⟨w, x⟩ + b) of each neuron at each input, shape (N, n), as NumPy arrays where all are."""
+    return phi.of(preactivations(measure, inputs))
 
 
 def _with_ones(inputs: jax.Array) -> jax.Array:
@@ -110,7 +118,7 @@ def network_outputs(
     """Evaluate ∫ v φ(⟨w, x⟩ + b) dμ at each row x of ``inputs``, shape (n, outputs)."""
 
     def part(neurons: NeuronMeasure) -> jax.Array:
-        return _integral(phi.value(_preactivations(neurons, inputs)), neurons.masses, neurons.outgoing)
+        return _integral(features(neurons, phi, inputs), neurons.masses, neurons.outgoing)
 
     return _over_devices(summed(part, measure, block or measure.width), axis)
 
@@ -133,7 +141,7 @@ def network_response(
     """
 
     def part(neurons: NeuronMeasure) -> tuple[NeuronMeasure, jax.Array]:
-        s = _preactivations(neurons, inputs)
+        s = preactivations(neurons, inputs)
         slope_pull = _product(neurons.outgoing, pull.T) * phi.first(s)
         if len(inputs) >= MANY_POINTS:
             affine = rate * (slope_pull @ _with_ones(inputs))
@@ -231,7 +239,7 @@ class Autoencoder(eqx.Module):
 
     def jacobian(self, latents: ArrayLike) -> jax.Array:
         """Return Dg(z), shape (n, d, k)."""
-        slopes = self.decoder_activation.first(_preactivations(self.decoder, jnp.asarray(latents)))
+        slopes = self.decoder_activation.first(preactivations(self.decoder, jnp.asarray(latents)))
         slopes = slopes * self.decoder.masses[:, None]
         return jnp.einsum("Nn,Nd,Nk->ndk", slopes, self.decoder.outgoing, self.decoder.incoming)
 
@@ -273,7 +281,7 @@ class Autoencoder(eqx.Module):
         pull = weights[:, None] * residuals(self.decode(latents), points)
         pull_on_latents = jnp.einsum("ndk,nd->nk", self.jacobian(latents), pull)
         psi = lambda neurons, phi, inputs, pull: (  # noqa: E731  (E⟨p(x), v φ(s)⟩ at each neuron)
-            _product(neurons.outgoing, pull.T) * phi.value(_preactivations(neurons, inputs))
+            _product(neurons.outgoing, pull.T) * phi.value(preactivations(neurons, inputs))
         ).sum(axis=1)
         return (
             psi(at.encoder, self.encoder_activation, seen(points), pull_on_latents),
@@ -351,7 +359,7 @@ class Autoencoder(eqx.Module):
         """Return E[v_x²] of one side, given the pull r(x) or q(x) without weights, and the pull on the inputs."""
         measure = (self.encoder, self.decoder)[side]
         phi = (self.encoder_activation, self.decoder_activation)[side]
-        s = _preactivations(measure, inputs)
+        s = preactivations(measure, inputs)
         slope_pull = _product(measure.outgoing, pull.T) * phi.first(s)
         decay = self.weight_decay[side]
 
