@@ -65,7 +65,7 @@ def read_arrays(path: Path, kind: str, version: int) -> tuple[dict[str, Any], di
 
     Reading runs nothing: the file is data.
     """
-    refused = lambda why: StudyFileError(f"File '{path}' {why}.")  # noqa: E731
+    refused = lambda why: StudyFileError(f"File '{path}' {why}.")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.zip.infolist()):

@@ -280,7 +280,7 @@ class Autoencoder(eqx.Module):
         latents = self.encode(points)
         pull = weights[:, None] * residuals(self.decode(latents), points)
         pull_on_latents = jnp.einsum("ndk,nd->nk", self.jacobian(latents), pull)
-        psi = lambda neurons, phi, inputs, pull: (  # noqa: E731  (E⟨p(x), v φ(s)⟩ at each neuron)
+        psi = lambda neurons, phi, inputs, pull: (  # E⟨p(x), v φ(s)⟩ at each neuron
             _product(neurons.outgoing, pull.T) * phi.value(preactivations(neurons, inputs))
         ).sum(axis=1)
         return (

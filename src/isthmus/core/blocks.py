@@ -41,7 +41,7 @@ def summed(term: Callable[[Any], Tree], leaves: Any, block: int) -> Tree:
     if blocks is None:
         return term(leaves)
     first, rest = jax.tree.map(lambda leaf: leaf[0], blocks), jax.tree.map(lambda leaf: leaf[1:], blocks)
-    add = lambda total, part: (jax.tree.map(jnp.add, total, term(part)), None)  # noqa: E731
+    add = lambda total, part: (jax.tree.map(jnp.add, total, term(part)), None)
     return jax.lax.scan(add, term(first), rest)[0]
 
 

@@ -231,7 +231,7 @@ class Adam(Optimizer):
         shares = size / self.mean_memory, size / self.square_memory
         filled = tuple(old + share * (1 - old) for old, share in zip(averages.filled, shares, strict=True))
         weights = [share / full for share, full in zip(shares, filled, strict=True)]
-        follow = lambda weight, average, now: jax.tree.map(lambda a, b: a + weight * (b - a), average, now)  # noqa: E731
+        follow = lambda weight, average, now: jax.tree.map(lambda a, b: a + weight * (b - a), average, now)
         averages = AdamAverages(
             follow(weights[0], averages.mean, velocity),
             follow(weights[1], averages.square, jax.tree.map(jnp.square, velocity)),
@@ -248,7 +248,7 @@ class Adam(Optimizer):
 
     def _motion(self, averages: AdamAverages) -> Autoencoder:
         # An integrator may try states in which the average of squares is below 0 by its error.
-        root = lambda s: jnp.sqrt(jnp.maximum(s, jnp.finfo(s.dtype).tiny))  # noqa: E731
+        root = lambda s: jnp.sqrt(jnp.maximum(s, jnp.finfo(s.dtype).tiny))
         return jax.tree.map(lambda m, s: m / (root(s) + self.epsilon), averages.mean, averages.square)
 
 

@@ -96,7 +96,7 @@ def _growing(horizon: float, records: int, first: float) -> np.ndarray:
         return horizon * ranks / records
     if records == 1:
         return np.array([horizon])
-    excess = lambda h: math.sinh(records * h) / math.sinh(h) - ratio  # noqa: E731
+    excess = lambda h: math.sinh(records * h) / math.sinh(h) - ratio
     growth = root_scalar(excess, bracket=(1e-9, 1.01 * math.log(ratio) / (records - 1)), xtol=1e-14).root
     return first * np.sinh(ranks * growth) / math.sinh(growth)
 

@@ -147,9 +147,9 @@ def _decoder_part(decoder: NeuronMeasure, phi: Activation, train_biases: bool) -
         curvature = np.zeros_like(curvature)
     d, k = c.shape[1], u.shape[1]
     identity = np.eye(d)
-    spread = lambda weight: c.T @ ((m * weight)[:, None] * c)  # noqa: E731  (E[weight c cᵀ])
+    spread = lambda weight: c.T @ ((m * weight)[:, None] * c)  # E[weight c cᵀ]
     by_slope = spread(slope**2)
-    moved_by_bias = lambda r, s: spread(curvature**2 * u[:, r] * u[:, s])  # noqa: E731
+    moved_by_bias = lambda r, s: spread(curvature**2 * u[:, r] * u[:, s])
     from_c = np.block(
         [
             [

@@ -206,14 +206,14 @@ def _placed(population: Data, dtype: np.dtype, placement: Placement) -> tuple[ja
 
 @partial(jax.jit, static_argnames="together")
 def _risk(field: Field, network: Autoencoder, together: bool) -> jax.Array:
-    risk = lambda network: field.placement.risk(network, field.points, field.weights)  # noqa: E731
+    risk = lambda network: field.placement.risk(network, field.points, field.weights)
     return jax.vmap(risk)(network) if together else risk(network)
 
 
 @partial(jax.jit, static_argnames="together")
 def _averages(field: Field, network: Autoencoder, together: bool) -> Any:
     """Return the averages at time 0."""
-    at_rest = lambda network: field.motion.optimizer.flow_start(  # noqa: E731
+    at_rest = lambda network: field.motion.optimizer.flow_start(
         *field.pulls(jnp.zeros((), field.points.dtype), network)
     )
     return jax.vmap(at_rest)(network) if together else at_rest(network)

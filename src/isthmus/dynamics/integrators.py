@@ -219,7 +219,7 @@ def _advance(
         size = step * factor(error, method.order)
         # A step that was cut short at a stop and passed says nothing against the size that was planned.
         size = jnp.where(passed & last, jnp.maximum(size, now.size), size)
-        chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(passed, a, b), new, old)  # noqa: E731
+        chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(passed, a, b), new, old)
         last_slope = jax.tree.map(lambda leaf: leaf[-1], slopes)
         return Cruise(
             *chosen((time, following, last_slope), (now.time, now.state, now.slope)),

@@ -79,7 +79,7 @@ def noise(network: Autoencoder, key: jax.Array, scales: Sequence[jax.Array]) -> 
 
     def side(measure: NeuronMeasure, key: jax.Array, scale: jax.Array) -> NeuronMeasure:
         keys = jax.random.split(key, 3)
-        draw = lambda key, like: scale * jax.random.normal(key, like.shape, like.dtype)  # noqa: E731
+        draw = lambda key, like: scale * jax.random.normal(key, like.shape, like.dtype)
         bias = draw(keys[2], measure.bias) if network.train_biases else jnp.zeros_like(measure.bias)
         return NeuronMeasure(
             jnp.zeros_like(measure.masses), draw(keys[0], measure.outgoing), draw(keys[1], measure.incoming), bias

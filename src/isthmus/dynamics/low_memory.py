@@ -97,12 +97,12 @@ def low_memory_path(
 
 
 def _chunks(measure: NeuronMeasure, placement: Placement) -> Chunks:
-    part = lambda first: jax.tree.map(lambda leaf: leaf[first : first + CHUNK], measure)  # noqa: E731
+    part = lambda first: jax.tree.map(lambda leaf: leaf[first : first + CHUNK], measure)
     return [placement.place(part(first), spread=True) for first in range(0, measure.width, CHUNK)]
 
 
 def _whole(state: tuple[Chunks, Chunks], like: Autoencoder, placement: Placement) -> Autoencoder:
-    join = lambda *leaves: np.concatenate([placement.fetch(leaf) for leaf in leaves])  # noqa: E731
+    join = lambda *leaves: np.concatenate([placement.fetch(leaf) for leaf in leaves])
     encoder, decoder = (jax.tree.map(join, *chunks) for chunks in state)
     return like.with_measures(encoder, decoder)
 
@@ -245,5 +245,5 @@ def _go_on(following, error, ahead, chunk, slope, sizes) -> tuple:
 def _square(error, slope, chunk, following, numbers) -> jax.Array:
     """Return the sum of squares of the error, with its last term, over the tolerance."""
     size, rtol, atol = numbers
-    ratio = lambda e, a, b: jnp.sum(jnp.square(e / (atol + rtol * jnp.maximum(jnp.abs(a), jnp.abs(b)))))  # noqa: E731
+    ratio = lambda e, a, b: jnp.sum(jnp.square(e / (atol + rtol * jnp.maximum(jnp.abs(a), jnp.abs(b)))))
     return jax.tree.reduce(jnp.add, jax.tree.map(ratio, _plus(error, size, slope), chunk, following))

@@ -244,7 +244,7 @@ class _Solver:
             jobs += [(particles, 0, sample, settings) for sample in range(1, max(self._replicates, 4))]
         alone = self._low_memory(particles) or self._placement.mesh is not None
         workers = 1 if alone else self._workers
-        follow = lambda index: self.flow(*jobs[index], keep=index == 0)  # noqa: E731
+        follow = lambda index: self.flow(*jobs[index], keep=index == 0)
         flows = run_jobs(follow, len(jobs), workers, self._progress)
         risks = np.stack([flow.risk for flow in flows])
         own, others = risks[: self._replicates], risks[self._replicates :]

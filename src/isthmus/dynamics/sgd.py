@@ -214,7 +214,7 @@ def _train(state: tuple, key: jax.Array, batches: Batches, plan: StepPlan, motio
         drawn = batches.draws(key, chunk.first, plan.sizes.shape[1])
         state = jax.lax.fori_loop(0, chunk.counts, partial(take_step, chunk=chunk, drawn=drawn), state)
         nothing = jnp.zeros((), batches.points.dtype)
-        measured = lambda: state[0].risk(batches.points, batches.weights)  # noqa: E731
+        measured = lambda: state[0].risk(batches.points, batches.weights)
         return state, jax.lax.cond(chunk.record >= 0, measured, lambda: nothing)
 
     noise_key = jax.random.fold_in(key, NOISE)

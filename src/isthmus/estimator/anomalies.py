@@ -93,7 +93,7 @@ def offset_of(errors: np.ndarray, weights: np.ndarray, contamination: float | No
     """
     if contamination is not None and np.ptp(weights) == 0:
         return float(np.percentile(-errors, 100 * contamination))
-    quantile = lambda values, level: np.quantile(values, level, method="inverted_cdf", weights=weights)  # noqa: E731
+    quantile = lambda values, level: np.quantile(values, level, method="inverted_cdf", weights=weights)
     if contamination is not None:
         return float(quantile(-errors, contamination))
     lower, upper = (quantile(np.sqrt(errors), level) for level in (0.25, 0.75))

@@ -76,8 +76,8 @@ def carried_memory(
         mean, square = _velocity(averages.mean, kappa, -delta), _velocity(averages.square, kappa**2, delta**2)
         averages = AdamAverages(mean, square, averages.filled)
     else:
-        networks = lambda part: isinstance(part, Autoencoder)  # noqa: E731
-        turned = lambda part: _velocity(part, kappa, -delta) if networks(part) else part  # noqa: E731
+        networks = lambda part: isinstance(part, Autoencoder)
+        turned = lambda part: _velocity(part, kappa, -delta) if networks(part) else part
         averages = jax.tree.map(turned, averages, is_leaf=networks)
     kept = zip(jax.tree.leaves(averages), memory.averages, strict=True)
     return Memory([np.asarray(new, old.dtype) for new, old in kept], memory.steps)

@@ -81,7 +81,7 @@ def _captions(result: BottleneckResult) -> dict[str, str]:
 
 def _risks(result: BottleneckResult) -> Table:
     curves = ("held_out_risk", "training_risk", "pca_held_out_risk", "pca_training_risk")
-    estimates = lambda k: (result.estimate(name, k) for name in curves)  # noqa: E731
+    estimates = lambda k: (result.estimate(name, k) for name in curves)
     return Table(
         "Risks",
         f"Mean over splits with its {percent(CONFIDENCE)} interval.",

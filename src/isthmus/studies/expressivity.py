@@ -198,5 +198,5 @@ def _risks(
     points: jax.Array,
     weights: jax.Array,
 ) -> jax.Array:
-    risk = lambda encoder, decoder: like.with_measures(encoder, decoder).risk(points, weights)  # noqa: E731
+    risk = lambda encoder, decoder: like.with_measures(encoder, decoder).risk(points, weights)
     return jax.vmap(risk, in_axes=axes)(encoders, decoders)

@@ -54,7 +54,7 @@ def shift_slope(sizes: Sequence[float], curves: np.ndarray, replicates: np.ndarr
     """
     if len(sizes) < 2 or not (shift_intervals(curves, replicates)[:, 1] > 0).all():
         return np.full(3, np.nan)
-    slope = lambda squared: log_slope(sizes, _half_log(squared))  # noqa: E731
+    slope = lambda squared: log_slope(sizes, _half_log(squared))
     limit, error = replicates.mean(axis=0), replicates.var(axis=0, ddof=1) / len(replicates)
     means, variances = _left_out(curves)
     by_run = (np.square(means - limit) - variances / (curves.shape[1] - 1) - error).mean(axis=-1)

@@ -131,7 +131,7 @@ class Runs:
     def _rates(self, name: str, size: str, values: np.ndarray, others: list[np.ndarray]) -> tuple:
         study, dims = self.study, GAPS[name].dims
         sizes = study.widths if size == "width" else study.step_sizes
-        first = lambda samples: np.moveaxis(samples, dims.index(size), 0)  # noqa: E731
+        first = lambda samples: np.moveaxis(samples, dims.index(size), 0)
         tables = [
             widened(
                 quantile_slope_intervals(sizes, first(values), level),

@@ -70,7 +70,7 @@ def predicted_parts(study: TrackingStudy, law: FiniteWidthLaw, relaxation: float
     parts = selections(law.times, relaxation)
     flows, unit = [law.at(width) for width in study.widths], law.at(1)
     kernel = np.sum([np.diagonal(noise.kernel) for noise in unit.noises.values()], axis=0)
-    rms = lambda curve, selection: np.sqrt(np.square(curve[selection]).mean())  # noqa: E731
+    rms = lambda curve, selection: np.sqrt(np.square(curve[selection]).mean())
     fluctuation = [[rms(flow.std, mask) for flow in flows] for mask in parts.values()]
     shift = [[rms(flow.shift, mask) for flow in flows] for mask in parts.values()]
     excess = unit.shift**2 - (unit.std**2 - kernel)

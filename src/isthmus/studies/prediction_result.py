@@ -275,7 +275,7 @@ def _dataset(study: PredictionStudy, path: MeanFieldPath, law: FiniteWidthLaw) -
     networks, tables = study.dynamics, law_tables(study, law)
     candidates = np.rint(np.geomspace(max(1, min(study.widths) / 4), 4 * max(study.widths), CANDIDATES)).astype(int)
     candidates = np.union1d(candidates, study.widths)
-    quantile = lambda width, network: _gap_quantile(study, law, width, *network)  # noqa: E731
+    quantile = lambda width, network: _gap_quantile(study, law, width, *network)
     half = quantile(max(study.widths), networks[1 + int(np.argmin(study.step_sizes))]) / 2
     variables: dict[str, tuple] = {
         "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),

@@ -86,7 +86,7 @@ def _with_side(network: Autoencoder, side: int, measure: NeuronMeasure) -> Autoe
 def _padded(measure: NeuronMeasure, least: int) -> NeuronMeasure:
     """Return the measure with atoms of mass 0 added, to the next power of 2 from ``least`` on."""
     free = (1 << int(np.ceil(np.log2(least)))) - measure.width
-    zeros = lambda part: np.concatenate([part, np.zeros((free, *part.shape[1:]))])  # noqa: E731
+    zeros = lambda part: np.concatenate([part, np.zeros((free, *part.shape[1:]))])
     parts = (measure.masses, measure.outgoing, measure.incoming, measure.bias)
     return NeuronMeasure(*(zeros(np.asarray(part)) for part in parts))  # pyright: ignore[reportArgumentType]
 

@@ -99,5 +99,5 @@ def _apportioned(network: Autoencoder, width: int) -> Autoencoder:
 
 def _repeated(network: Autoencoder, times: int) -> Autoencoder:
     """Return the network in which each neuron stands several times: the same measure."""
-    side = lambda measure: measure.chosen(np.tile(np.arange(measure.width), times))  # noqa: E731
+    side = lambda measure: measure.chosen(np.tile(np.arange(measure.width), times))
     return network.with_measures(side(network.encoder), side(network.decoder))

@@ -135,7 +135,7 @@ def _linear_certificate(
     points, weights = landscape.arrays
     risk = landscape.risk(network)
     root = np.sqrt(weights)[:, None]
-    with_bias = lambda inputs: np.column_stack([inputs, np.ones(len(inputs))]) if network.train_biases else inputs  # noqa: E731
+    with_bias = lambda inputs: np.column_stack([inputs, np.ones(len(inputs))]) if network.train_biases else inputs
     regressors = root * with_bias(latents)
     coefficients = np.linalg.lstsq(regressors, root * points, rcond=None)[0]
     best_decoder = float(((root * points - regressors @ coefficients) ** 2).sum() / 2)

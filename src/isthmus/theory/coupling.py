@@ -174,7 +174,7 @@ def couple(
     together = jax.tree.map(lambda *leaves: np.stack(leaves), *run_jobs(follow, runs, workers, progress))
     ideal = jax.tree.map(lambda leaf: leaf[:, :, particles:], together)
     assert finite.snapshots is not None
-    distance = lambda side: (  # noqa: E731
+    distance = lambda side: (
         ((_parameters(getattr(finite.snapshots, side)) - _parameters(getattr(ideal, side))) ** 2).sum(-1).mean(-1)
     )
     return Coupling(

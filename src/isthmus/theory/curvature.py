@@ -125,7 +125,7 @@ def _roots(network: Autoencoder) -> Autoencoder:
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
         roots = np.sqrt(np.asarray(measure.masses))
-        wide = lambda part: np.broadcast_to(roots[:, None], part.shape)  # noqa: E731
+        wide = lambda part: np.broadcast_to(roots[:, None], part.shape)
         bias = roots if network.train_biases else np.zeros_like(roots)
         parts = (np.zeros_like(roots), wide(measure.outgoing), wide(measure.incoming), bias)
         return NeuronMeasure(*parts)  # pyright: ignore[reportArgumentType]  (NumPy arrays serve as JAX arrays)

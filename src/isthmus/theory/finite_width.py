@@ -160,7 +160,7 @@ class FiniteWidthLaw:
 
         """
         tolerance = _checks.real("tolerance", tolerance, above=0)
-        gap = lambda width: self.gap_quantile(confidence, width, step_size, batch_size, **options)  # noqa: E731
+        gap = lambda width: self.gap_quantile(confidence, width, step_size, batch_size, **options)
         floor = gap(math.inf)
         if floor > tolerance:
             raise NumericalError(
@@ -190,7 +190,7 @@ class FiniteWidthLaw:
 
         """
         tolerance = _checks.real("tolerance", tolerance, above=0)
-        gap = lambda size: self.gap_quantile(confidence, width, size, batch_size, **options)  # noqa: E731
+        gap = lambda size: self.gap_quantile(confidence, width, size, batch_size, **options)
         floor = self.gap_quantile(confidence, width, **options)
         if floor > tolerance:
             raise NumericalError(

@@ -176,7 +176,7 @@ def _units(raw: Autoencoder) -> Autoencoder:
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
         unit = 1 / np.maximum(np.asarray(measure.masses), LIGHTEST)
-        wide = lambda part: np.broadcast_to(unit[:, None], part.shape)  # noqa: E731
+        wide = lambda part: np.broadcast_to(unit[:, None], part.shape)
         parts = (np.ones_like(unit), wide(measure.outgoing), wide(measure.incoming), unit)
         return NeuronMeasure(*parts)  # pyright: ignore[reportArgumentType]  (NumPy arrays serve as JAX arrays)
 

@@ -78,7 +78,7 @@ class System(eqx.Module):
 
         Each of the three slopes has weights of its own, in the rows of ``weights``.
         """
-        evaluate = lambda time, state, weights: self.velocity(state, time, weights)  # noqa: E731
+        evaluate = lambda time, state, weights: self.velocity(state, time, weights)
         nothing = no_slopes(BOGACKI_SHAMPINE, state)
         slopes, _ = stages(evaluate, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), weights, unroll=True)
         return moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes)), slopes
@@ -176,7 +176,7 @@ def linearised(
     size = -(-len(recorded) // -(-len(recorded) // LANES))
     groups = [np.arange(first, min(first + size, len(recorded))) for first in range(0, len(recorded), size)]
     # The longest way back comes first, so that threads end together.
-    pull = lambda index: _pulled_back(trajectory, groups[-1 - index], size, seed, further)  # noqa: E731
+    pull = lambda index: _pulled_back(trajectory, groups[-1 - index], size, seed, further)
     parts = run_jobs(pull, len(groups), workers, progress)[::-1]
     return Linearisation(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
@@ -254,11 +254,11 @@ def _pull(
     −½ε (Σ_j p_j Dv_j v_j − Dv v) more: the mean over random signs of Dv_z v_z with z on the points.
     """
     weights = system.weights
-    step = lambda state, weights: system.step_with_slopes(state, weights, time, size, unroll=True)  # noqa: E731
+    step = lambda state, weights: system.step_with_slopes(state, weights, time, size, unroll=True)
     _, pull, slopes = jax.vjp(step, state, jnp.stack([weights] * SLOPES), has_aux=True)
     idle = jax.tree.map(jnp.zeros_like, (state, jnp.stack([weights] * SLOPES)))
     # One lane after the other: what one of them needs stays in the cache.
-    each = lambda part: jax.lax.cond(part[0], pull, lambda _: idle, part[1])  # noqa: E731
+    each = lambda part: jax.lax.cond(part[0], pull, lambda _: idle, part[1])
     before, by_slope = jax.lax.map(each, (begun, after))
     first_half = jnp.tensordot(by_slope, jnp.asarray(FIRST_HALF, weights.dtype), axes=(1, 0))
     on_points = jnp.stack([first_half, by_slope.sum(axis=1) - first_half], axis=1)
@@ -344,14 +344,14 @@ def _step_with_error(
     state: Autoencoder, system: System, time: jax.Array, size: jax.Array, rtol: jax.Array
 ) -> tuple[Autoencoder, jax.Array]:
     """Return the state after one step, and the error of the step over the tolerance, by the embedded method."""
-    evaluate = lambda time, state: system.velocity(state, time, system.weights)  # noqa: E731
+    evaluate = lambda time, state: system.velocity(state, time, system.weights)
     everything = range(len(BOGACKI_SHAMPINE.shares))
     nothing = no_slopes(BOGACKI_SHAMPINE, state)
     slopes, following = stages(evaluate, BOGACKI_SHAMPINE, time, state, size, nothing, everything)
     zero = jax.tree.map(jnp.zeros_like, state)
     error = moved(zero, size, combined(jnp.asarray(BOGACKI_SHAMPINE.errors), slopes))
     # Each array is measured by its own size, and one that is 0 throughout by that of all.
-    mean_square = lambda tree: _square_sum(tree) / sum(leaf.size for leaf in jax.tree.leaves(tree))  # noqa: E731
+    mean_square = lambda tree: _square_sum(tree) / sum(leaf.size for leaf in jax.tree.leaves(tree))
     floor = 1e-3 * jnp.sqrt(mean_square(state))
     over_tolerance = jax.tree.map(
         lambda e, a: e / (rtol * (jnp.abs(a) + jnp.sqrt(mean_square(a)) + floor)), error, state

@@ -275,7 +275,7 @@ def _known_optimum(problem: Problem, radius: float | None) -> float | None:
     values = np.maximum(np.linalg.eigvalsh(second), 0)
     gains = []
     for value in values:
-        cost = lambda p, value=value: value * (1 - p) ** 2 / 2 + penalty * np.sqrt(p)  # noqa: E731
+        cost = lambda p, value=value: value * (1 - p) ** 2 / 2 + penalty * np.sqrt(p)
         inner: Any = minimize_scalar(cost, bounds=(0.2, 1.0), method="bounded", options={"xatol": 1e-12})
         gains.append(max(0.0, value / 2 - min(cost(1.0), float(inner.fun))))
     return float(values.sum() / 2 - np.sort(gains)[::-1][: problem.latent_dim].sum())
