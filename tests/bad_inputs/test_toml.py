@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import isthmus as im
-from isthmus.core.specification import _kinds
+from isthmus.studies.specification import _kinds
 
 STUDIES = [im.TrackingStudy, im.PredictionStudy, im.BottleneckStudy, im.ExpressivityStudy, im.WidthStudy]
 NOT_PRINTED = "9" * 5000

@@ -24,8 +24,8 @@ def _values(kind: str) -> list[str]:
         return list(ACTIVATIONS)
     from isthmus.core.scaling import Scale
     from isthmus.core.sources import SOURCES
-    from isthmus.core.specification import GENERATORS, DataSpecification, LawSpecification
     from isthmus.dynamics.batches import Sampling
+    from isthmus.studies.specification import GENERATORS, DataSpecification, LawSpecification
 
     return {
         "data": [*SOURCES, *GENERATORS],

@@ -70,7 +70,7 @@ def _as_typed(name: str, given: dict[str, Any]) -> str:
 
 def _read_study(path: Path) -> dict[str, Any]:
     from isthmus import _checks
-    from isthmus.core.specification import parsed_toml
+    from isthmus.studies.specification import parsed_toml
 
     _checks.path("study", path)
     try:
@@ -132,7 +132,7 @@ PARSED: dict[str, Callable[[str], Any]] = {
 
 def _assignments(settings: list[str]) -> dict[str, Any]:
     """Return the keys and TOML values of ``--set`` flags; what is no TOML value is taken as a string."""
-    from isthmus.core.specification import parsed_toml
+    from isthmus.studies.specification import parsed_toml
 
     values: dict[str, Any] = {}
     for setting in settings:

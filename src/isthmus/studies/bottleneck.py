@@ -15,10 +15,10 @@ from isthmus._errors import TrivialLimitWarning
 from isthmus.core.data import Data
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
-from isthmus.core.specification import Count, DataSpecification, Positive, Seed
 from isthmus.dynamics.mean_field import check_memory_of_particles
 from isthmus.dynamics.parallel import check_number_of_jobs
 from isthmus.studies.intrinsic_dimension import FEWEST_POINTS
+from isthmus.studies.specification import Count, DataSpecification, Positive, Seed
 from isthmus.studies.study import Study
 from isthmus.theory.landscape import DOUBLE, check_bounded
 from isthmus.theory.optimum import check_memory_of_search

@@ -16,10 +16,10 @@ from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
-from isthmus.core.specification import Count, DataSpecification, NonNegative, Positive, Seed
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.sgd import check_memory_of_networks
 from isthmus.studies.job import Job
+from isthmus.studies.specification import Count, DataSpecification, NonNegative, Positive, Seed
 from isthmus.studies.study import Study, optimum_settings
 from isthmus.theory.best_network import best_networks
 from isthmus.theory.landscape import DOUBLE, check_bounded

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from isthmus.core.specification import Positive
 from isthmus.dynamics.parallel import Progress
 from isthmus.studies.job import Job
 from isthmus.studies.prediction import predicted_law
+from isthmus.studies.specification import Positive
 from isthmus.studies.tracking import TrackingStudy
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from isthmus import _checks
 from isthmus._errors import ArgumentError
 from isthmus._version import __version__
-from isthmus.core.specification import ProblemSpecification, commented_toml, parsed_toml, translated
+from isthmus.studies.specification import ProblemSpecification, commented_toml, parsed_toml, translated
 
 StageProgress = Callable[[str, int, int], None]
 """Called as ``progress(stage, done, total)``."""

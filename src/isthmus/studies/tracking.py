@@ -13,12 +13,12 @@ from isthmus import _checks
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
 from isthmus.core.recorded_times import Spacing, distinct, recorded_times
-from isthmus.core.specification import Count, Positive, Seed
 from isthmus.dynamics.batches import Sampling, check_sampling
 from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.dynamics.sgd import check_memory_of_networks
+from isthmus.studies.specification import Count, Positive, Seed
 from isthmus.studies.study import Study
 
 FRAMES = 13

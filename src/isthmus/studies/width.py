@@ -15,13 +15,13 @@ from isthmus._errors import ArgumentError, NumericalError
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
 from isthmus.core.recorded_times import recorded_times
-from isthmus.core.specification import Count, DataSpecification, NonNegative, Positive, Seed
 from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.dynamics.sgd import check_memory_of_networks, train
 from isthmus.studies.job import Job
+from isthmus.studies.specification import Count, DataSpecification, NonNegative, Positive, Seed
 from isthmus.studies.study import Study
 from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
 

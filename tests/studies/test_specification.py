@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import isthmus as im
-from isthmus.core.specification import (
+from isthmus.studies.specification import (
     DataSpecification,
     ProblemSpecification,
     ScheduleSpecification,
