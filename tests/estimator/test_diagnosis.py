@@ -11,11 +11,11 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import StandardScaler
 
 import isthmus as im
-from isthmus.core.pca_start import PCAStart
 from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.diagnosis import Effort, as_fitted, beginning, comparison
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.limit import Distance, limit_problem
+from isthmus.estimator.pca_start import PCAStart
 from isthmus.theory.prediction import Noise, Prediction
 
 pytestmark = pytest.mark.filterwarnings("ignore:the learning curve")  # runs too short to learn anything

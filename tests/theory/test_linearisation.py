@@ -14,9 +14,9 @@ from linear import Example
 import isthmus as im
 from isthmus._precision import computing_in
 from isthmus.core.frame import Frame
-from isthmus.core.pca_start import PCAStart
 from isthmus.core.quadrature import sobol_particles
 from isthmus.dynamics.closures import moment_flow
+from isthmus.estimator.pca_start import PCAStart
 from isthmus.theory import linearisation
 from isthmus.theory.curvature import curvature
 from isthmus.theory.linearisation import System, Trajectory, linearised

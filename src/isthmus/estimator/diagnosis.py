@@ -13,6 +13,7 @@ from isthmus._words import counted, number, percent, setting
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.points import has_missing
 from isthmus.core.scaling import DOUBLE, scaling
+from isthmus.estimator.activity import Activity, activity
 from isthmus.estimator.automatic import automatic_start
 from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import explicit_start
@@ -21,7 +22,6 @@ from isthmus.estimator.limit import CONFIDENCE, LAW_POINTS, Distance, distance, 
 from isthmus.estimator.settings import Settings, rounded_down
 from isthmus.estimator.span import Span
 from isthmus.estimator.start import Start
-from isthmus.theory.activity import Activity, activity
 from isthmus.theory.curvature import FLAT, Curvature, curvature, settled
 
 State = Literal["moving", "minimum", "saddle"]

@@ -10,13 +10,13 @@ from sklearn.exceptions import ConvergenceWarning
 from isthmus._errors import NumericalError, TrivialLimitWarning
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.pca_start import with_best_decoder
 from isthmus.core.scaling import DOUBLE
 from isthmus.dynamics.learner import Learner
 from isthmus.dynamics.sgd import EXPLOSION
 from isthmus.estimator.coordinates import Coordinates, Spectrum
 from isthmus.estimator.folds import Split
 from isthmus.estimator.judge import Judge
+from isthmus.estimator.pca_start import with_best_decoder
 from isthmus.estimator.pool import Pool
 from isthmus.estimator.run import Run, Watch, pca_run
 from isthmus.estimator.schedule import HEAVY_BALL, Schedule

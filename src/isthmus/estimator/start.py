@@ -12,9 +12,9 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.laws import AlignedSide, Law, alignment
 from isthmus.core.masked_pca import LinearCode
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.pca_start import PCAStart
 from isthmus.estimator.coordinates import turned
 from isthmus.estimator.judge import Judge
+from isthmus.estimator.pca_start import PCAStart
 
 BIAS, NOISE = 0.5, 0.1
 """Standard deviations of the biases, and of the independent part of outgoing weights, at the start."""

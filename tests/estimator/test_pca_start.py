@@ -8,7 +8,7 @@ import pytest
 
 import isthmus as im
 from isthmus.core.laws import Law
-from isthmus.core.pca_start import RIDGE, PCAStart
+from isthmus.estimator.pca_start import RIDGE, PCAStart
 
 DOUBLE = np.dtype(np.float64)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import isthmus as im
-from isthmus.theory.activity import activity
+from isthmus.estimator.activity import activity
 
 LINEAR, TANH = im.ACTIVATIONS["linear"], im.ACTIVATIONS["tanh"]
 POINTS = np.random.default_rng(0).standard_normal((50, 2)) * [2.0, 1.0]

@@ -1,9 +1,9 @@
 r"""Networks that start at the PCA reconstruction: draws from a law whose outgoing weights are then corrected.
 
-With features Φ = φ(⟨w, x⟩ + b), one row a point and one column a neuron, masses m, weights p of the points and targets
+With features Φ = φ(⟨w, x⟩ + b), one row a neuron and one column a point, masses m, weights p of the points and targets
 y, the correction δv of outgoing weights minimises
 
-    E‖y − ∫ (v + δv) φ dμ‖² + λ ∫ |δv|² dμ,    δv = (ΦᵀpΦm + λ)⁻¹ Φᵀp (y − Φmv) = Φᵀp (ΦmΦᵀp + λ)⁻¹ (y − Φmv).
+    E‖y − ∫ (v + δv) φ dμ‖² + λ ∫ |δv|² dμ,    δv = (ΦpΦᵀm + λ)⁻¹ Φp (y − Φᵀmv) = Φp (ΦᵀmΦp + λ)⁻¹ (y − Φᵀmv).
 
 The last form is a function of the neuron, δv(w, b) = Σ_x φ(⟨w, x⟩ + b) c(x), whose coefficients c depend on the measure
 alone. So with λ in proportion to E ∫ φ² dμ the correction has a limit of infinite width, which a hard cut of
@@ -13,16 +13,14 @@ eigenvalues, over which one slips as neurons are drawn, hasn't.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from isthmus._precision import computing_in
 from isthmus.core.activations import Activation
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, features
 from isthmus.core.laws import Correction
 from isthmus.core.neurons import NeuronMeasure
 
@@ -31,19 +29,23 @@ RIDGE = 1e-5
 """λ relative to E ∫ φ² dμ, the sum of the eigenvalues of the second moments of features."""
 
 
-def at_pca(
-    network: Autoencoder, points: Any, weights: Any, encoding: Any, directions: Any, xp: Any = np
-) -> Autoencoder:
+def at_pca(network: Autoencoder, points: Any, weights: Any, encoding: Any, directions: Any) -> Autoencoder:
     """Return the network with a small change of its outgoing weights after which f(x) = Aᵀx and g(f(x)) = VAᵀx.
 
-    The equations hold in the least-squares sense over the points (centred, shape (n, d)); A and V are (d, k), and the
-    same where no entry is missing. A few hundred neurons meet them to three or more digits. ``xp`` is NumPy, or JAX's
-    for a function to differentiate.
+    The equations hold in the least-squares sense. A few hundred neurons meet them to three or more digits.
+
+    Args:
+        network: the network to change.
+        points: centred, shape (n, d), NumPy arrays or JAX's, as all that follows.
+        weights: of sum 1, shape (n,).
+        encoding: A, shape (d, k).
+        directions: V, shape (d, k), which is A where no entry is missing.
+
     """
     latents = points @ encoding
-    encoder = _corrected(network.encoder, network.encoder_activation, points, latents, weights, xp)
-    reached = _outputs(encoder, network.encoder_activation, points, xp)
-    decoder = _corrected(network.decoder, network.decoder_activation, reached, latents @ directions.T, weights, xp)
+    encoder = _corrected(network.encoder, network.encoder_activation, points, latents, weights)
+    reached = _outputs(encoder, features(encoder, network.encoder_activation, points))
+    decoder = _corrected(network.decoder, network.decoder_activation, reached, latents @ directions.T, weights)
     return network.with_measures(encoder, decoder)
 
 
@@ -53,9 +55,10 @@ def with_best_decoder(network: Autoencoder, points: np.ndarray, weights: np.ndar
     Where entries of points are missing, x̂ itself stands in their place, so that it gets better, if not best.
     """
     missing, points = np.isnan(points), np.nan_to_num(points)
-    latents = _outputs(network.encoder, network.encoder_activation, points, np)
-    points = np.where(missing, _outputs(network.decoder, network.decoder_activation, latents, np), points)
-    decoder = _corrected(network.decoder, network.decoder_activation, latents, points, weights, np)
+    latents = _outputs(network.encoder, features(network.encoder, network.encoder_activation, points))
+    outputs = _outputs(network.decoder, features(network.decoder, network.decoder_activation, latents))
+    points = np.where(missing, outputs, points)
+    decoder = _corrected(network.decoder, network.decoder_activation, latents, points, weights)
     return network.with_measures(network.encoder, decoder)
 
 
@@ -102,35 +105,27 @@ def _pulled_back(
     encoding: jax.Array,
     directions: jax.Array,
 ) -> Autoencoder:
-    correct: Any = partial(at_pca, points=points, weights=weights, encoding=encoding, directions=directions, xp=jnp)
-    _, pull = jax.vjp(correct, network)
+    _, pull = jax.vjp(lambda state: at_pca(state, points, weights, encoding, directions), network)
     return jax.vmap(lambda cotangent: pull(cotangent)[0])(cotangents)
 
 
-def _outputs(measure: NeuronMeasure, phi: Activation, inputs: Any, xp: Any) -> Any:
-    return _features(measure, phi, inputs, xp) @ (xp.asarray(measure.masses)[:, None] * xp.asarray(measure.outgoing))
+def _outputs(measure: NeuronMeasure, values: Any) -> Any:
+    """Return ∫ v φ dμ, shape (n, outputs), from the features φ, shape (N, n)."""
+    return values.T @ (measure.masses[:, None] * measure.outgoing)
 
 
-def _corrected(
-    measure: NeuronMeasure, phi: Activation, inputs: Any, targets: Any, weights: Any, xp: Any
-) -> NeuronMeasure:
-    """Return the measure with ∫ v φ(s) dμ brought to the targets, by the form whose system is smaller."""
-    features, masses = _features(measure, phi, inputs, xp), xp.asarray(measure.masses)
-    missing = targets - features @ (masses[:, None] * xp.asarray(measure.outgoing))
-    pulls = features.T * weights[None, :]
-    ridge = RIDGE * ((features**2) @ masses) @ weights
+def _corrected(measure: NeuronMeasure, phi: Activation, inputs: Any, targets: Any, weights: Any) -> NeuronMeasure:
+    """Return the measure with ∫ v φ dμ brought to the targets, by the form whose system is smaller."""
+    xp = targets.__array_namespace__()
+    values, masses = features(measure, phi, inputs), measure.masses
+    residual, weighted = targets - _outputs(measure, values), values * weights[None, :]
+    ridge = RIDGE * (masses @ values**2) @ weights
     ridge = xp.where(ridge > 0, ridge, 1.0)  # without features there is nothing to correct
-    few = min(features.shape)
-    if few == measure.width:
-        system, given = (pulls @ features) * masses[None, :], pulls @ missing
+    by_neurons = measure.width <= len(inputs)
+    if by_neurons:
+        system, right_side = (weighted @ values.T) * masses[None, :], weighted @ residual
     else:
-        system, given = (features * masses[None, :]) @ pulls, missing
-    solved = xp.linalg.solve(system + ridge * xp.eye(few, dtype=DOUBLE), given)
-    change = solved if few == measure.width else pulls @ solved
+        system, right_side = (values.T * masses[None, :]) @ weighted, residual
+    solution = xp.linalg.solve(system + ridge * xp.eye(len(system), dtype=DOUBLE), right_side)
+    change = solution if by_neurons else weighted @ solution
     return NeuronMeasure(measure.masses, measure.outgoing + change, measure.incoming, measure.bias)
-
-
-def _features(measure: NeuronMeasure, phi: Activation, inputs: Any, xp: Any) -> Any:
-    """Return φ(⟨w, x⟩ + b), shape (n, N)."""
-    arguments = inputs @ xp.asarray(measure.incoming).T + xp.asarray(measure.bias)[None, :]
-    return phi.of(arguments) if xp is np else phi.value(arguments)

@@ -8,12 +8,12 @@ import numpy as np
 
 from isthmus._precision import computing_in
 from isthmus.core.activations import Activation
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, features
 from isthmus.core.neurons import NeuronMeasure
 
 DOUBLE = np.dtype(np.float64)
-RANK = 1e-6
-"""Share of the features' second moment from which on a direction counts: an amplitude of a thousandth."""
+NEGLIGIBLE_MOMENT = 1e-6
+"""Share of the features' second moment up to which a direction doesn't count: an amplitude of a thousandth."""
 
 
 class Activity(NamedTuple):
@@ -21,7 +21,7 @@ class Activity(NamedTuple):
 
     Attributes:
         neurons: 1/Σ p² for encoder and decoder, with p_i the share of neuron i in Σ E|m_i v_i φ_i|².
-        ranks: directions that the features φ_i span over the points, counted where they hold a share of `RANK`.
+        ranks: directions that the features φ_i span over the points, those above `NEGLIGIBLE_MOMENT`.
         latents: by how much x̂ changes, E|Δx̂|²/E|x|², when one principal direction of the latents is held at its mean,
             shape (k,), the direction of largest variance first.
 
@@ -33,7 +33,14 @@ class Activity(NamedTuple):
 
 
 def activity(network: Autoencoder, points: np.ndarray, weights: np.ndarray) -> Activity:
-    """Return what works in a network on points, shape (n, d), with weights of sum 1."""
+    """Return which neurons, features and latent dimensions of a network do its work.
+
+    Args:
+        network: of any precision; it is computed in double precision.
+        points: shape (n, d), NaN where an entry is missing.
+        weights: of sum 1, shape (n,).
+
+    """
     with computing_in(DOUBLE):
         network, points = network.in_precision(DOUBLE), np.asarray(points, DOUBLE)
         points = np.nan_to_num(points)  # what the encoder sees of missing entries
@@ -53,12 +60,10 @@ def activity(network: Autoencoder, points: np.ndarray, weights: np.ndarray) -> A
 
 def _side(measure: NeuronMeasure, phi: Activation, inputs: np.ndarray, weights: np.ndarray) -> tuple[float, int]:
     """Return the effective number of neurons and the rank of their features."""
-    arguments = inputs @ np.asarray(measure.incoming).T + np.asarray(measure.bias)
-    features = phi.of(arguments)
-    masses = np.asarray(measure.masses)
-    shares = masses**2 * (np.asarray(measure.outgoing) ** 2).sum(axis=1) * (weights @ features**2)
-    scaled = features * np.sqrt(weights)[:, None] * np.sqrt(masses)
-    gram = scaled @ scaled.T if len(scaled) < measure.width else scaled.T @ scaled
-    values = np.linalg.eigvalsh(gram)
-    rank = int((values > RANK * values.sum()).sum()) if values.sum() > 0 else 0
+    values, masses = features(measure, phi, inputs), np.asarray(measure.masses)
+    shares = masses**2 * (np.asarray(measure.outgoing) ** 2).sum(axis=1) * (values**2 @ weights)
+    scaled = np.sqrt(masses)[:, None] * values * np.sqrt(weights)
+    gram = scaled.T @ scaled if len(weights) < measure.width else scaled @ scaled.T
+    moments = np.linalg.eigvalsh(gram)
+    rank = int((moments > NEGLIGIBLE_MOMENT * moments.sum()).sum()) if moments.sum() > 0 else 0
     return (float(shares.sum() ** 2 / (shares**2).sum()) if shares.any() else 0.0), rank
