@@ -53,8 +53,16 @@ def test_mean_slope_of_erf_has_its_closed_form(double):
 @pytest.mark.parametrize("name", NAMES)
 def test_precision_is_kept(name, precision, double):
     phi = im.ACTIVATIONS[name]
-    points = jnp.asarray(POINTS, precision)
-    assert {f(points).dtype for f in (phi.value, phi.first, phi.second)} == {np.dtype(precision)}
+    points = np.asarray(POINTS, precision).reshape(-1, 1)
+    for order, function in enumerate((phi.value, phi.first, phi.second)):
+        on_jax = function(jnp.asarray(points))
+        assert on_jax.dtype == precision
+        np.testing.assert_array_equal(phi.of(jnp.asarray(points), order), on_jax)
+        on_numpy = phi.of(points, order)
+        assert isinstance(on_numpy, np.ndarray) and on_numpy.dtype == precision
+        np.testing.assert_allclose(
+            on_numpy, on_jax, rtol=1e-5 if precision == np.float32 else 1e-12, atol=32 * np.finfo(precision).eps
+        )
 
 
 def test_pairs_and_unknown_names():

@@ -106,7 +106,7 @@ def test_rates_are_checked(name, rate, message, wine, law):
 
 
 def test_the_independent_law_warns_where_it_is_used(wine):
-    text = r"as log N \(by about .*; growth rate .*\)\. Use aligned_law"
+    text = r"as log N \(isthmus\.saddle\(problem\) gives the growth rate and the escape time\)\. Use aligned_law"
     with pytest.warns(im.TrivialLimitWarning, match=text) as caught:
         problem = im.Problem(wine, im.independent_law(13, 2, bias_scale=0.5))
     assert problem.is_trivial

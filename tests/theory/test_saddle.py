@@ -148,11 +148,6 @@ def test_a_limit_that_moves_has_no_saddle():
         saddle.escape_time(100)
 
 
-def test_the_warning_of_a_problem_tells_the_rate(surface):
-    with pytest.warns(im.TrivialLimitWarning, match=r"by about \d.*; growth rate 0\.\d+"):
-        im.Problem(surface, im.independent_law(4, 1))
-
-
 def test_a_law_known_by_its_sampler_alone_has_a_rate(surface):
     law = im.independent_law(4, 1)
 

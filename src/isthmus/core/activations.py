@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +20,9 @@ from isthmus._precision import computing_in
 
 Elementwise = Callable[[jax.Array], jax.Array]
 VARIANCES = 256
-"""Of so many at once the mean slope is computed: they take 3 MB in double precision."""
+"""Variances at which a mean slope is computed together: they take 3 MB in double precision."""
 VALUES = 1 << 15
-"""Of so many numbers at once a function is computed."""
+"""Numbers at which φ or a derivative is computed together."""
 
 
 @dataclass(frozen=True)
@@ -73,31 +73,33 @@ class Activation:
         since no node falls on it.
         """
         variances = np.asarray(variance, dtype=float)
-        slopes = _in_blocks(_mean_slopes, self, np.sqrt(variances).ravel(), VARIANCES)
+        slopes = _in_blocks(lambda block: _mean_slopes(self, block), np.sqrt(variances).ravel(), VARIANCES)
         return slopes.reshape(variances.shape)
 
-    def of(self, values: Any) -> Any:
-        """Return φ of an array of any shape, elementwise, in its own precision: NumPy's for NumPy's, or else JAX's."""
+    def of(self, values: Any, order: Literal[0, 1, 2] = 0) -> Any:
+        """Return φ, φ′ or φ″ by its order, elementwise, in the array's own precision: NumPy for NumPy, or else JAX."""
+        function = (self.value, self.first, self.second)[order]
         if not isinstance(values, np.ndarray):
-            return self.value(values)
-        return _in_blocks(_values, self, np.ravel(values), VALUES).reshape(np.shape(values))
+            return function(values)
+        evaluated = _in_blocks(lambda block: _elementwise(function, block), np.ravel(values), VALUES)
+        return evaluated.reshape(np.shape(values))
 
 
-def _in_blocks(function: Any, activation: Activation, values: np.ndarray, size: int) -> np.ndarray:
+def _in_blocks(function: Callable[[np.ndarray], Any], values: np.ndarray, size: int) -> np.ndarray:
     """Return a function of numbers that is compiled once: for blocks of one size, the last of them filled up."""
     filled = np.pad(values, (0, -len(values) % size))
     with computing_in(values.dtype):
-        blocks = [np.asarray(function(activation, block)) for block in filled.reshape(-1, size)]
+        blocks = [np.asarray(function(block)) for block in filled.reshape(-1, size)]
     return np.concatenate(blocks)[: len(values)]
 
 
 @partial(jax.jit, static_argnums=0)
-def _values(activation: Activation, values: jax.Array) -> jax.Array:
-    return activation.value(values)
+def _elementwise(function: Elementwise, values: Any) -> jax.Array:
+    return function(values)
 
 
 @partial(jax.jit, static_argnums=0)
-def _mean_slopes(activation: Activation, deviations: jax.Array) -> jax.Array:
+def _mean_slopes(activation: Activation, deviations: Any) -> jax.Array:
     nodes = np.linspace(-8.5, 8.5, 1360)
     weights = np.exp(-(nodes**2) / 2)
     return activation.first(deviations[:, None] * nodes[None, :]) @ (weights / weights.sum())
@@ -162,7 +164,7 @@ def activation_pair(
     if len(pair) != 2:
         _checks.refuse("activation", "be one activation or a pair (encoder, decoder)", activation)
     encoder, decoder = (
-        one if isinstance(one, Activation) else ACTIVATIONS[_checks.choice("activation", one, ACTIVATIONS)]
-        for one in pair
+        phi if isinstance(phi, Activation) else ACTIVATIONS[_checks.choice("activation", phi, ACTIVATIONS)]
+        for phi in pair
     )
     return encoder, decoder

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from isthmus import _checks
-from isthmus._errors import ArgumentError, TrivialLimitWarning
+from isthmus._errors import TrivialLimitWarning
 from isthmus._precision import computing_in
-from isthmus._words import number
 from isthmus.core import rates
 from isthmus.core.activations import Activation, activation_pair
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, features
 from isthmus.core.data import Data, Stream, as_data
 from isthmus.core.frame import Frame
 from isthmus.core.laws import Law
@@ -26,10 +24,6 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import GradientDescent, Motion, Optimizer
 from isthmus.core.rates import Rate
 from isthmus.core.recorded_times import LearningCurve, Spacing, recorded_times
-from isthmus.core.saddle_point import saddle_point
-
-FEW_POINTS, FEW_NEURONS, LARGEST_SYSTEM = 512, 512, 500
-"""With which the growth rate in a warning is estimated: points, neurons, and unknowns."""
 
 PLAIN = GradientDescent()
 
@@ -101,7 +95,7 @@ class Problem:
         _checks.instance("optimizer", self.optimizer, Optimizer)
         if self.temperature > 0 and not isinstance(self.optimizer, GradientDescent):
             _checks.refuse("temperature", "be 0 with an optimizer other than GradientDescent", self.temperature)
-        if self.population.has_missing and not self.population.is_centred:
+        if isinstance(self.data, Data) and self.data.has_missing and not self.data.is_centred:
             hint = "the encoder sees 0 in the place of a missing entry; use Data(points, center=True, missing='ignore')"
             _checks.refuse("data", "be centred where entries are missing", _checks.described("not"), hint)
         if self.law.dim != self.data.dim:
@@ -117,8 +111,8 @@ class Problem:
         if self.is_trivial:
             warnings.warn(
                 "The mean-field limit of this problem is trivial: the flow never leaves its initial law, while a "
-                f"network of width N leaves it after a time that grows as log N{self._growth}. Use aligned_law(data, "
-                "latent_dim) for a limit that moves.",
+                "network of width N leaves it after a time that grows as log N (isthmus.saddle(problem) gives the "
+                "growth rate and the escape time). Use aligned_law(data, latent_dim) for a limit that moves.",
                 TrivialLimitWarning,
                 stacklevel=3,
             )
@@ -195,24 +189,6 @@ class Problem:
                 noise = encoder.outgoing_is_noise and decoder.outgoing_is_noise
                 return noise and bool(np.linalg.norm(self.population.mean) <= self._mean_error)
             return _sampled_law_is_trivial(self)
-
-    @property
-    def _growth(self) -> str:
-        """What the warning says of the saddle, where that takes a fraction of a second."""
-        data = self.population
-        if any(self.decays) or not self.motion.is_gradient_flow or data.has_missing:
-            return ""
-        few = Data(data.points[:FEW_POINTS], data.weights[:FEW_POINTS])
-        if min(len(few.points), self.dim) * (2 * self.latent_dim + 1) > LARGEST_SYSTEM:
-            return ""
-        try:
-            point = saddle_point(few, self.law, self.activations, self.rates, self.train_biases, FEW_NEURONS, 0)
-            rate = point.growth_rate
-        except ArgumentError:  # there is no linear theory of its escape
-            return ""
-        if not rate > 0:
-            return ""
-        return f" (by about {number(np.log(10) / (2 * rate))} for each tenfold width; growth rate {number(rate)})"
 
     @property
     def _mean_error(self) -> float:
@@ -300,20 +276,22 @@ def _check_decay(value: float | tuple[float, float]) -> None:
 
 def _sampled_law_is_trivial(problem: Problem, count: int = 4096, probes: int = 16) -> bool:
     """Test f = 0 on some points, g(0) = E x and Dg(0) = 0 against the sampling error of ``count`` draws."""
-    encoder_key, decoder_key = jax.random.split(jax.random.key(0))
-    encoder = problem.law.encoder.sample(encoder_key, count)
-    decoder = problem.law.decoder.sample(decoder_key, count)
+    keys = jax.random.split(jax.random.key(0))
+    encoder, decoder = (
+        jax.tree.map(np.asarray, law.sample(key, count))
+        for law, key in zip((problem.law.encoder, problem.law.decoder), keys, strict=True)
+    )
     phi_e, phi_d = problem.activations
-    points = jnp.asarray(problem.population.filled[:probes], float)
-    latents = phi_e.value(encoder.incoming @ points.T + encoder.bias[:, None])[:, :, None]
-    terms = [
-        (encoder.outgoing[:, None, :] * latents, 0.0, 0.0),
-        (decoder.outgoing * phi_d.value(decoder.bias)[:, None], problem.population.mean, problem._mean_error),
-        (decoder.outgoing[:, :, None] * (phi_d.first(decoder.bias)[:, None] * decoder.incoming)[:, None, :], 0.0, 0.0),
+    points = problem.population.filled[:probes].astype(float)
+    factors = [  # f, g(0) and Dg(0) are averages of outgoing weights times these
+        (encoder.outgoing, features(encoder, phi_e, points), np.zeros((1, 1)), 0.0),
+        (decoder.outgoing, phi_d.of(decoder.bias)[:, None], problem.population.mean[:, None], problem._mean_error),
+        (decoder.outgoing, phi_d.of(decoder.bias, 1)[:, None] * decoder.incoming, np.zeros((1, 1)), 0.0),
     ]
-    for samples, expected, margin in terms:
-        values = np.asarray(samples)
-        errors = values.std(axis=0) / np.sqrt(count) + 1e-12
-        if np.any(np.abs(values.mean(axis=0) - expected) > 5 * errors + margin):
+    for outgoing, factor, expected, margin in factors:
+        mean = outgoing.T @ factor / count
+        variance = (outgoing**2).T @ factor**2 / count - mean**2
+        errors = np.sqrt(np.maximum(variance, 0) / count) + 1e-12
+        if np.any(np.abs(mean - expected) > 5 * errors + margin):
             return False
     return True

@@ -1,7 +1,18 @@
 r"""Dead initial laws: the saddle at which their limit stands, how fast networks leave it, and when.
 
-Under a law with E f = 0, g(0) = 0 and Dg(0) = 0 the mean-field flow never moves. In a network of width N the same
-quantities are of order N^(−1/2) and grow as e^(γt), so that it escapes at a time that grows as (ln N)/(2γ).
+Under a law with f = 0, g(0) = 0 and Dg(0) = 0, and E x = 0, the mean-field flow never moves. In a network of width N
+small deviations are of order N^(−1/2). They enter through C = E[x f(x)ᵀ] (d × k), J = Dg(0) (d × k) and g_0 = g(0)
+alone, which obey
+
+    Ċ = ξ_E E_{x,x'} x′ xᵀ J M(x, x′),    M = E[φ(s)φ(s′)] I + E[a aᵀ φ′(s)φ′(s′)] (⟨x, x′⟩ + 1)
+    J̇ = ξ_D E[ċ uᵀφ′ + c u̇ᵀφ′ + c uᵀφ″ ė],    ġ_0 = ξ_D E[ċ φ + c φ′ ė]
+    ċ = φ′ C u − φ g_0,    u̇ = φ′ Cᵀc,    ė = φ″ cᵀC u − φ′ ⟨c, g_0⟩
+
+with φ, φ′, φ″ of the decoder at its biases e, expectations over the law, and neither "+ 1" nor ė where biases aren't
+trained. The risk is R = ½E‖x‖² − ⟨J, C⟩ + ½|g_0|² to second order. Deviations grow as e^(γt), γ the largest eigenvalue
+of the system, so that a network escapes at a time that grows as (ln N)/(2γ).
+
+Source: the linearisation of the mean-field dynamics of arXiv:2606.07120.
 """
 
 from __future__ import annotations
@@ -9,35 +20,77 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
+import jax
 import numpy as np
 from scipy.linalg import expm
 
 from isthmus import _checks
 from isthmus._errors import NumericalError
+from isthmus._precision import computing_in
 from isthmus._words import counted
+from isthmus.core.autoencoder import features, preactivations
+from isthmus.core.data import Data
+from isthmus.core.neuron_laws import GaussianNeurons
+from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
-from isthmus.core.saddle_point import SaddlePoint, saddle_point
+from isthmus.core.quadrature import sobol_particles
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.sgd import check_width
 
+DOUBLE = np.dtype(np.float64)
 DRAWS = 512
+"""Networks whose escape times are averaged."""
 STEPS_A_FOLD = 20
 """Times at which growth is looked at while the deviations grow e times as large."""
 LONGEST = 60.0
-"""Foldings after which a network that still hasn't left is given up."""
+"""e-folds of growth after which a network that still hasn't left is given up."""
+
+
+@dataclass(frozen=True)
+class SaddlePoint:
+    """The linear system of (C, J, g_0), columns of C and J one after the other, and what each neuron adds to them.
+
+    Attributes:
+        generator: shape (2dk + d, 2dk + d).
+        encoder_parts: each encoder neuron's part of C, shape (N, dk).
+        decoder_parts: each decoder neuron's part of (J, g_0), shape (N, dk + d).
+
+    """
+
+    generator: np.ndarray
+    encoder_parts: np.ndarray
+    decoder_parts: np.ndarray
+
+    @property
+    def growth_rate(self) -> float:
+        """The largest real part γ of the generator's eigenvalues."""
+        return float(np.linalg.eigvals(self.generator).real.max())
+
+    def gain(self, deviations: np.ndarray) -> np.ndarray:
+        """Return by how much the risk lies below that of x̂ = 0, for deviations in the last axis."""
+        size = self.encoder_parts.shape[1]
+        c, j, g = np.split(deviations, [size, 2 * size], axis=-1)
+        return (c * j).sum(axis=-1) - (g * g).sum(axis=-1) / 2
 
 
 @dataclass(frozen=True)
 class Saddle:
-    """Whether the limit of a problem is trivial, and how finite networks leave it.
+    """Whether the limit of a problem is trivial, and how finite networks leave it; the result of `saddle`.
 
     Attributes:
         trivial: the mean-field flow stands still.
         growth_rate: γ, the rate at which deviations grow in mean-field time; NaN where the limit isn't trivial.
         drop: a network has escaped when its risk is by so much below that of x̂ = 0.
         delay: what is added to the times of the linear theory, 0 until it is calibrated by `calibrated`.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=16)
+        >>> im.saddle(im.Problem(data, im.aligned_law(data, latent_dim=1))).trivial
+        False
 
     """
 
@@ -56,9 +109,19 @@ class Saddle:
     def escape_times(self, width: int | tuple[int, int], runs: int = DRAWS, seed: int = 0) -> np.ndarray:
         """Return draws of the escape time of networks of a width by the linear theory plus the delay, shape (runs,).
 
-        Initial deviations are Gaussian with the covariance of a neuron over N, and grow by the linear system.
+        Initial deviations are Gaussian with the covariance of a neuron over N, and grow by the linear system. A time is
+        NaN where a network has not escaped after 60 e-folds.
+
+        Args:
+            width: N, or (N_E, N_D).
+            runs: how many draws.
+            seed: of the draws.
+
+        Raises:
+            NumericalError: where the limit isn't trivial.
+
         """
-        point = self._moving()
+        point, _ = self._checked_saddle()
         widths = check_width(width)
         _checks.real("width", max(widths))
         runs = _checks.integer("runs", runs, minimum=1)
@@ -72,17 +135,13 @@ class Saddle:
         state = np.concatenate(start, axis=1)
         step = 1 / (STEPS_A_FOLD * self.growth_rate)
         forward = expm(point.generator * step).T
-        times, before = np.full(runs, np.nan), point.gain(state)
-        times[before >= self.drop] = 0.0
-        for number in range(1, int(LONGEST * STEPS_A_FOLD)):
-            if not np.isnan(times).any():
-                break
+        gains = [point.gain(state)]
+        escaped = gains[0] >= self.drop
+        while not escaped.all() and len(gains) < LONGEST * STEPS_A_FOLD:
             state = state @ forward
-            now = point.gain(state)
-            crossing = np.isnan(times) & (now >= self.drop)
-            share = (self.drop - before[crossing]) / (now - before)[crossing]
-            times[crossing] = (number - 1 + share) * step
-            before = now
+            gains.append(point.gain(state))
+            escaped |= gains[-1] >= self.drop
+        times = _times_of_reaching(self.drop, step * np.arange(len(gains)), np.stack(gains, axis=1))
         return np.maximum(times + self.delay, 0.0)
 
     def escape_time(self, width: int | tuple[int, int]) -> float:
@@ -102,19 +161,30 @@ class Saddle:
 
         The delay is the mean difference between measured escape times and those of the linear theory; it stands for
         the saturation of the growth, and does not depend on the width as this grows.
+
+        Args:
+            width: of the networks.
+            runs: how many of them.
+            seed: of their draws.
+            workers: threads; networks are followed side by side.
+            progress: called as ``progress(done, total)``.
+
+        Raises:
+            NumericalError: where the limit isn't trivial, or a network hasn't escaped after twice the time predicted
+                for the slowest one.
+
         """
-        point, problem = self._moving(), self._problem
-        assert point is not None and problem is not None
+        _, problem = self._checked_saddle()
         expected = dataclasses.replace(self, delay=0.0).escape_times(width)
         measured = measured_escape_times(
             problem, self, width, runs, horizon=2 * float(expected.max()), seed=seed, workers=workers, progress=progress
         )
         return dataclasses.replace(self, delay=float(measured.mean() - expected.mean()))
 
-    def _moving(self) -> SaddlePoint:
-        if self._point is None:
+    def _checked_saddle(self) -> tuple[SaddlePoint, Problem]:
+        if self._point is None or self._problem is None:
             raise NumericalError("the limit of this problem is not trivial: there is no saddle to escape from")
-        return self._point
+        return self._point, self._problem
 
 
 def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 13, seed: int = 0) -> Saddle:
@@ -132,8 +202,9 @@ def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 1
 
     Raises:
         ArgumentError: where the rates are functions of time, there is weight decay, noise or an optimizer with memory,
-            or the slope of the decoder's activation jumps while its
-            biases are trained: then Dg(0) has no linear equation.
+            or the slope of the decoder's activation jumps while its biases are trained: then Dg(0) has no linear
+            equation.
+        NumericalError: where no deviation grows.
 
     Example:
         >>> import warnings
@@ -163,9 +234,8 @@ def saddle(problem: Problem, *, drop: float | None = None, neurons: int = 1 << 1
         )
     if not problem.is_trivial:
         return Saddle(False, math.nan, drop)
-    point = saddle_point(
-        problem.population, problem.law, problem.activations, problem.rates, problem.train_biases, neurons, seed
-    )
+    _require_linear_theory(problem)
+    point = linearised_at_rest(problem, *_population_and_neurons(problem, neurons, seed))
     growth_rate = point.growth_rate
     if not growth_rate > 0:
         raise NumericalError(
@@ -197,16 +267,112 @@ def measured_escape_times(
         problem, times, width, runs=runs, seed=seed, snapshot_times=(), workers=workers, progress=progress
     )
     population = problem.population
-    rest = float(population.weights @ (population.points.astype(float) ** 2).sum(axis=1)) / 2
-    gain = rest - flows.risk
-    if (gain.max(axis=1) < saddle.drop).any():
-        count = int((gain.max(axis=1) < saddle.drop).sum())
+    risk_at_rest = float(population.weights @ (population.points.astype(float) ** 2).sum(axis=1)) / 2
+    escape_times = _times_of_reaching(saddle.drop, times, risk_at_rest - flows.risk)
+    late = int(np.isnan(escape_times).sum())
+    if late:
         raise NumericalError(
-            f"{count} of {counted(runs, 'network')} of width {width:,} had not escaped by t = {horizon:g}"
+            f"{late} of {counted(runs, 'network')} of width {width:,} had not escaped by t = {horizon:g}"
         )
-    first = (gain >= saddle.drop).argmax(axis=1)
+    return escape_times
+
+
+def _times_of_reaching(level: float, times: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Return when each row of a gain, shape (runs, T), first reaches a level, between times by linear interpolation.
+
+    It is NaN where a row never does.
+    """
+    reached, rows = gain >= level, np.arange(len(gain))
+    first = reached.argmax(axis=1)
     before = np.maximum(first - 1, 0)
-    rows = np.arange(runs)
     rise = gain[rows, first] - gain[rows, before]
-    share = np.where(first > 0, (saddle.drop - gain[rows, before]) / np.where(rise > 0, rise, 1), 0.0)
-    return times[before] + share * (times[first] - times[before])
+    share = np.divide(level - gain[rows, before], rise, out=np.zeros(len(rows)), where=first > 0)
+    return np.where(reached.any(axis=1), times[before] + share * (times[first] - times[before]), np.nan)
+
+
+def _require_linear_theory(problem: Problem) -> None:
+    """Refuse rates that are functions of time, and a decoder for which Dg(0) has no linear equation."""
+    for name, rate in zip(("encoder_rate", "decoder_rate"), problem.rates, strict=True):
+        if callable(rate):
+            _checks.refuse("problem", f"have a constant {name}", _checks.described("a function of time"))
+    phi, decoder = problem.activations[1], problem.law.decoder
+    without_biases = isinstance(decoder, GaussianNeurons) and decoder.bias_variance == 0
+    if not phi.smooth and (problem.train_biases or without_biases):
+        hint = "use a smooth one, or train_biases=False with biases of positive variance"
+        _checks.refuse("problem", "have a decoder activation with a continuous slope", phi.name, hint)
+
+
+def _population_and_neurons(problem: Problem, count: int, seed: int) -> tuple[Data, NeuronMeasure, NeuronMeasure]:
+    """Return the population and neurons of the law, in coordinates of the span of the data where these are known."""
+    encoder, decoder = problem.law.encoder, problem.law.decoder
+    if isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons):
+        return problem.frame.data, *sobol_particles(problem.frame, count, seed, 0, DOUBLE)
+    with computing_in(DOUBLE):
+        keys = jax.random.split(jax.random.key(seed))
+        return problem.population, encoder.sample(keys[0], count), decoder.sample(keys[1], count)
+
+
+def linearised_at_rest(problem: Problem, data: Data, encoder: NeuronMeasure, decoder: NeuronMeasure) -> SaddlePoint:
+    """Return the linear system about the law that neurons represent.
+
+    Args:
+        problem: whose activations, rates and trained parameters count.
+        data: its population, in the coordinates of the neurons.
+        encoder, decoder: uniform measures on neurons of the law.
+
+    """
+    encoder, decoder = (jax.tree.map(lambda part: np.asarray(part, float), side) for side in (encoder, decoder))
+    encoder_rate, decoder_rate = (float(rate) for rate in problem.rates)  # pyright: ignore[reportArgumentType]
+    from_j, encoder_parts = _encoder_part(problem, data, encoder)
+    from_c, from_g, g_from_g, decoder_parts = _decoder_part(problem, decoder)
+    size = len(from_c)
+    generator = np.zeros((2 * size + data.dim,) * 2)
+    c, j, g = slice(0, size), slice(size, 2 * size), slice(2 * size, None)
+    generator[c, j] = encoder_rate * from_j
+    generator[j, c], generator[j, g] = decoder_rate * from_c, decoder_rate * from_g
+    generator[g, c], generator[g, g] = -decoder_rate * from_g.T, decoder_rate * g_from_g
+    return SaddlePoint(generator, encoder_parts, decoder_parts)
+
+
+def _encoder_part(problem: Problem, data: Data, encoder: NeuronMeasure) -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrix from J to Ċ, and each neuron's part of C."""
+    phi, points, weights = problem.activations[0], data.points.astype(float), data.weights.astype(float)
+    slope = phi.of(preactivations(encoder, points), 1)
+    weighted = points * weights[:, None]
+    moments = features(encoder, phi, points) @ weighted  # E[x φ(s)] of each neuron
+    products = points @ points.T + (1.0 if problem.train_biases else 0.0)
+    masses, outgoing = encoder.masses, encoder.outgoing
+
+    def block(row: int, column: int) -> np.ndarray:
+        kernel = slope.T @ ((masses * outgoing[:, row] * outgoing[:, column])[:, None] * slope)
+        return weighted.T @ (kernel * products) @ weighted
+
+    k = encoder.outputs
+    matrix = np.block([[block(row, column) for column in range(k)] for row in range(k)])
+    matrix += np.kron(np.eye(k), moments.T @ (masses[:, None] * moments))
+    return matrix, _columns(moments, outgoing)
+
+
+def _decoder_part(problem: Problem, decoder: NeuronMeasure) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the matrices from C to J̇, from g_0 to J̇ and from g_0 to ġ_0, and each neuron's part of (J, g_0).
+
+    That from C to ġ_0 is minus the transpose of the second.
+    """
+    m, c, u = decoder.masses, decoder.outgoing, decoder.incoming
+    value, slope, curvature = (problem.activations[1].of(decoder.bias, order) for order in (0, 1, 2))
+    if not problem.train_biases:
+        curvature = np.zeros_like(curvature)
+    mean_of = lambda left, weight, right: left.T @ ((m * weight)[:, None] * right)  # E[weight left rightᵀ]
+    identity, by_slope = np.eye(decoder.outputs), mean_of(c, slope**2, c)
+    by_bias = _columns(c, curvature[:, None] * u)
+    from_c = np.kron(mean_of(u, slope**2, u), identity) + np.kron(np.eye(decoder.inputs), by_slope)
+    from_c += mean_of(by_bias, 1.0, by_bias)
+    blocks = [identity * (m @ (value * slope * w)) + mean_of(c, slope * curvature * w, c) for w in u.T]
+    g_from_g = -identity * (m @ value**2) - (by_slope if problem.train_biases else 0.0)
+    parts = np.concatenate([_columns(c, slope[:, None] * u), c * value[:, None]], axis=1)
+    return from_c, -np.concatenate(blocks), g_from_g, parts
+
+
+def _columns(left: Any, right: Any) -> np.ndarray:
+    """Return the matrices left_i right_iᵀ, (d, k) each, as rows, column by column: shape (N, dk)."""
+    return (right[:, :, None] * left[:, None, :]).reshape(len(left), -1)
