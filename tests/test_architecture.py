@@ -61,13 +61,8 @@ def _floor(module: str) -> int | None:
 def _imports(module: str, path: Path, modules: set[str]) -> set[str]:
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = list(ast.walk(tree))
-    if "." not in module:  # the shelf names all homes for type checkers
-        aside = [node for node in nodes if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-        skipped = {id(inner) for node in aside for inner in ast.walk(node)}
-        nodes = [node for node in nodes if id(node) not in skipped]
     targets = set()
-    for node in nodes:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             targets |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -119,8 +114,7 @@ def test_a_broken_twin_is_found(files, complaint, tmp_path):
 
 
 def test_a_sound_twin_passes(tmp_path):
-    shelf = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from twin.core.data import Data\n"
-    files = {"__init__.py": shelf, "dynamics/flow.py": "from twin.core import data", "cli.py": "import twin.core.data"}
+    files = {"dynamics/flow.py": "from twin.core import data", "cli.py": "import twin.core.data"}
     assert complaints(_package(tmp_path, files)) == []
 
 

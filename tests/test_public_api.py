@@ -1,118 +1,75 @@
-"""The shelf of public names: what stands on it, that it loads, and that its examples run."""
+"""The shelf of public names: that it loads, and that what stands on it is documented, with examples that run."""
 
 import ast
 import doctest
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 
 import isthmus
+from building import facts
 
 ROOT = Path(isthmus.__file__).parent
-PUBLIC = [
-    "__version__",
-    "ACTIVATIONS",
-    "Activation",
-    "Adam",
-    "ArgumentError",
-    "ArgumentTypeError",
-    "Autoencoder",
-    "BottleneckResult",
-    "BottleneckStudy",
-    "Certificate",
-    "Coupling",
-    "Data",
-    "Diagnosis",
-    "Expressivity",
-    "ExpressivityResult",
-    "ExpressivityStudy",
-    "FiniteWidthLaw",
-    "GaussianNeurons",
-    "GradientDescent",
-    "IsthmusError",
-    "Law",
-    "MeanFieldAutoencoder",
-    "MeanFieldPath",
-    "Momentum",
-    "NeuronMeasure",
-    "NumericalError",
-    "Optimum",
-    "Prediction",
-    "PredictionResult",
-    "PredictionStudy",
-    "Problem",
-    "Resized",
-    "Saddle",
-    "SampledNeurons",
-    "Status",
-    "Stream",
-    "StudyFileError",
-    "TrackingResult",
-    "TrackingStudy",
-    "TrainingRuns",
-    "TrivialLimitWarning",
-    "WidthResult",
-    "WidthStudy",
-    "WorkerError",
-    "aligned_law",
-    "best_networks",
-    "bottleneck_curve",
-    "couple",
-    "expressivity",
-    "expressivity_curve",
-    "find_width",
-    "gaussian_stream",
-    "gradient_flow",
-    "independent_law",
-    "intrinsic_dimension",
-    "linear_closure",
-    "load_data",
-    "load_result",
-    "manifold_stream",
-    "predict",
-    "predict_finite_width",
-    "recommend_width",
-    "recorded_times",
-    "resize",
-    "saddle",
-    "solve_mean_field",
-    "solve_optimum",
-    "track",
-    "train",
-]
-WITHOUT_EXAMPLE = {
-    "Resized",
-    "WidthResult",
-    "BottleneckResult",
-    "Certificate",
-    "Diagnosis",
-    "Expressivity",
-    "ExpressivityResult",
-    "Optimum",
-    "Coupling",
-    "FiniteWidthLaw",
-    "MeanFieldPath",
-    "Prediction",
-    "PredictionResult",
-    "Saddle",
-    "Status",
-    "TrackingResult",
-    "TrainingRuns",
-}
-"""What is returned or raised, never made by hand."""
+PUBLIC = isthmus.__all__  # tests/test_docs.py holds these names against those in docs/api.md
+
+UNDOCUMENTED = {
+    "Activation.of", "Adam.flow_start", "Adam.slope", "Adam.step", "Autoencoder.dissipation",
+    "Autoencoder.first_variations", "Autoencoder.objective", "Autoencoder.risk", "Autoencoder.second_moment",
+    "Autoencoder.times", "Autoencoder.velocity", "Autoencoder.with_measures", "BottleneckResult",
+    "BottleneckStudy.pilot", "Certificate", "Coupling", "Coupling.wasserstein", "Data.require_complete",
+    "Diagnosis", "Expressivity", "ExpressivityResult", "FiniteWidthLaw", "FiniteWidthLaw.at",
+    "FiniteWidthLaw.step_size_for", "FiniteWidthLaw.width_for", "GaussianNeurons.drawn_outside",
+    "GaussianNeurons.in_axes", "GaussianNeurons.sample", "GradientDescent.flow_start", "GradientDescent.slope",
+    "GradientDescent.step", "MeanFieldAutoencoder.diagnose", "MeanFieldAutoencoder.partial_fit",
+    "MeanFieldAutoencoder.resized", "MeanFieldPath", "Momentum.flow_start", "Momentum.slope", "Momentum.step",
+    "Optimum", "Optimum.draw", "Prediction", "PredictionResult", "PredictionResult.quantile",
+    "PredictionResult.widths_for", "Problem.autoencoder", "Problem.draw", "Problem.require_gradient_flow",
+    "Resized", "SampledNeurons.sample", "Stream.draw", "Stream.of_normals", "Stream.quadrature", "TrackingResult",
+    "TrackingStudy.mean_field_path", "TrainingRuns", "TrainingRuns.at", "WidthResult", "expressivity",
+    "independent_law", "manifold_stream",
+}  # fmt: skip
+"""What is still to be documented: this list only gets shorter."""
 
 
-def _documented() -> list[str]:
-    named = {name: getattr(isthmus, name) for name in PUBLIC}
-    return [
-        name
-        for name, value in named.items()
-        if (inspect.isclass(value) or inspect.isfunction(value))
-        and name not in WITHOUT_EXAMPLE
-        and not (inspect.isclass(value) and issubclass(value, BaseException))
-    ]
+def undocumented(names: list[str]) -> list[str]:
+    """Return what the docstrings of public names lack: examples, arguments of their functions, what these raise."""
+    missing = []
+    for name in names:
+        found = facts.public_place(name)
+        node, text = found.node, found.docstring or ""
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef) or found.path == (ROOT / "_errors.py"):
+            continue
+        if ">>> " not in text.partition("Example:\n")[2]:
+            missing.append(f"{name} has no example")
+        if isinstance(node, ast.FunctionDef):
+            missing += _missing_of(name, node)
+        else:
+            methods = (part for part in node.body if isinstance(part, ast.FunctionDef))
+            public = (method for method in methods if not method.name.startswith("_"))
+            missing += [line for method in public for line in _missing_of(f"{name}.{method.name}", method)]
+    return missing
+
+
+def _missing_of(name: str, node: ast.FunctionDef) -> list[str]:
+    """Return which arguments a docstring leaves out, where there are several, and whether it hides what is raised."""
+    text = ast.get_docstring(node) or ""
+    arguments = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    arguments = [argument for argument in arguments if argument not in ("self", "cls")]
+    section = " ".join(re.findall(r"^    ([\w, ]+):", text.partition("Args:\n")[2], re.MULTILINE))
+    described = set(re.findall(r"\w+", text if "." in name else section) + re.findall(r"``(\w+)``", text))
+    left_out = [argument for argument in arguments if len(arguments) > 1 and argument not in described]
+    missing = [f"{name} says nothing of {', '.join(left_out)}"] if left_out else []
+    return missing + ([f"{name} does not say what it raises"] if _raises(node) and "Raises:\n" not in text else [])
+
+
+def _raises(node: ast.FunctionDef) -> bool:
+    """Whether a function raises by its own code."""
+    calls = (ast.unparse(part.func) for part in ast.walk(node) if isinstance(part, ast.Call))
+    raised = any(isinstance(part, ast.Raise) and part.exc is not None for part in ast.walk(node))
+    return raised or not {"_checks.refuse", "_checks.refuse_type"}.isdisjoint(calls)
 
 
 def _modules_with_examples() -> list[str]:
@@ -120,37 +77,21 @@ def _modules_with_examples() -> list[str]:
     return [".".join(("isthmus", *path.relative_to(ROOT).with_suffix("").parts)) for path in paths]
 
 
-def test_the_public_names_are_these():
-    assert isthmus.__all__ == PUBLIC
-
-
-def test_homes_agree_with_the_imports_for_type_checkers():
-    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
-    [block] = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    imported = {}
-    for node in block.body:
-        assert isinstance(node, ast.ImportFrom) and node.module
-        assert all(alias.asname is None for alias in node.names)
-        imported[node.module.removeprefix("isthmus.")] = tuple(alias.name for alias in node.names)
-    assert imported == isthmus._HOMES
-
-
 @pytest.mark.parametrize("name", PUBLIC)
-def test_name_resolves_at_its_home(name):
+def test_a_name_is_that_of_its_home(name):
     value = getattr(isthmus, name)
     assert value is getattr(isthmus, name)
     if inspect.isclass(value) or inspect.isfunction(value):
-        assert value.__module__ == f"isthmus.{isthmus._HOME_OF[name]}"
-        assert value.__name__ == name
+        assert (value.__module__, value.__name__) == (f"isthmus.{facts.HOMES[name]}", name)
 
 
 def test_dir_lists_the_public_names():
-    assert dir(isthmus) == sorted(PUBLIC)
+    assert dir(isthmus) == PUBLIC == sorted(facts.HOMES)
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match=r"module 'isthmus' has no attribute 'Dta'"):
-        isthmus.Dta  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AttributeError, match="isthmus.* Dta"):
+        isthmus.Dta  # noqa: B018
     assert not hasattr(isthmus, "numpy")
 
 
@@ -170,32 +111,53 @@ def test_status_raises_only_on_failure():
         isthmus.Status(ok=False, message="too stiff").raise_if_failed()
 
 
-@pytest.mark.parametrize("name", _documented())
-def test_docstring_has_an_example(name):
-    text = inspect.getdoc(getattr(isthmus, name)) or ""
-    _, separator, example = text.partition("Example:\n")
-    assert separator and ">>> " in example
+def test_what_is_public_is_documented():
+    missing = undocumented(PUBLIC)
+    assert [line for line in missing if line.split()[0] not in UNDOCUMENTED] == []
+    assert {line.split()[0] for line in missing} >= UNDOCUMENTED  # what has been documented leaves the list
 
 
-def _heavy_ones_apart(modules):
-    """Examples that compile a lot run with the slow tests: what they show is tested elsewhere too."""
-    heavy = (
-        "studies.bottleneck_result",
-        "studies.expressivity_result",
-        "studies.prediction",
-        "studies.tracking_result",
-        "studies.width",
-        "theory.best_network",
-        "theory.coupling",
-        "theory.expressivity",
-        "theory.finite_width",
-        "theory.optimum",
-    )
-    marks = lambda module: [pytest.mark.slow] if module.removeprefix("isthmus.") in heavy else []
-    return [pytest.param(module, marks=marks(module)) for module in modules]
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [
+        ("def name(one):\n    'Do it.'", "name has no example"),
+        ("def name(one, two):\n    'Do ``one``.\\n\\nExample:\\n    >>> 1'", "name says nothing of two"),
+        ("def name():\n    'Do.\\n\\nExample:\\n    >>> 1'\n    raise OSError", "name does not say what it raises"),
+    ],
+)
+def test_what_a_docstring_lacks_is_found(code, complaint, monkeypatch):
+    [node] = ast.parse(code).body
+    found = facts.Place(ROOT / "name.py", 1, ast.get_docstring(node), node)
+    monkeypatch.setattr(facts, "public_place", lambda name: found)
+    assert undocumented(["name"]) == [complaint]
 
 
-@pytest.mark.parametrize("module", _heavy_ones_apart(_modules_with_examples()))
+HEAVY = (
+    "studies.bottleneck_result",
+    "studies.expressivity_result",
+    "studies.prediction_result",
+    "studies.tracking_result",
+    "studies.width_search",
+    "theory.best_network",
+    "theory.coupling",
+    "theory.expressivity",
+    "theory.finite_width",
+    "theory.optimum",
+)
+"""Modules whose examples compile a lot run with the slow tests; what they show is tested elsewhere too."""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param(module, marks=[pytest.mark.slow] if module.removeprefix("isthmus.") in HEAVY else [])
+        for module in _modules_with_examples()
+    ],
+)
 def test_docstring_examples_run(module):
     failed, attempted = doctest.testmod(importlib.import_module(module))
     assert attempted > 0 and failed == 0
+
+
+def test_heavy_modules_have_examples():
+    assert {f"isthmus.{module}" for module in HEAVY} <= set(_modules_with_examples())

@@ -13,6 +13,9 @@ import isthmus
 DOCS = Path(__file__).parent.parent
 PROJECT = DOCS.parent
 PACKAGE = Path(isthmus.__file__).parent
+SHELF = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+HOMES = {name.name: line.module for line in SHELF.body if isinstance(line, ast.ImportFrom) for name in line.names}
+"""The module of each public name, without the package."""
 FENCE = r"^```\{%s\}(.*?)\n(.*?)^```$"
 
 
@@ -87,8 +90,7 @@ def _string(statement: ast.stmt | None) -> str | None:
 
 def public_place(name: str) -> Place:
     """Return where a public name is defined, at its home and not on the shelf."""
-    home = "_version" if name == "__version__" else isthmus._HOME_OF[name]
-    return place(f"{home}.{name}")
+    return place(f"{HOMES[name]}.{name}")
 
 
 def undocumented() -> list[str]:
