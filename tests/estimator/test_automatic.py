@@ -15,6 +15,7 @@ from isthmus._words import number
 from isthmus.core.scaling import Scaling
 from isthmus.estimator import automatic, folds
 from isthmus.estimator.coordinates import Coordinates, Spectrum
+from isthmus.estimator.curvature import curvature
 from isthmus.estimator.diagnosis import beginning
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.limit import limit_problem
@@ -23,7 +24,6 @@ from isthmus.estimator.schedule import HEAVY_BALL, Schedule
 from isthmus.estimator.settings import Settings
 from isthmus.estimator.span import Rows
 from isthmus.estimator.stiffness import stiffness
-from isthmus.theory.curvature import curvature
 
 RANDOM = np.random.default_rng(0)
 WINE = StandardScaler().fit_transform(load_wine().data)

@@ -16,9 +16,9 @@ from isthmus._precision import computing_in
 from isthmus.core.frame import Frame
 from isthmus.core.quadrature import sobol_particles
 from isthmus.dynamics.closures import moment_flow
+from isthmus.estimator.curvature import curvature
 from isthmus.estimator.pca_start import PCAStart
 from isthmus.theory import linearisation
-from isthmus.theory.curvature import curvature
 from isthmus.theory.linearisation import System, Trajectory, linearised
 
 DOUBLE = np.dtype(np.float64)

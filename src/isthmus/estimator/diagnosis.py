@@ -16,13 +16,13 @@ from isthmus.core.scaling import DOUBLE, scaling
 from isthmus.estimator.activity import Activity, activity
 from isthmus.estimator.automatic import automatic_start
 from isthmus.estimator.coordinates import Coordinates
+from isthmus.estimator.curvature import NO_CURVATURE, Curvature, curvature, relaxed
 from isthmus.estimator.explicit import explicit_start
 from isthmus.estimator.judge import Judge
 from isthmus.estimator.limit import CONFIDENCE, LAW_POINTS, Distance, distance, limit_problem
 from isthmus.estimator.settings import Settings, rounded_down
 from isthmus.estimator.span import Span
 from isthmus.estimator.start import Start
-from isthmus.theory.curvature import FLAT, Curvature, curvature, settled
 
 State = Literal["moving", "minimum", "saddle"]
 
@@ -216,11 +216,13 @@ class Diagnosis:
             else f" ({number(self.first_step_size * self.start_curvature, 2)} at the start)"
         )
         found = f"Step size × curvature is {number(product, 2)}{begun}; the stability limit is {number(limit, 2)}"
-        calm = setting(rounded_down(limit / max(self.curvature.highest, self.start_curvature or 0.0, FLAT) / 2))
+        stable = setting(
+            rounded_down(limit / max(self.curvature.highest, self.start_curvature or 0.0, NO_CURVATURE) / 2)
+        )
         if self.overshoots:
-            return f"{found}. Steps overshoot: take a step size of about {calm}."
+            return f"{found}. Steps overshoot: take a step size of about {stable}."
         if self.overshot:
-            return f"{found}. Only the first steps overshot; to follow the flow from the start, take about {calm}."
+            return f"{found}. Only the first steps overshot; to follow the flow from the start, take about {stable}."
         return f"{found}. The step size {setting(self.step_size)} is fine."
 
     def _neuron_words(self) -> str:
@@ -279,11 +281,11 @@ def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effor
     weights, same = as_fitted(model, points, weights)
     judge = Judge.of(points, weights, model._coordinates)
     network = model._inner.in_precision(DOUBLE)
-    bent = curvature(network, judge.points, judge.weights)
-    calm = settled(network, judge.points, judge.weights, bent)
+    ends = curvature(network, judge.points, judge.weights)
+    at_rest = relaxed(network, judge.points, judge.weights, ends)
     with computing_in(DOUBLE):
-        objective = float(calm.objective(judge.points, judge.weights))
-        decline = float(calm.dissipation(judge.points, judge.weights))
+        objective = float(at_rest.objective(judge.points, judge.weights))
+        decline = float(at_rest.dissipation(judge.points, judge.weights))
     begun = beginning(model, points, weights)
     compared = comparison(model, begun, same, effort)
     schedule = getattr(model, "_schedule", None)
@@ -292,14 +294,14 @@ def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effor
         distance=None if isinstance(compared, str) else compared,
         not_compared=compared if isinstance(compared, str) else None,
         activity=activity(network, judge.points, judge.weights),
-        curvature=bent,
+        curvature=ends,
         start_curvature=None if begun is None else _start_curvature(begun, network),
         step_size=0.0 if schedule is None else schedule.last(model.n_iter_),
         first_step_size=0.0 if schedule is None else schedule.first,
         stability_limit=None if schedule is None else schedule.stability_limit,
         objective=objective,
         decline=decline,
-        lowest_curvature=curvature(calm, judge.points, judge.weights).lowest,
+        lowest_curvature=curvature(at_rest, judge.points, judge.weights).lowest,
         horizon=getattr(model, "horizon_", 0.0),
         automatic=schedule is not None and schedule.counts_steps,
     )

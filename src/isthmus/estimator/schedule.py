@@ -10,7 +10,7 @@ import numpy as np
 
 from isthmus.core.optimizers import Momentum, Motion
 from isthmus.dynamics.learner import Steps
-from isthmus.theory.curvature import stability_limit
+from isthmus.estimator.curvature import stability_limit
 
 MEMORY = 33
 """Steps over which the heavy ball remembers, β = 1 − 1/33 = 0.97."""
