@@ -59,6 +59,7 @@ def test_the_example_is_a_study_file(tmp_path):
         (("--data", "wine", "--max-latent-dim", 14), "--max-latent-dim must be at most the rank of the training data"),
         (("--data", "wine", "--method", "optimum"), "must have a weight decay or bounded neurons"),
         (("--data", "wine", "--method", "best"), "--method must be 'horizon' or 'optimum', but it is 'best'"),
+        (("--stop", "best"), "--stop must be 'validation' or 'horizon', but it is 'best'"),
         (("--splits", 1), "--splits must be at least 2, but it is 1"),
         (("--set", "held_out=0"), "'held_out' must be above 0, but it is 0"),
     ],

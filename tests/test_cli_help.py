@@ -11,7 +11,7 @@ from commands import run
 import isthmus as im
 from isthmus.cli.app import GROUPS, app
 from isthmus.cli.choices import completion
-from isthmus.cli.commands import study_class
+from isthmus.cli.commands import loaded
 from isthmus.cli.defaults import keys_of
 from isthmus.cli.options import PANELS
 
@@ -99,7 +99,7 @@ def test_every_option_is_in_a_group_with_a_help_and_the_help_ends_with_an_exampl
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_keys_that_are_read_from_the_source_are_those_of_the_study(kind):
-    usual, keys = study_class(kind)(), keys_of(kind)
+    usual, keys = loaded(kind)(), keys_of(kind)
     for key, about in keys.items():
         *tables, name = key.split(".")
         model = usual
@@ -114,6 +114,12 @@ def test_keys_that_are_read_from_the_source_are_those_of_the_study(kind):
         for key in (inner or [""])
     }
     assert keys.keys() == flat
+
+
+@pytest.mark.parametrize("command", [command.callback for command in app.registered_commands])
+def test_every_flag_sets_a_key_of_the_study(command):
+    flags = getattr(command, "flags", {})
+    assert {flag.key or name for name, flag in flags.items()} <= (keys_of(command.study).keys() if flags else set())
 
 
 def test_the_help_says_the_defaults_of_its_own_study(tmp_path):

@@ -15,7 +15,6 @@ from typer.core import TyperCommand, TyperGroup
 from isthmus._errors import IsthmusError
 from isthmus._version import __version__
 from isthmus.cli.defaults import keys_of
-from isthmus.cli.values import PARSED, STUDY_KEYS
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # public under no name of Typer's own
 
@@ -55,9 +54,11 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the line, unless a flag stands twice in it."""
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        flags = getattr(self.callback, "flags", {})
         seen: set[str | None] = set()
         for flag in order:
-            once = flag.param_type_name == "option" and not flag.multiple and flag.name not in PARSED
+            several = flag.multiple or (flag.name in flags and flags[flag.name].read)
+            once = flag.param_type_name == "option" and not several
             if once and flag.name in seen:
                 raise _UsageError(f"{flag.opts[0]} is given twice", ctx)
             seen.add(flag.name)
@@ -65,11 +66,11 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, in which each option stands with its default in the study that the command runs."""
-        kind = getattr(self.callback, "study", None)
-        keys = keys_of(kind) if kind is not None else {}
+        flags = getattr(self.callback, "flags", {})
+        keys = keys_of(getattr(self.callback, "study", "")) if flags else {}
         options: Any = self.params
         for option in options:
-            key = keys.get(STUDY_KEYS.get(option.name, ""))
+            key = keys.get(flags[option.name].key or option.name) if option.name in flags else None
             if key is not None:
                 usual = "" if key.default is None else rf" [dim]\[default: {_written(key.default)}][/dim]"
                 option.help = (option.help or f"{key.meaning[:1].upper()}{key.meaning[1:]}.") + usual

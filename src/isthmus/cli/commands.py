@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
 
 from isthmus.cli.app import app, say
-from isthmus.cli.options import with_study_options
-from isthmus.cli.values import in_flags
+from isthmus.cli.options import DATA_FLAGS, FLAGS, Flag, signature
+from isthmus.cli.output import Running
+from isthmus.cli.values import in_flags, study_of
 
-Body = Callable[..., None]
+Body = Callable[[Any, Running], None]
 
 
-def study_command(kind: str, *, doing: str, example: str) -> Callable[[Body], Body]:
-    """Register a command that runs a study, with ``--quick`` and, where it takes a study file, the options of data.
+def study_command(
+    kind: str, *, doing: str, example: str, flags: Mapping[str, Flag] | None = None, base: str | None = None
+) -> Callable[[Body], Body]:
+    """Register a command that runs a study; its function takes the study and how it is run.
 
     What the command does is said before anything heavy is imported, and an argument that is refused is named as the
     flag that brought it.
@@ -27,30 +29,36 @@ def study_command(kind: str, *, doing: str, example: str) -> Callable[[Body], Bo
         kind: module and class of the study, as in ``isthmus.studies.tracking:TrackingStudy``.
         doing: what the command does, said at once.
         example: a command line for the help.
+        flags: the flags that set keys of the study, beside ``--seed`` and those of data.
+        base: module and name of the values of a study that is always the same; by default a study file can be given.
 
     """
+    takes_file = base is None
+    given_flags = {**(flags or {}), "seed": FLAGS["seed"], **(DATA_FLAGS if takes_file else {})}
 
     def register(body: Body) -> Body:
         @functools.wraps(body)
         def command(context: typer.Context, **given: Any) -> None:
-            if context.params.get("example"):
-                print(study_class(kind).example_toml(), end="")
+            if given.get("example"):
+                print(loaded(kind).example_toml(), end="")
                 return
-            if not context.params["quiet"]:
+            if not given["quiet"]:
                 say(f"Isthmus {context.command.name}: {doing}")
-            with in_flags(context):
-                body(context=context, **given)
+            with in_flags(given, given_flags):
+                study = study_of(loaded(kind), given, given_flags, {} if base is None else loaded(base))
+                body(study, Running.of(context.command.name or "", given))
 
-        command.__signature__ = inspect.signature(body)  # pyright: ignore[reportAttributeAccessIssue]
-        complete: Any = with_study_options(command)
-        complete.study = kind
+        complete: Any = command
+        complete.__signature__ = signature(given_flags, takes_file=takes_file)
+        complete.__annotations__ = {one.name: one.annotation for one in complete.__signature__.parameters.values()}
+        complete.study, complete.flags = kind, given_flags
         app.command(epilog=f"Example: [bold]{example}[/bold]")(complete)
         return body
 
     return register
 
 
-def study_class(kind: str) -> Any:
-    """Return the class of a study by its module and name."""
-    module, _, name = kind.partition(":")
-    return getattr(importlib.import_module(module), name)
+def loaded(name: str) -> Any:
+    """Return what stands under a name in a module, as in ``isthmus.studies.tracking:TrackingStudy``."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import typer
 
 from isthmus._words import counted
 from isthmus.cli.app import Interrupted, say
@@ -89,11 +87,10 @@ class Running(NamedTuple):
     quiet: bool = False
 
     @classmethod
-    def of(cls, context: typer.Context) -> Running:
-        """Return what the flags of a command say, read by name."""
-        given = context.params
-        folder = given["out"] or Path(f"isthmus-{context.command.name}")
-        return cls(folder, *(given[name] for name in ("as_json", "workers", "dask", "resume", "quiet")))
+    def of(cls, command: str, given: Mapping[str, Any]) -> Running:
+        """Return what the options ``given`` to a ``command`` say, by name."""
+        folder = given["out"] or Path(f"isthmus-{command}")
+        return cls(folder, *(given[name] for name in cls._fields[1:]))
 
 
 def run_study(

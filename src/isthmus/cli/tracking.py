@@ -3,40 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
-
-import typer
+from typing import TYPE_CHECKING
 
 from isthmus._words import interval, number, percent, setting
 from isthmus.cli.commands import study_command
-from isthmus.cli.options import (
-    ActivationOption,
-    BatchSize,
-    Confidence,
-    Dask,
-    Example,
-    FlowRuns,
-    Horizon,
-    Json,
-    LatentDim,
-    LawOption,
-    Out,
-    Particles,
-    Processes,
-    Quiet,
-    Records,
-    Resume,
-    Runs,
-    SamplingOption,
-    SeedOption,
-    Settings,
-    StepSizes,
-    Strength,
-    StudyArgument,
-    Widths,
-)
+from isthmus.cli.options import shared
 from isthmus.cli.output import Running, print_table, run_study, tell_data
-from isthmus.cli.values import quickened, study_of
 
 if TYPE_CHECKING:
     from isthmus.studies.tracking import TrackingStudy
@@ -47,62 +19,23 @@ if TYPE_CHECKING:
     "isthmus.studies.tracking:TrackingStudy",
     doing="training networks of three widths on handwritten digits, beside their infinite-width limit.",
     example="isthmus demo --out first-look",
+    base="isthmus.studies.demonstration:DEMO",
 )
-def demo(
-    context: typer.Context,
-    out: Out = None,
-    as_json: Json = False,
-    workers: Processes = None,
-    dask: Dask = None,
-    resume: Resume = False,
-    quiet: Quiet = False,
-    seed: SeedOption = None,
-) -> None:
+def demo(study: TrackingStudy, running: Running) -> None:
     """See the theorem at work: networks of three widths approach their infinite-width limit, in about a minute."""
-    from isthmus.studies.demonstration import DEMO
-    from isthmus.studies.tracking import TrackingStudy
-
-    values: dict[str, Any] = DEMO if seed is None else DEMO | {"seed": seed}
-    study = TrackingStudy(**values)
-    _run_tracking(quickened(context, study), Running.of(context))
+    _run_tracking(study, running)
 
 
 @study_command(
     "isthmus.studies.tracking:TrackingStudy",
     doing="comparing networks trained by SGD with their infinite-width limit.",
     example="isthmus track --data wine --widths 64,256,1024 --step-sizes 0.1 --quick",
+    flags=shared("latent_dim", "activation", "law", "strength", "widths", "step_sizes", "batch_size", "sampling")
+    | shared("horizon", "records", "runs", "flow_runs", "confidence", "particles"),
 )
-def track(
-    context: typer.Context,
-    study: StudyArgument = None,
-    example: Example = False,
-    latent_dim: LatentDim = None,
-    activation: ActivationOption = None,
-    law: LawOption = None,
-    strength: Strength = None,
-    widths: Widths = None,
-    step_sizes: StepSizes = None,
-    batch_size: BatchSize = None,
-    sampling: SamplingOption = None,
-    horizon: Horizon = None,
-    records: Records = None,
-    runs: Runs = None,
-    flow_runs: FlowRuns = None,
-    confidence: Confidence = None,
-    particles: Particles = None,
-    settings: Settings = None,
-    out: Out = None,
-    as_json: Json = False,
-    workers: Processes = None,
-    dask: Dask = None,
-    resume: Resume = False,
-    quiet: Quiet = False,
-    seed: SeedOption = None,
-) -> None:
+def track(study: TrackingStudy, running: Running) -> None:
     """Measure how closely networks trained by SGD follow the mean-field limit, over widths, step sizes and seeds."""
-    from isthmus.studies.tracking import TrackingStudy
-
-    _run_tracking(study_of(context, TrackingStudy), Running.of(context))
+    _run_tracking(study, running)
 
 
 def _run_tracking(study: TrackingStudy, running: Running) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
-
 from isthmus._errors import ArgumentError, ArgumentTypeError, StudyFileError
+from isthmus.cli.options import FLAGS, Flag
 
 if TYPE_CHECKING:
     from isthmus.studies.study import Study
@@ -19,52 +18,53 @@ Kind = TypeVar("Kind", bound="Study")
 _ARGUMENT = re.compile("Argument '([^']+)'")
 
 
-def study_of(context: typer.Context, kind: type[Kind]) -> Kind:
-    """Return the study that a command is asked for: by a file, overridden by flags and ``--set``, and ``--quick``."""
-    return quickened(context, kind(**study_values(context, kind)))
+def study_of(kind: type[Kind], given: Mapping[str, Any], flags: Mapping[str, Flag], base: Mapping[str, Any]) -> Kind:
+    """Return the study that a command is asked for: by a file, overridden by flags and ``--set``, and ``--quick``.
 
+    Args:
+        kind: its class.
+        given: the values of all options of the command, by name.
+        flags: the flags that set keys of the study.
+        base: the values of the study where there is no file.
 
-def quickened(context: typer.Context, study: Kind) -> Kind:
-    """Return a study, or with ``--quick`` a cheap one in which what flags set stays as it is."""
-    return study.quick(keep=_given(context, type(study))) if context.params["quick"] else study
-
-
-def study_values(context: typer.Context, kind: type[Study]) -> dict[str, Any]:
-    """Return what the study file says, overridden by a command's flags, read by name, and by ``--set``."""
-    file = context.params["study"]
-    values = _read_study(file) if file is not None else {}
-    for key, value in _given(context, kind).items():
-        _assign(values, key, value)
-    return values
-
-
-def _given(context: typer.Context, kind: type[Study]) -> dict[str, Any]:
-    """Return the values of flags and of ``--set`` by dotted key."""
-    given = context.params
-    flags = {
-        key: PARSED[flag](given[flag]) if flag in PARSED else given[flag]
-        for flag, key in STUDY_KEYS.items()
-        if given.get(flag) is not None and key.split(".")[0] in kind.model_fields
+    """
+    file = given.get("study")
+    values = dict(base) if file is None else _read_study(file)
+    chosen = {
+        flag.key or name: flag.read(name, given[name]) if flag.read else given[name]
+        for name, flag in flags.items()
+        if given[name] is not None
     }
-    return flags | _assignments(given.get("settings") or [])
+    chosen |= _assignments(given.get("settings") or [])
+    for key, value in chosen.items():
+        _assign(values, key, value)
+    study = kind(**values)
+    return study.quick(keep=chosen) if given["quick"] else study
 
 
 @contextlib.contextmanager
-def in_flags(context: typer.Context) -> Iterator[None]:
-    """Name what is refused in the terms of the command line: the flag that brought it, or else the key."""
+def in_flags(given: Mapping[str, Any], flags: Mapping[str, Flag]) -> Iterator[None]:
+    """Name what is refused in the terms of the command line: the flag that brought it, or else the key.
+
+    Args:
+        given: the values of all options of the command, by name.
+        flags: the flags that set keys of its study.
+
+    """
     try:
         yield
     except (ArgumentError, ArgumentTypeError) as error:
-        message = _ARGUMENT.sub(lambda found: _as_typed(found[1], context.params), str(error))
+        message = _ARGUMENT.sub(lambda found: _as_typed(found[1], given, {**FLAGS, **flags}), str(error))
         raise type(error)(message) from error
 
 
-def _as_typed(name: str, given: dict[str, Any]) -> str:
+def _as_typed(name: str, given: Mapping[str, Any], flags: Mapping[str, Flag]) -> str:
     """Return what the user calls an argument: the flag that was given for it, or else the key of a study file."""
-    for flag, value in given.items():
-        if value is not None and name in (flag, STUDY_KEYS.get(flag)):
-            return f"--{'no-' if value is False else ''}{flag.replace('_', '-')}"
-    key = STUDY_KEYS.get(name, name)
+    keys = {option: flag.key or option for option, flag in flags.items()}
+    for option, value in given.items():
+        if value is not None and name in (option, keys.get(option)):
+            return f"--{'no-' if value is False else ''}{option.replace('_', '-')}"
+    key = keys.get(name, name)
     return name if name.startswith("--") else f"'{key if key.endswith(name) else name}'"
 
 
@@ -81,53 +81,6 @@ def _read_study(path: Path) -> dict[str, Any]:
         return parsed_toml(text)
     except ValueError as error:
         raise StudyFileError(f"Study file '{path}' is not TOML: {error}.") from error
-
-
-def _names(text: str) -> str | list[str]:
-    return text.split(",") if "," in text else text
-
-
-def _numbers(name: str, text: str, kind: type[int] | type[float]) -> list[int] | list[float]:
-    try:
-        return [kind(part) for part in text.split(",")]  # pyright: ignore[reportReturnType]
-    except ValueError:
-        from isthmus._checks import shown
-
-        numbers = "whole numbers" if kind is int else "numbers"
-        raise ArgumentError(
-            f"Argument '{name}' must be {numbers} with commas between, but it is {shown(text)}."
-        ) from None
-
-
-def _one_or_pair(name: str, text: str) -> float | list[float]:
-    numbers: list[float] = _numbers(name, text, float)  # pyright: ignore[reportAssignmentType]
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-SAME_KEYS = (
-    "activation", "batch_size", "confidence", "flow_runs", "horizon", "max_latent_dim", "method", "particles", "radius",
-    "records", "runs", "sampling", "seed", "splits", "step_size", "step_sizes", "tolerance", "weight_decay",
-    "widths",
-)  # fmt: skip
-DATA_KEYS = (
-    "max_points", "scale", "columns", "drop", "label", "header", "separator", "decimal", "missing",
-)  # fmt: skip
-STUDY_KEYS = {
-    "data": "data.source",
-    **{name: f"data.{name}" for name in DATA_KEYS},
-    "latent_dim": "law.latent_dim",
-    "law": "law.kind",
-    "strength": "law.strength",
-    **{name: name for name in SAME_KEYS},
-}
-"""The key of a study file that each flag stands for."""
-PARSED: dict[str, Callable[[str], Any]] = {
-    "activation": _names,
-    "widths": lambda text: _numbers("widths", text, int),
-    "step_sizes": lambda text: _numbers("step_sizes", text, float),
-    "weight_decay": lambda text: _one_or_pair("weight_decay", text),
-}
-"""How flags with several values are read."""
 
 
 def _assignments(settings: list[str]) -> dict[str, Any]:
