@@ -17,9 +17,9 @@ from isthmus.estimator import automatic, folds
 from isthmus.estimator.coordinates import Coordinates, Spectrum
 from isthmus.estimator.curvature import curvature
 from isthmus.estimator.diagnosis import beginning
-from isthmus.estimator.judge import Judge
 from isthmus.estimator.limit import limit_problem
 from isthmus.estimator.run import Watch
+from isthmus.estimator.samples import EvaluationSample
 from isthmus.estimator.schedule import HEAVY_BALL, Schedule
 from isthmus.estimator.settings import Settings
 from isthmus.estimator.span import Rows
@@ -171,8 +171,8 @@ def test_a_network_must_be_better_by_more_than_the_noise_of_rows():
 
 def test_images_take_fewer_steps_than_tables():
     assert automatic._marks(64) == automatic.MARKS
-    assert automatic._marks(500)[-1] * 500 <= automatic.WORK < automatic._marks(500)[-1] * 1000
-    assert automatic._marks(10**6)[-1] == automatic.ENOUGH
+    assert automatic._marks(500)[-1] * 500 <= automatic.STEPS_TIMES_COORDINATES < automatic._marks(500)[-1] * 1000
+    assert automatic._marks(10**6)[-1] == automatic.SEARCH_STEPS
 
 
 def test_the_answer_is_the_same_in_every_unit_and_at_every_place():
@@ -308,7 +308,7 @@ def test_an_array_in_a_file_is_read_where_it_is(tmp_path):
 
 
 def test_the_curvature_is_that_of_lanczos(fitted):
-    start = beginning(fitted, WINE, uniform(WINE))
+    start = beginning(fitted._fit_state(), WINE, uniform(WINE))
     network = start.network(np.random.default_rng(0), 64, (0.0, 0.0))
     batches = np.resize(start.sample.points, (8, 178, 13)).astype(np.float32)
     found = stiffness(network.in_precision(np.dtype(np.float32)), batches, HEAVY_BALL, seed=0)
@@ -327,15 +327,15 @@ def test_steps_grow_as_they_are_said_to_and_the_average_is_that_of_its_shares():
     times = np.cumsum(sizes)
     assert weights.sum() == pytest.approx(1)
     assert weights @ times / times[-1] == pytest.approx(5 / 6, abs=0.01)  # the mean of t under t^4 on [0, 1]
-    np.testing.assert_array_equal(schedule.own_times(np.r_[0.0, times[[0, 499, 999]]]), [0, 1, 500, 1000])
+    np.testing.assert_array_equal(schedule.motion_times(np.r_[0.0, times[[0, 499, 999]]]), [0, 1, 500, 1000])
     rates = np.array([float(schedule.rate(np.float64(n))) for n in (0, 127, 256, 999)])
     np.testing.assert_allclose(rates, sizes[[0, 127, 256, 999]], rtol=1e-6)
 
 
 def test_the_automatic_run_is_sgd_on_the_problem_whose_limit_it_is_compared_with(fitted):
     """The heavy ball in units of steps, with step sizes as rates: its curves and the estimator's differ by noise."""
-    problem = limit_problem(beginning(fitted, WINE, uniform(WINE)), fitted._schedule, 0.0)
-    own = fitted._schedule.own_times(fitted.times_)[::2]
+    problem = limit_problem(beginning(fitted._fit_state(), WINE, uniform(WINE)), fitted._schedule, 0.0)
+    own = fitted._schedule.motion_times(fitted.times_)[::2]
     runs = im.train(problem, own, 512, 1.0, batch_size=32, runs=4, snapshot_times=()).risk
     curve = fitted.training_curve_[::2]
     fallen = curve[0] - curve[-1]
@@ -349,18 +349,18 @@ def test_coordinates_and_what_lies_outside_make_the_whole():
     inside = spectrum.coordinates(4)
     scaled = spectrum.scaling.precisely(5 + WINE)
     np.testing.assert_allclose(
-        (inside.of(5 + WINE) ** 2).sum(axis=1) + inside.outside(5 + WINE), (scaled**2).sum(axis=1)
+        (inside.of(5 + WINE) ** 2).sum(axis=1) + inside.parts(5 + WINE)[1], (scaled**2).sum(axis=1)
     )
-    judge = Judge.of(5 + WINE, weights, inside)
-    assert judge.pca_risk(np.eye(2, 4)) == pytest.approx(spectrum.variances[2:].sum() / 2)
-    network = beginning_network(spectrum, judge)
-    lifted = inside.lifted(network)
-    whole = Judge.of(5 + WINE, weights, Coordinates(spectrum.scaling))
-    np.testing.assert_allclose(whole.errors(lifted), judge.errors(network), rtol=1e-9)
+    sample = EvaluationSample.of(5 + WINE, weights, inside)
+    assert sample.pca_risk(np.eye(2, 4)) == pytest.approx(spectrum.variances[2:].sum() / 2)
+    network = beginning_network(spectrum, sample)
+    lifted = inside.embedded(network)
+    whole = EvaluationSample.of(5 + WINE, weights, Coordinates(spectrum.scaling))
+    np.testing.assert_allclose(whole.errors(lifted), sample.errors(network), rtol=1e-9)
 
 
-def beginning_network(spectrum, judge):
-    start = automatic.automatic_start(spectrum, judge, settings_of())
+def beginning_network(spectrum, sample):
+    start = automatic.automatic_start(spectrum, sample, settings_of())
     return start.network(np.random.default_rng(0), 16, (0.0, 0.0))
 
 

@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 import isthmus as im
 from isthmus.estimator.coordinates import Coordinates
-from isthmus.estimator.diagnosis import Effort, as_fitted, beginning, comparison
-from isthmus.estimator.judge import Judge
-from isthmus.estimator.limit import Distance, limit_problem
+from isthmus.estimator.diagnosis import as_fitted, beginning, comparison
+from isthmus.estimator.limit import Distance, Effort, limit_problem
 from isthmus.estimator.pca_start import PCAStart
+from isthmus.estimator.samples import EvaluationSample
 from isthmus.theory.prediction import Noise, Prediction
 
 pytestmark = pytest.mark.filterwarnings("ignore:the learning curve")  # runs too short to learn anything
@@ -42,7 +42,9 @@ def fits(points, count, *parts, **options):
 
 
 def problem_of(model, points):
-    return limit_problem(beginning(model, points, np.full(len(points), 1 / len(points))), model._schedule, 0.0)
+    return limit_problem(
+        beginning(model._fit_state(), points, np.full(len(points), 1 / len(points))), model._schedule, 0.0
+    )
 
 
 def with_weights(model, **parts):
@@ -221,9 +223,9 @@ def test_the_noise_of_batches_is_no_unrest():
         1, width=64, horizon=5.0, step_size=0.1, activation="linear", batch_size=40, random_state=0
     )
     moved = with_weights(model.fit(FEW), outgoing=1.05)
-    judge = Judge.of(FEW, np.ones(len(FEW)), Coordinates(model._scaling))
+    sample = EvaluationSample.of(FEW, np.ones(len(FEW)), Coordinates(model._scaling))
     network = moved.autoencoder_
-    assert 5.0 * network.dissipation(judge.points, judge.weights) > 0.1 * network.risk(judge.points, judge.weights)
+    assert 5.0 * network.dissipation(sample.points, sample.weights) > 0.1 * network.risk(sample.points, sample.weights)
     assert moved.diagnose(FEW, **ALONE).state == "minimum"
 
 
@@ -232,10 +234,10 @@ def test_another_principal_component_is_a_saddle_though_in_use():
     model = im.MeanFieldAutoencoder(
         1, width=64, horizon=20.0, step_size=0.1, activation="linear", batch_size=40, random_state=0
     )
-    start = beginning(model.fit(FEW), FEW, np.full(len(FEW), 1 / len(FEW)))
-    judge = start.sample
-    second = np.linalg.svd(judge.points, full_matrices=False)[2][1:2].T
-    at_second = PCAStart(judge.points, judge.weights, second).of(
+    start = beginning(model.fit(FEW)._fit_state(), FEW, np.full(len(FEW), 1 / len(FEW)))
+    sample = start.sample
+    second = np.linalg.svd(sample.points, full_matrices=False)[2][1:2].T
+    at_second = PCAStart(sample.points, sample.weights, second).of(
         start.network(np.random.default_rng(0), 64, (0.0, 0.0))
     )
     there = with_weights(model)
@@ -248,8 +250,9 @@ def test_another_principal_component_is_a_saddle_though_in_use():
 
 def why(model, points, weights=None):
     """Return why the curve of a model isn't compared on points."""
-    weights, same = as_fitted(model, points, np.ones(len(points)) if weights is None else weights)
-    found = comparison(model, beginning(model, points, weights), same, Effort(True, 64, 2, 0, None))
+    state = model._fit_state()
+    weights, same = as_fitted(state, points, np.ones(len(points)) if weights is None else weights)
+    found = comparison(state, beginning(state, points, weights), same, Effort(True, 64, 2, 0, None))
     assert isinstance(found, str)
     return found
 
@@ -275,12 +278,12 @@ def test_points_held_out_by_early_stopping_are_left_out():
         FEW
     )
     learning = np.delete(np.arange(len(FEW)), model.held_out_)
-    weights, same = as_fitted(model, FEW, np.ones(len(FEW)))
+    weights, same = as_fitted(model._fit_state(), FEW, np.ones(len(FEW)))
     assert same and not weights[model.held_out_].any()
     np.testing.assert_allclose(weights[learning], 1 / len(learning))
-    weights, same = as_fitted(model, FEW[learning], np.ones(len(learning)))
+    weights, same = as_fitted(model._fit_state(), FEW[learning], np.ones(len(learning)))
     assert same and np.all(weights > 0)
-    assert not as_fitted(model, FEW + 1.0, np.ones(len(FEW)))[1]
+    assert not as_fitted(model._fit_state(), FEW + 1.0, np.ones(len(FEW)))[1]
 
 
 def test_what_is_found_is_printed_and_plain(alone, fitted):

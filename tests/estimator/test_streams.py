@@ -18,9 +18,8 @@ from isthmus.core.scaling import Scaling
 from isthmus.dynamics.evaluation import reconstructed
 from isthmus.dynamics.learner import Memory
 from isthmus.estimator.carrying import carried, carried_memory
-from isthmus.estimator.reservoir import LEAST, MOST, Reservoir
+from isthmus.estimator.reservoir import FEWEST_ROWS, MOST_ROWS, Reservoir
 from isthmus.estimator.running import Running
-from isthmus.estimator.saved_stream import stream_decoded
 
 RANDOM = np.random.default_rng(0)
 GAUSS = RANDOM.standard_normal((240, 8)) @ (RANDOM.standard_normal((8, 8)) * np.geomspace(1, 0.1, 8)[:, None])
@@ -249,7 +248,7 @@ def test_kept_rows_stand_for_all_rows():
         kept = kept.with_rows(rows, weights, random)
         total, squares = total + weights.sum(), squares + weights @ rows[:, 0] ** 2
     rows, weights = kept.sample()
-    assert len(rows) == MOST and weights.sum() == pytest.approx(1)
+    assert len(rows) == MOST_ROWS and weights.sum() == pytest.approx(1)
     assert kept.share_of(total) == pytest.approx(1, abs=0.1)
     assert weights @ rows[:, 0] ** 2 == pytest.approx(squares / total, rel=0.15)
     few, weights = kept.sample(100)
@@ -258,13 +257,4 @@ def test_kept_rows_stand_for_all_rows():
     wide = Reservoir.empty(10**6, np.dtype(np.float32)).with_rows(
         np.zeros((40, 10**6), np.float32), np.ones(40), random
     )
-    assert wide.rows.shape == (LEAST, 10**6) and wide.rows.dtype == np.float32
-
-
-def test_rows_that_waited_in_a_file_of_an_earlier_release_still_count():
-    values = {"optimizer": None, "steps": 0, "step_size": None, "memory_steps": None}
-    arrays = {"waiting_rows": GAUSS[:2], "waiting_weights": np.array([1.0, 3.0]), "components_": np.eye(2, 8)}
-    stream = stream_decoded(values, arrays, im.GradientDescent())
-    assert stream.seen is not None and stream.kept is not None and not stream.begun
-    assert stream.seen.latent_dim == 2 and len(stream.kept.rows) == 2
-    np.testing.assert_allclose(stream.seen.scaling(DOUBLE).mean, GAUSS[:2].T @ [0.25, 0.75])
+    assert wide.rows.shape == (FEWEST_ROWS, 10**6) and wide.rows.dtype == np.float32

@@ -179,7 +179,7 @@ def test_products_are_those_of_scaled_points():
 
 
 def test_many_rows_and_columns_are_learned_along_leading_directions(monkeypatch):
-    monkeypatch.setattr(span, "MANY", 50)
+    monkeypatch.setattr(span, "EXACT_UP_TO", 50)
     monkeypatch.setattr(span, "LEADING", 24)
     X = curved(120, 90, noise=0.3)
     model = im.MeanFieldAutoencoder(2, width=32, cv=2, random_state=0).fit(X)
@@ -188,7 +188,7 @@ def test_many_rows_and_columns_are_learned_along_leading_directions(monkeypatch)
     assert model.pca_risk_ == pytest.approx(pca / 2, rel=1e-9) and model.risk_ < 0.95 * model.pca_risk_
     assert model.score(X) == pytest.approx(1 - 2 * model.risk_, rel=1e-6)
     rows = Span.of(X, equal(120), 2).rows
-    assert rows.outside is not None and rows.spectrum(equal(120), 2).left == pytest.approx(pca, rel=1e-9)
+    assert rows.outside is not None and rows.spectrum(equal(120), 2).pca_residual == pytest.approx(pca, rel=1e-9)
 
 
 IN_A_PROCESS = """

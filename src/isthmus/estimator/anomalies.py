@@ -12,13 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus import _checks
 
-FENCE = 1.5
-"""Of Tukey's rule: how many interquartile ranges beyond the upper quartile of ‖x − x̂‖ a row is an anomaly."""
-SAME = 1e-9
+TUKEY_FENCE = 1.5
+"""How many interquartile ranges beyond the upper quartile of ‖x − x̂‖ a row is an anomaly by Tukey's rule."""
+ERROR_ROUNDING = 1e-9
 """Relative difference of errors that is rounding: a row at the threshold is none of the anomalies."""
-LEAST = 0.01
+LEAST_SHARE = 0.01
 """Share of the training rows that are called anomalies at the least."""
-SMALLEST = float(np.finfo(float).smallest_subnormal)
+SMALLEST_NUMBER = float(np.finfo(float).smallest_subnormal)
 
 
 class Fence(NamedTuple):
@@ -35,7 +35,7 @@ class Fence(NamedTuple):
 
 
 class AnomalyScores(OutlierMixin):
-    """What a fitted autoencoder says of single rows."""
+    """Scores of single rows by a fitted autoencoder."""
 
     unit_: float | np.ndarray
     _fence: Fence
@@ -71,9 +71,9 @@ class AnomalyScores(OutlierMixin):
             msg="This estimator has no threshold between anomalies and other rows, which only fit sets; set offset_.",
         )
         square, unit = self._fence
-        left = square - self._errors(X) * (self.unit_ / unit) ** 2
-        shown = in_data_units(left, unit)
-        return np.where((shown == 0) & (left != 0), np.copysign(SMALLEST, left), shown)
+        margin = square - self._errors(X) * (self.unit_ / unit) ** 2
+        shown = in_data_units(margin, unit)
+        return np.where((shown == 0) & (margin != 0), np.copysign(SMALLEST_NUMBER, margin), shown)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return −1 for anomalies and 1 for other rows, shape (n,)."""
@@ -89,7 +89,7 @@ def offset_of(errors: np.ndarray, weights: np.ndarray, contamination: float | No
     """Return the score below which rows are anomalies, from the errors ‖x − x̂‖² of weighted rows in training.
 
     With a contamination, this share of the weight is below it. Without, it is minus the square of the upper fence of
-    Tukey's rule for ‖x − x̂‖, or what a share of `LEAST` of the weight is below, if that is more.
+    Tukey's rule for ‖x − x̂‖, or what a share of `LEAST_SHARE` of the weight is below, if that is more.
     """
     if contamination is not None and np.ptp(weights) == 0:
         return float(np.percentile(-errors, 100 * contamination))
@@ -97,5 +97,5 @@ def offset_of(errors: np.ndarray, weights: np.ndarray, contamination: float | No
     if contamination is not None:
         return float(quantile(-errors, contamination))
     lower, upper = (quantile(np.sqrt(errors), level) for level in (0.25, 0.75))
-    fence = (upper + FENCE * (upper - lower)) ** 2
-    return -float(min(fence, quantile(errors, 1 - LEAST)) * (1 + SAME))
+    fence = (upper + TUKEY_FENCE * (upper - lower)) ** 2
+    return -float(min(fence, quantile(errors, 1 - LEAST_SHARE)) * (1 + ERROR_ROUNDING))

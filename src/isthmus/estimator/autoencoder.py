@@ -26,11 +26,11 @@ from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import trained_explicitly
 from isthmus.estimator.fitted import FittedNetwork
 from isthmus.estimator.folds import everything, shortage, splits_of
-from isthmus.estimator.inputs import REMOVED, checked, checked_weights
-from isthmus.estimator.judge import Judge
+from isthmus.estimator.inputs import REMEDY, checked, checked_weights
 from isthmus.estimator.partial import State, Stream, advanced
-from isthmus.estimator.run import Run, Watch
+from isthmus.estimator.run import FitState, Run, Watch
 from isthmus.estimator.running import Running
+from isthmus.estimator.samples import EvaluationSample
 from isthmus.estimator.saving import read_model, write_model
 from isthmus.estimator.settings import AUTO, Auto, Settings
 from isthmus.estimator.span import Rows, Span
@@ -176,7 +176,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
             y: ignored.
             sample_weight: shape (n,), non-negative and not all 0.
             groups: shape (n,): rows of one group are held out together.
-            validation: points to judge by in place of held-out rows of X, shape (m, d).
+            validation: points to evaluate on in place of held-out rows of X, shape (m, d).
 
         Raises:
             ArgumentError: where a parameter breaks its rule.
@@ -188,7 +188,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         points, given = self._checked(X, sample_weight, settings, reset=True, ensure_min_samples=2)
         weights = normalised(given)
         held = None if validation is None else self._points(validation, name="validation")
-        holes = settings.missing == "ignore" and any(part is not None and has_missing(part) for part in (points, held))
+        holes = settings.ignores_missing and any(part is not None and has_missing(part) for part in (points, held))
         if holes:
             check_observed("X", points, weights, self._columns)
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
@@ -228,7 +228,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         del y
         settings = self._settings()
         begun = hasattr(self, "components_")
-        hint = f"{REMOVED}, since partial_fit takes no missing entries"
+        hint = f"{REMEDY}, since partial_fit takes no missing entries"
         points, weights = self._checked(X, sample_weight, settings, reset=not begun, holes=False, hint=hint)
         self._check_memory(settings, points)
         seed = check_random_state(self.random_state).randint(2**31)
@@ -246,15 +246,15 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         """
         check_is_fitted(self, "components_")
         points = self._points(X)
-        judge = Judge.uniform(points, self._coordinates)
-        data = Data(judge.points, judge.weights, missing="ignore")
+        sample = EvaluationSample.of(points, None, self._coordinates)
+        data = Data(sample.points, sample.weights, missing="ignore")
         network = resize(self._inner, width, data).autoencoder
         other = copy.copy(self).set_params(width=width)
         for name in ("times_", "training_curve_", "validation_times_", "validation_curve_"):  # those of another width
             other.__dict__.pop(name, None)
         other._network = network
         other._stream = self._stream._replace(memory=None, step_size=None)
-        other.risk_ = judge.risk(network)
+        other.risk_ = sample.risk(network)
         return other
 
     def diagnose(
@@ -275,13 +275,14 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         and latent dimensions work, and whether the network still moves, or rests in a minimum or at a saddle.
         ``particles`` (a power of 2) and ``samples`` are those of `isthmus.predict_finite_width`.
         """
-        from isthmus.estimator.diagnosis import Effort, diagnosed  # loads the theory, which a fit needs none of
+        from isthmus.estimator.diagnosis import diagnosed  # loads the theory, which a fit needs none of
+        from isthmus.estimator.limit import Effort
 
         check_is_fitted(self, "components_")
         points = self._points(X)
         given = checked_weights(sample_weight, points.shape[0])
         weights = normalised(given)
-        return diagnosed(self, points, weights, Effort(compare, particles, samples, seed, workers))
+        return diagnosed(self._fit_state(), points, weights, Effort(compare, particles, samples, seed, workers))
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a file, without pickle, with a version and a checksum; `load` reads it.
@@ -292,7 +293,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
 
         """
         check_is_fitted(self, "components_")
-        write_model(self, _checks.path("path", path))
+        write_model(_checks.path("path", path), self.get_params(deep=False), vars(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -302,7 +303,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
             StudyFileError: where the file is missing, damaged, of another version or something else.
 
         """
-        return read_model(cls, _checks.path("path", path))
+        return read_model(_checks.path("path", path), cls)
 
     def _settings(self) -> Settings:
         return Settings.of(self.get_params(deep=False))
@@ -312,7 +313,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
 
         Its rows are read by `isthmus.core.sparse.dense`, some at a time. What is missing is NaN, where it is ignored.
         """
-        defaults: dict[str, Any] = {"reset": False, "holes": self.missing == "ignore"}
+        defaults: dict[str, Any] = {"reset": False, "holes": self._ignores_missing}
         return checked(self, X, **(defaults | options))
 
     def _checked(
@@ -348,13 +349,28 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         coordinates, components, network = span.placed(run)
         self._begin(coordinates, components, network.in_precision(dtype))
         self.times_, self.training_curve_ = run.times, run.training_curve
-        self.validation_times_, self.validation_curve_ = run.validation_times, run.validation_curve
-        self.validation_pca_risk_ = run.validation_pca_risk
+        held_out = run.validation or (None, None, None)
+        self.validation_times_, self.validation_curve_, self.validation_pca_risk_ = held_out
         self.pca_risk_, self.risk_, self.chosen_ = run.pca_risk, run.risk, run.chosen
         self.held_out_, self.n_iter_ = run.held_out, run.steps
         self._schedule = run.schedule
         self.step_size_ = 0.0 if run.schedule is None else run.schedule.first
         self.horizon_ = 0.0 if run.schedule is None else run.schedule.time(run.steps)
+
+    def _fit_state(self) -> FitState:
+        """Return what a diagnosis needs to know; there is no learning curve after `partial_fit` or `resized`."""
+        return FitState(
+            self._settings(),
+            self._inner,
+            self._coordinates,
+            self.components_,
+            getattr(self, "_schedule", None),
+            self.n_iter_,
+            getattr(self, "horizon_", 0.0),
+            getattr(self, "times_", None),
+            getattr(self, "training_curve_", None),
+            getattr(self, "held_out_", None),
+        )
 
     def _begin(self, coordinates: Coordinates, components: np.ndarray, network: Autoencoder) -> None:
         """Keep a network and the coordinates in which it acts."""
@@ -363,5 +379,5 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse, tags.input_tags.allow_nan = True, self.missing == "ignore"
+        tags.input_tags.sparse, tags.input_tags.allow_nan = True, self._ignores_missing
         return tags

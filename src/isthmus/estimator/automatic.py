@@ -1,9 +1,9 @@
 r"""Training that chooses for itself: the step from the curvature, the horizon from held-out rows, PCA where it is best.
 
-Narrower copies of the network are trained on parts of the data, and judged on the rows left out. The full network is
+Narrower copies of the network are trained on parts of the data, and evaluated on the rows left out. The full network is
 then trained on all rows for the time at which the copies had the lowest held-out risk, by the same steps: in the
 mean-field scaling what suits one width suits all. It is the average of its weights, mostly over the last fifth of the
-run, that is judged and kept. If no copy is better than PCA on the rows left out, PCA is kept.
+run, that is evaluated and kept. If no copy is better than PCA on the rows left out, PCA is kept.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from isthmus.core.scaling import DOUBLE
 from isthmus.dynamics.learner import Learner
 from isthmus.estimator.coordinates import Spectrum
 from isthmus.estimator.folds import Split
-from isthmus.estimator.judge import Judge
-from isthmus.estimator.pool import Pool
-from isthmus.estimator.run import Run, Watch, pca_run
+from isthmus.estimator.run import HeldOutCurve, Run, Watch, pca_run, record_marks
+from isthmus.estimator.samples import EvaluationSample, Pool
 from isthmus.estimator.schedule import HEAVY_BALL, LONGEST, Schedule
 from isthmus.estimator.settings import Settings, gradient_motion, natural_step
 from isthmus.estimator.span import Rows
@@ -34,27 +33,32 @@ SINGLE = np.dtype(np.float32)
 COPY_WIDTH = 128
 """Width of the copies."""
 MARKS = (0, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192)
-"""Steps after which copies are judged."""
-ENOUGH, PATIENCE, RISEN = 512, 3, 1.01
-"""From so many steps on, so many marks without a gain end the search where the risk has risen above its minimum.
-
-A curve that stays level may have to leave PCA, a saddle of the risk for curved data, before it falls.
-"""
-WORSE = 3.0
+"""Steps after which copies are evaluated."""
+SEARCH_STEPS = 512
+"""Steps that a search takes at the least: on curved data a curve may stay level, at PCA, before it falls."""
+PATIENCE = 3
+"""Marks without a gain after which a search ends, if the risk has risen above its minimum."""
+RISEN = 1.01
+"""Multiple of the minimum from which the risk has risen."""
+OVERSHOOT = 3.0
 """Multiple of the risk at the start from which steps count as too long."""
 RETRIES = 3
 """How often steps of some length are tried, each a quarter as long as the last, before PCA is kept."""
 HOPELESS = 2.0
 """Multiple of PCA's risk from which the start itself is too far above it, where PCA leaves nearly nothing."""
-WORK = 1_600_000
-"""Steps × coordinates, at most: images are trained for fewer steps than tables, which keeps the time in bounds."""
-GAIN, ERRORS = 0.015, 1.0
-"""Share of PCA's risk, and multiple of the standard error over rows, by which a network must be better than PCA."""
+STEPS_TIMES_COORDINATES = 1_600_000
+"""The most work of a run: images are trained for fewer steps than tables, which keeps the time in bounds."""
+GAIN = 0.015
+"""Share of PCA's risk by which a network must be better than PCA."""
+ERRORS = 1.0
+"""Standard errors over rows by which a network must be better than PCA."""
 RECORDS = 8
 """How often, at most, the learning curve of the full network is measured."""
-BULKS, BULK_LOSS = (0.8, 0.9, 0.95), 0.01
-"""Shares of the rows nearest to the mean, and the R² among them that a network may lose against PCA."""
-SEARCHED = 0.5
+BULKS = (0.8, 0.9, 0.95)
+"""Shares of the rows nearest to the mean, among which a network is compared with PCA once more."""
+BULK_LOSS = 0.01
+"""The R² among these rows that a network may lose against PCA."""
+SEARCH_TIME = 0.5
 """Share of the time allowed that may be spent on the choice."""
 
 
@@ -64,7 +68,7 @@ class Table:
 
     Attributes:
         splits: what to learn from and what is held out.
-        validation: rows to judge by in place of the table's own, None for those.
+        validation: rows to evaluate on in place of the table's own, None for those.
         lack: why there are no splits, where there are none.
 
     """
@@ -78,41 +82,39 @@ class Table:
 
 
 class Choice(NamedTuple):
-    """What the copies say: steps to train for (0: keep PCA), marks in mean-field time, risks there, PCA's, and why."""
+    """The steps to train for (0: keep PCA), the best copies' held-out curve (None: all steps are too long), and why."""
 
     steps: int
     schedule: Schedule
-    times: np.ndarray | None
-    curve: np.ndarray | None
-    pca_risk: float | None
+    validation: HeldOutCurve | None
     why: str
 
 
 def trained_automatically(table: Table, settings: Settings, random: np.random.Generator, watch: Watch) -> Run:
     """Return the network trained for the best horizon, or PCA."""
     spectrum = table.spectrum
-    judge = table.rows.judge(table.weights, spectrum.coordinates(spectrum.rank))
-    pca_risk = judge.pca_risk(*spectrum.pca(spectrum.rank))
-    if spectrum.left == 0:
+    sample = table.rows.sample(table.weights, spectrum.coordinates(spectrum.rank))
+    pca_risk = sample.pca_risk(*spectrum.pca(spectrum.rank))
+    if spectrum.pca_residual == 0:
         return pca_run(spectrum, pca_risk, f"PCA: with n_components={spectrum.latent_dim} it is exact")
     if not table.splits:
         return pca_run(spectrum, pca_risk, f"PCA: {table.lack} to find a better network")
-    start = automatic_start(spectrum, judge, settings)
+    start = automatic_start(spectrum, sample, settings)
     seed = int(random.integers(2**31))
     choice = _chosen(table, settings, start, seed, watch)
     if choice.steps == 0:
-        return pca_run(spectrum, pca_risk, f"PCA: {choice.why}", choice.times, choice.curve, choice.pca_risk)
+        return pca_run(spectrum, pca_risk, f"PCA: {choice.why}", choice.validation)
     return _full_run(table, settings, start, choice, seed, pca_risk, watch)
 
 
-def automatic_start(spectrum: Spectrum, judge: Judge, settings: Settings) -> Start:
+def automatic_start(spectrum: Spectrum, sample: EvaluationSample, settings: Settings) -> Start:
     """Return what the start is made from: incoming weights along a direction vary as the points do."""
-    rank = judge.points.shape[1]
+    rank = sample.points.shape[1]
     components, encoding = spectrum.pca(rank)
-    turn = None if encoding is None else spectrum.directions
-    spread = spectrum.spread(rank if turn is None else turn.shape[1])
-    sizes = settings.activations, settings.preactivation_scale, spread
-    return Start(judge, components, *sizes, encoding=encoding, turn=turn)
+    axes = None if encoding is None else spectrum.directions
+    variances = spectrum.incoming_variances(rank if axes is None else axes.shape[1])
+    sizes = settings.activations, settings.preactivation_scale, variances
+    return Start(sample, components, *sizes, encoding=encoding, axes=axes)
 
 
 def _chosen(table: Table, settings: Settings, start: Start, seed: int, watch: Watch) -> Choice:
@@ -125,7 +127,7 @@ def _chosen(table: Table, settings: Settings, start: Start, seed: int, watch: Wa
         schedules = [schedule.slower() for schedule in schedules]
         watch.say(f"steps overshoot; trying a step size of {schedules[0].first:.3g}")
     why = f"steps of size {number(4 * schedules[0].first, 2)} still overshoot"
-    return Choice(0, schedules[0], None, None, None, why)
+    return Choice(0, schedules[0], None, why)
 
 
 def _first_schedules(table: Table, settings: Settings, start: Start, seed: int) -> list[Schedule]:
@@ -143,26 +145,26 @@ def _first_schedules(table: Table, settings: Settings, start: Start, seed: int) 
 
 
 class _Part:
-    """One split of the data: what copies of the network begin with, learn from, and are judged on."""
+    """One split of the data: what copies of the network begin with, learn from, and are evaluated on."""
 
     def __init__(self, table: Table, number: int, settings: Settings, seed: int) -> None:
         learning, held_out = table.splits[number]
         spectrum = table.rows.spectrum(learning, settings.n_components)
         coordinates = spectrum.coordinates(table.spectrum.rank)
         if table.validation is None:
-            self.judge = table.rows.judge(held_out, coordinates)
+            self.sample = table.rows.sample(held_out, coordinates)
         else:
-            self.judge = table.validation.equally(coordinates)
-        start = automatic_start(spectrum, table.rows.judge(learning, coordinates), settings)
+            self.sample = table.validation.sample(None, coordinates)
+        start = automatic_start(spectrum, table.rows.sample(learning, coordinates), settings)
         random = np.random.default_rng([seed, number])
         width = min(COPY_WIDTH, settings.width)
         self.network = start.network(random, width, settings.decays).in_precision(SINGLE)
         self.pool = Pool(table.rows.points, learning, coordinates, SINGLE, settings.batch_size)
         self.seeds = (seed, number, 1)
         self.square = (spectrum.scaling.unit / table.spectrum.scaling.unit) ** 2  # to the units of the whole table
-        self.weights = self.judge.weights * (float(held_out.sum()) or 1.0)
-        self.pca_errors = self.square * self.judge.pca_errors(start.components, start.encoding)
-        self.sizes = self.square * self.judge.sizes
+        self.weights = self.sample.weights * (float(held_out.sum()) or 1.0)
+        self.pca_errors = self.square * self.sample.pca_errors(start.components, start.encoding)
+        self.sizes = self.square * self.sample.sizes
 
 
 class _Copy:
@@ -178,7 +180,7 @@ class _Copy:
         self._part.pool.train(self._learner, self._schedule, self._steps, mark, self._random)
         self._steps = mark
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._part.square * self._part.judge.errors(self._learner.average)
+            return self._part.square * self._part.sample.errors(self._learner.average)
 
 
 class _Candidate:
@@ -196,11 +198,11 @@ class _Candidate:
         self.best, self._better = (np.inf, 0), np.zeros_like(weights)
         self.overshoots = self.is_hopeless = False
 
-    def judge(self, mark: int, parts: list[np.ndarray]) -> None:
-        """Take in the errors of the held-out points of all splits after so many steps."""
+    def record(self, mark: int, parts: list[np.ndarray]) -> None:
+        """Record the errors of the held-out points of all splits after so many steps."""
         errors = np.concatenate(parts)
         self.risks.append(float(self._weights @ errors / 2))
-        self.overshoots = not self.risks[-1] <= WORSE * self.risks[0]
+        self.overshoots = not self.risks[-1] <= OVERSHOOT * self.risks[0]
         self.is_hopeless = self.risks[0] > HOPELESS * self.pca_risk
         if mark == 0 or not self.risks[-1] < self.best[0]:
             return
@@ -212,7 +214,7 @@ class _Candidate:
         """Whether more steps promise nothing."""
         idle = len(self.risks) - 1 - int(np.argmin(self.risks))
         overfits = idle >= PATIENCE and self.risks[-1] > RISEN * min(self.risks)
-        return self.is_hopeless or self.overshoots or (overfits and MARKS[len(self.risks) - 1] >= ENOUGH)
+        return self.is_hopeless or self.overshoots or (overfits and MARKS[len(self.risks) - 1] >= SEARCH_STEPS)
 
     @property
     def beats_pca(self) -> bool:
@@ -224,7 +226,7 @@ class _Candidate:
 
 def _marks(rank: int) -> tuple[int, ...]:
     """Return the marks that are within the work allowed."""
-    return tuple(mark for mark in MARKS if mark * rank <= WORK or mark <= ENOUGH)
+    return tuple(mark for mark in MARKS if mark * rank <= STEPS_TIMES_COORDINATES or mark <= SEARCH_STEPS)
 
 
 def _searched(table: Table, settings: Settings, schedules: list[Schedule], seed: int, watch: Watch) -> Choice | None:
@@ -238,11 +240,11 @@ def _searched(table: Table, settings: Settings, schedules: list[Schedule], seed:
             running = [candidate for candidate in candidates if not (candidate.risks and candidate.is_done)]
             copies = [copy for candidate in running for copy in candidate.copies]
             errors = list(threads.map(lambda copy, mark=mark: copy.errors_at(mark), copies))
-            for place, candidate in enumerate(running):
-                candidate.judge(mark, errors[len(numbers) * place : len(numbers) * (place + 1)])
+            for index, candidate in enumerate(running):
+                candidate.record(mark, errors[len(numbers) * index : len(numbers) * (index + 1)])
             shown = ", ".join(f"{candidate.risks[-1]:.4g}" for candidate in running)
             watch.say(f"{mark:,d} steps: held-out risk {shown}; PCA's {candidates[0].pca_risk:.4g}")
-            stopped = watch.recorded() or watch.spent(SEARCHED)
+            stopped = watch.recorded() or watch.spent(SEARCH_TIME)
             if stopped or all(candidate.is_done for candidate in candidates):
                 break
     usable = [candidate for candidate in candidates if not candidate.overshoots]
@@ -256,7 +258,7 @@ def _searched(table: Table, settings: Settings, schedules: list[Schedule], seed:
         f"the lowest held-out risk of narrower copies was {number(lowest, 4)}, that of PCA {number(winner.pca_risk, 4)}"
     )
     why += ", when the search was stopped" if stopped else ""
-    return Choice(steps, winner.schedule, times, np.array(winner.risks), winner.pca_risk, why)
+    return Choice(steps, winner.schedule, HeldOutCurve(times, np.array(winner.risks), winner.pca_risk), why)
 
 
 def _bulks(sizes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
@@ -279,43 +281,37 @@ def _full_run(
     table: Table, settings: Settings, start: Start, choice: Choice, seed: int, pca_risk: float, watch: Watch
 ) -> Run:
     """Return the full network trained on all rows for the chosen number of steps."""
-    spectrum, schedule, judge = table.spectrum, choice.schedule, start.sample
+    spectrum, schedule, sample = table.spectrum, choice.schedule, start.sample
     coordinates = spectrum.coordinates(spectrum.rank)
-    marks = np.unique(
-        np.rint(np.linspace(0, choice.steps, min(settings.records, RECORDS, choice.steps) + 1)).astype(int)
-    )
+    marks = record_marks(choice.steps, min(settings.records, RECORDS))
     random = np.random.default_rng(seed)
     network = start.network(random, settings.width, settings.decays).in_precision(SINGLE)
     pool = Pool(table.rows.points, table.weights, coordinates, SINGLE, settings.batch_size)
     learner, curve = Learner(network, schedule.motion, averaging=True), []
-    for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
-        pool.train(learner, schedule, int(before), int(mark), random)
-        curve.append(judge.risk(learner.network))
+    for mark in pool.trained_up_to(marks, learner, schedule, random):
+        curve.append(sample.risk(learner.network))
         watch.say(f"full network, {mark:,d} of {choice.steps:,d} steps: training risk {curve[-1]:.4g}")
         if not np.isfinite(curve[-1]) or watch.recorded() or watch.spent():
             break
-    steps = int(marks[len(curve) - 1])
-    kept = coordinates.lifted(learner.average.in_precision(DOUBLE))
-    risk, errors = np.inf, judge.errors(learner.average)
+    steps = marks[len(curve) - 1]
+    kept = coordinates.embedded(learner.average.in_precision(DOUBLE))
+    risk, errors = np.inf, sample.errors(learner.average)
     if np.isfinite(errors).all():
-        risk = float(judge.weights @ errors / 2)
-    pca_errors = judge.pca_errors(start.components, start.encoding)
-    bulks = _bulks(judge.sizes, judge.weights)
-    if not (risk < pca_risk and _keeps_the_bulk(errors, pca_errors, judge.sizes, judge.weights, bulks)):
+        risk = float(sample.weights @ errors / 2)
+    pca_errors = sample.pca_errors(start.components, start.encoding)
+    bulks = _bulks(sample.sizes, sample.weights)
+    if not (risk < pca_risk and _keeps_the_bulk(errors, pca_errors, sample.sizes, sample.weights, bulks)):
         why = "PCA: the full network was no better on all rows"
-        return pca_run(spectrum, pca_risk, why, choice.times, choice.curve, choice.pca_risk)
+        return pca_run(spectrum, pca_risk, why, choice.validation)
     first = f"step size {schedule.first:.3g}{'' if schedule.is_constant else ', growing'}"
     chosen = f"A network: {first}, horizon {schedule.time(steps):.4g} ({steps:,d} steps), since {choice.why}"
-    times = np.array([schedule.time(int(mark)) for mark in marks[: len(curve)]])
+    times = np.array([schedule.time(mark) for mark in marks[: len(curve)]])
     return Run(
         network=kept,
-        scaling=spectrum.scaling,
-        components=spectrum.components,
+        spectrum=spectrum,
         times=times,
         training_curve=np.array(curve),
-        validation_times=choice.times,
-        validation_curve=choice.curve,
-        validation_pca_risk=choice.pca_risk,
+        validation=choice.validation,
         pca_risk=pca_risk,
         risk=risk,
         schedule=schedule,

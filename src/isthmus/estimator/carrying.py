@@ -1,4 +1,4 @@
-r"""Networks in training when mean and unit of their data move: the same function of the data in the new units.
+r"""Networks in training when mean and unit of their data change: the same function of the data in the new units.
 
 A network that acts on z = (x − m)/s is to act on z′ = (x − m′)/s′. With κ = s′/s and δ = (m′ − m)/s, z = κz′ + δ, and
 
@@ -18,13 +18,14 @@ order of δ times the mean of r. Squares are taken as if v_w and v_b were indepe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 
 from isthmus._precision import computing_in
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, features
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import AdamAverages, Optimizer
 from isthmus.core.scaling import DOUBLE, Scaling
@@ -44,7 +45,7 @@ def carried(network: Autoencoder, before: Scaling, after: Scaling, points: np.nd
         network: in units ``before``, of NumPy arrays.
         before: mean and unit that it acts in.
         after: those to act in.
-        points: in the units of the data, shape (n, d), at whose latents reconstructions keep their place.
+        points: in the units of the data, shape (n, d), at whose latents reconstructions stay the same.
 
     """
     kappa, delta = _change(before, after)
@@ -54,18 +55,26 @@ def carried(network: Autoencoder, before: Scaling, after: Scaling, points: np.nd
     encoder, decoder = network.in_precision(DOUBLE).encoder, network.in_precision(DOUBLE).decoder
     rows = points[np.arange(LATENTS) % len(points)]  # always as many, for which a program is compiled once
     latents = encoded(network, before.precisely(rows)).astype(DOUBLE)
-    constant = _constant(decoder, network.decoder_activation.of(latents @ decoder.incoming.T + decoder.bias))
-    bias = encoder.bias + encoder.incoming @ delta
-    outgoing = (decoder.outgoing - constant[:, None] * delta) / kappa
-    parts = (encoder.masses, encoder.outgoing, kappa * encoder.incoming, bias)
-    others = (decoder.masses, outgoing, decoder.incoming, decoder.bias)
-    return network.with_measures(NeuronMeasure(*parts), NeuronMeasure(*others)).in_precision(dtype)  # pyright: ignore[reportArgumentType]
+    constant = _constant(decoder, features(decoder, network.decoder_activation, latents))
+    return network.with_measures(
+        replace(encoder, incoming=kappa * encoder.incoming, bias=encoder.bias + encoder.incoming @ delta),
+        replace(decoder, outgoing=(decoder.outgoing - constant[:, None] * delta) / kappa),
+    ).in_precision(dtype)
 
 
 def carried_memory(
     memory: Memory | None, optimizer: Optimizer, network: Autoencoder, before: Scaling, after: Scaling
 ) -> Memory | None:
-    """Return the averages that an optimizer would have of the same past in units ``after``."""
+    """Return the averages that an optimizer would have of the same past in units ``after``.
+
+    Args:
+        memory: its averages in units ``before``, None where it has none.
+        optimizer: whose they are.
+        network: of arrays in the type of the averages.
+        before: mean and unit of the past.
+        after: those from now on.
+
+    """
     kappa, delta = _change(before, after)
     if memory is None or not memory.averages or (kappa == 1 and not delta.any()):
         return memory
@@ -76,9 +85,9 @@ def carried_memory(
         mean, square = _velocity(averages.mean, kappa, -delta), _velocity(averages.square, kappa**2, delta**2)
         averages = AdamAverages(mean, square, averages.filled)
     else:
-        networks = lambda part: isinstance(part, Autoencoder)
-        turned = lambda part: _velocity(part, kappa, -delta) if networks(part) else part
-        averages = jax.tree.map(turned, averages, is_leaf=networks)
+        is_network = lambda part: isinstance(part, Autoencoder)
+        carry = lambda part: _velocity(part, kappa, -delta) if is_network(part) else part
+        averages = jax.tree.map(carry, averages, is_leaf=is_network)
     kept = zip(jax.tree.leaves(averages), memory.averages, strict=True)
     return Memory([np.asarray(new, old.dtype) for new, old in kept], memory.steps)
 
@@ -89,19 +98,18 @@ def _change(before: Scaling, after: Scaling) -> tuple[float, np.ndarray]:
     return float(after.unit / before.unit), step / before.unit
 
 
-def _constant(measure: NeuronMeasure, features: np.ndarray) -> np.ndarray:
-    """Return q, shape (N,), for features φ at some latents, shape (n, N)."""
-    weighed = features * np.asarray(measure.masses)
-    system = weighed @ features.T
+def _constant(measure: NeuronMeasure, values: np.ndarray) -> np.ndarray:
+    """Return q, shape (N,), for features φ at some latents, shape (N, n)."""
+    system = (values.T * np.asarray(measure.masses)) @ values
     ridge = RIDGE * np.trace(system) or 1.0  # without features there is nothing to correct
-    return features.T @ np.linalg.solve(system + ridge * np.eye(len(system)), np.ones(len(system)))
+    return values @ np.linalg.solve(system + ridge * np.eye(len(system)), np.ones(len(system)))
 
 
 def _velocity(velocity: Autoencoder, kappa: float, along: np.ndarray) -> Autoencoder:
     """Return a velocity in other units, with ``along`` = −δ; or squares, for κ² and δ²."""
     encoder, decoder = velocity.encoder, velocity.decoder
-    incoming = (encoder.incoming + np.asarray(encoder.bias)[:, None] * along) / kappa**3
+    incoming = (encoder.incoming + encoder.bias[:, None] * along) / kappa**3
     return velocity.with_measures(
-        NeuronMeasure(encoder.masses, encoder.outgoing / kappa**2, incoming, encoder.bias / kappa**2),  # pyright: ignore[reportArgumentType]
+        replace(encoder, outgoing=encoder.outgoing / kappa**2, incoming=incoming, bias=encoder.bias / kappa**2),
         NeuronMeasure(decoder.masses, decoder.outgoing / kappa, decoder.incoming / kappa**2, decoder.bias / kappa**2),
     )

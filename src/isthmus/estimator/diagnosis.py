@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,23 +18,24 @@ from isthmus.estimator.automatic import automatic_start
 from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.curvature import NO_CURVATURE, Curvature, curvature, relaxed
 from isthmus.estimator.explicit import explicit_start
-from isthmus.estimator.judge import Judge
-from isthmus.estimator.limit import CONFIDENCE, LAW_POINTS, Distance, distance, limit_problem
-from isthmus.estimator.settings import Settings, rounded_down
+from isthmus.estimator.limit import CONFIDENCE, Distance, Effort, distance
+from isthmus.estimator.run import FitState
+from isthmus.estimator.samples import EvaluationSample
+from isthmus.estimator.settings import rounded_down
 from isthmus.estimator.span import Span
 from isthmus.estimator.start import Start
 
 State = Literal["moving", "minimum", "saddle"]
 
-REST = 0.01
+GAIN_AT_REST = 0.01
 """Share of the objective that a further horizon would gain at the present rate, below which a network is at rest."""
-UNUSED = 1e-4
+UNUSED_LATENT = 1e-4
 """Share of E|x|² by which x̂ changes without a latent dimension, below which it carries nothing."""
-IDLE = 0.1
+IDLE_WIDTH = 0.1
 """Share of neurons that carry a side, below which the width isn't in use."""
-SAME = 1e-6
+SAME_DATA = 1e-6
 """Relative difference of means and units up to which data are the same."""
-LARGE = 0.1
+LARGE_GAP = 0.1
 """Share of what was learned that the expected gap may have."""
 SOURCES = {"neurons": "the finite width", "batches": "the noise of batches", "steps": "the size of the steps"}
 """What makes most of a gap, in words."""
@@ -52,7 +53,7 @@ class Diagnosis:
 
     Attributes:
         width: N.
-        distance: the learning curve beside the infinitely wide network's, None where it isn't compared.
+        distance: the learning curve compared with the infinitely wide network's, None where it isn't.
         not_compared: why it isn't, None where it is.
         activity: the effective number of neurons and the rank of their features, for encoder and decoder, and the
             change of x̂ without each of the latent dimensions.
@@ -101,7 +102,7 @@ class Diagnosis:
     @property
     def used_latents(self) -> int:
         """How many latent dimensions carry something."""
-        return int((self.activity.latents > UNUSED).sum())
+        return int((self.activity.latents > UNUSED_LATENT).sum())
 
     @property
     def gain(self) -> float:
@@ -114,7 +115,7 @@ class Diagnosis:
 
         At a saddle a direction of descent would grow e-fold within the horizon, or a latent dimension carries nothing.
         """
-        if self.gain > REST:
+        if self.gain > GAIN_AT_REST:
             return "moving"
         falls = self.lowest_curvature * self.horizon < -1
         return "saddle" if falls or self.used_latents < len(self.activity.latents) else "minimum"
@@ -191,7 +192,7 @@ class Diagnosis:
             f"{predicted}"
         )
         share = distance.expected / distance.learned if distance.learned > 0 else 0.0
-        if share <= LARGE:
+        if share <= LARGE_GAP:
             return f"{found}. Wider networks would learn the same."
         return f"{found}. That is {percent(share)} of what is learned, {most}; {remedy} would reduce it."
 
@@ -231,7 +232,7 @@ class Diagnosis:
             f"About {encoder:.0f} of {counted(self.width, 'neuron')} carry the encoder and {decoder:.0f} the decoder, "
             f"with features of rank {ranks[0]} and {ranks[1]}"
         )
-        if min(encoder, decoder) >= IDLE * self.width:
+        if min(encoder, decoder) >= IDLE_WIDTH * self.width:
             return f"{found}. The width is in use."
         if max(encoder, decoder) < 1:
             return f"{found}. The network computes nothing."
@@ -266,77 +267,86 @@ def _time(time: float) -> str:
     return setting(float(f"{time:.4g}"))
 
 
-class Effort(NamedTuple):
-    """What the comparison with the infinitely wide network may cost; ``compare`` is whether it is made at all."""
+def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: Effort) -> Diagnosis:
+    """Return what is found of a fitted estimator.
 
-    compare: bool
-    particles: int
-    samples: int
-    seed: int
-    workers: int | None
+    Args:
+        state: of the estimator.
+        points: shape (n, d), an array or sparse.
+        weights: of sum 1, shape (n,).
+        effort: what the comparison with the infinitely wide network may cost.
 
-
-def diagnosed(model: Any, points: np.ndarray, weights: np.ndarray, effort: Effort) -> Diagnosis:
-    """Return what is found of a fitted estimator on points, shape (n, d), with weights of sum 1."""
-    weights, same = as_fitted(model, points, weights)
-    judge = Judge.of(points, weights, model._coordinates)
-    network = model._inner.in_precision(DOUBLE)
-    ends = curvature(network, judge.points, judge.weights)
-    at_rest = relaxed(network, judge.points, judge.weights, ends)
+    """
+    weights, same = as_fitted(state, points, weights)
+    sample = EvaluationSample.of(points, weights, state.coordinates)
+    network, schedule = state.network.in_precision(DOUBLE), state.schedule
+    ends = curvature(network, sample.points, sample.weights)
+    at_rest = relaxed(network, sample.points, sample.weights, ends)
     with computing_in(DOUBLE):
-        objective = float(at_rest.objective(judge.points, judge.weights))
-        decline = float(at_rest.dissipation(judge.points, judge.weights))
-    begun = beginning(model, points, weights)
-    compared = comparison(model, begun, same, effort)
-    schedule = getattr(model, "_schedule", None)
+        objective = float(at_rest.objective(sample.points, sample.weights))
+        decline = float(at_rest.dissipation(sample.points, sample.weights))
+    start = beginning(state, points, weights)
+    compared = comparison(state, start, same, effort)
     return Diagnosis(
         width=network.encoder.width,
         distance=None if isinstance(compared, str) else compared,
         not_compared=compared if isinstance(compared, str) else None,
-        activity=activity(network, judge.points, judge.weights),
+        activity=activity(network, sample.points, sample.weights),
         curvature=ends,
-        start_curvature=None if begun is None else _start_curvature(begun, network),
-        step_size=0.0 if schedule is None else schedule.last(model.n_iter_),
+        start_curvature=None if start is None else _start_curvature(start, network),
+        step_size=0.0 if schedule is None else schedule.last(state.steps),
         first_step_size=0.0 if schedule is None else schedule.first,
         stability_limit=None if schedule is None else schedule.stability_limit,
         objective=objective,
         decline=decline,
-        lowest_curvature=curvature(at_rest, judge.points, judge.weights).lowest,
-        horizon=getattr(model, "horizon_", 0.0),
+        lowest_curvature=curvature(at_rest, sample.points, sample.weights).lowest,
+        horizon=state.horizon,
         automatic=schedule is not None and schedule.counts_steps,
     )
 
 
-def as_fitted(model: Any, points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, bool]:
+def as_fitted(state: FitState, points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, bool]:
     """Return weights of sum 1, 0 for what the fit held out where the points are those of the fit, and whether they are.
 
-    The given ones have sum 1. They are where they have its mean and unit.
+    They are where they have its mean and unit.
+
+    Args:
+        state: of the estimator.
+        points: shape (n, d), an array or sparse.
+        weights: of sum 1, shape (n,).
+
     """
-    candidates, held_out = [weights], getattr(model, "held_out_", None)
-    if held_out is not None and held_out.max(initial=-1) < len(points):
+    candidates, held_out, fitted = [weights], state.held_out, state.coordinates.scaling
+    if held_out is not None and held_out.max(initial=-1) < points.shape[0]:
         learning = weights.copy()
         learning[held_out] = 0.0
         if learning.any():
             candidates.insert(0, learning / learning.sum())
     for candidate in candidates:
         units = scaling(points, candidate)
-        apart = max(np.abs(units.mean - model.mean_).max(), abs(units.unit - model.unit_))
-        if apart <= SAME * model.unit_:
+        apart = max(np.abs(units.mean - fitted.mean).max(), abs(units.unit - fitted.unit))
+        if apart <= SAME_DATA * fitted.unit:
             return candidate, True
     return candidates[-1], False
 
 
-def beginning(model: Any, points: np.ndarray, weights: np.ndarray) -> Start | None:
-    """Return what the start of a fitted estimator was made from, None where it has no aligned start."""
-    schedule = getattr(model, "_schedule", None)
-    if schedule is None or model.init == "independent":
+def beginning(state: FitState, points: np.ndarray, weights: np.ndarray) -> Start | None:
+    """Return what the start of a fitted estimator was made from, None where it has no aligned start.
+
+    Args:
+        state: of the estimator.
+        points: those of the fit, shape (n, d).
+        weights: of sum 1, shape (n,).
+
+    """
+    schedule, settings, latent_dim = state.schedule, state.settings, len(state.components)
+    if schedule is None or settings.init == "independent":
         return None
-    settings = Settings.of(model.get_params(deep=False))
-    rows = Span.of(points, weights, len(model.components_), has_missing(points)).rows
-    spectrum = rows.spectrum(weights, len(model.components_))
+    rows = Span.of(points, weights, latent_dim, has_missing(points)).rows
+    spectrum = rows.spectrum(weights, latent_dim)
     if schedule.counts_steps:
-        return automatic_start(spectrum, rows.judge(weights, spectrum.coordinates(spectrum.rank)), settings)
-    return explicit_start(spectrum, rows.judge(weights, Coordinates(spectrum.scaling)), settings)
+        return automatic_start(spectrum, rows.sample(weights, spectrum.coordinates(spectrum.rank)), settings)
+    return explicit_start(spectrum, rows.sample(weights, Coordinates(spectrum.scaling)), settings)
 
 
 def _start_curvature(start: Start, network: Autoencoder) -> float:
@@ -345,13 +355,21 @@ def _start_curvature(start: Start, network: Autoencoder) -> float:
     return curvature(begun, start.sample.points, start.sample.weights).highest
 
 
-def comparison(model: Any, start: Start | None, same: bool, effort: Effort) -> Distance | str:
-    """Return the distance of the learning curve from the infinitely wide network's, or why there is none."""
+def comparison(state: FitState, start: Start | None, same: bool, effort: Effort) -> Distance | str:
+    """Return the distance of the learning curve from the infinitely wide network's, or why there is none.
+
+    Args:
+        state: of the estimator.
+        start: what its training began with, None where it has no aligned start.
+        same: whether the data are those of the fit.
+        effort: what the comparison may cost.
+
+    """
     if not effort.compare:
         return "compare is False"
-    if getattr(model, "training_curve_", None) is None:
+    if state.curve is None:
         return "this network has none, since it comes from partial_fit or resized; fit(X) records one"
-    if model._schedule is None:
+    if state.schedule is None:
         return "the result of the fit is PCA"
     if start is None:
         return (
@@ -360,17 +378,4 @@ def comparison(model: Any, start: Start | None, same: bool, effort: Effort) -> D
         )
     if not same:
         return "X or its weights differ from those of the fit; diagnose with the data that was fitted"
-    schedule, decay = model._schedule, float(model.weight_decay)
-    problem, on_fewer = (limit_problem(begun, schedule, decay) for begun in (start, start.on_fewer(LAW_POINTS)))
-    return distance(
-        problem,
-        on_fewer,
-        schedule.own_times(model.times_),
-        model.times_,
-        model.training_curve_,
-        (model._network.encoder.width, schedule.first, model.batch_size),
-        effort.particles,
-        effort.samples,
-        effort.seed,
-        effort.workers,
-    )
+    return distance(state, start, state.schedule, effort)

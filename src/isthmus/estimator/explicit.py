@@ -15,10 +15,9 @@ from isthmus.dynamics.learner import Learner
 from isthmus.dynamics.sgd import EXPLOSION
 from isthmus.estimator.coordinates import Coordinates, Spectrum
 from isthmus.estimator.folds import Split
-from isthmus.estimator.judge import Judge
 from isthmus.estimator.pca_start import with_best_decoder
-from isthmus.estimator.pool import Pool
-from isthmus.estimator.run import Run, Watch, pca_run
+from isthmus.estimator.run import HeldOutCurve, Run, Watch, pca_run, record_marks
+from isthmus.estimator.samples import EvaluationSample, Pool
 from isthmus.estimator.schedule import HEAVY_BALL, Schedule
 from isthmus.estimator.settings import Settings, check_number_of_steps, gradient_motion, natural_step, rounded_down
 from isthmus.estimator.span import Rows
@@ -27,14 +26,14 @@ from isthmus.estimator.stiffness import BATCHES, stiffness
 
 CLIMB = 1.05
 """Multiple of its start above which a curve that ends there is said to climb."""
-ROUNDING = 1e-12
+ZERO_RISK = 1e-12
 """A risk below it is rounding, which may well climb."""
 
 
-def explicit_start(spectrum: Spectrum, judge: Judge, settings: Settings) -> Start:
+def explicit_start(spectrum: Spectrum, sample: EvaluationSample, settings: Settings) -> Start:
     """Return what the start is made from: incoming weights of equal variance in all of R^d."""
     sizes = settings.activations, settings.preactivation_scale
-    return Start(judge, spectrum.components, *sizes, encoding=spectrum.encoding)
+    return Start(sample, spectrum.components, *sizes, encoding=spectrum.encoding)
 
 
 def first_network(start: Start, settings: Settings, random: np.random.Generator, dtype: np.dtype) -> Autoencoder:
@@ -53,11 +52,11 @@ def first_network(start: Start, settings: Settings, random: np.random.Generator,
 def explicit_schedule(settings: Settings, network: Autoencoder, pool: Pool, seed: int) -> Schedule:
     """Return equal steps, of the size that is given or that the curvature at a network asks for."""
     motion = gradient_motion(settings.optimizer)
-    size = settings.step_size or calm_step(settings, network, pool, seed)
+    size = settings.step_size or stable_step(settings, network, pool, seed)
     return Schedule(size, motion=motion)
 
 
-def calm_step(settings: Settings, network: Autoencoder, pool: Pool, seed: int) -> float:
+def stable_step(settings: Settings, network: Autoencoder, pool: Pool, seed: int) -> float:
     """Return the step size that the curvature at a network asks for, whatever the one that is given."""
     optimizer = gradient_motion(settings.optimizer).optimizer
     curvature = stiffness(network, pool.batches(np.random.default_rng(seed), BATCHES), HEAVY_BALL, seed)
@@ -79,13 +78,13 @@ def trained_explicitly(
     weights, held_out = split
     spectrum = rows.spectrum(weights, settings.n_components)
     coordinates = Coordinates(spectrum.scaling)
-    judges = [rows.judge(weights, coordinates)]
+    samples = [rows.sample(weights, coordinates)]
     if validation is not None:
-        judges.append(validation.equally(coordinates))
+        samples.append(validation.sample(None, coordinates))
     elif held_out.any():
-        judges.append(rows.judge(held_out, coordinates))
-    start = explicit_start(spectrum, judges[0], settings)
-    pca_risk = judges[0].pca_risk(spectrum.components, spectrum.encoding)
+        samples.append(rows.sample(held_out, coordinates))
+    start = explicit_start(spectrum, samples[0], settings)
+    pca_risk, *held_out_pca_risk = (sample.pca_risk(spectrum.components, spectrum.encoding) for sample in samples)
     if not spectrum.variances.any():
         return pca_run(spectrum, pca_risk, "PCA: all rows are the same")
     network = first_network(start, settings, random, dtype)
@@ -94,11 +93,10 @@ def trained_explicitly(
     schedule = explicit_schedule(settings, network, pool, seed)
     check_number_of_steps(settings.horizon, schedule.first)
     steps = max(1, round(settings.horizon / schedule.first))
-    marks = np.unique(np.rint(np.linspace(0, steps, min(settings.records, steps) + 1)).astype(int))
+    marks = record_marks(steps, settings.records)
     learner, best, idle, curve = Learner(network, schedule.motion), network, 0, []
-    for before, mark in zip(np.append(0, marks[:-1]), marks, strict=True):
-        pool.train(learner, schedule, int(before), int(mark), random)
-        curve.append([judge.risk(learner.network) for judge in judges])
+    for mark in pool.trained_up_to(marks, learner, schedule, random):
+        curve.append([sample.risk(learner.network) for sample in samples])
         time = mark * schedule.first
         shown = (f"  {name} {risk:.5f}" for name, risk in zip(("training", "held out"), curve[-1], strict=False))
         watch.say(f"t={time:g}{''.join(shown)}")
@@ -109,21 +107,19 @@ def trained_explicitly(
             break
     training = np.array([risks[0] for risks in curve])
     _warn_of_climbing(training, network, pool, schedule, settings, seed)
-    kept, risk, why = _no_worse_than_pca(best, judges[0], spectrum, settings, pca_risk)
-    times = marks[: len(curve)] * schedule.first
+    kept, risk, why = _no_worse_than_pca(best, samples[0], spectrum, settings, pca_risk)
+    times = np.array(marks[: len(curve)]) * schedule.first
+    held_out_risks = np.array([risks[1:] for risks in curve])
     return Run(
         network=kept,
-        scaling=spectrum.scaling,
-        components=spectrum.components,
+        spectrum=spectrum,
         times=times,
         training_curve=training,
-        validation_times=times if len(judges) > 1 else None,
-        validation_curve=np.array([risks[1] for risks in curve]) if len(judges) > 1 else None,
-        validation_pca_risk=judges[1].pca_risk(spectrum.components, spectrum.encoding) if len(judges) > 1 else None,
+        validation=HeldOutCurve(times, held_out_risks[:, 0], *held_out_pca_risk) if held_out_pca_risk else None,
         pca_risk=pca_risk,
         risk=risk,
         schedule=schedule,
-        steps=int(marks[len(curve) - 1]),
+        steps=marks[len(curve) - 1],
         chosen=f"{why} on its learning curve, by {schedule.motion.optimizer} with step size {schedule.first:g}.",
         held_out=np.flatnonzero(held_out) if settings.early_stopping else None,
     )
@@ -143,12 +139,12 @@ def _warn_of_climbing(
 ) -> None:
     """Warn of a curve that never gets below its start, or ends above it."""
     never = len(curve) > 1 and curve[1:].min() >= curve[0]
-    if curve[0] < ROUNDING or not (never or curve[-1] > CLIMB * curve[0]):
+    if curve[0] < ZERO_RISK or not (never or curve[-1] > CLIMB * curve[0]):
         return
     found = "never got below its start" if never else f"ended at {curve[-1] / curve[0]:.2g} times its start"
-    calm = calm_step(settings, start, pool, seed)
-    if calm < schedule.first:
-        advice = f"steps of {schedule.first:g} overshoot; try step_size={rounded_down(calm):g}"
+    stable = stable_step(settings, start, pool, seed)
+    if stable < schedule.first:
+        advice = f"steps of {schedule.first:g} overshoot; try step_size={rounded_down(stable):g}"
     elif settings.weight_decay > 0:
         advice = f"steps are short enough, and weight_decay={settings.weight_decay:g} raises it; reduce it"
     else:
@@ -163,16 +159,16 @@ def _warn_of_climbing(
 
 
 def _no_worse_than_pca(
-    best: Autoencoder, judge: Judge, spectrum: Spectrum, settings: Settings, pca_risk: float
+    best: Autoencoder, sample: EvaluationSample, spectrum: Spectrum, settings: Settings, pca_risk: float
 ) -> tuple[Autoencoder, float, str]:
     """Return the network and its risk; where it is worse than PCA, with its decoder fitted, and else PCA."""
-    risk = judge.risk(best)
+    risk = sample.risk(best)
     if risk <= pca_risk:
         return best, risk, "The best network"
     with computing_in(DOUBLE):
-        mended = with_best_decoder(best.in_precision(DOUBLE), judge.points, judge.weights)
-    mended = mended.in_precision(np.asarray(best.encoder.bias).dtype)
-    risk = judge.risk(mended)
+        repaired = with_best_decoder(best.in_precision(DOUBLE), sample.points, sample.weights)
+    repaired = repaired.in_precision(np.asarray(best.encoder.bias).dtype)
+    risk = sample.risk(repaired)
     if risk <= pca_risk or settings.init == "independent":
-        return mended, risk, "The best network, with its decoder fitted to its latents by least squares,"
+        return repaired, risk, "The best network, with its decoder fitted to its latents by least squares,"
     return pca_network(spectrum.components, spectrum.encoding), pca_risk, "PCA, since no network is better"

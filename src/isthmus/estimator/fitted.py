@@ -21,14 +21,14 @@ from isthmus.core.sparse import dense
 from isthmus.dynamics.evaluation import decoded, encoded, reconstructed
 from isthmus.estimator.anomalies import in_data_units
 from isthmus.estimator.coordinates import Coordinates
-from isthmus.estimator.inputs import REMOVED, as_floats, check_finite, checked_weights, read
-from isthmus.estimator.names import refuse_others
+from isthmus.estimator.inputs import REMEDY, as_floats, check_finite, checked_weights, read
+from isthmus.estimator.names import Names, refuse_others
 from isthmus.exports.conversion import plain_autoencoder
 from isthmus.exports.onnx_graph import onnx_graph
 from isthmus.exports.plain import PlainAutoencoder
 from isthmus.exports.torch_module import torch_module
 
-ROUNDING = 1e-24
+ZERO_ERROR = 1e-24
 """Squared error, in units of the variance, that is nothing but rounding."""
 
 
@@ -37,6 +37,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     _coordinates: Coordinates
     _network: Autoencoder
+    _columns: Names = None
     missing: str
     weight_decay: float
     n_features_in_: int
@@ -48,7 +49,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Return the latents f(x), shape (n, k)."""
         check_is_fitted(self, "components_")
         points = self._points(X)
-        network, coordinates = self._network_in(points.dtype), self._coordinates
+        network, coordinates = self._network.in_precision(points.dtype), self._coordinates
         latents = np.empty((points.shape[0], self._n_features_out), points.dtype)
         for rows in coordinates.batches(points):
             latents[rows] = encoded(network, coordinates.of(points[rows], points.dtype))
@@ -65,8 +66,8 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         names = self.get_feature_names_out().tolist()
         if columns is not None and sorted(columns) == sorted(names):
             refuse_others("X", "latents", names, columns)
-        check_finite("X", latents, columns, False, REMOVED)
-        network, coordinates = self._network_in(latents.dtype), self._coordinates
+        check_finite("X", latents, columns, False, REMEDY)
+        network, coordinates = self._network.in_precision(latents.dtype), self._coordinates
         return coordinates.undone(decoded(network, latents))
 
     def score(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> float:
@@ -79,10 +80,10 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         points = self._points(X)
         given = checked_weights(sample_weight, points.shape[0])
         weights = normalised(given)
-        spread, error = (float(weights @ squares) for squares in self._sizes_and_errors(points))
-        if spread == 0:
-            return float(error <= ROUNDING)
-        return 1 - error / spread
+        variance, error = (float(weights @ squares) for squares in self._sizes_and_errors(points))
+        if variance == 0:
+            return float(error <= ZERO_ERROR)
+        return 1 - error / variance
 
     def reconstruction_error(self, X: ArrayLike, *, per_feature: bool = False) -> np.ndarray:
         """Return ‖x − x̂‖² of every row, shape (n,), or (x − x̂)² of every entry, in the units of the data squared.
@@ -96,7 +97,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def to_numpy(self) -> PlainAutoencoder:
         """Return the autoencoder in NumPy arrays, in a class that needs nothing but NumPy."""
-        return plain_autoencoder(self._network, self._scaling, self._coordinates.axes, self.missing == "ignore")
+        return plain_autoencoder(self._network, self._scaling, self._coordinates.axes, self._ignores_missing)
 
     def to_onnx(self, part: Literal["autoencoder", "encoder", "decoder"] = "autoencoder") -> Any:
         """Return an ONNX model from 'points' to 'latents' and 'reconstructions', or its encoder or decoder alone."""
@@ -113,7 +114,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if axes is not None:
             size = 2 * network.encoder.width * len(axes) * np.asarray(network.encoder.bias).itemsize
             _checks.memory("width", network.encoder.width, size)
-        return self._coordinates.lifted(network)
+        return self._coordinates.embedded(network)
 
     @property
     def encoder_(self) -> NeuronMeasure:
@@ -158,8 +159,9 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _scaling(self) -> Scaling:
         return self._coordinates.scaling
 
-    def _network_in(self, dtype: np.dtype) -> Autoencoder:
-        return self._network.in_precision(dtype)
+    @property
+    def _ignores_missing(self) -> bool:
+        return self.missing == "ignore"
 
     def _errors(self, X: ArrayLike) -> np.ndarray:
         """Return ‖x − x̂‖² of every row, shape (n,), in units of the computation."""
@@ -175,7 +177,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return np.nan_to_num(sizes, nan=np.inf, posinf=np.inf), np.nan_to_num(errors, nan=np.inf, posinf=np.inf)
 
     def _plain_sizes_and_errors(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        network, coordinates = self._network_in(DOUBLE), self._coordinates
+        network, coordinates = self._network.in_precision(DOUBLE), self._coordinates
         sizes, errors = np.empty(points.shape[0]), np.empty(points.shape[0])
         if has_missing(points):
             scaled = Coordinates(coordinates.scaling)
@@ -191,12 +193,12 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _entry_errors(self, points: np.ndarray) -> np.ndarray:
         """Return (x − x̂)² of every entry, shape (n, d), in the units of the computation."""
-        network, coordinates = self._network_in(DOUBLE), self._coordinates
+        network, coordinates = self._network.in_precision(DOUBLE), self._coordinates
         errors = np.empty(points.shape)
         for rows in coordinates.batches(points):
             part, wanted = points[rows], errors[rows]
             outputs = reconstructed(network, coordinates.of(part))
             for some, columns in tiles(part.shape, outputs.shape[1]):
                 scaled = coordinates.scaling.of_columns(columns).precisely(dense(part, some, columns))
-                wanted[some, columns] = (scaled - coordinates.lift(outputs[some], columns)) ** 2
+                wanted[some, columns] = (scaled - coordinates.scaled_columns(outputs[some], columns)) ** 2
         return errors

@@ -12,17 +12,19 @@ from isthmus import _checks
 from isthmus.core.scaling import row_sums
 from isthmus.dynamics.sampler import content_order
 from isthmus.estimator.settings import Settings
-from isthmus.tables.columns import MISSING
+from isthmus.tables.columns import MISSING_TYPES
 
 FOLDS = 5
 """Parts each of which is held out once."""
-FEW, FEWEST_GROUPS = 10, 2
-"""Different rows, and groups of rows, below which none can be spared."""
-SCARCE = 250
+FEWEST_ROWS = 10
+"""Different rows below which none can be held out."""
+FEWEST_GROUPS = 2
+"""Groups of rows below which none can be held out."""
+TWICE_BELOW = 250
 """Different rows below which they are parted into folds twice over, so that the noise of one partition counts less."""
-MANY = 1000
-"""Distinct rows from which on only one part is held out, and rows that it has at most."""
-SHARE = 0.2
+ONE_PART_FROM = 1000
+"""Different rows from which on only one part is held out, and rows that it has at most."""
+HELD_OUT_SHARE = 0.2
 """Share of the weight in that one part."""
 
 
@@ -46,10 +48,19 @@ def splits_of(
     random: np.random.Generator,
     inside: np.ndarray | None = None,
 ) -> list[Split]:
-    """Return what to learn from and what to hold out, as the parameters ask for it, for weights of sum 1.
+    """Return what to learn from and what to hold out, as the parameters ask for it; nothing where `shortage` says why.
 
-    There is no split where `shortage` says why. Rows are brought in an order by their coordinates ``inside``, if there
-    are such.
+    Args:
+        points: shape (n, d), an array or sparse.
+        weights: of sum 1, shape (n,).
+        groups: of rows that are held out together, None for none.
+        settings: of the estimator.
+        random: that chooses rows.
+        inside: coordinates of the rows, by which they are ordered; the points themselves for None.
+
+    Raises:
+        ArgumentError: where ``groups`` or a splitter breaks its rule.
+
     """
     if settings.horizon is not None and not settings.early_stopping:
         return [everything(weights)]
@@ -79,10 +90,10 @@ def automatic_splits(
     There are two keys at the least.
     """
     distinct, group, masses = _groups(keys, weights)
-    if folds is None and len(distinct) >= MANY:
-        return single_split(keys, weights, min(SHARE, MANY / len(distinct)), random)
+    if folds is None and len(distinct) >= ONE_PART_FROM:
+        return single_split(keys, weights, min(HELD_OUT_SHARE, ONE_PART_FROM / len(distinct)), random)
     count, splits = min(folds or FOLDS, len(distinct)), []
-    twice = folds is None and count < len(distinct) < SCARCE
+    twice = folds is None and count < len(distinct) < TWICE_BELOW
     for _ in range(2 if twice else 1):
         order = random.permutation(len(distinct))
         middles = np.empty(len(distinct))
@@ -164,14 +175,14 @@ def group_numbers(groups: Any, count: int) -> np.ndarray:
 
 
 def _is_missing(name: Any) -> bool:
-    return type(name).__name__ in MISSING or (isinstance(name, float | np.generic) and bool(name != name))
+    return type(name).__name__ in MISSING_TYPES or (isinstance(name, float | np.generic) and bool(name != name))
 
 
 def _lacking(keys: np.ndarray, weights: np.ndarray, groups: np.ndarray | None) -> str:
     """Return what there is too little of, for keys and numbers of groups of rows."""
     present = weights > 0
-    if len(np.unique(keys[present])) < FEW:
-        return f"too few rows differ ({FEW} are needed)"
+    if len(np.unique(keys[present])) < FEWEST_ROWS:
+        return f"too few rows differ ({FEWEST_ROWS} are needed)"
     if groups is not None and len(np.unique(groups[present])) < FEWEST_GROUPS:
         return f"too few groups ({FEWEST_GROUPS} are needed)"
     return ""

@@ -12,24 +12,25 @@ from sklearn.utils.validation import check_array
 
 from isthmus import _checks
 from isthmus.core.scaling import DOUBLE, row_slices
-from isthmus.estimator.names import Names, check_features, compare, names_of
-from isthmus.tables import columns as entries
+from isthmus.estimator.names import KeepsColumns, Names, check_features, compare, names_of
+from isthmus.tables.columns import listed
+from isthmus.tables.columns import numbers as numbers_of
 from isthmus.tables.frames import as_table, belongs
 
 FLOATS = [np.float64, np.float32]
-REMOVED = "remove or impute them"
-IGNORED = f"{REMOVED}, or leave them out of the loss by missing='ignore'"
-"""What to do about missing entries, and where they can be ignored."""
+REMEDY = "remove or impute them"
+REMEDY_OR_IGNORE = f"{REMEDY}, or leave them out of the loss by missing='ignore'"
+"""What to do about missing entries where they can be ignored."""
 
 
 def checked(
-    estimator: Any,
+    estimator: KeepsColumns,
     X: Any,
     *,
     reset: bool,
     name: str = "X",
     holes: bool = False,
-    hint: str = IGNORED,
+    hint: str = REMEDY_OR_IGNORE,
     ensure_min_samples: int = 1,
 ) -> Any:
     """Return X as finite numbers of float32 or float64, an array or sparse with compressed rows.
@@ -45,6 +46,9 @@ def checked(
         holes: whether entries may be missing.
         hint: what to do where they may not.
         ensure_min_samples: rows at the least.
+
+    Raises:
+        ArgumentError: where an entry is infinite, or missing and may not be; ValueError where a shape is wrong.
 
     """
     X = X.collect() if belongs(X, "polars", "LazyFrame") else X
@@ -66,7 +70,7 @@ def checked(
 
 def read(name: str, X: Any) -> tuple[Any, Names]:
     """Return a table as an array that scikit-learn can check, NaN where an entry is missing, and its names."""
-    if sparse.issparse(X) or (name == "X" and _is_left(X)):
+    if sparse.issparse(X) or (name == "X" and _is_for_sklearn(X)):
         return X, None
     table = as_table(name, X)
     return table.values, names_of(X, table.columns)
@@ -89,7 +93,7 @@ def check_finite(name: str, points: Any, columns: Names, holes: bool, hint: str)
     """Refuse entries that are missing or infinite, and say in which columns; with ``holes`` entries may be missing."""
     counts = np.zeros(points.shape[1], int)
     if sparse.issparse(points):
-        kind, hint = "NaN or infinite", REMOVED
+        kind, hint = "NaN or infinite", REMEDY
         counts += np.bincount(points.indices[~np.isfinite(points.data)], minlength=len(counts))
     else:
         kind = "plus or minus infinity" if holes else "missing, NaN or infinite"
@@ -98,12 +102,12 @@ def check_finite(name: str, points: Any, columns: Names, holes: bool, hint: str)
             bad = np.isinf(part) if holes else ~np.isfinite(part)
             if bad.any():
                 counts += bad.sum(axis=0)
-    places = np.flatnonzero(counts).tolist()
-    if places:
+    bad_columns = np.flatnonzero(counts).tolist()
+    if bad_columns:
         found = f"{kind} in {int(counts.sum())} of {points.shape[0] * points.shape[1]} entries"
-        which = entries.listed([repr(place if columns is None else columns[place]) for place in places])
-        where = f"they are in column{'s' if len(places) > 1 else ''} {which}"
-        _checks.refuse(name, "be finite", _checks.described(found), f"{where}: {REMOVED if holes else hint}")
+        which = listed([repr(j if columns is None else columns[j]) for j in bad_columns])
+        where = f"they are in column{'s' if len(bad_columns) > 1 else ''} {which}"
+        _checks.refuse(name, "be finite", _checks.described(found), f"{where}: {REMEDY if holes else hint}")
 
 
 def checked_weights(sample_weight: Any, count: int) -> np.ndarray:
@@ -136,15 +140,15 @@ def _check_shape(name: str, values: Any, columns: int) -> None:
         _checks.refuse(name, "not be empty", shape)
 
 
-def _is_left(X: Any) -> bool:
-    """Return whether X is left to scikit-learn, whose words for shapes and types that it can't use are known."""
+def _is_for_sklearn(X: Any) -> bool:
+    """Return whether X has a shape or type that scikit-learn is to refuse, in its own well-known words."""
     if not isinstance(X, np.ndarray):
         return not (isinstance(X, list | tuple) or hasattr(X, "shape") or hasattr(X, "__array__"))
     if X.dtype.names:
         return False
     if X.ndim != 2 or 0 in X.shape or X.dtype.kind == "c":
         return True
-    return X.dtype.kind == "O" and isinstance(found := entries.numbers(X), str) and found == "objects"
+    return X.dtype.kind == "O" and isinstance(found := numbers_of(X), str) and found == "objects"
 
 
 def _unpacked(name: str, values: Any) -> Any:
@@ -157,7 +161,7 @@ def _unpacked(name: str, values: Any) -> Any:
             array = np.asarray(values)
     except Exception:  # asking a stranger's object for its array may raise anything
         return values
-    found = entries.numbers(array)
+    found = numbers_of(array)
     if isinstance(found, str):
         _checks.refuse_type(name, "hold numbers", _checks.described(found))
     return found

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from isthmus.core.data import Data
 from isthmus.core.problem import Problem
 from isthmus.dynamics.mean_field import solve_mean_field
-from isthmus.dynamics.results import MeanFieldPath
+from isthmus.estimator.run import FitState, record_marks
 from isthmus.estimator.schedule import Schedule
 from isthmus.estimator.start import Start
 from isthmus.theory.finite_width import predict_finite_width
@@ -26,9 +26,19 @@ CONFIDENCE = 0.95
 RECORDS = 8
 """Recorded times, at most, at which a curve is compared: the cost of the law is in proportion to them."""
 REPLICATES, RTOL, PRECISION = 4, 1e-4, "float32"
-"""Of the mean-field solve, whose error is to be well below the fluctuation of a network; so is that of rounding."""
+"""Of the mean-field solve, whose error, rounding included, is to be well below the fluctuation of a network."""
 LAW_POINTS = 512
 """Points, at most, on which the law of finite networks is computed, at a cost in proportion to them."""
+
+
+class Effort(NamedTuple):
+    """What the comparison with the infinitely wide network may cost; ``compare`` is whether it is made at all."""
+
+    compare: bool
+    particles: int
+    samples: int
+    seed: int
+    workers: int | None
 
 
 @dataclass(frozen=True)
@@ -112,42 +122,46 @@ def limit_problem(start: Start, schedule: Schedule, weight_decay: float) -> Prob
     )
 
 
-def distance(
-    problem: Problem,
-    on_fewer: Problem,
-    own_times: np.ndarray,
-    times: np.ndarray,
-    curve: np.ndarray,
-    network: tuple[int, float, int],
-    particles: int,
-    samples: int,
-    seed: int,
-    workers: int | None,
-) -> Distance:
-    """Return how far a curve is from R(t), with the law of networks of some (width, step size, batch size).
+def distance(state: FitState, start: Start, schedule: Schedule, effort: Effort) -> Distance:
+    """Return how far a learning curve is from R(t), with the predicted law of networks like the estimator's.
 
-    ``own_times`` are ``times`` in the time of the problem.
-    The law is that of the problem ``on_fewer`` points, and R(t) is computed with twice as many particles.
+    The law is that on fewer points, and R(t) is computed with twice as many particles.
+
+    Args:
+        state: of the estimator, with its learning curve.
+        start: what its training began with.
+        schedule: of its steps.
+        effort: what the comparison may cost.
+
     """
-    rows = np.unique(np.rint(np.linspace(0, len(times) - 1, min(RECORDS, len(times)))).astype(int))
-    own_times, times, curve = own_times[rows], times[rows], curve[rows]
-    options: dict[str, Any] = {"dtype": PRECISION, "seed": seed, "workers": workers}
+    assert state.times is not None and state.curve is not None
+    decay = state.settings.weight_decay
+    problem, on_fewer = (limit_problem(begun, schedule, decay) for begun in (start, start.on_fewer(LAW_POINTS)))
+    rows = record_marks(len(state.times) - 1, RECORDS - 1)
+    options: dict[str, Any] = {"dtype": PRECISION, "seed": effort.seed, "workers": effort.workers}
     path = solve_mean_field(
-        problem, own_times, particles=2 * particles, replicates=REPLICATES, snapshot_times=(), rtol=RTOL, **options
+        problem,
+        schedule.motion_times(state.times)[rows],
+        particles=2 * effort.particles,
+        replicates=REPLICATES,
+        snapshot_times=(),
+        rtol=RTOL,
+        **options,
     )
-    prediction, why = _prediction(on_fewer, path, network, options | {"particles": particles, "samples": samples})
-    return Distance(times, curve, path.risk, path.risk_error, prediction, why)
+    options |= {"particles": effort.particles, "samples": effort.samples}
+    unpredictable = _unpredictable_because(on_fewer)
+    prediction = None
+    if unpredictable is None:
+        law = predict_finite_width(on_fewer, path.times, path=path, **options)
+        prediction = law.at(state.network.encoder.width, schedule.first, state.settings.batch_size)
+    return Distance(state.times[rows], state.curve[rows], path.risk, path.risk_error, prediction, unpredictable)
 
 
-def _prediction(
-    problem: Problem, path: MeanFieldPath, network: tuple[int, float, int], options: dict[str, Any]
-) -> tuple[Prediction | None, str | None]:
-    """Return the law of networks, or why there is none."""
+def _unpredictable_because(problem: Problem) -> str | None:
+    """Return why there is no law of finite networks, None where there is one."""
     if not problem.motion.is_gradient_flow:
-        return None, f"the law of finite networks holds for plain SGD, not for {problem.optimizer}"
+        return f"the law of finite networks holds for plain SGD, not for {problem.optimizer}"
     rough = next((activation.name for activation in problem.activations if not activation.smooth), None)
     if rough is not None:
-        return None, f"the law of finite networks needs an activation with a continuous slope, and {rough!r} has none"
-    law = predict_finite_width(problem, path.times, path=path, **options)
-    width, step_size, batch_size = network
-    return law.at(width, step_size, batch_size), None
+        return f"the law of finite networks needs an activation with a continuous slope, and {rough!r} has none"
+    return None

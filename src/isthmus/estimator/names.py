@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from sklearn.utils.validation import _check_n_features, _get_feature_names, validate_data
@@ -20,10 +20,28 @@ Names = tuple[str, ...] | None
 """Names of columns, None where a table has none."""
 
 
-def check_features(estimator: Any, X: Any, points: Any, columns: Names, *, reset: bool) -> None:
+class KeepsColumns(Protocol):
+    """An estimator that keeps the names of the columns of its fit, and their number."""
+
+    _columns: Names
+    n_features_in_: int
+
+
+def check_features(estimator: KeepsColumns, X: Any, points: Any, columns: Names, *, reset: bool) -> None:
     """Keep the names and number of the columns of ``X``, or compare them with those of the fit.
 
-    ``points`` are its numbers. Where its names are strings, messages are those of scikit-learn.
+    Where the names are strings, messages are those of scikit-learn.
+
+    Args:
+        estimator: what X is given to.
+        X: a table of any kind.
+        points: its numbers, an array or sparse.
+        columns: its names.
+        reset: whether this is a fit, whose columns are kept.
+
+    Raises:
+        ValueError: where names or number differ from those of the fit.
+
     """
     validate: Any = validate_data
     is_frame = not isinstance(X, list | tuple | np.ndarray)
@@ -34,28 +52,27 @@ def check_features(estimator: Any, X: Any, points: Any, columns: Names, *, reset
         validate(estimator, shown, reset=True, skip_check_array=True)
         estimator._columns = columns
         return
-    known, kept = getattr(estimator, "_columns", None), hasattr(estimator, "feature_names_in_")
-    if usual and (known is None or kept):
+    if usual and (estimator._columns is None or hasattr(estimator, "feature_names_in_")):
         validate(estimator, shown, reset=False, skip_check_array=True)
         return
     compare(estimator, "X", columns)
     _check_n_features(estimator, points, reset=False)
 
 
-def compare(estimator: Any, name: str, columns: Names) -> None:
+def compare(estimator: KeepsColumns, name: str, columns: Names) -> None:
     """Refuse names that are not those of the fit in their order, and warn where only one of the tables has names.
 
     Names that count the columns, 0, 1, 2, …, are none, unless the other table has the same in another order.
     """
-    known: Names = getattr(estimator, "_columns", None)
+    known = estimator._columns
     reordered = known is not None and columns is not None and sorted(known) == sorted(columns)
-    if reordered or (_tells(known) and _tells(columns)):
+    if reordered or (_has_names(known) and _has_names(columns)):
         refuse_others(name, "the fit", known or (), columns or ())
-    elif _tells(columns):
+    elif _has_names(columns):
         warnings.warn(
             f"{name} has feature names, but {type(estimator).__name__} was fitted without feature names", stacklevel=5
         )
-    elif _tells(known):
+    elif _has_names(known):
         warnings.warn(
             f"{name} does not have valid feature names, but {type(estimator).__name__} was fitted with feature names",
             stacklevel=5,
@@ -68,14 +85,14 @@ def refuse_others(name: str, whose: str, known: Sequence[str], columns: Sequence
     if known == columns:
         return
     rule = f"have the columns of {whose} in their order"
-    there, here = set(known), set(columns)
-    if there == here and len(known) == len(columns):
-        place = next(place for place, one in enumerate(known) if columns[place] != one)
-        hint = f"column {place} is {columns[place]!r}, where {known[place]!r} is wanted"
+    if sorted(known) == sorted(columns):
+        j = next(j for j, wanted in enumerate(known) if columns[j] != wanted)
+        hint = f"column {j} is {columns[j]!r}, where {known[j]!r} is wanted"
         _checks.refuse(name, rule, _checks.described("a table of the same in another order"), hint)
-    lacking = [repr(one) for one in known if one not in here]
-    new = [repr(one) for one in columns if one not in there]
-    parts = [f"{listed(some)} {kind}" for some, kind in ((lacking, "missing"), (new, "new")) if some]
+    there, here = set(known), set(columns)
+    missing = [repr(column) for column in known if column not in here]
+    new = [repr(column) for column in columns if column not in there]
+    parts = [f"{listed(some)} {kind}" for some, kind in ((missing, "missing"), (new, "new")) if some]
     _checks.refuse(name, rule, _checks.described("a table of others"), " and ".join(parts))
 
 
@@ -88,7 +105,7 @@ def names_of(X: Any, columns: Names) -> Names:
     return columns
 
 
-def _tells(columns: Names) -> bool:
+def _has_names(columns: Names) -> bool:
     """Return whether there are names that do more than count the columns."""
     return columns is not None and columns != _counts(len(columns))
 

@@ -21,29 +21,30 @@ from isthmus.core.scaling import Scaling
 from isthmus.core.sparse import is_sparse
 from isthmus.dynamics.learner import Learner, Memory
 from isthmus.estimator.carrying import carried, carried_memory
-from isthmus.estimator.coordinates import NOTHING, Coordinates, Spectrum
-from isthmus.estimator.explicit import calm_step, explicit_start, first_network
-from isthmus.estimator.judge import Judge
-from isthmus.estimator.pool import Pool
-from isthmus.estimator.reservoir import MOST, Reservoir, most_rows
+from isthmus.estimator.coordinates import ROUNDING_SHARE, Coordinates, Spectrum
+from isthmus.estimator.explicit import explicit_start, first_network, stable_step
+from isthmus.estimator.reservoir import MOST_ROWS, Reservoir, capacity_of
 from isthmus.estimator.running import Running
+from isthmus.estimator.samples import EvaluationSample, Pool
 from isthmus.estimator.schedule import Schedule
 from isthmus.estimator.settings import Settings, check_memory, gradient_motion, rounded_down
 from isthmus.estimator.start import pca_network
 
-LOOKED_AT, GLANCED_AT = 256, 64
-"""Rows, at most, on which risks are measured where a network is compared with PCA, and where it isn't."""
-AGAIN = 1.02
+COMPARISON_ROWS = 256
+"""Rows, at most, on which risks are measured where a network is compared with PCA."""
+CHECK_ROWS = 64
+"""Rows, at most, on which risks are measured where it isn't."""
+GROWTH = 1.02
 """Growth of the number of rows after which they are compared; with a batch of ``batch_size`` rows they always are."""
-MOVED = 0.02
+SHIFT = 0.02
 """Change of the mean in units, or of the logarithm of the unit, with which they are compared at once."""
 SLACK = 0.03
 """Share of what PCA explains by which a network may explain less and go on: in training it soon explains more."""
-LOST = 0.5
+SLACK_OF_GIVEN_STEPS = 0.5
 """The same where a given step size says how fast the network may move, unless it began with less than half the rows."""
-ENOUGH = 0.5
+KEPT_VARIANCE = 0.5
 """Share of the variance so far that kept rows must stand for in a comparison, since those of a fit aren't kept."""
-WORSE = 10.0
+DIVERGENCE = 10.0
 """Multiple of the risk before, or of that of the mean, from which a network has diverged."""
 
 
@@ -90,46 +91,46 @@ def advanced(
     Until the rows so far vary in k directions the network is PCA of them. Weights count beside those of earlier rows.
     """
     seen, kept = _known(state, stream, points, settings)
-    settings = settings if state is None else _as_it_is(settings, state, stream.begun)
+    settings = settings if state is None else _settings_of_network(settings, state, stream.begun)
     state = state if stream.begun else None  # None where no network is in training
     dtype = points.dtype if state is None else np.dtype(state.network.encoder.bias.dtype)
     old, known = kept.sample(), kept.share_of(seen.weight, seen.exponent) if seen.count else np.inf
     random = np.random.default_rng([seed, seen.count])
     seen, kept = seen.with_rows(points, weights), kept.with_rows(points, weights, random, merged=state is None)
     stream, units = stream._replace(seen=seen, kept=kept), seen.scaling(dtype)
-    due = state is None or points.shape[0] >= settings.batch_size or seen.count > AGAIN * stream.compared
+    due = state is None or points.shape[0] >= settings.batch_size or seen.count > GROWTH * stream.compared
     if state is not None:
         due = due or _moved(state.units, units)
         state, stream = _in_units(units, state, stream, kept.rows, settings)
-    judge, bar = _judge(kept, LOOKED_AT if due else GLANCED_AT, units), np.inf
+    sample, bar = _sample(kept, COMPARISON_ROWS if due else CHECK_ROWS, units), np.inf
     if due:
         spectrum = seen.spectrum(dtype)
         components, stream = spectrum.components, stream._replace(compared=seen.count)
-        enough = _varies(spectrum) and kept.share_of(seen.weight, seen.exponent) * 2 * _nothing(judge) >= ENOUGH
+        enough = _varies(spectrum) and kept.share_of(seen.weight, seen.exponent) * 2 * sample.mean_risk >= KEPT_VARIANCE
         if state is None and not enough:
             return State(pca_network(components), units, components), stream._replace(begun=False)
         if enough and (state is None or settings.init != "independent"):
             free = not settings.step_size or seen.count >= 2 * stream.started
-            bar = _bar(judge, components, SLACK if free else LOST)
-        risk = np.inf if state is None else judge.risk(state.network)
+            bar = _bar(sample, components, SLACK if free else SLACK_OF_GIVEN_STEPS)
+        risk = np.inf if state is None else sample.risk(state.network)
         if state is None or not risk <= bar:
-            start = explicit_start(spectrum, Judge.of(*kept.sample(), Coordinates(units)), settings)
+            start = explicit_start(spectrum, EvaluationSample.of(*kept.sample(), Coordinates(units)), settings)
             network = first_network(start, settings, random, dtype)
-            if state is None or not risk <= judge.risk(network):
+            if state is None or not risk <= sample.risk(network):
                 state = State(network, units, components)
                 stream = stream._replace(memory=None, begun=True, started=seen.count)
-        if seen.count >= 2 * stream.looked and (stream.memory is None or stream.looked < LOOKED_AT):
+        if seen.count >= 2 * stream.looked and (stream.memory is None or stream.looked < COMPARISON_ROWS):
             stream = stream._replace(step_size=None)  # the curvature that few rows have, or another network
         state = state._replace(components=components)
     assert state is not None  # what isn't in training is compared, and begins or is left
     chances, length = _chances(weights, old[1], known, settings.batch_size)
     pool = Pool(_stacked(points, old[0]), chances, Coordinates(units), dtype, settings.batch_size)
     steps = max(1, points.shape[0] // settings.batch_size)
-    network, stream = _trained(state.network, stream, pool, steps, length, judge, bar, settings, seed)
+    network, stream = _trained(state.network, stream, pool, steps, length, sample, bar, settings, seed)
     return state._replace(network=network), stream
 
 
-def _as_it_is(settings: Settings, state: State, begun: bool) -> Settings:
+def _settings_of_network(settings: Settings, state: State, begun: bool) -> Settings:
     """Return the settings with what a network in training has, whatever they are now."""
     settings = replace(settings, n_components=len(state.components))
     if not begun:
@@ -164,32 +165,27 @@ def _in_units(
 def _moved(before: Scaling, after: Scaling) -> bool:
     """Whether mean or unit have changed so much that the network may not suit any more."""
     kappa = after.unit / before.unit
-    return bool(max(abs(np.log(kappa)), np.linalg.norm((after.mean - before.mean) / after.unit)) > MOVED)
+    return bool(max(abs(np.log(kappa)), np.linalg.norm((after.mean - before.mean) / after.unit)) > SHIFT)
 
 
 def _varies(spectrum: Spectrum) -> bool:
     """Whether rows vary in k directions."""
-    return bool(spectrum.variances[spectrum.latent_dim - 1] > NOTHING * spectrum.variances.sum())
+    return bool(spectrum.variances[spectrum.latent_dim - 1] > ROUNDING_SHARE * spectrum.variances.sum())
 
 
-def _judge(kept: Reservoir, count: int, units: Scaling) -> Judge:
+def _sample(kept: Reservoir, count: int, units: Scaling) -> EvaluationSample:
     """Return some of the kept rows, with rows of weight 0 where there are few, so that few programs are compiled."""
-    judge = Judge.of(*kept.sample(count), Coordinates(units))
-    count = min(count if len(judge.points) > GLANCED_AT else GLANCED_AT, most_rows(judge.points.shape[1]))
-    filling = [(0, count - len(judge.points))]
-    points = np.pad(judge.points, [*filling, (0, 0)])
-    return Judge(points, np.pad(judge.weights, filling), np.pad(judge.outside, filling))
+    sample = EvaluationSample.of(*kept.sample(count), Coordinates(units))
+    count = min(count if len(sample.points) > CHECK_ROWS else CHECK_ROWS, capacity_of(sample.points.shape[1]))
+    filling = [(0, count - len(sample.points))]
+    points = np.pad(sample.points, [*filling, (0, 0)])
+    return EvaluationSample(points, np.pad(sample.weights, filling), np.pad(sample.outside, filling))
 
 
-def _nothing(judge: Judge) -> float:
-    """Return the risk of the mean."""
-    return float(judge.weights @ judge.sizes) / 2
-
-
-def _bar(judge: Judge, components: np.ndarray, slack: float) -> float:
+def _bar(sample: EvaluationSample, components: np.ndarray, slack: float) -> float:
     """Return the risk above which a network is clearly worse than PCA."""
-    best = judge.pca_risk(components)
-    return best + slack * (_nothing(judge) - best)
+    best = sample.pca_risk(components)
+    return best + slack * (sample.mean_risk - best)
 
 
 def _chances(weights: np.ndarray, old: np.ndarray, known: float, batch_size: int) -> tuple[np.ndarray, float]:
@@ -199,7 +195,7 @@ def _chances(weights: np.ndarray, old: np.ndarray, known: float, batch_size: int
     kept pulls nowhere, on average, in a network that has learned it; so the sum is what a step is multiplied with.
     """
     count = len(weights)
-    share = max(0.5 * min(1.0, count / batch_size), count / (count + MOST)) if known < np.inf else 1.0
+    share = max(0.5 * min(1.0, count / batch_size), count / (count + MOST_ROWS)) if known < np.inf else 1.0
     new = weights / weights.max()  # so that their sum is finite
     chances = np.concatenate([share / new.sum() * new, (1 - share) * min(known, 1.0) * old])
     return chances / chances.sum(), float(chances.sum())
@@ -216,30 +212,30 @@ def _trained(
     pool: Pool,
     steps: int,
     length: float,
-    judge: Judge,
+    sample: EvaluationSample,
     bar: float,
     settings: Settings,
     seed: int,
 ) -> tuple[Autoencoder, Stream]:
-    """Return a network after steps of a size times ``length``; a size of our own is made less where they do harm."""
+    """Return a network after steps of a size times ``length``; an automatic size is reduced where they do harm."""
     motion, size, looked = gradient_motion(settings.optimizer), settings.step_size or stream.step_size, stream.looked
     if size is None:
         assert stream.seen is not None
-        size, looked = calm_step(settings, network, pool, seed), stream.seen.count
+        size, looked = stable_step(settings, network, pool, seed), stream.seen.count
     check_memory(motion.optimizer, size)
     learner = Learner(network, motion, stream.memory)
-    before = judge.risk(network)
+    before = sample.risk(network)
     with np.errstate(over="ignore", invalid="ignore"):
         pool.train(
             learner, Schedule(length * size, motion=motion), 0, steps, np.random.default_rng([seed, stream.steps])
         )
-        after = judge.risk(learner.network)
-    diverged = not after <= WORSE * max(before, _nothing(judge))
+        after = sample.risk(learner.network)
+    diverged = not after <= DIVERGENCE * max(before, sample.mean_risk)
     if diverged and settings.step_size:
-        calm = rounded_down(min(size / 4, calm_step(settings, network, pool, seed)))
+        stable = rounded_down(min(size / 4, stable_step(settings, network, pool, seed)))
         raise NumericalError(
             f"the step size {size:g} made the network diverge in partial_fit, which leaves it as it was; set "
-            f"step_size to at most {calm:g}"
+            f"step_size to at most {stable:g}"
         )
     kept = stream._replace(optimizer=motion.optimizer, steps=stream.steps + steps, looked=looked)
     if settings.step_size:

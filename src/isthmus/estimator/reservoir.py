@@ -13,15 +13,17 @@ import numpy as np
 
 from isthmus.core.sparse import dense
 
-MOST, LEAST = 1024, 32
-"""Rows that are kept, K: `MOST` of few columns, and of many columns no fewer than `LEAST`."""
-ENTRIES = 1 << 20
-"""Numbers that are kept, unless there are more in `LEAST` rows."""
+MOST_ROWS = 1024
+"""Rows of few columns that are kept, K."""
+FEWEST_ROWS = 32
+"""Rows of many columns that are kept at the least."""
+MOST_ENTRIES = 1 << 20
+"""Numbers that are kept, unless there are more in `FEWEST_ROWS` rows."""
 
 
-def most_rows(columns: int) -> int:
+def capacity_of(columns: int) -> int:
     """Return how many rows of so many columns are kept, K."""
-    return min(MOST, max(LEAST, ENTRIES // columns))
+    return min(MOST_ROWS, max(FEWEST_ROWS, MOST_ENTRIES // columns))
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Reservoir:
         present = np.flatnonzero(weights > 0)
         logs = np.log(weights[present])
         priorities = logs - np.log1p(-random.random(len(present)))
-        capacity = most_rows(points.shape[1])
+        capacity = capacity_of(points.shape[1])
         highest = priorities.max(initial=-np.inf)
         if len(self.rows) == capacity and highest < self.priorities[-1]:  # as mostly in a long stream
             return replace(self, threshold=max(self.threshold, highest))
@@ -69,7 +71,7 @@ class Reservoir:
         order = np.argsort(-priorities, kind="stable")
         return Reservoir(rows[order], logs[order], priorities[order], threshold)
 
-    def sample(self, count: int = MOST) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, count: int = MOST_ROWS) -> tuple[np.ndarray, np.ndarray]:
         """Return at most so many rows and their weights, of sum 1."""
         if not len(self.rows):
             return self.rows, self.weights
@@ -86,7 +88,7 @@ class Reservoir:
 
 def _merged(rows: np.ndarray, logs: np.ndarray, priorities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return different rows with the sums of their weights."""
-    rows, first, places = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    rows, first, numbers = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     largest = logs.max()
-    sums = largest + np.log(np.bincount(places.ravel(), np.exp(logs - largest)) + np.finfo(float).tiny)
+    sums = largest + np.log(np.bincount(numbers.ravel(), np.exp(logs - largest)) + np.finfo(float).tiny)
     return rows, sums, priorities[first] - logs[first] + sums

@@ -5,14 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.scaling import Scaling
-from isthmus.estimator.coordinates import Spectrum
+from isthmus.estimator.coordinates import Coordinates, Spectrum
 from isthmus.estimator.schedule import Schedule
+from isthmus.estimator.settings import Settings
 from isthmus.estimator.start import pca_network
+
+
+class HeldOutCurve(NamedTuple):
+    """The risk on held-out points at mean-field times, shape (T,), and PCA's risk on the same points."""
+
+    times: np.ndarray
+    risks: np.ndarray
+    pca_risk: float
 
 
 @dataclass(frozen=True)
@@ -20,11 +29,9 @@ class Run:
     """A trained network, which acts on (x − mean)/unit, and how it came about.
 
     Attributes:
-        scaling: mean and unit.
-        components: the principal directions, shape (k, d).
+        spectrum: mean, unit and principal directions.
         times, training_curve: mean-field times, and the risk of the running network there, in units of the variance.
-        validation_times, validation_curve: the same for held-out points, None without them.
-        validation_pca_risk: PCA's risk on the same held-out points.
+        validation: the same for held-out points, None without them.
         pca_risk, risk: of PCA and of the kept network, on the training data.
         schedule: of the steps that were taken, None for PCA.
         steps: how many were taken.
@@ -34,13 +41,10 @@ class Run:
     """
 
     network: Autoencoder
-    scaling: Scaling
-    components: np.ndarray
+    spectrum: Spectrum
     times: np.ndarray
     training_curve: np.ndarray
-    validation_times: np.ndarray | None
-    validation_curve: np.ndarray | None
-    validation_pca_risk: float | None
+    validation: HeldOutCurve | None
     pca_risk: float
     risk: float
     schedule: Schedule | None
@@ -49,27 +53,22 @@ class Run:
     held_out: np.ndarray | None = None
 
 
-def pca_run(
-    spectrum: Spectrum,
-    pca_risk: float,
-    why: str,
-    times: np.ndarray | None = None,
-    curve: np.ndarray | None = None,
-    validation_pca_risk: float | None = None,
-) -> Run:
-    """Return PCA as a network, with what was learned of held-out points before it was chosen.
+def pca_run(spectrum: Spectrum, pca_risk: float, why: str, validation: HeldOutCurve | None = None) -> Run:
+    """Return PCA as a network, whose learning curve is constant, since gradients vanish there.
 
-    Its learning curve is constant, since gradients vanish there.
+    Args:
+        spectrum: of the training data.
+        pca_risk: PCA's risk on it.
+        why: PCA was chosen, a clause.
+        validation: what was learned of held-out points before it was chosen.
+
     """
     return Run(
         network=pca_network(spectrum.components, spectrum.encoding),
-        scaling=spectrum.scaling,
-        components=spectrum.components,
-        times=np.array([0.0, 1.0 if times is None or len(times) < 2 else times[-1]]),
+        spectrum=spectrum,
+        times=np.array([0.0, 1.0 if validation is None or len(validation.times) < 2 else validation.times[-1]]),
         training_curve=np.full(2, pca_risk),
-        validation_times=times,
-        validation_curve=curve,
-        validation_pca_risk=validation_pca_risk,
+        validation=validation,
         pca_risk=pca_risk,
         risk=pca_risk,
         schedule=None,
@@ -78,8 +77,39 @@ def pca_run(
     )
 
 
+def record_marks(steps: int, records: int) -> list[int]:
+    """Return the numbers of steps after which a learning curve is measured, from 0 to all of them, evenly spaced."""
+    return np.unique(np.rint(np.linspace(0, steps, min(records, steps) + 1)).astype(int)).tolist()
+
+
+@dataclass(frozen=True)
+class FitState:
+    """What a fitted estimator knows of itself, for its diagnosis.
+
+    Attributes:
+        settings: its parameters.
+        network, coordinates: the network, and the coordinates in which it acts.
+        components: the principal directions, shape (k, d).
+        schedule, steps, horizon: of its training; no schedule and 0 where it is PCA or comes from `partial_fit`.
+        times, curve: the recorded learning curve, None where there is none.
+        held_out: the rows held out for early stopping.
+
+    """
+
+    settings: Settings
+    network: Autoencoder
+    coordinates: Coordinates
+    components: np.ndarray
+    schedule: Schedule | None
+    steps: int
+    horizon: float
+    times: np.ndarray | None
+    curve: np.ndarray | None
+    held_out: np.ndarray | None
+
+
 class Watch:
-    """What training tells the outside: printed lines, records for callbacks, and whether its time is over."""
+    """The outside of training: printed lines, records for callbacks, and the time allowed."""
 
     def __init__(self, name: str, verbose: bool, max_time: float | None, report: Callable[[], bool]) -> None:
         self._name, self._verbose, self._report = name, verbose, report
@@ -91,7 +121,7 @@ class Watch:
             print(f"[{self._name}] {text}", flush=True)
 
     def recorded(self) -> bool:
-        """Tell callbacks of a record, and return whether one of them wants to stop."""
+        """Report a record to callbacks, and return whether one of them wants to stop."""
         return self._report()
 
     def spent(self, share: float = 1.0) -> bool:

@@ -18,11 +18,13 @@ import numpy as np
 
 from isthmus.core.principal import filled, with_fixed_signs, with_more_directions
 from isthmus.core.scaling import ROUNDING, Scaling, blocks
-from isthmus.estimator.coordinates import NOTHING, Spectrum
+from isthmus.estimator.coordinates import ROUNDING_SHARE, Spectrum
 
-SPARE, ENTRIES = 32, 1 << 22
-"""Directions that are kept besides 2k, unless they consist of more numbers."""
-ASSUMED = 256
+SPARE_DIRECTIONS = 32
+"""Directions that are kept besides 2k."""
+SPARE_ENTRIES = 1 << 22
+"""Numbers, at most, of which these directions consist."""
+ASSUMED_ROWS = 256
 """Rows that a network was trained on, where their number isn't known."""
 
 
@@ -72,7 +74,9 @@ class Running:
     def assumed(cls, units: Scaling, components: np.ndarray) -> Running:
         """Return what is assumed where only mean, unit and components are known, equal variances along these."""
         factor, unit = units.unit / np.sqrt(len(components)) * components, float(units.unit)
-        return cls(len(components), ASSUMED, float(ASSUMED), units.mean, np.zeros_like(units.mean), unit, factor)
+        return cls(
+            len(components), ASSUMED_ROWS, float(ASSUMED_ROWS), units.mean, np.zeros_like(units.mean), unit, factor
+        )
 
     def with_rows(self, points: np.ndarray, weights: np.ndarray) -> Running:
         """Return what is known after further rows, shape (n, d), with weights, shape (n,)."""
@@ -91,7 +95,7 @@ class Running:
         """Return the leading principal variances in the units of the computation, and their directions."""
         units = self.scaling(dtype)
         values, rows = _singular(self.factor / units.unit)
-        clear = values**2 > NOTHING * (values**2).sum()
+        clear = values**2 > ROUNDING_SHARE * (values**2).sum()
         directions = with_more_directions(with_fixed_signs(rows[clear].T), self.latent_dim)
         variances = np.zeros(directions.shape[1])
         variances[: clear.sum()] = values[clear] ** 2
@@ -101,7 +105,7 @@ class Running:
     def _rank(self) -> int:
         """R, the number of directions that are kept."""
         dim = len(self.origin)
-        return min(dim, 2 * self.latent_dim + min(SPARE, ENTRIES // dim))
+        return min(dim, 2 * self.latent_dim + min(SPARE_DIRECTIONS, SPARE_ENTRIES // dim))
 
     def _with_block(self, rows: np.ndarray, weights: np.ndarray) -> Running:
         origin = self.origin if self.count else rows[0]

@@ -18,11 +18,11 @@ HEAVY_BALL = Motion((1.0, 1.0), Momentum(float(MEMORY)), 0.0)
 """The heavy ball in units of steps: time counts steps, and the size ε of a step multiplies its motion."""
 FIRST = 40.0
 """Curvature × size of the first steps; the heavy ball is stable below 2 (2 MEMORY − 1) = 130."""
-CONSTANT = 128
-"""Steps of that size, after which the size grows in proportion to the number of steps, as the curvature falls."""
+CONSTANT_STEPS = 128
+"""Steps of the first size, after which the size grows in proportion to the number of steps, as the curvature falls."""
 LONGEST = (2.0, 0.7)
-"""What steps grow to: long ones leave poor minima, shorter ones end lower. Both are tried."""
-MOST = 1 << 14
+"""What steps may grow to, which are both tried: long ones leave poor minima, shorter ones end lower."""
+MOST_STEPS = 1 << 14
 """More steps than any automatic run takes."""
 POWER = 4
 """The average weighs the network at time t in proportion to t^4, so that most of it is about the last fifth."""
@@ -34,7 +34,7 @@ class Schedule:
 
     Attributes:
         first: ε_0.
-        longest: ε_n = min(longest, ε_0 max(1, n/`CONSTANT`)); 0 where all are ε_0.
+        longest: ε_n = min(longest, ε_0 max(1, n/`CONSTANT_STEPS`)); 0 where all are ε_0.
         motion: of which steps these are.
         counts_steps: whether the memory of the motion counts steps (`HEAVY_BALL`), or is a mean-field time.
 
@@ -59,7 +59,7 @@ class Schedule:
         numbers = np.arange(begin, end)
         if self.is_constant:
             return np.full(len(numbers), self.first)
-        return np.minimum(self.longest, self.first * np.maximum(1, numbers / CONSTANT))
+        return np.minimum(self.longest, self.first * np.maximum(1, numbers / CONSTANT_STEPS))
 
     def time(self, steps: int) -> float:
         """Return the mean-field time of so many steps."""
@@ -87,16 +87,16 @@ class Schedule:
         """Below which step size × curvature steps are stable; None where it isn't known (Adam)."""
         return stability_limit(self.motion.optimizer, 1.0 if self.counts_steps else self.first)
 
-    def own_times(self, times: np.ndarray) -> np.ndarray:
+    def motion_times(self, times: np.ndarray) -> np.ndarray:
         """Return mean-field times in the time of the motion: where it counts steps, their number."""
         if not self.counts_steps:
             return times
-        ends = np.cumsum(self.sizes(0, MOST))
+        ends = np.cumsum(self.sizes(0, MOST_STEPS))
         return np.concatenate([[0.0], np.searchsorted(ends, times[1:] * (1 - 1e-9)) + 1.0])
 
     def rate(self, time: Any) -> Any:
         """Return ξ(t) of the flow whose steps these are, at a time of the motion."""
         if not self.counts_steps:
             return jnp.ones_like(time)
-        grown = self.first * jnp.maximum(1.0, time / CONSTANT)
+        grown = self.first * jnp.maximum(1.0, time / CONSTANT_STEPS)
         return jnp.minimum(max(self.longest, self.first), grown)

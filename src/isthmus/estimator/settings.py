@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from isthmus import _checks
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Optimizer
+from isthmus.core.points import ignores_missing
 from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
 
 Auto = Literal["auto"]
@@ -42,7 +43,7 @@ class Settings:
     batch_size: int
     optimizer: Optimizer | None
     init: str
-    missing: str
+    ignores_missing: bool
     weight_decay: float
     preactivation_scale: float
     records: int
@@ -80,7 +81,7 @@ class Settings:
             step_size=step_size,
             optimizer=optimizer,
             init=init,
-            missing=_checks.choice("missing", parameters["missing"], ("refuse", "ignore")),
+            ignores_missing=ignores_missing(parameters["missing"]),
             weight_decay=_checks.real("weight_decay", parameters["weight_decay"], minimum=0),
             preactivation_scale=_checks.scale("preactivation_scale", parameters["preactivation_scale"], above=0),
             cv=_cv(parameters["cv"]),

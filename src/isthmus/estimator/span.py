@@ -19,16 +19,16 @@ from isthmus.core.principal import NEGLIGIBLE, principal_components, with_more_d
 from isthmus.core.scaling import scaling
 from isthmus.core.sparse import by_entries
 from isthmus.estimator.coordinates import Coordinates, Spectrum
-from isthmus.estimator.judge import Judge
 from isthmus.estimator.run import Run
+from isthmus.estimator.samples import EvaluationSample
 from isthmus.estimator.start import pca_network
 
-MANY = 3000
-"""Rows, and columns, from which on only leading directions are looked for."""
+EXACT_UP_TO = 3000
+"""Rows, or columns, up to which the span is complete; of larger tables it holds the leading directions."""
 LEADING = 256
-"""How many of them are kept."""
-AXES = 1 << 26
-"""Numbers, at most, of which they consist, unless `n_components` directions have more."""
+"""How many leading directions are kept."""
+ENTRIES_OF_AXES = 1 << 26
+"""Numbers, at most, of which the leading directions consist, unless `n_components` directions have more."""
 
 
 class Rows(NamedTuple):
@@ -49,13 +49,9 @@ class Rows(NamedTuple):
         """Return scaling and spectrum under weights of sum 1."""
         return Spectrum.of(self.points, weights, latent_dim, self.outside, self.holes)
 
-    def judge(self, weights: np.ndarray, coordinates: Coordinates) -> Judge:
-        """Return the rows, or some of many, to judge networks that act in the coordinates."""
-        return Judge.of(self.points, weights, coordinates, self.outside)
-
-    def equally(self, coordinates: Coordinates) -> Judge:
-        """Return the same with equal weights."""
-        return Judge.uniform(self.points, coordinates, self.outside)
+    def sample(self, weights: np.ndarray | None, coordinates: Coordinates) -> EvaluationSample:
+        """Return the rows, or some of many, to evaluate networks in coordinates; of equal weights for None."""
+        return EvaluationSample.of(self.points, weights, coordinates, self.outside)
 
 
 class Span(NamedTuple):
@@ -71,19 +67,19 @@ class Span(NamedTuple):
         With ``holes`` entries may be missing, which they are along the axes of the data and along no others.
         """
         count, dim = int((weights > 0).sum()), points.shape[1]
-        if holes or dim <= min(count, MANY):
+        if holes or dim <= min(count, EXACT_UP_TO):
             return cls(None, Rows(points, holes=holes))
         units = scaling(points, weights)
-        if count <= MANY and not by_entries(points):
+        if count <= EXACT_UP_TO and not by_entries(points):
             variances, axes = principal_components(points, weights, units, points.dtype)
             kept = int((variances > NEGLIGIBLE * variances[0]).sum())
-            axes, whole = axes[:, :kept], True
+            axes, is_complete = axes[:, :kept], True
         else:
-            most = max(min(LEADING, AXES // dim, count), latent_dim + 1)
+            most = max(min(LEADING, ENTRIES_OF_AXES // dim, count), latent_dim + 1)
             _, axes = leading_components(points, weights, units, min(most, count, dim), latent_dim)
-            whole = False
+            is_complete = False
         coordinates = Coordinates(units, with_more_directions(axes, latent_dim))
-        inside, outside = (coordinates.of(points), None) if whole else coordinates.parts(points)
+        inside, outside = (coordinates.of(points), None) if is_complete else coordinates.parts(points)
         return cls(coordinates, Rows(inside, outside))
 
     def placed(self, run: Run) -> tuple[Coordinates, np.ndarray, Autoencoder]:
@@ -92,15 +88,15 @@ class Span(NamedTuple):
         Where it is PCA, it acts along these.
         """
         if self.coordinates is None or self.coordinates.axes is None:
-            return Coordinates(run.scaling), run.components, run.network
-        placed = self.coordinates.then(run.scaling)
-        components = self.coordinates.raised(run.components)
+            return Coordinates(run.spectrum.scaling), run.spectrum.components, run.network
+        placed = self.coordinates.then(run.spectrum.scaling)
+        components = self.coordinates.scaled_points(run.spectrum.components)
         if run.schedule is not None:
             return placed, components, run.network
         return Coordinates(placed.scaling, components.T), components, pca_network(np.eye(len(components)))
 
     def taken(self, points: np.ndarray) -> Rows:
         """Return other rows in the same coordinates."""
-        return (
-            Rows(points, holes=self.rows.holes) if self.coordinates is None else Rows(*self.coordinates.parts(points))
-        )
+        if self.coordinates is None:
+            return Rows(points, holes=self.rows.holes)
+        return Rows(*self.coordinates.parts(points))

@@ -12,12 +12,14 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.laws import AlignedSide, Law, alignment
 from isthmus.core.masked_pca import LinearCode
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.estimator.coordinates import turned
-from isthmus.estimator.judge import Judge
+from isthmus.estimator.coordinates import embedded
 from isthmus.estimator.pca_start import PCAStart
+from isthmus.estimator.samples import EvaluationSample
 
-BIAS, NOISE = 0.5, 0.1
-"""Standard deviations of the biases, and of the independent part of outgoing weights, at the start."""
+BIAS = 0.5
+"""Standard deviation of the biases at the start."""
+NOISE = 0.1
+"""Standard deviation of the independent part of outgoing weights at the start."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,19 @@ class Start:
         components: the principal directions, shape (k, r).
         activations: of encoder and decoder.
         preactivation_scale: root mean square of ⟨w, x⟩.
-        spread: variances of the encoder's incoming weights, up to a factor, shape (r,); None where all are equal.
+        incoming_variances: of the encoder, up to a factor, shape (r,); None where all are equal.
         encoding: what gives the components where entries are missing, shape (k, r); None for the components.
-        turn: orthonormal axes, (r, q), along which incoming weights have that spread; None for those of r itself.
+        axes: orthonormal, shape (r, q), along which incoming weights have these variances; None for those of R^r.
 
     """
 
-    sample: Judge
+    sample: EvaluationSample
     components: np.ndarray
     activations: tuple[Activation, Activation]
     preactivation_scale: float
-    spread: np.ndarray | None = None
+    incoming_variances: np.ndarray | None = None
     encoding: np.ndarray | None = None
-    turn: np.ndarray | None = None
+    axes: np.ndarray | None = None
 
     def on_fewer(self, points: int) -> Start:
         """Return the start on so many of the points, at most."""
@@ -51,8 +53,8 @@ class Start:
     def law(self) -> Law:
         """The law of the neurons at the start, whatever their number."""
         encoder, decoder = (side.law(BIAS, NOISE) for side in self._sides)
-        if self.turn is not None:
-            encoder, decoder = encoder.in_axes(incoming=self.turn.T), decoder.in_axes(outgoing=self.turn.T)
+        if self.axes is not None:
+            encoder, decoder = encoder.in_axes(incoming=self.axes.T), decoder.in_axes(outgoing=self.axes.T)
         return Law(encoder, decoder, (self.activations[0].name, self.activations[1].name), self.correction)
 
     @property
@@ -63,7 +65,9 @@ class Start:
 
     def network(self, random: np.random.Generator, width: int, decays: tuple[float, float]) -> Autoencoder:
         """Return a network of neurons drawn from the law, brought to PCA, in double precision."""
-        return self.correction.of(self._autoencoder(self._drawn(random, width), decays))
+        encoder, decoder = self._sides
+        sides = encoder.draw(random, width, BIAS, NOISE), decoder.draw(random, width, BIAS, NOISE)
+        return self.correction.of(self._autoencoder(sides, decays))
 
     def independent(self, random: np.random.Generator, width: int, decays: tuple[float, float]) -> Autoencoder:
         """Return a network of independent weights, with incoming ones as large as those of the law."""
@@ -71,21 +75,19 @@ class Start:
         sides = encoder.draw(random, width, BIAS, 1.0), decoder.draw(random, width, BIAS, 1.0)
         return self._autoencoder(sides, decays)
 
-    def _drawn(self, random: np.random.Generator, width: int) -> tuple[NeuronMeasure, NeuronMeasure]:
-        encoder, decoder = self._sides
-        return encoder.draw(random, width, BIAS, NOISE), decoder.draw(random, width, BIAS, NOISE)
-
     def _autoencoder(self, sides: tuple[NeuronMeasure, NeuronMeasure], decays: tuple[float, float]) -> Autoencoder:
         network = Autoencoder(*sides, *self.activations, True, decays)
-        return network if self.turn is None else turned(network, self.turn)
+        return network if self.axes is None else embedded(network, self.axes)
 
     @cached_property
     def _sides(self) -> tuple[AlignedSide, AlignedSide]:
         points, weights = np.nan_to_num(self.sample.points), self.sample.weights
         code = LinearCode((self.components if self.encoding is None else self.encoding).T, self.components.T)
-        if self.turn is not None:
-            points, code = points @ self.turn, code.in_axes(self.turn)
-        return alignment(points, weights, code, self.activations, 1.0, self.preactivation_scale, BIAS, self.spread)
+        if self.axes is not None:
+            points, code = points @ self.axes, code.in_axes(self.axes)
+        return alignment(
+            points, weights, code, self.activations, 1.0, self.preactivation_scale, BIAS, self.incoming_variances
+        )
 
 
 def pca_network(components: np.ndarray, encoding: np.ndarray | None = None) -> Autoencoder:

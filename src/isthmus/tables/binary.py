@@ -12,7 +12,7 @@ from isthmus._files import BROKEN
 from isthmus.tables.columns import listed, numbers, side_by_side
 from isthmus.tables.frames import arrow_column
 from isthmus.tables.lines import Unreadable, kind_of
-from isthmus.tables.raw import Raw
+from isthmus.tables.table import Raw
 
 USUAL_NAMES = ("X", "x", "data", "points", "features", "arr_0")
 """What the array of points is called in a file with others."""
@@ -35,13 +35,13 @@ def read_archive(file: BinaryIO) -> Raw:
     tables = [name for name, array in arrays.items() if array.ndim == 2]
     lines = {name: array for name, array in arrays.items() if array.ndim == 1}
     if not tables and lines and len({len(array) for array in lines.values()}) == 1:
-        return _of_columns(list(lines), list(lines.values()), lambda place: list(lines.values())[place])
+        return _of_columns(list(lines), list(lines.values()), lambda j: list(lines.values())[j])
     chosen = tables[0] if len(tables) == 1 else next((name for name in USUAL_NAMES if name in tables), None)
     if chosen is None:
         shown = listed([f"{name!r} of shape {array.shape}" for name, array in arrays.items()]) if arrays else "nothing"
         raise Unreadable(f"it holds {shown}, and must hold one array of shape (n, d), or call it 'X'")
     raw = _of_array(arrays[chosen])
-    raw.beside = {name: array for name, array in lines.items() if len(array) == len(raw.values)}
+    raw.label_arrays = {name: array for name, array in lines.items() if len(array) == len(raw.values)}
     if len(arrays) > 1:
         raw.notes.append(f"array {chosen!r} of {listed([repr(name) for name in arrays])}")
     return raw
@@ -63,9 +63,8 @@ def _of_arrow(module: str, file: BinaryIO, what: str) -> Raw:
     except ImportError:
         raise Unreadable(EXTRA) from None
     table = _read(lambda: reader.read_table(file), file, what)
-    raw = _of_columns(
-        table.column_names, [arrow_column(one) for one in table.columns], lambda place: table.column(place).to_pylist()
-    )
+    columns = [arrow_column(column) for column in table.columns]
+    raw = _of_columns(table.column_names, columns, lambda j: table.column(j).to_pylist())
     said = (table.schema.pandas_metadata or {}).get("index_columns", [])  # a dict stands for a range, in no column
     raw.index = {table.column_names.index(name) for name in said if isinstance(name, str) and name in (raw.names or ())}
     return raw
@@ -86,20 +85,20 @@ def _read(read: Callable[[], Any], file: BinaryIO, what: str) -> Any:
 def _of_array(array: np.ndarray) -> Raw:
     names = array.dtype.names
     if names and array.ndim == 1:
-        return _of_columns(names, [array[name] for name in names], lambda place: array[names[place]])
+        return _of_columns(names, [array[name] for name in names], lambda j: array[names[j]])
     if array.ndim != 2:
         raise Unreadable(f"it is an array of shape {array.shape}, and must have shape (n, d)")
     values = numbers(array)
     if isinstance(values, str):
         raise Unreadable(f"it holds {values}, as an array of type {array.dtype}")
-    return _raw(values, None, {}, lambda place: array[:, place])
+    return _raw(values, None, {}, lambda j: array[:, j])
 
 
 def _of_columns(
     names: Sequence[str], columns: Sequence[np.ndarray | str], entries: Callable[[int], Sequence[Any] | np.ndarray]
 ) -> Raw:
     found = [column if isinstance(column, str) else numbers(column) for column in columns]
-    odd = {place: held for place, held in enumerate(found) if isinstance(held, str)}
+    odd = {j: held for j, held in enumerate(found) if isinstance(held, str)}
     lengths = {len(column) for column in found if not isinstance(column, str)}
     nothing = np.full(lengths.pop() if lengths else len(entries(0)) if names else 0, np.nan, np.float32)
     values = side_by_side([nothing if isinstance(held, str) else held for held in found] or [nothing])
@@ -110,7 +109,7 @@ def _raw(values: np.ndarray, names: list[str] | None, odd: dict[int, str], entri
     if 0 in values.shape or (names is not None and not names):
         raise Unreadable("it is empty")
 
-    def texts(place: int) -> np.ndarray:
-        return np.array(["" if entry is None else str(entry) for entry in entries(place)])
+    def texts(j: int) -> np.ndarray:
+        return np.array(["" if entry is None else str(entry) for entry in entries(j)])
 
     return Raw(values, names, odd, texts, lambda row: f"row {row}, counted from 0")

@@ -9,15 +9,8 @@ from typing import Any
 import numpy as np
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
-WORDS = {
-    **dict.fromkeys("UST", "text"),
-    "M": "dates",
-    "m": "durations",
-    "c": "complex numbers",
-    "V": "records",
-    "O": "objects",
-}
-"""What an array holds that isn't of numbers, by the kind of its type."""
+CONTENTS = dict.fromkeys("UST", "text") | {"M": "dates", "m": "durations", "c": "complex numbers", "V": "records"}
+"""What an array holds that isn't of numbers, by the kind of its type; objects where it isn't listed."""
 HINTS = {
     "text": "by float where each is one",
     "categories": "by a column of 0 and 1 for each (pandas.get_dummies)",
@@ -27,7 +20,7 @@ HINTS = {
 }
 """How what isn't a number becomes one."""
 NO_NUMBERS = (str, bytes, complex, np.complexfloating, np.datetime64, np.timedelta64, np.void)
-MISSING = {"NoneType", "NAType", "NaTType", "MaskedConstant"}
+MISSING_TYPES = {"NoneType", "NAType", "NaTType", "MaskedConstant"}
 """The types, by name, of objects that stand for a missing value: they belong to libraries that may not be there."""
 LISTED = 8
 """How many columns a message names."""
@@ -46,7 +39,7 @@ def numbers(values: np.ndarray) -> np.ndarray | str:
     if dtype.kind in "fiub" or dtype.type.__module__ == "ml_dtypes":  # bfloat16 and its kind
         with np.errstate(over="ignore"):  # what double precision can't hold is found as infinite
             return values.astype(SINGLE if dtype.newbyteorder("=") == SINGLE else DOUBLE, copy=False)
-    return WORDS.get(dtype.kind, "objects")
+    return CONTENTS.get(dtype.kind, "objects")
 
 
 def _unmasked(values: np.ma.MaskedArray) -> np.ndarray | str:
@@ -65,7 +58,7 @@ def _unmasked(values: np.ma.MaskedArray) -> np.ndarray | str:
 def _of_objects(values: np.ndarray) -> np.ndarray | str:
     flat = values.ravel()
     kinds = set(map(type, flat))
-    missing = {kind for kind in kinds if kind.__name__ in MISSING}
+    missing = {kind for kind in kinds if kind.__name__ in MISSING_TYPES}
     for kind in kinds - missing:
         if issubclass(kind, NO_NUMBERS) or not hasattr(kind, "__float__"):
             return _word(kind)
@@ -93,8 +86,8 @@ def side_by_side(columns: Sequence[np.ndarray]) -> np.ndarray:
     """Return columns as one array, shape (n, d), in single precision if all of them are."""
     dtype = SINGLE if all(column.dtype == SINGLE for column in columns) else DOUBLE
     result = np.empty((len(columns[0]), len(columns)), dtype)
-    for place, column in enumerate(columns):
-        result[:, place] = column
+    for j, column in enumerate(columns):
+        result[:, j] = column
     return result
 
 
@@ -102,7 +95,7 @@ def name_of(label: Any) -> str:
     """Return the name of a column from whatever labels it; the parts of a label with levels are joined by _."""
     if isinstance(label, tuple):
         return "_".join(part for part in map(name_of, label) if part)
-    nothing = label is None or type(label).__name__ in MISSING or (isinstance(label, float) and label != label)
+    nothing = label is None or type(label).__name__ in MISSING_TYPES or (isinstance(label, float) and label != label)
     return "" if nothing else str(label)
 
 

@@ -11,26 +11,10 @@ import numpy as np
 
 from isthmus.tables.columns import DOUBLE
 
-MISSING = frozenset(
-    [
-        "",
-        "na",
-        "n/a",
-        "#n/a",
-        "#na",
-        "<na>",
-        "n.a.",
-        "nan",
-        "-nan",
-        "null",
-        "none",
-        "nil",
-        "missing",
-        "?",
-        "-",
-        "--",
-        ".",
-    ]
+MISSING_TEXTS = (
+    {"", "?", "-", "--", "."}
+    | {"na", "n/a", "#n/a", "#na", "<na>", "n.a.", "nan", "-nan"}
+    | {"null", "none", "nil", "missing"}
 )
 """What stands for a missing value, in small letters. Numbers such as -999 do not: they are values."""
 TRUTH = {"true": 1.0, "false": 0.0}
@@ -85,7 +69,7 @@ def is_number(entry: str, decimal: str) -> bool:
 
 def is_missing(entry: str) -> bool:
     """Return whether an entry stands for a missing value."""
-    return entry.strip().lower() in MISSING
+    return entry.strip().lower() in MISSING_TEXTS
 
 
 def block_of(rows: Sequence[Sequence[str]], decimal: str) -> Block:
@@ -98,15 +82,15 @@ def block_of(rows: Sequence[Sequence[str]], decimal: str) -> Block:
     except ValueError:
         pass
     values, odd, truths = np.empty(shape), {}, set()
-    for place, column in enumerate(zip(*rows, strict=True)):
+    for j, column in enumerate(zip(*rows, strict=True)):
         for row, entry in enumerate(column):
             found = _value(entry, decimal)
             if found is None and entry.strip().lower() in TRUTH:
-                truths.add(place)
+                truths.add(j)
                 found = TRUTH[entry.strip().lower()]
-            elif found is None and place not in odd:
-                odd[place] = Odd(row, entry)
-            values[row, place] = np.nan if found is None else found
+            elif found is None and j not in odd:
+                odd[j] = Odd(row, entry)
+            values[row, j] = np.nan if found is None else found
     return Block(values, odd, truths)
 
 

@@ -10,17 +10,15 @@ from isthmus import _checks
 from isthmus._errors import StudyFileError
 from isthmus.tables.binary import read_archive, read_array, read_feather, read_parquet
 from isthmus.tables.lines import PACKED, Unreadable, unpacked
-from isthmus.tables.raw import Raw
 from isthmus.tables.selection import Columns, selected
-from isthmus.tables.table import Table
+from isthmus.tables.table import Raw, Table
 from isthmus.tables.text import read_text
 
 TEXTS = (".csv", ".tsv", ".txt", ".dat")
 """Suffixes of text files."""
 READERS = {".npy": read_array, ".npz": read_archive, ".parquet": read_parquet, ".feather": read_feather}
-"""Who reads which other files."""
+"""The readers of other files."""
 SUFFIXES = (*TEXTS, *READERS)
-MISSING = ("refuse", "ignore")
 
 
 def is_table_file(path: Path) -> bool:
@@ -44,7 +42,7 @@ def read_table(
     Args:
         path: a file whose name ends in .csv, .tsv, .txt, .dat, .npy, .npz, .parquet or .feather, in any case; each may
             be packed, as in .csv.gz.
-        columns: the features, by name or by place counted from 0, in this order; all by default.
+        columns: the features, by name or by position counted from 0, in this order; all by default.
         drop: columns that are no features; by default a column without a name that counts or names the rows.
         label: the column that is no feature, but what points are labelled by.
         header: text: whether the first line holds names; None where the file shows it.
@@ -57,10 +55,10 @@ def read_table(
         ArgumentError: where an argument makes no sense for any file, or names no column of this one.
 
     """
-    missing = _checks.choice("missing", missing, MISSING)
+    ignores_missing = _checks.choice("missing", missing, ("refuse", "ignore")) == "ignore"
     try:
         raw = _read(path, header=header, separator=separator, decimal=decimal)
-        return selected(raw, columns, drop, label, missing)
+        return selected(raw, columns, drop, label, ignores_missing)
     except Unreadable as error:
         raise _refused(path, str(error)) from None
     except OSError as error:

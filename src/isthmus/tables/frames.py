@@ -16,7 +16,7 @@ from isthmus import _checks
 from isthmus.tables.columns import (
     DOUBLE,
     HINTS,
-    MISSING,
+    MISSING_TYPES,
     SINGLE,
     listed,
     name_of,
@@ -25,7 +25,7 @@ from isthmus.tables.columns import (
     side_by_side,
 )
 from isthmus.tables.index import INDEX, counts_rows, index_of
-from isthmus.tables.remarks import remarks, said_of_names
+from isthmus.tables.remarks import notes_on_names, remarks
 from isthmus.tables.table import Table
 
 SHAPE = "shape (n, d)"
@@ -81,7 +81,7 @@ def _of_array(name: str, value: object) -> Table:
         _checks.refuse(name, f"have {SHAPE}", _checks.described(f"of shape {array.shape}"), hint)
     found = numbers(array)
     if isinstance(found, np.ndarray):
-        return _table(name, found, None, lambda place: _are_integers(array[:, place]))
+        return _table(name, found, None, lambda j: _are_integers(array[:, j]))
     if array.dtype.kind == "O":
         return _of_columns(name, range(array.shape[1]), list(array.T))
     hint = f"turn {found} into numbers, {HINTS[found]}" if found in HINTS else ""
@@ -131,9 +131,9 @@ def _of_records(name: str, array: np.ndarray) -> Table:
     names = list(array.dtype.names or ())
     found = [numbers(array[field]) for field in names]
     index = index_of(names, found[:-1], ())
-    kept = [place for place in range(len(names)) if place not in index]
-    notes = [f"column {names[place]!r} {why} and was left out" for place, why in index.items()]
-    return _of_columns(name, [names[place] for place in kept], [array[names[place]] for place in kept], notes=notes)
+    kept = [j for j in range(len(names)) if j not in index]
+    notes = [f"column {names[j]!r} {why} and was left out" for j, why in index.items()]
+    return _of_columns(name, [names[j] for j in kept], [array[names[j]] for j in kept], notes=notes)
 
 
 def _of_pandas(name: str, frame: Any) -> Table:
@@ -141,9 +141,9 @@ def _of_pandas(name: str, frame: Any) -> Table:
     plain = [dtype for dtype in set(frame.dtypes) if isinstance(dtype, np.dtype) and dtype.kind in "fiub"]
     if frame.shape[1] and len(plain) == frame.dtypes.nunique():  # at once, since frames may have a million columns
         values = frame.to_numpy(SINGLE if plain == [SINGLE] else DOUBLE)
-        return _table(name, values, labels, lambda place: _are_integers(frame.iloc[:, place]))
-    columns = [_pandas_column(frame.iloc[:, place]) for place in range(len(labels))]
-    return _of_columns(name, labels, columns, lambda place: _are_integers(frame.iloc[:, place]))
+        return _table(name, values, labels, lambda j: _are_integers(frame.iloc[:, j]))
+    columns = [_pandas_column(frame.iloc[:, j]) for j in range(len(labels))]
+    return _of_columns(name, labels, columns, lambda j: _are_integers(frame.iloc[:, j]))
 
 
 def _pandas_column(series: Any) -> np.ndarray | str:
@@ -183,7 +183,7 @@ def _polars_column(series: Any) -> np.ndarray | str:
 def _of_arrow(name: str, table: Any) -> Table:
     is_integer = sys.modules["pyarrow"].types.is_integer
     columns = [arrow_column(column) for column in table.columns]
-    return _of_columns(name, table.column_names, columns, lambda place: is_integer(table.column(place).type))
+    return _of_columns(name, table.column_names, columns, lambda j: is_integer(table.column(j).type))
 
 
 def arrow_column(column: Any) -> np.ndarray | str:
@@ -212,7 +212,7 @@ def _of_xarray(name: str, array: Any) -> Table:
     axis = array.dims[1]
     labels = array.coords[axis].values.tolist() if axis in array.coords else range(array.shape[1])
     found = _of_array(name, array.values)
-    return _table(name, found.values, labels, lambda place: _are_integers(array.values[:, place]))
+    return _table(name, found.values, labels, lambda j: _are_integers(array.values[:, j]))
 
 
 def _of_series(name: str, series: Any) -> NoReturn:
@@ -236,7 +236,7 @@ FRAMES: dict[tuple[str, str], Callable[[str, Any], Table]] = {
     ("xarray", "DataArray"): _of_xarray,
     ("xarray", "Dataset"): _of_xarray_dataset,
 }
-"""Who reads what, by library and class."""
+"""The readers of frames, by library and class."""
 
 
 def _of_columns(
@@ -261,7 +261,7 @@ def _of_columns(
     if not found or not len(found[0]):
         _refuse_empty(name, (len(found[0]) if found else 0, len(found)))
     values = side_by_side(found)  # pyright: ignore[reportArgumentType]
-    return _table(name, values, labels, are_integers or (lambda place: _are_integers(columns[place])), notes)
+    return _table(name, values, labels, are_integers or (lambda j: _are_integers(columns[j])), notes)
 
 
 def _table(
@@ -275,19 +275,21 @@ def _table(
     if 0 in values.shape:
         _refuse_empty(name, values.shape)
     columns = None if labels is None else names_of(labels)
-    said = [*notes]
+    remarked = [*notes]
     if columns is not None and labels is not None:
-        said += said_of_names(list(map(name_of, labels)))
+        remarked += notes_on_names(list(map(name_of, labels)))
         if columns[0] in INDEX and len(columns) > 1 and counts_rows(values[:, 0]):
-            said.append(f"column {columns[0]!r} counts the rows and was kept")
-    said += remarks(values, lambda place: str(place) if columns is None else repr(columns[place]), are_integers)
-    return Table(values, columns, notes=tuple(said))
+            remarked.append(f"column {columns[0]!r} counts the rows and was kept")
+    remarked += remarks(values, lambda j: str(j) if columns is None else repr(columns[j]), are_integers)
+    return Table(values, columns, notes=tuple(remarked))
 
 
 def _are_integers(column: Any) -> bool:
     """Return whether a column of NumPy or pandas holds integers, of its own type or as objects."""
-    kinds = {type(entry) for entry in column if type(entry).__name__ not in MISSING} if column.dtype.kind == "O" else ()
-    return column.dtype.kind in "iu" or (bool(kinds) and all(issubclass(kind, int) for kind in kinds))
+    if column.dtype.kind != "O":
+        return column.dtype.kind in "iu"
+    kinds = {type(entry) for entry in column if type(entry).__name__ not in MISSING_TYPES}
+    return bool(kinds) and all(issubclass(kind, int) for kind in kinds)
 
 
 def _refuse_empty(name: str, shape: tuple[int, ...]) -> NoReturn:

@@ -14,12 +14,13 @@ from isthmus.tables.index import counts_rows
 from isthmus.tables.lines import Unreadable
 
 YEARS = (1900, 2100)
-SURELY_NO_CHANCE = 6
-"""So many numbers in a row rise by chance once in 720 times."""
+"""The first and the last year that may be the name of a column."""
+RISING_NAMES = 6
+"""Numbers that rise from column to column and may be names: by chance so many do once in 720 times."""
 INFINITE = ("inf", "infinity")
-"""Words that are numbers to some, beside others."""
-SELDOM = 0.05
-"""Of the rows below, so few rise that a first line that does is more likely one of names."""
+"""Words that some programs write for a number."""
+RISING_SHARE = 0.05
+"""Share of the rows below that rise, under which a first line that does is more likely one of names."""
 
 
 class Head(NamedTuple):
@@ -72,11 +73,11 @@ def _with_unit(name: str, unit: str) -> str:
 
 def _are_units(record: Record, below: Sequence[Record], dialect: Dialect) -> bool:
     """Return whether a line of text without any number stands above numbers."""
-    words = [place for place, entry in enumerate(record.fields) if not is_missing(entry)]
-    if not words or any(is_number(record.fields[place], dialect.decimal) for place in words):
+    words = [j for j, entry in enumerate(record.fields) if not is_missing(entry)]
+    if not words or any(is_number(record.fields[j], dialect.decimal) for j in words):
         return False
     rows = [row.fields for row in below if len(row.fields) == len(record.fields)]
-    return bool(rows) and any(all(is_number(row[place], dialect.decimal) for row in rows) for place in words)
+    return bool(rows) and any(all(is_number(row[j], dialect.decimal) for row in rows) for j in words)
 
 
 def _names_in_comment(comments: Sequence[str], width: int, dialect: Dialect) -> list[str] | None:
@@ -100,23 +101,23 @@ def _has_names(first: Record, below: Sequence[Record], dialect: Dialect) -> bool
     if below and all(len(record.fields) == len(fields) + 1 for record in below):
         return True  # R's, above rows that have names themselves
     rows = [record.fields for record in below if len(record.fields) == len(fields)]
-    columns = [[row[place].strip() for row in rows] for place in range(len(fields))]
-    numeric = [place for place, entry in enumerate(fields) if is_number(entry, decimal)]
-    text = [place for place, entry in enumerate(fields) if not is_missing(entry) and place not in numeric]
-    if text and all(fields[place].strip().lower() in TRUTH for place in text):
+    columns = [[row[j].strip() for row in rows] for j in range(len(fields))]
+    numeric = [j for j, entry in enumerate(fields) if is_number(entry, decimal)]
+    text = [j for j, entry in enumerate(fields) if not is_missing(entry) and j not in numeric]
+    if text and all(fields[j].strip().lower() in TRUTH for j in text):
         return False
-    if numeric and text and all(fields[place].strip().lower().lstrip("+-") in INFINITE for place in text):
+    if numeric and text and all(fields[j].strip().lower().lstrip("+-") in INFINITE for j in text):
         raise _ambiguous(first)
-    if text and (not numeric or not rows or any(_are_numbers(columns[place], decimal) for place in text)):
+    if text and (not numeric or not rows or any(_are_numbers(columns[j], decimal) for j in text)):
         return True  # a word above numbers
     if not numeric and not text and any(_are_numbers(column, decimal) for column in columns):
         raise _ambiguous(first)  # NA may be sodium
-    under = [place for place in numeric if _are_numbers(columns[place], decimal)]
-    if not under or not _may_be_names([fields[place] for place in under], [columns[place] for place in under], decimal):
+    under = [j for j in numeric if _are_numbers(columns[j], decimal)]
+    if not under or not _may_be_names([fields[j] for j in under], [columns[j] for j in under], decimal):
         return not numeric and not text
-    for place in set(range(len(fields))) - set(numeric):
-        words = not _are_numbers(columns[place], decimal) and fields[place].strip() not in columns[place]
-        if words or _count([float(entry) if entry.isdigit() else -1.0 for entry in columns[place]]):
+    for j in set(range(len(fields))) - set(numeric):
+        words = not _are_numbers(columns[j], decimal) and fields[j].strip() not in columns[j]
+        if words or counts_rows(np.array([float(entry) if entry.isdigit() else -1.0 for entry in columns[j]])):
             return True  # a name, or none, above the names or the numbers of the rows
     raise _ambiguous(first)
 
@@ -127,15 +128,11 @@ def _are_numbers(column: Sequence[str], decimal: str) -> bool:
     return bool(present) and all(is_number(entry, decimal) for entry in present)
 
 
-def _count(numbers: Sequence[float]) -> bool:
-    return counts_rows(np.array(numbers))
-
-
 def _may_be_names(entries: Sequence[str], columns: Sequence[Sequence[str]], decimal: str) -> bool:
     """Return whether a line of numbers may as well hold names, judged by those below it, columns of entries."""
-    whole = all(entry.strip().isdigit() for entry in entries)
+    integers = all(entry.strip().isdigit() for entry in entries)
     present = [entry for column in columns for entry in column if not is_missing(entry)]
-    if whole and not any(entry.lstrip("+-").isdigit() for entry in present):
+    if integers and not any(entry.lstrip("+-").isdigit() for entry in present):
         return True  # integers above numbers that all have decimals
     first = _as_numbers(entries, decimal)
     below = np.array([_as_numbers(row, decimal) for row in zip(*columns, strict=True)])
@@ -144,16 +141,16 @@ def _may_be_names(entries: Sequence[str], columns: Sequence[Sequence[str]], deci
         return False
     steps, steps_below = np.diff(first), np.diff(below, axis=1)
     rising, all_rising = bool((steps > 0).all()), (steps_below > 0).all(axis=1)
-    if whole and rising and YEARS[0] <= first[0] and first[-1] <= YEARS[1]:
+    if integers and rising and YEARS[0] <= first[0] and first[-1] <= YEARS[1]:
         return bool(((below >= YEARS[0]) & (below <= YEARS[1])).mean() < 1 / 2)
-    if whole and first[0] in (0, 1) and (steps == 1).all() and (len(first) > 1 or first[0] == 0):
+    if integers and first[0] in (0, 1) and (steps == 1).all() and (len(first) > 1 or first[0] == 0):
         goes_on = np.array_equal(below, first + len(first) * np.arange(1, len(below) + 1)[:, None])
         return not goes_on and (first[0] == 0 or not (below == first).all(axis=1).any())
-    if whole and len(first) > 1 and len(set(first)) == len(first) and (below % 1 != 0).any(axis=0).all():
+    if integers and len(first) > 1 and len(set(first)) == len(first) and (below % 1 != 0).any(axis=0).all():
         return True
     if len(first) > 2 and steps[0] != 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0):
         return bool(np.isclose(steps_below, steps_below[:, :1], rtol=1e-6, atol=0).all(axis=1).mean() <= 1 / 2)
-    return len(first) >= SURELY_NO_CHANCE and rising and bool(all_rising.mean() < SELDOM)
+    return len(first) >= RISING_NAMES and rising and bool(all_rising.mean() < RISING_SHARE)
 
 
 def _as_numbers(entries: Sequence[str], decimal: str) -> np.ndarray:

@@ -11,27 +11,27 @@ INDEX = (
     *("index", "level_0"),
 )
 """What R, pandas and NumPy call an index without a name of its own, also after it was read and written again."""
-SURELY_A_COUNT = 5
-"""Without names, so many rows make a column that counts them an index."""
+COUNTED_ROWS = 5
+"""Rows from which on a column without a name that counts them is an index."""
 
 
 def index_of(names: Sequence[str] | None, columns: Iterable[np.ndarray | str], known: Iterable[int]) -> dict[int, str]:
-    """Return the first columns that hold an index, by place, each with what it does to the rows.
+    """Return the first columns that hold an index, by position, each with what it does to the rows.
 
     Args:
         names: of the columns, or None where they have none.
         columns: the first columns, but never all, each as numbers or as the word for what it holds instead.
-        known: places of columns that are said to hold the names of the rows.
+        known: positions of columns that are said to hold the names of the rows.
 
     """
     found = dict.fromkeys(sorted(known), "holds the names of the rows")
-    for place, column in enumerate(columns):
-        if place in found:
+    for j, column in enumerate(columns):
+        if j in found:
             continue
-        why = _why(None if names is None else names[place], column)
+        why = _why(None if names is None else names[j], column)
         if not why:
             break
-        found[place] = why
+        found[j] = why
         if names is None:
             break
     return found
@@ -39,7 +39,7 @@ def index_of(names: Sequence[str] | None, columns: Iterable[np.ndarray | str], k
 
 def _why(name: str | None, column: np.ndarray | str) -> str:
     if name is None:
-        return "counts the rows" if len(column) >= SURELY_A_COUNT and _counts(column) else ""
+        return "counts the rows" if len(column) >= COUNTED_ROWS and counts_rows(column) else ""
     if name not in INDEX:
         return ""
     if isinstance(column, str):
@@ -47,12 +47,10 @@ def _why(name: str | None, column: np.ndarray | str) -> str:
     return "counts the rows" if counts_rows(column) else "numbers the rows" if _numbers(column) else ""
 
 
-def _counts(column: np.ndarray | str) -> bool:
-    return not isinstance(column, str) and counts_rows(column)
-
-
-def counts_rows(values: np.ndarray) -> bool:
-    """Return whether a column counts the rows: 0, 1, 2, … or 1, 2, 3, …"""
+def counts_rows(values: np.ndarray | str) -> bool:
+    """Return whether a column counts the rows: 0, 1, 2, … or 1, 2, 3, …; a word for what it holds does not."""
+    if isinstance(values, str):
+        return False
     return bool(len(values) > 1 and values[0] in (0, 1) and np.array_equal(values, np.arange(len(values)) + values[0]))
 
 

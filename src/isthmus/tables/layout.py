@@ -20,18 +20,21 @@ from isthmus.tables.entries import NUMBER, THOUSANDS, is_missing, is_number
 from isthmus.tables.index import counts_rows
 from isthmus.tables.lines import Unreadable
 
-SAMPLE_LINES, SAMPLE_CHARACTERS = 200, 1 << 20
-"""How much of a file is looked at; five lines at the least."""
-ENOUGH = 5
-SAMPLE_ENTRIES = 1 << 15
-"""So many entries show how good a candidate is."""
+SAMPLE_LINES = 200
+"""Lines of a file, at most, that show its layout."""
+SAMPLE_CHARACTERS = 1 << 20
+"""Characters of a file, at most, that show its layout, unless they make fewer than `FEWEST_LINES` lines."""
+FEWEST_LINES = 5
+"""Lines of a file, at the least, that show its layout."""
+SCORED_ENTRIES = 1 << 15
+"""Entries, at most, by which a candidate is scored."""
 MARKS = frozenset(SEPARATORS) - {SPACE}
-TEXT = 0.5
-"""What an entry of text is worth, where a number is 1 and an entry that holds another separator is 0,"""
-FOREIGN_NAME = 0.3
-"""and by what a candidate is worth less that leaves another separator in the names."""
-ALIKE = 0.5
-"""Of candidates beyond this score two may not be equally good."""
+TEXT_SCORE = 0.5
+"""The score of an entry of text, where that of a number is 1 and that of one with another separator in it is 0."""
+FOREIGN_NAME_FACTOR = 0.3
+"""The factor of the score of a candidate that leaves another separator in the names."""
+GOOD_SCORE = 0.5
+"""The score beyond which two candidates may not be equally good."""
 
 Lines = Sequence[tuple[int, str]]
 """Lines with their numbers."""
@@ -80,7 +83,7 @@ def layout_of(lines: Sequence[str], separator: str | None, decimal: str | None, 
     ]
     candidates = [found for found in candidates if found is not None]
     if not candidates:
-        raise _why_not(Dialect(separator or ",", quote=quote), sample)
+        raise _unreadable_because(Dialect(separator or ",", quote=quote), sample)
     best = max(candidates, key=lambda found: found.score)  # the first of those that are equally good
     notes = _doubts(best, sample) if separator is None and decimal is None else ()
     if separator is None:
@@ -98,7 +101,7 @@ def _sample(lines: Sequence[str]) -> Lines:
         if not is_aside(line):
             chosen.append((seen, line))
             characters += len(line)
-        if len(chosen) >= SAMPLE_LINES or (len(chosen) >= ENOUGH and characters > SAMPLE_CHARACTERS):
+        if len(chosen) >= SAMPLE_LINES or (len(chosen) >= FEWEST_LINES and characters > SAMPLE_CHARACTERS):
             break
     for mark in DECIMALS:
         if not any(mark in line for _, line in chosen[1:]):
@@ -108,7 +111,7 @@ def _sample(lines: Sequence[str]) -> Lines:
 
 
 def _quoted_by_apostrophes(sample: Lines) -> bool:
-    return any(re.search(r"(^|[,;\t|])\s*'[^']*'\s*($|[,;\t|])", line) for _, line in sample[:ENOUGH])
+    return any(re.search(r"(^|[,;\t|])\s*'[^']*'\s*($|[,;\t|])", line) for _, line in sample[:FEWEST_LINES])
 
 
 def _candidates(sample: Lines, suffix: str) -> list[str]:
@@ -125,7 +128,7 @@ def _records(dialect: Dialect, sample: Lines) -> list[Record]:
     return found
 
 
-def _why_not(dialect: Dialect, sample: Lines) -> Unreadable:
+def _unreadable_because(dialect: Dialect, sample: Lines) -> Unreadable:
     try:
         list(dialect.records(sample))
     except Unreadable as error:
@@ -145,9 +148,9 @@ def _layout(dialect: Dialect, sample: Lines, told: str | None) -> Layout | None:
     named = len(first.fields) == width - 1 and _names_rows(first, below, dict(sample), dialect, told)
     body = [record.fields for record in below if len(record.fields) == width] or [first.fields]
     share = (len(body) + (named or len(first.fields) == width)) / (1 + len(below)) if below else 1.0
-    entries = list(islice(chain.from_iterable(body), SAMPLE_ENTRIES))
+    entries = list(islice(chain.from_iterable(body), SCORED_ENTRIES))
     worth = sum(_worth(entry, dialect) for entry in entries) / len(entries)
-    names = 1.0 if not any(_is_foreign(entry, dialect) for entry in first.fields) else FOREIGN_NAME
+    names = 1.0 if not any(_is_foreign(entry, dialect) for entry in first.fields) else FOREIGN_NAME_FACTOR
     rows = [[entry.strip() for entry in record.fields] for record in records]
     return Layout(dialect, width, above, named, share * (0.01 + worth) * names, rows)
 
@@ -155,7 +158,7 @@ def _layout(dialect: Dialect, sample: Lines, told: str | None) -> Layout | None:
 def _worth(entry: str, dialect: Dialect) -> float:
     if is_number(entry, dialect.decimal) or is_missing(entry):
         return 1.0
-    return 0.0 if _is_foreign(entry, dialect) else TEXT
+    return 0.0 if _is_foreign(entry, dialect) else TEXT_SCORE
 
 
 def _is_foreign(entry: str, dialect: Dialect) -> bool:
@@ -186,7 +189,7 @@ def _above(records: Sequence[Record], width: int, decimal: str) -> int:
         filled = [field for field in record.fields if field.strip()]
         text = not is_number(filled[0], decimal) and not is_missing(filled[0])
         alone = len(filled) == 1 and MARKS.isdisjoint(filled[0])
-        if len(filled) >= width - 1 or not text or not (alone or any(names[count + 1 : count + 1 + ENOUGH])):
+        if len(filled) >= width - 1 or not text or not (alone or any(names[count + 1 : count + 1 + FEWEST_LINES])):
             return count
     return len(records) - 1
 
@@ -216,7 +219,7 @@ def _may_have_a_comma(record: Record) -> bool:
 def _refuse_ties(best: Layout, candidates: Sequence[Layout]) -> None:
     """Refuse a file that may be read in two ways."""
     for other in candidates:
-        equal = best.score > ALIKE and other.score > best.score - 1e-9 and other.rows != best.rows
+        equal = best.score > GOOD_SCORE and other.score > best.score - 1e-9 and other.rows != best.rows
         if equal and other.dialect.separator != NOTHING:
             ways = " or ".join(SEPARATORS[found.dialect.separator] for found in (best, other))
             raise Unreadable(f"it may have {ways} between its entries; say separator (--separator)")

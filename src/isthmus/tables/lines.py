@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 """Suffixes of files that are packed."""
-MARKS = (
+FIRST_BYTES = (
     (b"\x1f\x8b", "gzip data"),
     (b"BZh", "bzip2 data"),
     (b"\xfd7zXZ\0", "xz data"),
@@ -72,7 +72,7 @@ def _only_member(content: bytes) -> bytes:
 
 def kind_of(content: bytes) -> str | None:
     """Return what kind of file the first bytes say it is, in words, or None where they say nothing."""
-    return next((kind for mark, kind in MARKS if content.startswith(mark)), None)
+    return next((kind for mark, kind in FIRST_BYTES if content.startswith(mark)), None)
 
 
 def text_of(content: bytes) -> Text:

@@ -13,12 +13,13 @@ LARGEST_INTEGER = 2**53
 NINES = [float("9" * whole + "." + "9" * part) for whole in range(2, 8) for part in range(3)]
 LIMITS = [float(2**bits - one) for bits in (15, 31, 63) for one in (0, 1)]
 STAND_INS = np.array([sign * value for value in NINES + LIMITS for sign in (1, -1)])
-"""What stands for a missing value where none can be written: -999 and its kind, the limits of integers,"""
-HUGE = 1e20
-"""and numbers of this size and beyond, as fill values of NetCDF."""
+"""What stands for a missing value where none can be written: -999 and its kind, and the limits of integers."""
+FILL_VALUE = 1e20
+"""The size from which on numbers may stand for a missing value too, as NetCDF's fill values do."""
 FAR = 10
-"""So many standard deviations of the others lie between a stand-in and their mean."""
+"""Standard deviations of the other numbers that lie between their mean and a stand-in for a missing value."""
 DAYS = (1900_01_01, 2100_12_31)
+"""The first and the last day, written as a number, that a column of days may hold."""
 
 
 def remarks(values: np.ndarray, shown: Callable[[int], str], are_integers: Callable[[int], bool]) -> Iterator[str]:
@@ -26,27 +27,27 @@ def remarks(values: np.ndarray, shown: Callable[[int], str], are_integers: Calla
 
     Args:
         values: the table, NaN where a value is missing.
-        shown: returns what a column is called, by its place.
-        are_integers: returns whether a column was given in integers, by its place; it is asked for few.
+        shown: returns what a column is called, by its position.
+        are_integers: returns whether a column was given in integers, by its position; it is asked for few.
 
     """
     low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
     beyond = _places((high > LARGEST_INTEGER) | (low < -LARGEST_INTEGER))
-    if odd := [shown(place) for place in beyond if are_integers(place)]:
+    if odd := [shown(j) for j in beyond if are_integers(j)]:
         cut = "integers beyond 2**53, of which a float keeps the first 15 digits: identifiers?"
         yield f"{_holds(odd)} {cut} leave {_them(odd)} out with drop"
     within = _places((low >= DAYS[0]) & (high <= DAYS[1]))
-    if days := [place for place in within if _are_days(values[:, place])]:
-        names = [shown(place) for place in days]
+    if days := [j for j in within if _are_days(values[:, j])]:
+        names = [shown(j) for j in days]
         numbers = f"days as numbers such as {low[days[0]]:.0f}:"
         yield f"{_holds(names)} {numbers} leave {_them(names)} out with drop, or count days from one of them"
     suspects = _places(_may_stand_in(low) | _may_stand_in(high))
-    found = [f"column {shown(place)} holds {said}" for place in suspects for said in _stand_ins(values[:, place])]
+    found = [f"column {shown(j)} holds {said}" for j in suspects for said in _stand_ins(values[:, j])]
     if found:
         yield f"{listed(found)}: missing? write NaN there and say missing='ignore'"
 
 
-def said_of_names(names: Sequence[str]) -> Iterator[str]:
+def notes_on_names(names: Sequence[str]) -> Iterator[str]:
     """Yield what was done where columns have one name."""
     if twice := repeated(names):
         yield f"columns with one name, {listed([repr(name) for name in twice])}, were told apart by .1, .2, …"
@@ -73,7 +74,7 @@ def _are_days(column: np.ndarray) -> bool:
 
 
 def _may_stand_in(values: np.ndarray) -> np.ndarray:
-    return np.isin(values, STAND_INS.astype(values.dtype)) | (np.abs(values) >= HUGE)
+    return np.isin(values, STAND_INS.astype(values.dtype)) | (np.abs(values) >= FILL_VALUE)
 
 
 def _stand_ins(column: np.ndarray) -> Iterator[str]:
@@ -82,7 +83,7 @@ def _stand_ins(column: np.ndarray) -> Iterator[str]:
     others = column[~like & ~np.isnan(column)].astype(float)
     if not len(others):
         return
-    mean, spread = others.mean(), others.std()
+    mean, deviation = others.mean(), others.std()
     for value, count in zip(*np.unique(column[like], return_counts=True), strict=True):
-        if count > 1 and abs(value - mean) > FAR * spread:
+        if count > 1 and abs(value - mean) > FAR * deviation:
             yield f"{value:.7g} in {count:,} rows"

@@ -13,7 +13,6 @@ from isthmus.tables.dialect import (
     NOTHING,
     SEPARATORS,
     SPACE,
-    Dialect,
     Record,
     checked_separator,
     declared_separator,
@@ -22,17 +21,19 @@ from isthmus.tables.dialect import (
 )
 from isthmus.tables.entries import Odd, block_of
 from isthmus.tables.header import head_of
-from isthmus.tables.layout import ENOUGH, SAMPLE_LINES, layout_of
+from isthmus.tables.layout import FEWEST_LINES, SAMPLE_LINES, Layout, layout_of
 from isthmus.tables.lines import Unreadable, text_of
-from isthmus.tables.raw import Raw
+from isthmus.tables.table import Raw
 
 BLOCK_ENTRIES = 1 << 20
 """How many entries are turned into numbers together: as texts they take ten times the memory."""
-SAMPLE_ENTRIES = 1 << 16
+HEAD_ENTRIES = 1 << 16
 """How many entries at the top of a file show where the points begin."""
 USUAL = {".csv": ",", ".tsv": "\t"}
 """The separators that go without saying, by suffix."""
-HINT = "; say separator and decimal (--separator, --decimal) where its entries are meant to be taken apart otherwise"
+DIALECT_HINT = (
+    "; say separator and decimal (--separator, --decimal) where its entries are meant to be taken apart otherwise"
+)
 
 
 def read_text(
@@ -65,9 +66,9 @@ def read_text(
     layout = layout_of(lines, told, decimal, suffix)
     dialect, width = layout.dialect, layout.width
     records = islice(layout.fitted(dialect.records(enumerate(lines, 1))), layout.above, None)
-    sample = list(islice(records, ENOUGH))
-    sample += islice(records, min(SAMPLE_ENTRIES // width, SAMPLE_LINES))
-    hint = "" if told else HINT
+    sample = list(islice(records, FEWEST_LINES))
+    sample += islice(records, min(HEAD_ENTRIES // width, SAMPLE_LINES))
+    hint = "" if told else DIALECT_HINT
     if len(sample[0].fields) not in (width, width - layout.has_row_names):
         raise _ragged(sample[0], width, hint)
     comments = [line for line in lines[: sample[0].line - 1] if is_comment(line)]
@@ -80,17 +81,17 @@ def read_text(
         raise Unreadable("it holds names of columns and no rows" if head.rows else "it holds no rows")
     first_row = layout.above + head.rows
 
-    def entries(place: int) -> np.ndarray:
+    def entries(j: int) -> np.ndarray:
         again = islice(dialect.records(enumerate(lines, 1)), first_row, None)
-        return np.array([record.fields[place].strip() for record in again])
+        return np.array([record.fields[j].strip() for record in again])
 
     return Raw(
         values,
         names,
-        {place: f"{one.word} ({one.entry.strip()!r} in line {numbers[one.row]})" for place, one in odd.items()},
+        {j: f"{one.word} ({one.entry.strip()!r} in line {numbers[one.row]})" for j, one in odd.items()},
         entries,
         lambda row: f"line {numbers[row]}",
-        [*notes, *layout.notes, *_said_of(dialect, suffix), *_said_of_lines(layout.above), *head.notes],
+        [*notes, *layout.notes, *_notes_on(layout, suffix), *head.notes],
         {0} if named else set(),
     )
 
@@ -114,27 +115,26 @@ def _numbers(records: Iterator[Record], width: int, decimal: str) -> tuple[np.nd
     blocks, lines, odd, truths = [], [], {}, set()
     while some := list(islice(records, max(BLOCK_ENTRIES // width, 1))):
         block = block_of([record.fields for record in some], decimal)
-        odd = {place: one._replace(row=one.row + len(lines)) for place, one in block.odd.items()} | odd
+        odd = {j: one._replace(row=one.row + len(lines)) for j, one in block.odd.items()} | odd
         truths |= block.truths
         lines += [record.line for record in some]
         blocks.append(block.values)
     values = np.concatenate(blocks) if blocks else np.empty((0, width))
-    for place in truths - odd.keys():
-        if (other := (values[:, place] != 0) & (values[:, place] != 1) & ~np.isnan(values[:, place])).any():
+    for j in truths - odd.keys():
+        if (other := (values[:, j] != 0) & (values[:, j] != 1) & ~np.isnan(values[:, j])).any():
             row = int(other.argmax())
-            odd[place] = Odd(row, f"{values[row, place]:g}", "numbers beside True and False")
+            odd[j] = Odd(row, f"{values[row, j]:g}", "numbers beside True and False")
     return values, np.array(lines), odd
 
 
-def _said_of(dialect: Dialect, suffix: str) -> Iterator[str]:
-    if dialect.separator not in (NOTHING, USUAL.get(suffix, dialect.separator)):
-        stand = "stands" if dialect.separator == SPACE else "stand"
-        yield f"{SEPARATORS.get(dialect.separator, repr(dialect.separator))} {stand} between its entries"
-    if dialect.decimal == ",":
+def _notes_on(layout: Layout, suffix: str) -> Iterator[str]:
+    separator = layout.dialect.separator
+    if separator not in (NOTHING, USUAL.get(suffix, separator)):
+        stand = "stands" if separator == SPACE else "stand"
+        yield f"{SEPARATORS.get(separator, repr(separator))} {stand} between its entries"
+    if layout.dialect.decimal == ",":
         yield "its numbers have decimal commas"
-
-
-def _said_of_lines(above: int) -> list[str]:
-    if not above:
-        return []
-    return [f"the first {above} lines stand above the table" if above > 1 else "its first line is a title"]
+    if layout.above:
+        yield (
+            f"the first {layout.above} lines stand above the table" if layout.above > 1 else "its first line is a title"
+        )

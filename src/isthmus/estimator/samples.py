@@ -1,0 +1,129 @@
+"""Points of a table on which networks are evaluated, and from which batches are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.points import square_errors
+from isthmus.dynamics.evaluation import reconstructed
+from isthmus.dynamics.learner import CHUNK, Learner
+from isthmus.dynamics.sampler import Sampler, sample_rows
+from isthmus.estimator.coordinates import Coordinates
+from isthmus.estimator.schedule import Schedule
+
+IN_MEMORY = 1 << 22
+"""Numbers up to which the points of a pool are kept in its coordinates; larger arrays stay where they are."""
+
+
+@dataclass(frozen=True)
+class EvaluationSample:
+    """Points on which risks are measured.
+
+    Attributes:
+        points: in the coordinates of the network, shape (n, r), in double precision; NaN where an entry is missing,
+            which no error counts.
+        weights: of sum 1, shape (n,).
+        outside: the square of what they have outside these coordinates, which no network reconstructs, shape (n,).
+
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+    outside: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        points: np.ndarray,
+        weights: np.ndarray | None,
+        coordinates: Coordinates,
+        outside: np.ndarray | None = None,
+    ) -> EvaluationSample:
+        """Return all points of positive weight, or of many some at evenly spaced quantiles of the weights.
+
+        Args:
+            points: shape (n, d), an array or sparse.
+            weights: of sum 1, shape (n,); equal ones for None.
+            coordinates: those of the network.
+            outside: the square of what the points have besides their columns, shape (n,); None for nothing.
+
+        """
+        count = points.shape[0]
+        rows, chances = sample_rows(points, np.full(count, 1 / count) if weights is None else weights)
+        inside, squares = coordinates.parts(points[rows])
+        if outside is not None:
+            squares = squares + outside[rows] / coordinates.scaling.unit**2
+        return cls(inside, chances, squares)
+
+    def on_fewer(self, count: int) -> EvaluationSample:
+        """Return the same on so many of the points, at most."""
+        rows, chances = sample_rows(self.points, self.weights, count)
+        return replace(self, points=self.points[rows], weights=chances, outside=self.outside[rows])
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """|x|² of each point, shape (n,)."""
+        return np.nansum(self.points**2, axis=1) + self.outside
+
+    @property
+    def mean_risk(self) -> float:
+        """The risk where each point is reconstructed by the mean."""
+        return float(self.weights @ self.sizes / 2)
+
+    def errors(self, network: Autoencoder) -> np.ndarray:
+        """Return ‖x − x̂‖² of each point, shape (n,), with the network computed in its own precision."""
+        inputs = self.points.astype(np.asarray(network.encoder.bias).dtype)
+        return square_errors(self.points, reconstructed(network, inputs)) + self.outside
+
+    def pca_errors(self, components: np.ndarray, encoding: np.ndarray | None = None) -> np.ndarray:
+        """Return ‖x − x̂‖² of each point for x̂ = VᵀAx, with components V, encoding A, (k, r); A is V for None."""
+        latents = np.nan_to_num(self.points) @ (components if encoding is None else encoding).T
+        return square_errors(self.points, latents @ components) + self.outside
+
+    def risk(self, network: Autoencoder) -> float:
+        """Return ½E‖x − x̂‖²."""
+        return float(self.weights @ self.errors(network) / 2)
+
+    def pca_risk(self, components: np.ndarray, encoding: np.ndarray | None = None) -> float:
+        """Return ½E‖x − x̂‖² of PCA, as in `pca_errors`."""
+        return float(self.weights @ self.pca_errors(components, encoding) / 2)
+
+
+class Pool:
+    """Draws batches of points with probabilities in proportion to weights, in a precision."""
+
+    def __init__(
+        self, points: np.ndarray, weights: np.ndarray, coordinates: Coordinates, dtype: np.dtype, batch_size: int
+    ) -> None:
+        self._points, self._coordinates, self._dtype, self._size = points, coordinates, dtype, batch_size
+        self._sampler = Sampler(points, weights)
+        columns = points.shape[1] if coordinates.axes is None else coordinates.axes.shape[1]
+        self._kept = coordinates.of(points, dtype) if points.shape[0] * columns <= IN_MEMORY else None
+
+    def batches(self, random: np.random.Generator, steps: int) -> np.ndarray:
+        """Return batches, shape (steps, B, r)."""
+        rows = self._sampler.rows(random, (steps, self._size))
+        if self._kept is not None:
+            return self._kept[rows]
+        drawn = self._coordinates.of(self._points[rows.ravel()], self._dtype)
+        return drawn.reshape(steps, self._size, -1)
+
+    def train(self, learner: Learner, schedule: Schedule, begin: int, end: int, random: np.random.Generator) -> None:
+        """Take the steps of a schedule from ``begin`` to before ``end``."""
+        for first in range(begin, end, CHUNK):
+            last = min(first + CHUNK, end)
+            learner.learn(self.batches(random, last - first), schedule.steps(first, last))
+
+    def trained_up_to(
+        self, marks: Iterable[int], learner: Learner, schedule: Schedule, random: np.random.Generator
+    ) -> Iterator[int]:
+        """Take the steps of a schedule, and yield each of increasing numbers of steps when it is reached."""
+        taken = 0
+        for mark in marks:
+            self.train(learner, schedule, taken, mark, random)
+            yield mark
+            taken = mark
