@@ -11,6 +11,7 @@ import numpy as np
 from isthmus import _checks
 
 Precision = Literal["float32", "float64"]
+DOUBLE = np.dtype(np.float64)
 
 
 def floating(name: str, value: object) -> np.dtype:

@@ -1,5 +1,6 @@
 """The optimum over measures against known ones, brute force, and a convex solver on a grid of neurons."""
 
+import dataclasses
 import itertools
 
 import jax
@@ -9,7 +10,9 @@ from scipy.optimize import minimize
 
 import isthmus as im
 from isthmus._precision import computing_in
+from isthmus.core.frame import in_axes
 from isthmus.core.neurons import NeuronMeasure
+from isthmus.theory.atoms import number_of_atoms
 from isthmus.theory.certificates import certified
 from isthmus.theory.landscape import Landscape
 
@@ -100,7 +103,7 @@ def test_the_duality_gap_bounds_what_a_convex_solver_on_a_grid_of_neurons_gains(
     """At the optimum nothing is gained; at another decoder, what is gained lies below the gap."""
     with computing_in(DOUBLE):
         landscape = Landscape.of(curve, None)
-        best = landscape.inside(optimum.autoencoder)
+        best = in_axes(optimum.autoencoder, landscape.basis)
         latents = np.asarray(best.encode(landscape.population.points))
     grid = np.array(list(itertools.product(np.linspace(-6, 6, 25), np.linspace(-4, 4, 17))))
     penalty = (
@@ -148,14 +151,14 @@ def test_without_its_heaviest_decoder_atom_the_missing_neuron_is_found(curve, op
     """The minimum of the first variation then lies far below its values at the atoms that are left."""
     with computing_in(DOUBLE):
         landscape = Landscape.of(curve, None)
-        best = landscape.inside(optimum.autoencoder)
-        left = np.delete(np.arange(best.decoder.width), np.argmax(best.decoder.masses))
-        parts = [np.asarray(part)[left] for part in (best.decoder.outgoing, best.decoder.incoming, best.decoder.bias)]
-        masses = np.asarray(best.decoder.masses)[left]
+        best = in_axes(optimum.autoencoder, landscape.basis)
+        others = np.delete(np.arange(best.decoder.width), np.argmax(best.decoder.masses))
+        parts = [np.asarray(part)[others] for part in (best.decoder.outgoing, best.decoder.incoming, best.decoder.bias)]
+        masses = np.asarray(best.decoder.masses)[others]
         lame = best.with_measures(best.encoder, NeuronMeasure.of(*parts, masses / masses.sum()))
         certificate, (_, found) = certified(lame, landscape, 256, 0)
         psi = np.asarray(lame.first_variations(*landscape.arrays)[1])
-        at_atoms = psi + curve.decays[1] / 2 * sum((part.reshape(len(left), -1) ** 2).sum(axis=1) for part in parts)
+        at_atoms = psi + curve.decays[1] / 2 * sum((part.reshape(len(others), -1) ** 2).sum(axis=1) for part in parts)
         at_found = lame.first_variations(*landscape.arrays, at=lame.with_measures(lame.encoder, found))[1][0]
         gained = landscape.objective(lame) - optimum.objective
     square = sum((np.asarray(part)[0] ** 2).sum() for part in (found.outgoing, found.incoming, found.bias))
@@ -165,8 +168,6 @@ def test_without_its_heaviest_decoder_atom_the_missing_neuron_is_found(curve, op
 
 
 def test_the_optimum_beats_long_descent_and_is_a_fixed_point(curve, optimum):
-    from isthmus.theory.optimum import number_of_atoms
-
     assert optimum.status.ok
     assert optimum.objective == pytest.approx(curve.objective(optimum.autoencoder), rel=1e-12)
     assert optimum.atoms == number_of_atoms(optimum.autoencoder)
@@ -213,8 +214,6 @@ def test_the_same_seed_gives_the_same_optimum(curve, optimum):
 
 
 def test_what_has_no_optimum_is_refused(curve):
-    import dataclasses
-
     with pytest.raises(im.ArgumentError, match="a weight decay or bounded neurons"):
         im.solve_optimum(dataclasses.replace(curve, weight_decay=0.0))
     with pytest.raises(im.ArgumentError, match="a weight decay or bounded neurons"):

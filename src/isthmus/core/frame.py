@@ -49,14 +49,20 @@ class Frame:
         Outgoing weights of the decoder get no component outside the span, since in the limit it contributes nothing.
         Incoming weights of the encoder get draws of theirs, which don't act on these data but do on other ones.
         """
-        encoder, decoder = network.encoder, network.decoder
-        with np.errstate(invalid="ignore"):  # times that a failed solve did not reach hold infinity
-            random = np.random.default_rng([seed, start.encoder.width])
-            silent = self._encoder.drawn_outside(self.basis, start.encoder, random)
-            incoming = np.asarray(encoder.incoming) @ self.basis.T + silent
-            outgoing = np.asarray(decoder.outgoing) @ self.basis.T
-        return eqx.tree_at(
-            lambda state: (state.encoder.incoming, state.decoder.outgoing),
-            network,
-            (incoming.astype(encoder.incoming.dtype), outgoing.astype(decoder.outgoing.dtype)),
-        )
+        random = np.random.default_rng([seed, start.encoder.width])
+        silent = self._encoder.drawn_outside(self.basis, start.encoder, random)
+        lifted = in_axes(network, self.basis.T)
+        incoming = lifted.encoder.incoming
+        return eqx.tree_at(lambda state: state.encoder.incoming, lifted, incoming + silent.astype(incoming.dtype))
+
+
+def in_axes(network: Autoencoder, axes: np.ndarray) -> Autoencoder:
+    """Return a network in the coordinates along orthonormal axes, in the columns of a (d, r) array, as NumPy arrays.
+
+    Weights on the side of the data, of shape (…, N, d), lose what they have outside the axes. With the transpose of the
+    axes a network in these coordinates becomes one in R^d.
+    """
+    weights = (network.encoder.incoming, network.decoder.outgoing)
+    with np.errstate(invalid="ignore"):  # times that a failed solve did not reach hold infinity
+        products = tuple((np.asarray(part) @ axes).astype(part.dtype) for part in weights)
+    return eqx.tree_at(lambda state: (state.encoder.incoming, state.decoder.outgoing), network, products)

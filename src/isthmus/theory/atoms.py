@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import jax
 import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.theory.landscape import Landscape
 
-NEGLIGIBLE = 1e-9
-"""A mass below it is none."""
-NEAR = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)
-"""Distances, relative to the size of atoms, within which they are merged if the objective allows."""
-HARMLESS = 1e-7
+NEGLIGIBLE_MASS = 1e-9
+"""An atom of a smaller mass counts as none."""
+MERGING_DISTANCES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 0.0)
+"""Distances, relative to the size of atoms, within which they are merged, the first that the objective allows."""
+RISE_BY_MERGER = 1e-7
 """Relative rise of the objective that a merger may cause; the descent after it takes it back."""
 SMALLEST_BIRTH = 2.0**-20
+"""Least mass that is tried for a new atom."""
 
 
 def number_of_atoms(network: Autoencoder) -> tuple[int, int]:
     """Return how many atoms of a mass worth mentioning encoder and decoder have."""
-    encoder, decoder = (
-        int((np.asarray(side.masses) > NEGLIGIBLE).sum()) for side in (network.encoder, network.decoder)
-    )
+    encoder, decoder = (_kept(side).width for side in (network.encoder, network.decoder))
     return encoder, decoder
 
 
@@ -30,11 +32,11 @@ def consolidated(network: Autoencoder, landscape: Landscape, births: int) -> Aut
 
     Room is atoms of mass 0. Numbers of atoms, these included, are powers of 2, so that few shapes are compiled.
     """
-    most = landscape.objective(network) * (1 + HARMLESS)
+    most = landscape.objective(network) * (1 + RISE_BY_MERGER)
     for side in (0, 1):
         measure = (network.encoder, network.decoder)[side]
         odd = (network.encoder_activation, network.decoder_activation)[side].odd
-        for distance in (*NEAR, 0.0):
+        for distance in MERGING_DISTANCES:
             candidate = _with_side(network, side, _padded(_merged(measure, distance, odd), measure.width))
             if landscape.objective(candidate) <= most:
                 network = candidate
@@ -49,17 +51,31 @@ def without_room(network: Autoencoder) -> Autoencoder:
 
 
 def apportioned(masses: np.ndarray, width: int, least: int = 0) -> np.ndarray:
-    """Return how many of N neurons each atom gets, at least so many, by the method of largest remainders."""
+    """Return how many of N neurons each atom gets in proportion to its mass, shape (atoms,), each at least so many.
+
+    Source: the method of largest remainders (Hamilton's).
+    """
     shares = width * masses
     counts = np.maximum(least, np.floor(shares)).astype(int)
-    while counts.sum() > width:  # light atoms took more than their share: the heaviest give it back
+    while counts.sum() > width:  # the least number of light atoms exceeds their share: others get fewer
         counts[np.argmax(counts - shares)] -= 1
     counts[np.argsort(counts - shares)[: width - counts.sum()]] += 1
     return counts
 
 
-def born(network: Autoencoder, side: int, candidates: NeuronMeasure, births: int, landscape: Landscape) -> Autoencoder:
-    """Return the network with some of the candidates in the places of atoms without mass, as heavy as lowers F most."""
+def with_births(
+    network: Autoencoder, side: int, candidates: NeuronMeasure, births: int, landscape: Landscape
+) -> Autoencoder:
+    """Return the network with some of the candidates as new atoms, each of the mass that lowers the objective most.
+
+    Args:
+        network: with atoms of mass 0, which the new ones replace.
+        side: 0 for the encoder, 1 for the decoder.
+        candidates: neurons, the most promising first.
+        births: how many of them are tried.
+        landscape: the objective.
+
+    """
     for index in range(min(births, candidates.width)):
         measure = (network.encoder, network.decoder)[side]
         slot = int(np.argmin(measure.masses))
@@ -86,16 +102,13 @@ def _with_side(network: Autoencoder, side: int, measure: NeuronMeasure) -> Autoe
 def _padded(measure: NeuronMeasure, least: int) -> NeuronMeasure:
     """Return the measure with atoms of mass 0 added, to the next power of 2 from ``least`` on."""
     free = (1 << int(np.ceil(np.log2(least)))) - measure.width
-    zeros = lambda part: np.concatenate([part, np.zeros((free, *part.shape[1:]))])
-    parts = (measure.masses, measure.outgoing, measure.incoming, measure.bias)
-    return NeuronMeasure(*(zeros(np.asarray(part)) for part in parts))  # pyright: ignore[reportArgumentType]
+    return jax.tree.map(lambda part: np.concatenate([part, np.zeros((free, *part.shape[1:]))]), measure)
 
 
 def _kept(measure: NeuronMeasure) -> NeuronMeasure:
-    masses = np.asarray(measure.masses)
-    keep = masses > NEGLIGIBLE
-    kept = (np.asarray(part)[keep] for part in (measure.outgoing, measure.incoming, measure.bias))
-    return NeuronMeasure(masses[keep] / masses[keep].sum(), *kept)  # pyright: ignore[reportArgumentType]
+    keep = np.asarray(measure.masses) > NEGLIGIBLE_MASS
+    kept = jax.tree.map(lambda part: np.asarray(part)[keep], measure)
+    return dataclasses.replace(kept, masses=kept.masses / kept.masses.sum())
 
 
 def _merged(measure: NeuronMeasure, distance: float, odd: bool) -> NeuronMeasure:
@@ -105,7 +118,7 @@ def _merged(measure: NeuronMeasure, distance: float, odd: bool) -> NeuronMeasure
     """
     measure = _kept(measure)
     masses, split = np.asarray(measure.masses), np.cumsum([measure.outputs, measure.inputs])
-    atoms = np.concatenate([measure.outgoing, measure.incoming, np.asarray(measure.bias)[:, None]], axis=1)
+    atoms = np.column_stack([measure.outgoing, measure.incoming, measure.bias])
     scale = distance * np.sqrt(masses @ (atoms**2).sum(axis=1))
     centres, sums, weights = [], [], []
     for index in np.argsort(-masses):
@@ -126,9 +139,8 @@ def _merged(measure: NeuronMeasure, distance: float, odd: bool) -> NeuronMeasure
 
 
 def _with_atom(measure: NeuronMeasure, slot: int, candidates: NeuronMeasure, index: int, mass: float) -> NeuronMeasure:
-    masses, *parts = (np.array(part) for part in (measure.masses, measure.outgoing, measure.incoming, measure.bias))
-    masses = masses * (1 - mass)
-    masses[slot] = mass
-    for part, source in zip(parts, (candidates.outgoing, candidates.incoming, candidates.bias), strict=True):
-        part[slot] = np.asarray(source)[index]
-    return NeuronMeasure(masses, *parts)  # pyright: ignore[reportArgumentType]
+    """Return the measure with one of the candidates in a slot, of a mass, and less mass on all others."""
+    is_new = np.arange(measure.width) == slot
+    replaced = lambda part, source: np.where(is_new.reshape(-1, *[1] * (part.ndim - 1)), source[index], part)
+    changed = jax.tree.map(replaced, measure, candidates)
+    return dataclasses.replace(changed, masses=np.where(is_new, mass, (1 - mass) * np.asarray(measure.masses)))

@@ -1,17 +1,18 @@
-"""The best network of a finite width that can be found, beside the optimum over measures."""
+"""The best network of a finite width that can be found, to be compared with the optimum over measures."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from isthmus import _checks
-from isthmus._precision import computing_in
+from isthmus._precision import DOUBLE, computing_in
 from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.frame import in_axes
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import check_number_of_jobs, number_of_workers, run_jobs
 from isthmus.theory.atoms import apportioned
-from isthmus.theory.landscape import DOUBLE, Landscape
+from isthmus.theory.landscape import Landscape
 from isthmus.theory.optimum import Optimum, laws_of_starts, start_from
 
 
@@ -30,23 +31,32 @@ def best_networks(
 
     min over θ_1…θ_N, ω_1…ω_N of R_N + (λ_E/2N) Σ|θ_i|² + (λ_D/2N) Σ|ω_j|², by L-BFGS on full batches, from several
     starts: the optimum's atoms, each with its share of the neurons; a given narrower network whose neurons are
-    doubled; draws from the optimum; and draws from initial laws.
+    doubled; draws from the optimum; and draws from initial laws. By draws from the optimum alone, without training,
+    a network pays what `expressivity` says.
 
     Args:
         problem: as for `solve_optimum`.
         optimum: of that problem.
         width: N, of both layers.
         restarts: how many starts.
-        beside: a network whose width divides N, to start from besides.
+        beside: a network whose width divides N, which is one more start.
         iterations: of each descent, at most.
         seed: of the draws.
         workers: threads; restarts run side by side.
 
+    Raises:
+        ArgumentError: where an argument breaks its rule.
+
+    See Also:
+        `solve_optimum`: the optimum over measures, below which no width goes.
+        `expressivity`: the excess risk of networks drawn from the optimum, without training.
+        `expressivity_curve`: the study that compares all three at several widths.
+
     Example:
         >>> import isthmus as im
         >>> data = im.load_data("wine", max_points=16)
-        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=1), weight_decay=0.02)
-        >>> optimum = im.solve_optimum(problem, atoms=8, restarts=1, starts=64)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=1, activation="linear"), activation="linear")
+        >>> optimum = im.solve_optimum(problem, atoms=2, restarts=1)
         >>> objectives, network = im.best_networks(problem, optimum, width=4, restarts=2)
         >>> bool(objectives.min() >= optimum.objective * (1 - 1e-5))
         True
@@ -78,9 +88,9 @@ def best_networks(
 
     def descend(index: int) -> tuple[float, Autoencoder]:
         with computing_in(DOUBLE):
-            inside = landscape.inside(starts[index])
+            inside = in_axes(starts[index], landscape.basis)
             network = landscape.descended(inside, free_masses=False, iterations=iterations)
-            return landscape.objective(network), landscape.outside(network)
+            return landscape.objective(network), in_axes(network, landscape.basis.T)
 
     ends = run_jobs(descend, restarts, workers, None)
     objectives = np.array([objective for objective, _ in ends])

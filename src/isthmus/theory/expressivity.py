@@ -14,24 +14,28 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from isthmus import _checks
-from isthmus._precision import computing_in
-from isthmus.core.autoencoder import Autoencoder, residuals, seen
+from isthmus._precision import DOUBLE, computing_in
+from isthmus.core.autoencoder import Autoencoder, features, preactivations, residuals, seen
 from isthmus.core.data import Data
 from isthmus.dynamics.sgd import check_width
-
-DOUBLE = np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
 class Expressivity:
-    """The constants of the excess risk of networks drawn from a pair of measures.
+    """The constants of the excess risk of networks drawn from a pair of measures; the result of `expressivity`.
+
+    Its ``encoder`` and ``decoder`` are numbers, unlike those of an `Optimum`, which are measures.
 
     Attributes:
         risk: R of the measures.
         encoder, decoder: C_E (leading order) and C_D (exact).
+
+    Example:
+        >>> import isthmus as im
+        >>> im.Expressivity(risk=0.1, encoder=2.0, decoder=1.0).expected_risk(width=100)
+        0.13
 
     """
 
@@ -40,13 +44,25 @@ class Expressivity:
     decoder: float
 
     def expected_risk(self, width: int | tuple[int, int]) -> float:
-        """Return R + C_E/N_E + C_D/N_D."""
-        wide, deep = (_checks.real("width", one) for one in check_width(width))
-        return self.risk + self.encoder / wide + self.decoder / deep
+        """Return R + C_E/N_E + C_D/N_D for a width N, or (N_E, N_D)."""
+        encoder_width, decoder_width = (_checks.real("width", count) for count in check_width(width))
+        return self.risk + self.encoder / encoder_width + self.decoder / decoder_width
 
 
 def expressivity(network: Autoencoder, population: Data) -> Expressivity:
-    """Return the constants for draws from the measures of a network.
+    """Return the constants C_E and C_D for networks whose neurons are drawn from the measures of a given one.
+
+    Args:
+        network: an autoencoder of any measures, such as a state of the mean-field flow or an optimum.
+        population: over which the risk is taken.
+
+    Raises:
+        ArgumentError: where the dimensions of network and data differ.
+
+    See Also:
+        `solve_optimum`: the best pair of measures, with these constants in ``expressivity``.
+        `best_networks`: how good a trained network of a finite width can be.
+        `expressivity_curve`: the study that compares drawn and trained networks with the optimum at several widths.
 
     Example:
         >>> import isthmus as im
@@ -61,41 +77,25 @@ def expressivity(network: Autoencoder, population: Data) -> Expressivity:
     _checks.instance("population", population, Data)
     if population.dim != network.dim:
         _checks.refuse("population", f"have the dimension {network.dim} of the network", population.dim)
+    points, weights = population.points.astype(DOUBLE), population.weights.astype(DOUBLE)
     with computing_in(DOUBLE):
-        doubled = jax.tree.map(lambda leaf: jnp.asarray(leaf, DOUBLE), network)
-        points, weights = (jnp.asarray(part, DOUBLE) for part in (population.points, population.weights))
-        return Expressivity(*(float(value) for value in _constants(doubled, points, weights)))
+        return Expressivity(*map(float, _constants(network.in_precision(DOUBLE), points, weights)))
 
 
 @jax.jit
 def _constants(network: Autoencoder, points: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    latents = network.encode(points)
-    left = residuals(network.decode(latents), points)
-    encoder_terms = _neuron_outputs(network.encoder, network.encoder_activation.value, seen(points))
-    s = latents @ network.decoder.incoming.T + network.decoder.bias[None, :]
+    """Return R, C_E and C_D."""
+    encoder, decoder, phi = network.encoder, network.decoder, network.decoder_activation
+    latents, observed = network.encode(points), 1 - jnp.isnan(points).astype(points.dtype)
+    s, jacobian = preactivations(decoder, latents), network.jacobian(latents)
     # Σ_l r_l ∇²g_l = Σ_j m_j ⟨r, c_j⟩ φ″(s_j) u_j u_jᵀ
-    bends = (left @ network.decoder.outgoing.T) * network.decoder_activation.second(s)
-    bends = bends * network.decoder.masses[None, :]
-    curvature = jnp.einsum("nj,jk,jl->nkl", bends, network.decoder.incoming, network.decoder.incoming)
-    jacobian, counted = network.jacobian(latents), 1 - jnp.isnan(points).astype(points.dtype)
-    hessian = jnp.einsum("ndk,nd,ndl->nkl", jacobian, counted, jacobian) + curvature
+    pulls = decoder.outgoing @ residuals(network.decode(latents), points).T
+    curvature = jnp.einsum("Nn,Nk,Nl->nkl", decoder.masses[:, None] * pulls * phi.second(s), *[decoder.incoming] * 2)
+    hessian = jnp.einsum("ndk,nd,ndl->nkl", jacobian, observed, jacobian) + curvature
+    terms = features(encoder, network.encoder_activation, seen(points))[:, :, None] * encoder.outgoing[:, None, :]
+    centred = terms - jnp.einsum("N,Nnk->nk", encoder.masses, terms)[None]
+    of_encoder = jnp.einsum("n,N,Nnk,nkl,Nnl->", weights, encoder.masses, centred, hessian, centred) / 2
     # tr Cov σ(z; ·) = Σ_j m_j φ_j² c_j² − (Σ_j m_j φ_j c_j)², entry by entry: nothing of size n × N × d
-    features = network.decoder_activation.value(s)
-    masses, outgoing = network.decoder.masses, network.decoder.outgoing
-    spread = (features**2) @ (masses[:, None] * outgoing**2) - (features @ (masses[:, None] * outgoing)) ** 2
-    return (
-        network.risk(points, weights),
-        _half_trace(hessian, encoder_terms, network.encoder.masses, weights),
-        weights @ (counted * spread).sum(axis=1) / 2,
-    )
-
-
-def _neuron_outputs(measure, phi, inputs: jax.Array) -> jax.Array:
-    """Return σ(x; θ), shape (n, N, outputs)."""
-    return phi(inputs @ measure.incoming.T + measure.bias[None, :])[:, :, None] * measure.outgoing[None]
-
-
-def _half_trace(hessian: jax.Array, terms: jax.Array, masses: jax.Array, weights: jax.Array) -> jax.Array:
-    """Return ½ E_x tr[H(x) Cov σ(x; ·)]."""
-    centred = terms - jnp.einsum("j,njo->no", masses, terms)[:, None, :]
-    return jnp.einsum("n,j,njo,nop,njp->", weights, masses, centred, hessian, centred) / 2
+    values, masses = phi.value(s).T, decoder.masses[:, None]
+    variances = values**2 @ (masses * decoder.outgoing**2) - (values @ (masses * decoder.outgoing)) ** 2
+    return network.risk(points, weights), of_encoder, weights @ (observed * variances).sum(axis=1) / 2

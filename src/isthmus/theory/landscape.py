@@ -9,10 +9,10 @@ y/(1 + |y|²): smooth, onto the closed ball, with its boundary at |y| = 1.
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,16 +20,18 @@ from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
 from isthmus import _checks
+from isthmus._precision import DOUBLE
 from isthmus.core.autoencoder import Autoencoder, squares
 from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 
-DOUBLE = np.dtype(np.float64)
 MEMORY = 30
 """Pairs of steps and gradients that the quasi-Newton method keeps."""
-LIGHTEST = 1e-3
-"""Roots of masses below it count as this much in the units of their atoms."""
+LIGHTEST_ROOT = 1e-3
+"""A root of a mass below it counts as this much in the unit of its atom's variables."""
+INSIDE = 1 - 1e-6
+"""Largest share of the radius at which an atom begins a descent: at the boundary the gradient along y is 0."""
 
 
 class Landscape(NamedTuple):
@@ -54,14 +56,6 @@ class Landscape(NamedTuple):
         inside = Data(population.points.astype(float) @ basis, population.weights.astype(float), name=population.name)
         return cls(inside, basis, radius)
 
-    def inside(self, network: Autoencoder) -> Autoencoder:
-        """Return a network in the coordinates of the span, without what lies outside."""
-        return self._turned(network, self.basis)
-
-    def outside(self, network: Autoencoder) -> Autoencoder:
-        """Return a network in the coordinates of the data."""
-        return self._turned(network, self.basis.T)
-
     def objective(self, network: Autoencoder) -> float:
         """Return F."""
         return float(_objective(network, *self.arrays))
@@ -78,9 +72,19 @@ class Landscape(NamedTuple):
     def descended(
         self, network: Autoencoder, *, free_masses: bool = True, iterations: int = 3000, tolerance: float = 1e-9
     ) -> Autoencoder:
-        """Return a local minimum near a network, of the same number of atoms, by the quasi-Newton method L-BFGS.
+        """Return a local minimum near a network, of the same number of atoms, in the coordinates of the span.
 
         Atoms of mass 0 stay where they are.
+
+        Args:
+            network: where the descent begins, in these coordinates too.
+            free_masses: whether masses are variables, or stay as they are.
+            iterations: at most.
+            tolerance: the largest entry of the gradient at which the descent ends.
+
+        Source: L-BFGS, Liu and Nocedal, Mathematical Programming 45 (1989), with variables in units in which they are
+        about equally stiff.
+
         """
         raw = _raw(network, self.radius)
         start, unravel = ravel_pytree(raw)
@@ -95,13 +99,6 @@ class Landscape(NamedTuple):
         options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": MEMORY, "gtol": tolerance, "ftol": 1e-15}
         found = minimize(function, np.asarray(start) / units, jac=True, method="L-BFGS-B", options=options)
         return jax.tree.map(np.asarray, _realised(unravel(jnp.asarray(found.x * units)), self.radius, free_masses))
-
-    def _turned(self, network: Autoencoder, basis: np.ndarray) -> Autoencoder:
-        return eqx.tree_at(
-            lambda state: (state.encoder.incoming, state.decoder.outgoing),
-            network,
-            (np.asarray(network.encoder.incoming) @ basis, np.asarray(network.decoder.outgoing) @ basis),
-        )
 
 
 def check_bounded(problem: Problem, radius: float | None) -> None:
@@ -135,24 +132,15 @@ def _require_no_biases(problem: Problem) -> None:
         _checks.refuse("problem", "have no frozen biases", _checks.described("one with train_biases=False"), hint)
 
 
-@jax.jit
-def _objective(network: Autoencoder, points: jax.Array, weights: jax.Array) -> jax.Array:
-    return network.objective(points, weights)
-
-
-@jax.jit
-def _risk(network: Autoencoder, points: jax.Array, weights: jax.Array) -> jax.Array:
-    return network.risk(points, weights)
+_objective = jax.jit(lambda network, points, weights: network.objective(points, weights))
+_risk = jax.jit(lambda network, points, weights: network.risk(points, weights))
 
 
 @partial(jax.jit, static_argnames=("radius", "free_masses"))
 def _value_and_gradient(
     raw: Autoencoder, points: jax.Array, weights: jax.Array, radius: float | None, free_masses: bool
 ) -> tuple[jax.Array, Autoencoder]:
-    def objective(raw: Autoencoder) -> jax.Array:
-        return _realised(raw, radius, free_masses).objective(points, weights)
-
-    return jax.value_and_grad(objective)(raw)
+    return jax.value_and_grad(lambda raw: _realised(raw, radius, free_masses).objective(points, weights))(raw)
 
 
 def _realised(raw: Autoencoder, radius: float | None, free_masses: bool) -> Autoencoder:
@@ -163,8 +151,7 @@ def _realised(raw: Autoencoder, radius: float | None, free_masses: bool) -> Auto
         bias = measure.bias if raw.train_biases else jnp.zeros_like(measure.bias)
         parts = (measure.outgoing, measure.incoming, bias)
         if radius is not None:
-            square = squares(NeuronMeasure(roots, *parts))
-            scale = 2 * radius / (1 + square)
+            scale = 2 * radius / (1 + squares(NeuronMeasure(roots, *parts)))
             parts = tuple(part * scale.reshape(-1, *[1] * (part.ndim - 1)) for part in parts)
         return NeuronMeasure(jnp.square(roots) / jnp.square(roots).sum(), *parts)
 
@@ -175,10 +162,9 @@ def _units(raw: Autoencoder) -> Autoencoder:
     """Return in which units variables are equally stiff: an atom of mass m pulls with m, and so do its curvatures."""
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
-        unit = 1 / np.maximum(np.asarray(measure.masses), LIGHTEST)
-        wide = lambda part: np.broadcast_to(unit[:, None], part.shape)
-        parts = (np.ones_like(unit), wide(measure.outgoing), wide(measure.incoming), unit)
-        return NeuronMeasure(*parts)  # pyright: ignore[reportArgumentType]  (NumPy arrays serve as JAX arrays)
+        unit = 1 / np.maximum(np.asarray(measure.masses), LIGHTEST_ROOT)
+        of_part = lambda part: np.broadcast_to(unit.reshape(-1, *[1] * (part.ndim - 1)), part.shape)
+        return dataclasses.replace(jax.tree.map(of_part, measure), masses=np.ones_like(unit))
 
     return raw.with_measures(side(raw.encoder), side(raw.decoder))
 
@@ -187,14 +173,19 @@ def _raw(network: Autoencoder, radius: float | None) -> Autoencoder:
     """Return variables of which a network is the image; neurons outside the ball are brought to its boundary first."""
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
-        parts = tuple(np.asarray(part, float) for part in (measure.outgoing, measure.incoming, measure.bias))
+        masses, v, w, b = (np.asarray(part, float) for part in jax.tree.leaves(measure))
         if radius is not None:
-            norms = np.sqrt(sum((part.reshape(measure.width, -1) ** 2).sum(axis=1) for part in parts))
-            share = np.minimum(norms / radius, 1.0)
-            # 2|y|/(1 + |y|²) = share, on the inner branch; slightly inside, since at the boundary |y| can't move.
-            y = share / (1 + np.sqrt(1 - np.minimum(share, 1 - 1e-6) ** 2))
-            scale = y / np.where(norms > 0, norms, 1.0)
-            parts = tuple(part * (scale if part.ndim == 1 else scale[:, None]) for part in parts)
-        return NeuronMeasure(np.sqrt(np.asarray(measure.masses, float)), *parts)  # pyright: ignore[reportArgumentType]
+            scale = scale_in_ball(np.sqrt(np.asarray(squares(measure))), radius, INSIDE)
+            v, w, b = v * scale[:, None], w * scale[:, None], b * scale
+        return NeuronMeasure(np.sqrt(masses), v, w, b)  # pyright: ignore[reportArgumentType]
 
     return network.with_measures(side(network.encoder), side(network.decoder))
+
+
+def scale_in_ball(norms: np.ndarray, radius: float, largest: float) -> np.ndarray:
+    """Return |y|/|θ| of neurons θ = 2r y/(1 + |y|²) of some norms, those beyond ``largest`` × radius brought there.
+
+    Of the two y that give a θ it is the inner one.
+    """
+    share = np.minimum(norms / radius, largest)
+    return share / (1 + np.sqrt(1 - share**2)) / np.where(norms > 0, norms, 1.0)

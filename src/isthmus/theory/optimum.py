@@ -13,33 +13,37 @@ from scipy.optimize import minimize_scalar
 
 from isthmus import _checks
 from isthmus._errors import ArgumentError, Status
-from isthmus._precision import computing_in
+from isthmus._precision import DOUBLE, computing_in
 from isthmus._words import counted, number, setting
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import Data
+from isthmus.core.frame import in_axes
 from isthmus.core.laws import Law, aligned_law, independent_law
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.sgd import check_width
-from isthmus.theory.atoms import born, consolidated, number_of_atoms, without_room
+from isthmus.theory.atoms import consolidated, number_of_atoms, with_births, without_room
 from isthmus.theory.certificates import Certificate, certified
 from isthmus.theory.expressivity import Expressivity, expressivity
-from isthmus.theory.landscape import DOUBLE, Landscape, check_bounded
+from isthmus.theory.landscape import Landscape, check_bounded
 
 BIRTHS = 8
 """New atoms on each side in a round."""
-DESCENT = 1500
-"""Iterations between births."""
-GAIN, IDLE_ROUNDS = 1e-7, 3
-"""After so many rounds without such a relative gain, as at the kinks of ReLU, it is over."""
-SAME = 1e-4
-"""Two objectives whose relative difference is smaller count as the same."""
+ITERATIONS = 1500
+"""Iterations of a descent between births, at most."""
+LEAST_GAIN = 1e-7
+"""A round that lowers the objective by a smaller share of it is idle."""
+IDLE_ROUNDS = 3
+"""Idle rounds after which the search ends, as at the kinks of ReLU."""
+AGREEMENT = 1e-4
+"""Restarts whose objectives differ by a smaller share agree."""
 
 
 @dataclass(frozen=True)
 class Optimum:
     """The best pair of measures that was found, and what is known of its distance from the optimum.
+
+    It is the result of `solve_optimum`. Its ``encoder`` and ``decoder`` are measures.
 
     Attributes:
         risk: R = ½ E‖x − x̂‖² there.
@@ -51,6 +55,14 @@ class Optimum:
         restarts: the objective that each restart ended with, in order, shape (restarts,).
         radius: of the balls of neurons, None for none.
         status: whether the certificate meets the tolerance.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=16)
+        >>> law = im.aligned_law(data, latent_dim=1, activation="linear")
+        >>> optimum = im.solve_optimum(im.Problem(data, law, "linear"), atoms=2, restarts=2)
+        >>> optimum.agreement, optimum.draw(width=5).encoder.width
+        (2, 5)
 
     """
 
@@ -77,7 +89,7 @@ class Optimum:
     @property
     def agreement(self) -> int:
         """How many restarts ended within 10⁻⁴ (relative) of the best one."""
-        return int(np.sum(self.restarts <= self.restarts.min() * (1 + SAME)))
+        return int(np.sum(self.restarts <= self.restarts.min() * (1 + AGREEMENT)))
 
     def draw(self, width: int | tuple[int, int], seed: int = 0) -> Autoencoder:
         """Return a network of width N, or (N_E, N_D), whose neurons are independent draws from the measures."""
@@ -108,6 +120,8 @@ def solve_optimum(
 ) -> Optimum:
     r"""Minimise the objective over all pairs of measures, and certify how close the result is.
 
+    How good an infinitely wide autoencoder can be:
+
     inf over (ρ, ν) of R(ρ, ν) + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν,  |θ|, |ω| ≤ radius if there is one; rates, optimizer
     and initial law of the problem don't matter, except that the first restart begins with draws from the law.
 
@@ -121,7 +135,7 @@ def solve_optimum(
         restarts: from draws of the problem's law, and of aligned laws of several scales.
         tolerance: of the decoder's gap and the encoder's descent, relative to the objective.
         rounds: of births and descents, at most.
-        starts: places from which the minimum of a first variation is searched.
+        starts: points from which the minimum of a first variation is searched.
         seed: of everything random.
         workers: threads; restarts run side by side.
         progress: called as ``progress(done, total)`` after each restart.
@@ -132,11 +146,17 @@ def solve_optimum(
             a temperature is set.
         NumericalError: where the tolerance isn't met.
 
+    See Also:
+        `expressivity`: the excess risk of networks that are drawn from given measures.
+        `best_networks`: the best network of a finite width.
+        `expressivity_curve`: the study of all three at several widths, described by an `ExpressivityStudy`.
+
     Example:
         >>> import isthmus as im
-        >>> data = im.load_data("wine", max_points=32)
-        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=1), weight_decay=0.01)
-        >>> optimum = im.solve_optimum(problem, atoms=16, restarts=1)
+        >>> data = im.load_data("wine", max_points=16)
+        >>> law = im.aligned_law(data, latent_dim=1, activation="linear")
+        >>> problem = im.Problem(data, law, "linear", weight_decay=0.01)
+        >>> optimum = im.solve_optimum(problem, atoms=4, restarts=1, starts=64)
         >>> optimum.risk < optimum.objective, optimum.certificate.decoder_gap < 1e-5
         (True, True)
 
@@ -160,7 +180,7 @@ def solve_optimum(
     def restart(index: int) -> tuple[Autoencoder, Certificate]:
         with computing_in(DOUBLE):
             start = start_from(problem, laws[index], seed, index, atoms)
-            network = landscape.descended(landscape.inside(start), free_masses=False, iterations=1000)
+            network = landscape.descended(in_axes(start, landscape.basis), free_masses=False, iterations=1000)
             return _refined(network, landscape, tolerance, rounds, starts, seed + index)
 
     ends = run_jobs(restart, restarts, workers, progress)
@@ -168,7 +188,7 @@ def solve_optimum(
         objectives = np.array([landscape.objective(network) for network, _ in ends])
         network, certificate = ends[int(objectives.argmin())]
         objective, risk = landscape.objective(network), landscape.risk(network)
-        outside = landscape.outside(without_room(network))
+        outside = in_axes(without_room(network), landscape.basis.T)
     status = _status(certificate, objective, tolerance, rounds)
     if throw:
         status.raise_if_failed()
@@ -186,7 +206,7 @@ def solve_optimum(
 
 
 def check_memory_of_search(problem: Problem, atoms: int, restarts: int, starts: int) -> None:
-    """Refuse numbers of atoms, restarts or places that can't fit in memory."""
+    """Refuse numbers of atoms, restarts or starting points that can't fit in memory."""
     size = problem.dim + problem.latent_dim + 2
     _checks.memory("atoms", atoms, 16 * atoms * size)
     check_number_of_jobs("restarts", restarts, 16 * size**2)
@@ -198,17 +218,17 @@ def _refined(
 ) -> tuple[Autoencoder, Certificate]:
     """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more."""
     before, idle = np.inf, 0
-    for turn in range(rounds + 1):
+    for number_of_round in range(rounds + 1):
         network = consolidated(network, landscape, BIRTHS)
         objective = landscape.objective(network)
-        certificate, candidates = certified(network, landscape, starts, seed + turn)
-        idle = idle + 1 if objective > before * (1 - GAIN) else 0
-        if turn == rounds or idle == IDLE_ROUNDS or _meets(certificate, objective, tolerance):
+        certificate, candidates = certified(network, landscape, starts, seed + number_of_round)
+        idle = idle + 1 if objective > before * (1 - LEAST_GAIN) else 0
+        if number_of_round == rounds or idle == IDLE_ROUNDS or _meets(certificate, objective, tolerance):
             break
         before = objective
         for side in (1, 0):
-            network = born(network, side, candidates[side], BIRTHS, landscape)
-        network = landscape.descended(network, iterations=DESCENT)
+            network = with_births(network, side, candidates[side], BIRTHS, landscape)
+        network = landscape.descended(network, iterations=ITERATIONS)
     return network, certificate  # pyright: ignore[reportPossiblyUnboundVariable]  (there is a round)
 
 
@@ -265,7 +285,7 @@ def _known_optimum(problem: Problem, radius: float | None) -> float | None:
     """
     if radius is not None or any(activation.name != "linear" for activation in problem.activations):
         return None
-    data: Data = problem.population
+    data = problem.population
     offset = problem.train_biases and not data.is_centred
     penalty = 2 * np.sqrt(np.prod(problem.decays))
     if offset and penalty > 0:

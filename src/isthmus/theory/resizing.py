@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import qr
+from scipy.linalg import qr, solve
 
 from isthmus import _checks
-from isthmus._precision import computing_in
+from isthmus._precision import DOUBLE, computing_in
 from isthmus.core.activations import Activation
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, features
 from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.sgd import check_width
 from isthmus.theory.atoms import apportioned
 from isthmus.theory.expressivity import expressivity
 
-DOUBLE = np.dtype(np.float64)
 RIDGE = 1e-9
-"""Of the regression on chosen neurons, relative to the mean square of their outputs."""
+"""Penalty of the regression on chosen neurons, relative to the mean square of their outputs."""
 
 
 @dataclass(frozen=True)
 class Resized:
-    """A network of another width, with the risks on the points before and after.
+    """A network of another width, with the risks on the points before and after; the result of `resize`.
 
     Attributes:
         autoencoder: the network, with mass 1/N for each neuron.
         risk_before, risk_after: R = ½ E‖x − x̂‖² of the old and of the new network.
         drawn_risk: what a network of this width costs whose neurons are drawn at random from the old ones' law, on
             average and to leading order.
+
+    Example:
+        >>> import isthmus as im
+        >>> encoder = im.NeuronMeasure.of(outgoing=[[1.0]], incoming=[[1.0, 0.0]])
+        >>> decoder = im.NeuronMeasure.of(outgoing=[[1.0, 0.0]], incoming=[[1.0]])
+        >>> network = im.Autoencoder(encoder, decoder, im.ACTIVATIONS["linear"], im.ACTIVATIONS["linear"])
+        >>> resized = im.resize(network, 3, [[2.0, 1.0]], spread=0.0)
+        >>> resized.risk_before, resized.risk_after
+        (0.5, 0.5)
 
     """
 
@@ -58,6 +67,9 @@ def resize(
 
     **Narrower**: neurons are chosen by a QR factorisation with pivoting of their outputs over the data, and given the
     outgoing weights that reproduce the old latents, and then the old reconstructions, best in the least-squares sense.
+
+    Source: splitting as in Net2Net, Chen, Goodfellow and Shlens (2016); subsets by QR with column pivoting, Businger
+    and Golub, Numerische Mathematik 7 (1965).
 
     Args:
         network: with any masses.
@@ -89,56 +101,47 @@ def resize(
         _checks.refuse("data", f"have the dimension {network.dim} of the network", data.dim)
     points, weights = data.points.astype(DOUBLE), data.weights.astype(DOUBLE)
     inputs = np.nan_to_num(points)
+
+    def side(measure: NeuronMeasure, phi: Activation, width: int, inputs: Any, targets: Any) -> NeuronMeasure:
+        if width >= measure.width:
+            return _split(measure, width, spread, random)
+        return _selected(measure, phi, width, np.asarray(inputs), np.asarray(targets), weights)
+
     with computing_in(DOUBLE):
         old = network.in_precision(DOUBLE)
-        latents, outputs = (np.asarray(part) for part in (old.encode(points), old.reconstruct(points)))
-        encoder = _resized(old.encoder, old.encoder_activation, widths[0], inputs, latents, weights, spread, random)
-        reached = np.asarray(old.with_measures(encoder, old.decoder).encode(points))
-        decoder = _resized(old.decoder, old.decoder_activation, widths[1], reached, outputs, weights, spread, random)
+        latents = old.encode(points)
+        encoder = side(old.encoder, old.encoder_activation, widths[0], inputs, latents)
+        new_latents = old.with_measures(encoder, old.decoder).encode(points)
+        decoder = side(old.decoder, old.decoder_activation, widths[1], new_latents, old.decode(latents))
         new = old.with_measures(encoder, decoder)
         before, after = (float(state.risk(points, weights)) for state in (old, new))
     resized = new.in_precision(np.asarray(network.encoder.bias).dtype)
     return Resized(resized, before, after, expressivity(old, data).expected_risk(widths))
 
 
-def _resized(
-    measure: NeuronMeasure,
-    phi: Activation,
-    width: int,
-    inputs: np.ndarray,
-    targets: np.ndarray,
-    weights: np.ndarray,
-    spread: float,
-    random: np.random.Generator,
-) -> NeuronMeasure:
-    if width >= measure.width:
-        return _split(measure, width, spread, random)
-    return _chosen(measure, phi, width, inputs, targets, weights)
-
-
 def _split(measure: NeuronMeasure, width: int, spread: float, random: np.random.Generator) -> NeuronMeasure:
     """Return a uniform measure on more neurons with the same integral of everything linear in the outgoing weight."""
-    masses, outgoing = np.asarray(measure.masses), np.asarray(measure.outgoing)
+    masses = np.asarray(measure.masses)
     counts = apportioned(masses, width, least=1)
     source = np.repeat(np.arange(len(masses)), counts)
-    whole = outgoing[source] * (width * masses / counts)[source, None]
-    noise = spread * np.abs(whole) * random.standard_normal(whole.shape)
-    noise -= np.stack([np.bincount(source, column) for column in noise.T], axis=1)[source] / counts[source, None]
-    parts = (np.asarray(part)[source] for part in (measure.incoming, measure.bias))
-    return NeuronMeasure(np.full(width, 1 / width), whole + noise, *parts)  # pyright: ignore[reportArgumentType]
+    copies = measure.chosen(source)
+    outgoing = np.asarray(copies.outgoing) * (width * masses / counts)[source, None]
+    noise = spread * np.abs(outgoing) * random.standard_normal(outgoing.shape)
+    noise -= (np.add.reduceat(noise, np.cumsum(counts) - counts) / counts[:, None])[source]
+    return dataclasses.replace(copies, outgoing=outgoing + noise)
 
 
-def _chosen(
+def _selected(
     measure: NeuronMeasure, phi: Activation, width: int, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray
 ) -> NeuronMeasure:
     """Return a uniform measure on some of the neurons, with the outgoing weights that meet the targets best."""
-    incoming, bias = np.asarray(measure.incoming), np.asarray(measure.bias)
-    features = phi.of(inputs @ incoming.T + bias) * np.sqrt(weights)[:, None]
+    roots = np.sqrt(weights)[:, None]
+    outputs = roots * features(measure, phi, inputs).T
     sizes = np.asarray(measure.masses) * np.linalg.norm(np.asarray(measure.outgoing), axis=1)
-    factored: Any = qr(features * sizes, mode="r", pivoting=True)
-    chosen = np.sort(factored[1][:width])
-    design = features[:, chosen]
+    factored: Any = qr(outputs * sizes, mode="r", pivoting=True)
+    rows = np.sort(factored[1][:width])
+    design = outputs[:, rows]
     moments = design.T @ design
     moments += RIDGE * np.trace(moments) / width * np.eye(width)
-    outgoing = width * np.linalg.solve(moments, design.T @ (targets * np.sqrt(weights)[:, None]))
-    return NeuronMeasure(np.full(width, 1 / width), outgoing, incoming[chosen], bias[chosen])  # pyright: ignore[reportArgumentType]
+    outgoing = width * solve(moments, design.T @ (roots * targets), assume_a="pos")
+    return dataclasses.replace(measure.chosen(rows), outgoing=outgoing)
