@@ -10,7 +10,7 @@ import pytest
 from invented import invented
 
 from isthmus._words import number
-from isthmus.show import comparison, gap_plots, pages, plots, tracking_report
+from isthmus.show import comparison, gap_plots, pages, tracking_plots, tracking_report
 from isthmus.show.report import Section, Table, render_page
 from isthmus.studies.tracking_result import TrackingResult
 
@@ -51,21 +51,19 @@ def results():
 
 @pytest.fixture(scope="module")
 def written(results, tmp_path_factory):
-    """Pages by name: images, a table, both, one without a scene, one with a wide table, and one with all figures."""
+    """Pages by name: all figures, images, a table, both, one without an animation, and one with a wide table."""
     folder = tmp_path_factory.mktemp("pages")
-    draw = lambda result: {"sup_gap": gap_plots.sup_gap(result), "risk_curves": plots.risk_curves(result)}
-    texts = {name: render_page(tracking_report.tracking_page(one, draw(one))) for name, one in results.items()}
-    bare = invented(0, scene=False)
-    page = tracking_report.tracking_page(bare, draw(bare))
+    few = pages.Shown((gap_plots.sup_gap, tracking_plots.risk_curves), tracking_report.tracking_page)
+    texts = {"whole": render_page(pages.result_page(results["images"]))}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(pages.PAGES, TrackingResult, few)
+        texts |= {name: render_page(pages.result_page(one)) for name, one in results.items()}
+        page = pages.result_page(invented(0, scene=False))
+        texts["both"] = comparison.render_comparison(comparison.compare(list(results.values()), list(results)))
     texts["bare"] = render_page(page)
     rows = [(k, [("0.09664", "0.0906 to 0.103")] * 5) for k in range(1, 7)]
     table = Table("The curve", "Six columns.", ["k", *["PCA, in training"] * 5], rows)
     texts["wide"] = render_page(page._replace(sections=[Section("Numbers", tables=[table])]))
-    texts["whole"] = render_page(pages.result_page(results["images"]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(pages.PAGES, TrackingResult, (draw, tracking_report.tracking_page))
-        both = comparison.compare(list(results.values()), list(results))
-        texts["both"] = comparison.render_comparison(both)
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return folder
@@ -97,10 +95,10 @@ def visit(browser, written):
     assert [url for url in asked if not url.startswith("data:")] == opened.addresses
 
 
-def drawings(page, stage: str = "stage") -> dict[str, str]:
-    """Return what is drawn in each figure of a stage."""
+def drawings(page, animation: str = "animation") -> dict[str, str]:
+    """Return what is drawn in each figure of an animation."""
     inside = "figure => figure.querySelector('.drawing').innerHTML"
-    return {name: page.eval_on_selector(f"#{stage} [data-figure={name}]", inside) for name in FIGURES}
+    return {name: page.eval_on_selector(f"#{animation} [data-figure={name}]", inside) for name in FIGURES}
 
 
 def press(page, *keys: str) -> None:
@@ -245,7 +243,7 @@ def test_without_scripts_the_plain_figures_remain(name, visit):
     while folded.count():
         folded.first.click()
     assert all(plate.is_visible() and plate.bounding_box()["height"] > 100 for plate in plates.all())
-    assert page.locator(".stage:visible, .controls:visible, button:visible, input:visible").count() == 0
+    assert page.locator(".animation:visible, .controls:visible, button:visible, input:visible").count() == 0
     assert page.locator(".findings").first.is_visible()
 
 
@@ -355,7 +353,7 @@ def test_a_figure_is_saved_for_white_paper_with_its_axes_named(visit):
     page = visit("images", color_scheme="dark")
     page.evaluate(UNFOLD)
     press(page, "Home")
-    for figure in ("stage-risk", "stage-difference", "stage-latents", "stage-pictures", "risk_curves"):
+    for figure in ("animation-risk", "animation-difference", "animation-latents", "animation-pictures", "risk_curves"):
         for kind in ("svg", "png"):
             with page.expect_download() as waiting:
                 page.click(f"[aria-label='Save {figure} as {kind.upper()}']")
@@ -368,12 +366,12 @@ def test_a_figure_is_saved_for_white_paper_with_its_axes_named(visit):
             assert root.tag == "{http://www.w3.org/2000/svg}svg" and b"var(--" not in content
             papers = [one for one in root.iter() if "#ffffff" in (one.get("fill", "") + one.get("style", ""))]
             assert papers and ElementTree.tostring(root).count(b"rgb(31, 34, 38)") == 0  # the dark card
-            if figure in ("stage-risk", "stage-difference"):
+            if figure in ("animation-risk", "animation-difference"):
                 words = " ".join(text.text or "" for text in root.findall(".//{*}text"))
                 assert "time t" in words and ("risk − R(t)" if "diff" in figure else "risk ½E‖x − x̂‖²") in words
                 ink = [text.get("fill") for text in root.findall(".//{*}text")]
                 assert all(luminance(color) < 0.2 for color in ink if color.startswith("rgb"))
-            if figure == "stage-latents":
+            if figure == "animation-latents":
                 circles = root.findall(".//{*}circle")
                 assert len(circles) == 20 and all(one.get("fill", "").startswith("rgb") for one in circles)
                 shown = attributes(page, "[data-figure=latents] circle", "cx", "cy")
@@ -387,17 +385,17 @@ def test_one_slider_moves_both_studies(visit, results):
     stops = sorted(set().union(*(one.dataset.scene_time.values.tolist() for one in results.values())))
     assert int(page.get_attribute("input[type=range]", "max")) == len(stops) - 1
     press(page, "Home")
-    before = {side: drawings(page, f"stage-{side}") for side in "AB"}
+    before = {side: drawings(page, f"animation-{side}") for side in "AB"}
     frames = {side: one.dataset.scene_time.values for side, one in zip("AB", results.values(), strict=True)}
     press(page, *["ArrowRight"] * 4)
     for side, times in frames.items():
         own = times[times <= stops[4]].max()
-        assert f"mean field, t = {own:.3g}" in page.inner_text(f"#stage-{side} .readout")
-        assert all(text != before[side][name] for name, text in drawings(page, f"stage-{side}").items())
+        assert f"mean field, t = {own:.3g}" in page.inner_text(f"#animation-{side} .readout")
+        assert all(text != before[side][name] for name, text in drawings(page, f"animation-{side}").items())
     press(page, "End")  # the shorter study stays at its end
-    assert "mean field, t = 4\n" in page.inner_text("#stage-A .readout")
-    assert "mean field, t = 8\n" in page.inner_text("#stage-B .readout")
-    boxes = [page.locator(f"#stage-{side}").bounding_box() for side in "AB"]
+    assert "mean field, t = 4\n" in page.inner_text("#animation-A .readout")
+    assert "mean field, t = 8\n" in page.inner_text("#animation-B .readout")
+    boxes = [page.locator(f"#animation-{side}").bounding_box() for side in "AB"]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"] and boxes[0]["y"] == boxes[1]["y"]
 
 

@@ -10,47 +10,62 @@ from invented import invented
 
 import isthmus as im
 from isthmus._words import number
-from isthmus.show import canvas, comparison, labels, pages, picture_plots, readings, scene_data, stage, tracking_report
+from isthmus.show import (
+    animation,
+    animation_data,
+    canvas,
+    comparison,
+    labels,
+    pages,
+    picture_plots,
+    readings,
+    tracking_report,
+)
 from isthmus.show.mathematics import caption, sentence
 from isthmus.show.report import render_page
 from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.store import save_result
 from isthmus.studies.tracking_result import TrackingResult
 
-SCENES = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
+ANIMATIONS = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
 KINDS = [(True, 2), (False, 2), (True, 1), (False, 3)]
 
 
 def _page(result):
     """Return a page with a single figure, an empty one, which takes less time."""
-    figure = canvas.new_figure(2, 2)
-    figure.subplots()
-    return tracking_report.tracking_page(result, {"sup_gap": canvas.finished(figure, "Empty")})
+    return tracking_report.tracking_page(result, {"sup_gap": _empty("sup_gap")(result)})
+
+
+def _empty(name):
+    """Return what draws an empty figure of a name."""
+
+    def draw(result):
+        figure = canvas.new_figure(2, 2)
+        figure.subplots()
+        return canvas.finished(figure, "Empty")
+
+    draw.__name__ = name
+    return draw
 
 
 @pytest.fixture
 def one_figure(monkeypatch):
     """Pages with two empty figures."""
-
-    def draw(result):
-        figure = canvas.new_figure(2, 2)
-        figure.subplots()
-        return {name: canvas.finished(figure, "Empty") for name in ("sup_gap", "risk_curves")}
-
-    monkeypatch.setitem(pages.PAGES, TrackingResult, (draw, tracking_report.tracking_page))
+    few = pages.Shown([_empty("sup_gap"), _empty("risk_curves")], tracking_report.tracking_page)
+    monkeypatch.setitem(pages.PAGES, TrackingResult, few)
 
 
 @pytest.mark.parametrize(("images", "latent_dim"), KINDS)
-def test_the_scene_of_a_page_is_that_of_the_dataset(images, latent_dim):
+def test_the_animation_of_a_page_shows_the_dataset(images, latent_dim):
     result = invented(images=images, latent_dim=latent_dim)
     data, text = result.dataset, render_page(_page(result))
-    [found] = SCENES.findall(text)
-    scene = json.loads(found)
+    [found] = ANIMATIONS.findall(text)
+    moving = json.loads(found)
     names = ["N = 4", "N = 8", "mean field"]
-    assert [network["name"] for network in scene["networks"]] == names
-    np.testing.assert_allclose(np.array(scene["times"])[scene["frames"]], data.scene_time)
+    assert [network["name"] for network in moving["networks"]] == names
+    np.testing.assert_allclose(np.array(moving["times"])[moving["frames"]], data.scene_time)
     ordered = data.sel(width=[4, 8], step_size=[0.25, 0.5], network=names)
-    risk = scene["risk"]
+    risk = moving["risk"]
     low, middle, high = np.moveaxis(risk["measured"], 2, 0)
     np.testing.assert_allclose(middle, ordered.risk.median("run"), rtol=1e-5)
     np.testing.assert_allclose(low, ordered.risk.quantile(0.05, "run"), rtol=1e-5)
@@ -60,14 +75,14 @@ def test_the_scene_of_a_page_is_that_of_the_dataset(images, latent_dim):
     half = np.diff(np.array(risk["predicted"])[:, :, [0, 2]], axis=2)[:, :, 0] / 2
     np.testing.assert_allclose(half, 1.645 * ordered.predicted_std, rtol=1e-4)
     for key, values in (("encoder", ordered.scene_encoder), ("decoder", ordered.scene_decoder)):
-        cloud = scene[key]["places"]
-        np.testing.assert_allclose(scene_data.unpacked(cloud), values, atol=cloud["unit"])
-    latents = scene_data.unpacked(scene["latents"]["places"])
+        cloud = moving[key]["places"]
+        np.testing.assert_allclose(animation_data.unpacked(cloud), values, atol=cloud["unit"])
+    latents = animation_data.unpacked(moving["latents"]["places"])
     shown = min(latent_dim, 2)
     np.testing.assert_allclose(latents[..., :shown], ordered.scene_latent[..., :shown], atol=1e-3)
     codes = data.label.values[:10]
-    assert [scene["latents"]["colors"][i] for i in range(10)] == [labels.CATEGORIES[code].lower() for code in codes]
-    assert scene["latents"]["key"] == [[str(code), labels.CATEGORIES[code].lower()] for code in range(3)]
+    assert [moving["latents"]["colors"][i] for i in range(10)] == [labels.CATEGORIES[code].lower() for code in codes]
+    assert moving["latents"]["key"] == [[str(code), labels.CATEGORIES[code].lower()] for code in range(3)]
     if latent_dim == 1:  # spread out by label, and nothing moves upwards
         assert np.all(np.abs(latents[..., 1] - codes) <= 0.36) and np.ptp(latents[..., 1], axis=(0, 1)).max() == 0
 
@@ -75,7 +90,7 @@ def test_the_scene_of_a_page_is_that_of_the_dataset(images, latent_dim):
 @pytest.mark.parametrize("images", [True, False])
 def test_pictures_are_scaled_and_their_errors_are_mean_squares(images):
     result = invented(images=images)
-    data, pictures = result.dataset, scene_data.tracking_scene(result)["pictures"]
+    data, pictures = result.dataset, animation_data.animation_data(result)["pictures"]
     assert pictures["shape"] == ([4, 3] if images else [])
     names = ["N = 4", "N = 8", "mean field"]
     original, pca = data.picture.sel(reconstruction=["original", "PCA"]).values
@@ -86,8 +101,8 @@ def test_pictures_are_scaled_and_their_errors_are_mean_squares(images):
     else:
         low, span = original.min(axis=0), np.ptp(original, axis=0)
         unit = span
-    np.testing.assert_allclose(scene_data.unpacked(pictures["moving"]), (moving - low) / span, atol=1e-3)
-    np.testing.assert_allclose(scene_data.unpacked(pictures["fixed"])[0], (original - low) / span, atol=1e-3)
+    np.testing.assert_allclose(animation_data.unpacked(pictures["moving"]), (moving - low) / span, atol=1e-3)
+    np.testing.assert_allclose(animation_data.unpacked(pictures["fixed"])[0], (original - low) / span, atol=1e-3)
     errors = (((moving - original) / unit) ** 2).mean(axis=(2, 3))
     np.testing.assert_allclose(pictures["errors"], errors, rtol=1e-5)
     np.testing.assert_allclose(pictures["pcaError"], (((pca - original) / unit) ** 2).mean(), rtol=1e-5)
@@ -103,9 +118,9 @@ def test_features_are_called_by_their_names():
     count = bare.dataset.sizes["feature"]
     names = ["x [$] of $5", "an uncommonly long name", *(f"größe_{place}^2" for place in range(2, count))]
     shown = ["x [$] of $5", "an uncommonly l…", *names[2:]]
-    assert scene_data.tracking_scene(_named(bare, names))["pictures"]["features"] == shown
+    assert animation_data.animation_data(_named(bare, names))["pictures"]["features"] == shown
     for result in (bare, _named(images, [f"pixel {place}" for place in range(12)])):
-        assert scene_data.tracking_scene(result)["pictures"]["features"] == []
+        assert animation_data.animation_data(result)["pictures"]["features"] == []
     lowest = picture_plots.reconstructions(_named(bare, names)).axes[-1]
     assert [label.get_text() for label in lowest.get_xticklabels()] == shown
     assert picture_plots.reconstructions(bare).axes[-1].get_xlabel() == "feature"
@@ -129,17 +144,17 @@ def test_a_report_says_how_a_file_is_scaled_and_not_where_it_lies():
 def test_packed_numbers_come_back_within_half_a_unit():
     values = np.random.default_rng(0).standard_normal((3, 4))
     values[1, 2] = np.nan
-    array = scene_data.packed(values)
-    back = scene_data.unpacked(array)
+    array = animation_data.packed(values)
+    back = animation_data.unpacked(array)
     assert np.isnan(back[1, 2]) and np.nanmax(np.abs(back - values)) <= 0.5000001 * array["unit"]
-    assert not scene_data.unpacked(scene_data.packed(np.zeros((2, 2)))).any()
+    assert not animation_data.unpacked(animation_data.packed(np.zeros((2, 2)))).any()
 
 
-def test_results_without_a_scene_have_a_page_without_a_stage():
+def test_results_without_an_animation_have_a_page_without_one():
     result = invented(scene=False)
-    assert stage.tracking_stage(result) is None and scene_data.tracking_scene(result) is None
+    assert animation.tracking_animation(result) is None and animation_data.animation_data(result) is None
     text = render_page(_page(result))
-    assert 'class="stage"' not in text and 'class="controls"' not in text and "Findings" in text
+    assert 'class="animation"' not in text and 'class="controls"' not in text and "Findings" in text
 
 
 def test_results_without_a_predicted_law_have_no_switch_for_it():
@@ -147,20 +162,20 @@ def test_results_without_a_predicted_law_have_no_switch_for_it():
     result = TrackingResult(result.study, result.dataset.drop_vars(["predicted_mean", "predicted_std"]))
     text = render_page(_page(result))
     assert 'name="measured"' in text and 'name="predicted"' not in text
-    assert json.loads(SCENES.findall(text)[0])["risk"]["predicted"] is None
+    assert json.loads(ANIMATIONS.findall(text)[0])["risk"]["predicted"] is None
 
 
 def test_many_labels_have_the_ends_of_their_scale_for_a_key():
     result = invented()
     data = result.dataset.assign(label=("point", np.linspace(2.0, 5.0, 12)))
-    scene = scene_data.tracking_scene(TrackingResult(result.study, data))
-    assert scene["latents"]["key"] == [("2.0", "#440154"), ("5.0", "#fde725")]
-    assert scene["latents"]["colors"][0] == "#440154" and len(set(scene["latents"]["colors"])) == 10
-    bare = scene_data.tracking_scene(TrackingResult(result.study, result.dataset.drop_vars("label")))
+    moving = animation_data.animation_data(TrackingResult(result.study, data))
+    assert moving["latents"]["key"] == [("2.0", "#440154"), ("5.0", "#fde725")]
+    assert moving["latents"]["colors"][0] == "#440154" and len(set(moving["latents"]["colors"])) == 10
+    bare = animation_data.animation_data(TrackingResult(result.study, result.dataset.drop_vars("label")))
     assert bare["latents"]["key"] == [] and bare["latents"]["colors"] == []
 
 
-def test_a_scene_can_not_end_its_element():
+def test_json_can_not_end_its_element():
     hostile = "</script><script>alert(1)</script><!-- & "
     text = readings.json_element({"name": hostile})
     assert not set("<>&") & set(text) and json.loads(text) == {"name": hostile}
@@ -206,7 +221,9 @@ def test_what_differs_between_two_studies_is_said(one_figure):
     )
     assert f"is {least} to {most} times that in A" in said.answer
     text = comparison.render_comparison(said)
-    assert len([scene for scene in SCENES.findall(text) if "frames" in scene]) == 2 and text.count('type="range"') == 1
+    assert (
+        len([found for found in ANIMATIONS.findall(text) if "frames" in found]) == 2 and text.count('type="range"') == 1
+    )
     identifiers = re.findall(r'\bid="([^"]*)"', text)
     assert len(set(identifiers)) == len(identifiers)
     alike = comparison.compare([first, first], ["one", "one"])

@@ -11,7 +11,17 @@ import xarray as xr
 from invented import invented
 
 import isthmus as im
-from isthmus.show import canvas, gap_plots, picture_plots, plots, prediction_plots, report, themes, tracking_report
+from isthmus.show import (
+    canvas,
+    gap_plots,
+    pages,
+    picture_plots,
+    prediction_plots,
+    report,
+    themes,
+    tracking_plots,
+    tracking_report,
+)
 from isthmus.show.readings import series_of
 from isthmus.studies.tracking_result import TrackingResult
 
@@ -56,7 +66,7 @@ def test_every_figure_is_drawn_in_both_forms_and_nothing_is_cut(kind, request):
     result = request.getfixturevalue(kind)
     for form in (canvas.SCREEN, canvas.PAPER) if kind == "table" else (canvas.SCREEN,):
         with canvas.drawing_for(form):
-            drawn = plots.figures(result)
+            drawn = pages.drawn_figures(result)
         assert list(drawn) == [name for name in NAMES if kind != "table" or name != "late_gap"]
         for name, figure in drawn.items():
             assert figure.axes and len(canvas.said(figure)) > 20 and not figure.get_suptitle()
@@ -94,7 +104,7 @@ def test_no_colour_has_two_meanings():
 
 
 def test_risk_curves_hold_the_medians_of_the_runs_and_the_limit(images):
-    data, figure = images.dataset, plots.risk_curves(images)
+    data, figure = images.dataset, tracking_plots.risk_curves(images)
     limit = data.mean_field_risk.values
     for row, width in enumerate((4, 8)):
         risk = data.risk.sel(width=width, step_size=0.25).values
@@ -186,13 +196,13 @@ def test_a_single_width_or_step_size_has_no_line(table):
 
 def test_a_result_without_a_predicted_law_has_its_figures_without_one(images):
     kept = [name for name in images.dataset.data_vars if not name.startswith(("predicted", "source", "shift_ratio"))]
-    drawn = plots.figures(TrackingResult(images.study, images.dataset[kept]))
+    drawn = pages.drawn_figures(TrackingResult(images.study, images.dataset[kept]))
     assert list(drawn) == NAMES[:7]
     assert not any("predicted" in one.name for figure in drawn.values() for one in _all(figure))
 
 
 def test_latents_are_a_grid_of_networks_and_times(images, table, unlabelled):
-    data, figure = images.dataset, plots.latents(images)
+    data, figure = images.dataset, tracking_plots.latents(images)
     times = len(data.snapshot_time)
     clouds = [axes.collections[0] for axes in figure.axes[: 3 * times]]
     assert [figure.axes[i * times].get_ylabel() for i in range(3)] == ["N = 4", "N = 8", "mean field"]
@@ -203,9 +213,9 @@ def test_latents_are_a_grid_of_networks_and_times(images, table, unlabelled):
     np.testing.assert_allclose(first.values["z₂"], data.latent.sel(network="N = 4").isel(snapshot_time=0, axis=1))
     assert first.values["label"].tolist() == data.label.values.astype(str).tolist()
     assert figure.axes[-1].get_ylabel() == "label"
-    assert len(plots.latents(table).axes) == 2 * times + 1
-    assert len(plots.latents(unlabelled).axes) == 3 * times
-    assert "first two of 3 axes" in canvas.said(plots.latents(unlabelled))
+    assert len(tracking_plots.latents(table).axes) == 2 * times + 1
+    assert len(tracking_plots.latents(unlabelled).axes) == 3 * times
+    assert "first two of 3 axes" in canvas.said(tracking_plots.latents(unlabelled))
 
 
 def test_many_or_worded_labels_are_coloured_too(images):
@@ -213,7 +223,7 @@ def test_many_or_worded_labels_are_coloured_too(images):
     words = np.array(["odd", "even"], dtype=object)[np.arange(count) % 2]
     for labels in (words, np.linspace(0, 1, count)):
         changed = images.dataset.assign(label=("point", labels))
-        key = plots.latents(TrackingResult(images.study, changed)).axes[-1]
+        key = tracking_plots.latents(TrackingResult(images.study, changed)).axes[-1]
         shown = [label.get_text() for label in key.get_yticklabels()]
         assert (shown == ["even", "odd"]) == (labels is words)
 
@@ -240,12 +250,12 @@ def test_images_are_drawn_as_images_and_tables_as_lines(images, table):
 @pytest.mark.slow
 def test_settings_of_others_are_neither_changed_nor_used(table, tmp_path):
     before = dict(matplotlib.rcParams)
-    plain = plots.save_figures(plots.figures(table), tmp_path / "plain")
-    tracking_report.write_report(table, plots.figures(table), tmp_path / "plain.html")
+    plain = canvas.save_figures(pages.drawn_figures(table), tmp_path / "plain")
+    report.write_page(pages.result_page(table), tmp_path / "plain.html")
     assert dict(matplotlib.rcParams) == before
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "svg.fonttype": "none"}):
-        again = plots.save_figures(plots.figures(table), tmp_path / "again")
-        tracking_report.write_report(table, plots.figures(table), tmp_path / "again.html")
+        again = canvas.save_figures(pages.drawn_figures(table), tmp_path / "again")
+        report.write_page(pages.result_page(table), tmp_path / "again.html")
     drawn = [name for name in NAMES if name != "late_gap"]
     assert [path.name for path in plain] == [f"{name}.{kind}" for name in drawn for kind in ("png", "svg")]
     assert plain != again and [path.read_bytes() for path in plain] == [path.read_bytes() for path in again]
@@ -287,7 +297,7 @@ class _Page(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def drawn(images):
-    return plots.figures(images)
+    return pages.drawn_figures(images)
 
 
 @pytest.fixture(scope="module")
@@ -347,7 +357,7 @@ def test_every_figure_tells_its_numbers_under_the_pointer(drawn, texts):
 
 
 def test_readings_are_where_their_marks_are_drawn(drawn):
-    plate = report.plate("sup_gap", "Heading", drawn["sup_gap"], "")
+    plate = report.plate("sup_gap", drawn["sup_gap"], "Heading", "")
     marks = np.array(re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', plate.svg), float)
     places = np.array([place for one in plate.readings for place in one["places"]])
     assert len(places) > 20 and len(plate.readings) == 9
@@ -356,7 +366,7 @@ def test_readings_are_where_their_marks_are_drawn(drawn):
 
 
 def test_colours_follow_the_page(images, texts):
-    plate = report.plate("name", "Heading", gap_plots.sup_gap(images), "")
+    plate = report.plate("name", gap_plots.sup_gap(images), "Heading", "")
     styles = " ".join(re.findall(r'style="([^"]*)"', plate.svg))
     assert not re.search(r"(?<!, )#[0-9a-f]{6}", styles)  # only as the value by default of a variable
     assert "var(--card, #ffffff)" in styles and "var(--ink, #000000)" in styles
@@ -369,7 +379,7 @@ def test_colours_follow_the_page(images, texts):
 
 @pytest.mark.slow
 def test_figures_say_what_they_show_whatever_their_form(table, texts, monkeypatch):
-    monkeypatch.setattr(report, "LARGE", 0)
+    monkeypatch.setattr(report, "LARGEST_SVG", 0)
     monkeypatch.setitem(canvas.DPI, "png", 20)
     said = {canvas.said(figure) for figure in (gap_plots.sup_gap(table), picture_plots.reconstructions(table))}
     for text, has_images in ((texts["table"], False), (report.render_page(_small_page(table)), True)):

@@ -154,14 +154,13 @@ def _leave(result: Any, folder: Path, quiet: bool) -> None:
     """Write the figures and the report of a result."""
     if not quiet:
         say("Drawing figures and report.")
-    from isthmus.show.pages import PAGES
-    from isthmus.show.plots import save_figures
+    from isthmus.show.canvas import save_figures
+    from isthmus.show.pages import drawn_figures, result_page
     from isthmus.show.report import write_page
 
-    draw, page = PAGES[type(result)]
-    drawn = draw(result)
-    save_figures(drawn, folder / "figures")
-    write_page(page(result, drawn), folder / "report.html")
+    figures = drawn_figures(result)
+    save_figures(figures, folder / "figures")
+    write_page(result_page(result, figures), folder / "report.html")
 
 
 @contextlib.contextmanager

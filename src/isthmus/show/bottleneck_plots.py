@@ -13,10 +13,13 @@ from isthmus.show.readings import readable
 from isthmus.studies.bottleneck_result import BottleneckResult
 
 DIMENSION = "#b8890b"
-APART, FARTHEST = 0.015, 0.1
-"""By which share of the axis, and by how much at most, marks of one k stand apart, not to hide one another."""
-DECADE = 20
-"""From this ratio of the largest to the smallest risk on, the axis of risks is logarithmic."""
+"""The colour of the intrinsic dimension."""
+APART = 0.015
+"""The distance between marks of one k, as a share of the axis, so that none hides another."""
+FARTHEST = 0.1
+"""The largest distance between marks of one k, in units of k."""
+LARGEST_LINEAR_RATIO = 20
+"""Risks with a larger ratio of the largest to the smallest stand on a logarithmic axis."""
 MOST_TICKS = 16
 SERIES = (
     ("held_out_risk", "held out", DARK, "o-", DARK, 0.5),
@@ -24,12 +27,7 @@ SERIES = (
     ("pca_held_out_risk", "held out", GREY, "s-", GREY, 1.5),
     ("pca_training_risk", "in training", GREY, "s:", "white", -1.5),
 )
-"""Curves, on which points, colour, form, face of the mark, and its place beside k."""
-
-
-def bottleneck_figures(result: BottleneckResult) -> dict[str, Figure]:
-    """Draw every figure of the study, by name."""
-    return {draw.__name__: draw(result) for draw in (risk_against_k, network_over_pca)}
+"""Curves: their points, colour, form, the face of the marks, and their offset from k, in distances of marks."""
 
 
 @styled
@@ -40,19 +38,18 @@ def risk_against_k(result: BottleneckResult) -> Figure:
     axes = figure.subplots()
     limits = _axis_of_k(axes, dims)
     apart = min(APART * (limits[1] - limits[0]), FARTHEST)
-    means, ends = [], []
-    for order, (name, points, color, form, face, place) in enumerate(SERIES):
+    means, ends, labels = [], [], []
+    for order, (name, points, color, form, face, offset) in enumerate(SERIES):
         label = f"{'PCA' if name.startswith('pca') else 'network'}, {points}"
-        middle, bounds = _curve(axes, result, name, dims + place * apart, (label, color, form, face), order)
+        labels.append(label)
+        middle, bounds = _curve(axes, result, name, dims + offset * apart, (label, color, form, face), order)
         means.append(middle)
         ends.append(bounds[:, 1])
     _mark_dimension(axes, result, limits)
     _ring(axes, result, apart)
     _scale(axes, np.array(means), np.array(ends))
     axes.set(ylabel="risk ½E‖x − x̂‖²")
-    handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda place: "," not in labels[place] or "recommended" in labels[place])
-    key(figure, [handles[place] for place in order], [labels[place] for place in order])
+    key(figure, axes, first=labels)
     return finished(figure, result.answer())
 
 
@@ -75,12 +72,12 @@ def network_over_pca(result: BottleneckResult) -> Figure:
         axes.set_ylim(0 if lowest < 0.5 else min(0.9, lowest), max(1.1, min(1.05 * high.max(), 2 * middle.max())))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="\u202f%"))
     axes.set(ylabel="held-out risk, % of PCA's")
-    key(figure, *axes.get_legend_handles_labels())
+    key(figure, axes)
     return finished(figure, result.verdicts()[0] if result.recommended == "PCA" else result.answer())
 
 
 def _curve(
-    axes: Axes, result: BottleneckResult, name: str, places: np.ndarray, look: tuple[str, str, str, str], order: int
+    axes: Axes, result: BottleneckResult, name: str, x: np.ndarray, look: tuple[str, str, str, str], order: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one curve with its intervals; return its means, shape (K,), and their bounds, shape (K, 2)."""
     label, color, form, face = look
@@ -89,9 +86,9 @@ def _curve(
     middle, low, high = np.array([(one.value, one.lower, one.upper) for one in estimates]).T
     marks = {"color": color, "markerfacecolor": face, "markersize": 4.5, "linewidth": 1.2}
     bars = {"elinewidth": 1, "capsize": 2.5, "zorder": 3 - order / 10}
-    axes.errorbar(places, middle, (middle - low, high - middle), fmt=form, label=label, **marks, **bars)
+    axes.errorbar(x, middle, (middle - low, high - middle), fmt=form, label=label, **marks, **bars)
     bounds = np.column_stack([low, high])
-    readable(axes, label, places, middle, {"k": dims, "risk": middle, "CI": bounds})
+    readable(axes, label, x, middle, {"k": dims, "risk": middle, "CI": bounds})
     return middle, bounds
 
 
@@ -106,17 +103,17 @@ def _ring(axes: Axes, result: BottleneckResult, apart: float) -> None:
     """Put a ring around what is recommended."""
     network = result.recommended == "network"
     k = result.suggested if network else result.pca_components
-    name, place = ("held_out_risk", 0.5) if network else ("pca_held_out_risk", 1.5)
+    name, offset = ("held_out_risk", 0.5) if network else ("pca_held_out_risk", 1.5)
     ring = {"markersize": 13, "markerfacecolor": "none", "markeredgecolor": DARK, "markeredgewidth": 1.3, "zorder": 4}
     label = f"recommended: {result.recommended}, k = {k}"
-    axes.plot(k + place * apart, result.estimate(name, k).value, "o", label=label, linestyle="none", **ring)
+    axes.plot(k + offset * apart, result.estimate(name, k).value, "o", label=label, linestyle="none", **ring)
 
 
 def _scale(axes: Axes, means: np.ndarray, ends: np.ndarray) -> None:
     """Set the axis of risks: all means are on it, and of intervals as much as leaves the means apart."""
     lowest, highest = float(means.min()), float(means.max())
     top = min(float(ends.max()), 2 * highest)
-    if lowest > 0 and highest > DECADE * lowest:
+    if lowest > 0 and highest > LARGEST_LINEAR_RATIO * lowest:
         axes.set(yscale="log", ylim=(lowest / 2, 1.5 * top))
         axes.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5) if highest < 1e3 * lowest else (1,)))
         axes.yaxis.set(minor_locator=NullLocator(), major_formatter=StrMethodFormatter("{x:g}"))

@@ -6,22 +6,18 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from isthmus._words import interval, number, percent, setting
+from isthmus._words import number, percent, setting
 from isthmus.show.bottleneck_plots import network_name
-from isthmus.show.report import Equation, Page, Section, Table, plate
+from isthmus.show.report import RISK, Equation, Page, Table, cell, study_page
 from isthmus.studies.bottleneck_result import BottleneckResult
 from isthmus.studies.statistics import CONFIDENCE
 
 QUESTION = "How wide should the bottleneck be, and is a network better than PCA?"
-HEADINGS = {
-    "risk_against_k": "The risk against the dimension of the bottleneck",
-    "network_over_pca": "The network against PCA",
-}
 EQUATIONS = (
     Equation(
         "network", r"\hat x = g(f(x)), \quad f: \mathbb{R}^d \to \mathbb{R}^k, \quad g: \mathbb{R}^k \to \mathbb{R}^d"
     ),
-    Equation("risk", r"R = \tfrac12 \mathbb{E}\|x - \hat x\|^2"),
+    RISK,
     Equation("PCA in training", r"R = \tfrac12 \sum_{i > k} \lambda_i"),
     Equation("standard error", r"s \sqrt{\frac{1}{S} + \frac{m/n}{1 - m/n}}"),
     Equation("interval", r"\hat R \, e^{\pm q \, \mathrm{se} / \hat R}"),
@@ -39,42 +35,36 @@ SYMBOLS = (
 )
 
 
-def bottleneck_page(result: BottleneckResult, drawn: Mapping[str, Figure]) -> Page:
-    """Return what the report of a bottleneck study says."""
-    study, values, captions = result.study, result.dataset.attrs, _captions(result)
-    lead, *others = [plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()]
-    return Page(
-        title=f"bottleneck study, {study.data.described}, k = 1 to {study.max_latent_dim}",
+def bottleneck_page(result: BottleneckResult, figures: Mapping[str, Figure]) -> Page:
+    """Return the page of a bottleneck study, with the figures drawn of it."""
+    return study_page(
+        result,
+        figures,
+        _words(result),
+        title=f"bottleneck study, {result.study.data.described}, k = 1 to {result.study.max_latent_dim}",
         question=QUESTION,
-        answer=result.answer(),
-        lead=lead,
-        findings=result.verdicts(),
-        sections=[
-            *(Section(one.heading, plates=[one]) for one in others),
-            Section("Numbers", tables=[_risks(result), _comparisons(result)]),
-        ],
+        tables=[_risks(result), _comparisons(result)],
         equations=EQUATIONS,
         symbols=SYMBOLS,
         command="bottleneck",
-        toml=values["study"],
-        version=values["isthmus"],
-        machine=values["machine"],
     )
 
 
-def _captions(result: BottleneckResult) -> dict[str, str]:
-    """Say how to read each figure."""
+def _words(result: BottleneckResult) -> dict[str, tuple[str, str]]:
+    """Return the heading of each figure, and how to read it."""
     values, level = result.dataset.attrs, percent(CONFIDENCE)
     bars = f"Bars are {level} confidence intervals over {result.study.splits} random splits."
     return {
         "risk_against_k": (
+            "The risk against the dimension of the bottleneck",
             f"Black: {network_name(result)}; grey: PCA of the same points. Filled: {values['held_out_points']} points "
             f"held out; open: {values['training_points']} points in training. {bars} Ring: what is recommended. Ochre: "
-            "the intrinsic dimension of the points in training. Marks of one $k$ stand side by side to be told apart."
+            "the intrinsic dimension of the points in training. Marks of one $k$ stand side by side to be told apart.",
         ),
         "network_over_pca": (
+            "The network against PCA",
             "Held-out risk of the network as a percentage of that of PCA with as many components, compared within each "
-            f"split. Below the grey line the network is better. {bars}"
+            f"split. Below the grey line the network is better. {bars}",
         ),
     }
 
@@ -86,10 +76,7 @@ def _risks(result: BottleneckResult) -> Table:
         "Risks",
         f"Mean over splits with its {percent(CONFIDENCE)} interval.",
         ["k", "held out", "training", "PCA held out", "PCA training"],
-        [
-            (k, [(number(one.value), interval(one.lower, one.upper)) for one in estimates(k)])
-            for k in result.study.latent_dims
-        ],
+        [(k, [cell(one.value, one.lower, one.upper) for one in estimates(k)]) for k in result.study.latent_dims],
     )
 
 
@@ -117,6 +104,6 @@ def _comparisons(result: BottleneckResult) -> Table:
 def _compared(result: BottleneckResult, k: int) -> list[tuple[str, str]]:
     ratio, excess = result.against_pca(k), result.excess(k)
     return [
-        (number(ratio.value), interval(ratio.lower, ratio.upper)),
+        cell(ratio.value, ratio.lower, ratio.upper),
         ("lowest", "") if k == result.best else (number(excess.mean, 2), f"± {number(excess.standard_error, 1)}"),
     ]

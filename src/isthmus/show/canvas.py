@@ -6,21 +6,30 @@ import functools
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, ParamSpec
 
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps, rcParams, style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
+from isthmus._files import write_atomically
+from isthmus._words import listed, setting
+
 P = ParamSpec("P")
-DARK, GREY, FLOW = "#111111", "#808080", "#08519c"
+DARK, GREY = "#111111", "#808080"
+FLOW = "#08519c"
+"""The colour of gradient flow."""
 STYLE: dict[Any, Any] = {
     "axes.labelsize": 9.5,
     "axes.linewidth": 0.6,
@@ -53,22 +62,27 @@ class Form(NamedTuple):
 
 
 COLUMN = 5.2
-"""Inches: so wide that letters can be read on a phone; wider figures are scaled down to it on a screen."""
+"""The width of figures on a screen, in inches, at which a phone shows readable letters."""
 SHRINKING = 0.6
-"""Below 1, since letters don't shrink with a figure and take more of its height."""
+"""The exponent with which the height of a figure follows its width; below 1, since letters keep their size."""
 SCREEN, PAPER = Form(COLUMN, COLUMN, STYLE), Form(3.4, 7.0, STYLE | SIZES | SERIF)
 _form: ContextVar[Form] = ContextVar("form", default=SCREEN)
 DPI = {"png": 200, "svg": 150, "pdf": 300}
+"""The resolution of images in a file of each kind, in dots per inch."""
 METADATA = {
     "png": ("Software",),
     "svg": ("Creator", "Date", "Format", "Type"),
     "pdf": ("Creator", "Producer", "CreationDate"),
 }
-"""What is left out of files, so that they are the same when made again."""
-_PLAIN = re.compile(r"[$^{}\\]")
-"""What isn't seen of a formula."""
-LONGEST_NAME, MOST_NAMES = 16, 16
-"""How many letters of the name of a feature are shown, and how many names below one panel."""
+"""The entries of metadata that are left out of files, so that these are the same when made again."""
+_MARKUP = re.compile(r"[$^{}\\]")
+"""The signs of a formula that aren't seen."""
+LONGEST_NAME = 16
+"""The number of letters that are shown of the name of a feature."""
+MOST_NAMES = 16
+"""The number of names that fit below one panel."""
+MOST_VECTOR_DOTS = 2000
+"""A series with more dots goes into an SVG as an image, whose colours don't follow the page."""
 
 
 @contextmanager
@@ -100,6 +114,17 @@ def rendered(figure: Figure, name: str, kind: Literal["png", "svg", "pdf"]) -> b
     return buffer.getvalue()
 
 
+def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write figures to a folder under their names, as PNG and as SVG, and return the paths."""
+    paths = []
+    for name, figure in figures.items():
+        for kind in ("png", "svg"):
+            content = rendered(figure, name, kind)
+            paths.append(folder / f"{name}.{kind}")
+            write_atomically(paths[-1], lambda path, content=content: path.write_bytes(content))
+    return paths
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, whose layout keeps labels apart, of a size in inches that is fitted to the form."""
     form = _form.get()
@@ -123,22 +148,40 @@ def said(figure: Figure) -> str:
     return str(figure.get_label())
 
 
-def key(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """Write a legend below a figure, in as many columns as fit."""
-    letters = max(len(_PLAIN.sub("", label)) for label in labels)
+def key(figure: Figure, axes: Axes, *, more: Mapping[str, Artist] | None = None, first: Collection[str] = ()) -> None:
+    """Write the legend of axes below a figure, in as many columns as fit; each label stands once.
+
+    Args:
+        figure: the figure.
+        axes: whose labelled artists are named.
+        more: other artists by label.
+        first: labels that come before the others.
+
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    entries = {**dict(zip(labels, handles, strict=True)), **(more or {})}
+    names = sorted(entries, key=lambda label: label not in first)
+    letters = max(len(_MARKUP.sub("", name)) for name in names)
     room = 72 * figure.get_figwidth() / (0.53 * rcParams["legend.fontsize"] * (letters + 6))
-    figure.legend(handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), int(room))))
+    columns = max(1, min(len(names), int(room)))
+    figure.legend([entries[name] for name in names], names, loc="outside lower center", ncols=columns)
+
+
+def color_bar(figure: Figure, panels: np.ndarray, colors: ScalarMappable, label: str) -> Colorbar:
+    """Draw the scale of ``colors``, with its label, at the right of panels."""
+    bar = figure.colorbar(colors, ax=panels, label=label, aspect=35, pad=0.02)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    return bar
 
 
 def jitter(count: int) -> np.ndarray:
-    """Return places in [−½, ½) that are spread evenly however many there are (multiples of the golden ratio)."""
+    """Return offsets in [−½, ½) that are spread evenly however many there are (multiples of the golden ratio)."""
     return (np.arange(count) * (5**0.5 - 1) / 2) % 1 - 0.5
 
 
 def width_colors(widths: Sequence[int]) -> dict[int, str]:
     """Return widths in order, each with its colour; wider is darker, towards the mean field."""
-    places = np.linspace(0.62, 0.2, len(widths)) if len(widths) > 1 else (0.4,)
-    return {n: to_hex(colormaps["viridis"](place)) for n, place in zip(sorted(widths), places, strict=True)}
+    return _shades(widths, "viridis", (0.62, 0.2), 0.4)
 
 
 def network_colors(widths: Sequence[int]) -> dict[str, str]:
@@ -147,10 +190,24 @@ def network_colors(widths: Sequence[int]) -> dict[str, str]:
 
 
 def step_colors(step_sizes: Sequence[float]) -> dict[float, str]:
-    """Return step sizes in order, each with its colour; larger is darker."""
-    places = np.linspace(0.65, 0.95, len(step_sizes)) if len(step_sizes) > 1 else (0.75,)
-    colors = (to_hex(colormaps["YlOrRd"](place)) for place in places)
-    return dict(zip(sorted(step_sizes), colors, strict=True))
+    """Return 0 for gradient flow and then step sizes in order, each with its colour; larger is darker."""
+    return {0.0: FLOW} | _shades([step_size for step_size in step_sizes if step_size], "YlOrRd", (0.65, 0.95), 0.75)
+
+
+def _shades(values: Sequence[Any], scale: str, ends: tuple[float, float], alone: float) -> dict[Any, str]:
+    """Return values in order with colours of a scale, from one end to the other, or that of a value alone."""
+    shades = np.linspace(*ends, len(values)) if len(values) > 1 else (alone,) * len(values)
+    return {value: to_hex(colormaps[scale](shade)) for value, shade in zip(sorted(values), shades, strict=True)}
+
+
+def dynamics_name(step_size: float) -> str:
+    """Return what networks trained at a step size are called; 0 is gradient flow."""
+    return f"SGD, ε = {setting(step_size)}" if step_size else "gradient flow"
+
+
+def at_both_widths(widths: Sequence[int], found: Callable[[int], str]) -> str:
+    """Return what was ``found`` of the narrowest and of the widest network, as words."""
+    return listed([f"{found(width)} at N = {width:,}" for width in dict.fromkeys((min(widths), max(widths)))])
 
 
 def feature_names(data: xr.Dataset) -> list[str]:
@@ -160,7 +217,7 @@ def feature_names(data: xr.Dataset) -> list[str]:
 
 
 def feature_axis(axes: Axes, names: Sequence[str]) -> None:
-    """Write the names of features upwards below the places 1, 2, …, or every so many where not all of them fit."""
+    """Write the names of features upwards below 1, 2, …, or every so many where not all of them fit."""
     every = max(1, math.ceil(len(names) / MOST_NAMES))
     # names are no formulas, whatever signs they hold
     axes.set_xticks(range(1, len(names) + 1, every), names[::every], rotation=90, fontsize=7.0, parse_math=False)

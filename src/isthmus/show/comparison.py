@@ -71,7 +71,7 @@ def compare(results: Sequence[Any], folders: Sequence[str]) -> Comparison:
             (heading, [(side, plate) for side, plate in folded if plate.heading == heading])
             for heading in dict.fromkeys(plate.heading for _, plate in folded)
         ],
-        predicted=any(side.page.stage.predicted for side in sides if side.page.stage),
+        predicted=any(side.page.animation.predicted for side in sides if side.page.animation),
         command=f"isthmus report {folders[0]} {folders[1]}",
     )
 
@@ -95,11 +95,11 @@ def differences(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str
 
 def _side(letter: str, folder: str, result: Any) -> Side:
     page = result_page(result)
-    stage = page.stage and page.stage._replace(name=f"stage-{letter}", heading=f"{letter}: {folder}")
+    animation = page.animation and page.animation._replace(name=f"animation-{letter}", heading=f"{letter}: {folder}")
     sections = [
         section._replace(plates=[marked(plate, letter) for plate in section.plates]) for section in page.sections
     ]
-    return Side(letter, folder, page._replace(stage=stage, lead=marked(page.lead, letter), sections=sections))
+    return Side(letter, folder, page._replace(animation=animation, lead=marked(page.lead, letter), sections=sections))
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

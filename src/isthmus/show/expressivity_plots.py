@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
@@ -14,12 +13,7 @@ from isthmus.studies.expressivity_result import ExpressivityResult
 
 TRAINED, DRAWN = FLOW, "#7a6a00"
 LARGEST_DISC = 900.0
-"""Area, in square points, of an atom that has all the mass."""
-
-
-def expressivity_figures(result: ExpressivityResult) -> dict[str, Figure]:
-    """Draw every figure of the study, by name."""
-    return {draw.__name__: draw(result) for draw in (gaps, atoms)}
+"""The area, in square points, of an atom that has all the mass."""
 
 
 @styled
@@ -56,7 +50,7 @@ def gaps(result: ExpressivityResult) -> Figure:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set(major_locator=LogLocator(numticks=12), minor_locator=NullLocator())
     axes.margins(x=0.06)
-    key(figure, *axes.get_legend_handles_labels())
+    key(figure, axes)
     closed = result.closed_from
     title = (
         f"From N = {closed:,} on, trained networks come within {percent(result.study.closeness)} of the optimum"
@@ -79,20 +73,16 @@ def atoms(result: ExpressivityResult) -> Figure:
         "decoder": ("weight u on the latent", "bias e") if k == 1 else ("weight u₁ on the first latent", "weight u₂"),
     }
     for axes, (side, (xlabel, ylabel)) in zip(panels, names.items(), strict=True):
-        place = data[f"{side}_place"].values[:, :2]
+        x, y = data[f"{side}_place"].values[:, :2].T
         mass = data[f"{side}_mass"].values
-        _discs(axes, place, mass)
-        readable(axes, "atom", place[:, 0], place[:, 1], {xlabel: place[:, 0], ylabel: place[:, 1], "share": mass})
+        axes.axhline(0, color=GREY, linewidth=0.5)
+        axes.axvline(0, color=GREY, linewidth=0.5)
+        axes.scatter(x, y, s=LARGEST_DISC * mass, color=FLOW, alpha=0.55, edgecolor=DARK, linewidth=0.5)
+        axes.margins(0.15)
+        readable(axes, "atom", x, y, {xlabel: x, ylabel: y, "share": mass})
         axes.set(title=f"{side}: {counted(int(values[f'{side}_atoms']), 'atom')}", xlabel=xlabel, ylabel=ylabel)
     return finished(
         figure,
         f"The optimum has {counted(int(values['encoder_atoms']), 'encoder atom')} and "
         f"{counted(int(values['decoder_atoms']), 'decoder atom')}",
     )
-
-
-def _discs(axes: Axes, places: np.ndarray, masses: np.ndarray) -> None:
-    axes.axhline(0, color=GREY, linewidth=0.5)
-    axes.axvline(0, color=GREY, linewidth=0.5)
-    axes.scatter(*places.T, s=LARGEST_DISC * masses, color=FLOW, alpha=0.55, edgecolor=DARK, linewidth=0.5)
-    axes.margins(0.15)

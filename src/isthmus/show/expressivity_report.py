@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from isthmus._words import counted, number, percent
-from isthmus.show.report import Equation, Page, Section, Table, plate, write_page
+from isthmus.show.report import Equation, Page, Table, study_page
 from isthmus.studies.expressivity_result import ExpressivityResult
 
-HEADINGS = {"gaps": "How close finite networks come", "atoms": "What the optimum is made of"}
+QUESTION = "How good can a wide autoencoder be, and from which width on is a finite one as good?"
 EQUATIONS = (
     Equation(
         "objective",
@@ -38,57 +37,57 @@ SYMBOLS = (
 )
 
 
-def write_report(result: ExpressivityResult, drawn: Mapping[str, Figure], path: Path) -> None:
-    """Write the report of a study, with the figures drawn of it, to a file."""
-    write_page(expressivity_page(result, drawn), path)
+def expressivity_page(result: ExpressivityResult, figures: Mapping[str, Figure]) -> Page:
+    """Return the page of an expressivity study, with the figures drawn of it."""
+    return study_page(
+        result,
+        figures,
+        _words(result),
+        title=f"optimum, {result.study.data.described}, k = {result.study.law.latent_dim}",
+        question=QUESTION,
+        tables=[_table(result)],
+        equations=EQUATIONS,
+        symbols=SYMBOLS,
+        command="optimum",
+    )
 
 
-def expressivity_page(result: ExpressivityResult, drawn: Mapping[str, Figure]) -> Page:
-    """Return what the report of an expressivity study says."""
-    study, data, values = result.study, result.dataset, result.dataset.attrs
-    captions = {
+def _words(result: ExpressivityResult) -> dict[str, tuple[str, str]]:
+    """Return the heading of each figure, and how to read it."""
+    study = result.study
+    return {
         "gaps": (
-            f"Objective of finite networks above that of the optimum, {number(values['objective'])}. A faint dot is "
-            f"one of {counted(study.trainings, 'training')} of a width (full-batch descent to a local minimum, from "
-            "the atoms of the optimum, from the best narrower network, and from random starts), a large dot the best "
-            f"of them. Squares: networks with neurons drawn from the optimum ({counted(study.draws, 'network')} of "
-            "each width; mean and two standard errors). Dashed: their prediction. The dotted line is "
-            f"{percent(study.closeness)} of the optimum; gaps below a tenth of it are drawn there."
+            "How close finite networks come",
+            f"Objective of finite networks above that of the optimum, {number(result.dataset.attrs['objective'])}. A "
+            f"faint dot is one of {counted(study.trainings, 'training')} of a width (full-batch descent to a local "
+            "minimum, from the atoms of the optimum, from the best narrower network, and from random starts), a large "
+            "dot the best of them. Squares: networks with neurons drawn from the optimum "
+            f"({counted(study.draws, 'network')} of each width; mean and two standard errors). Dashed: their prediction. "
+            f"The dotted line is {percent(study.closeness)} of the optimum; gaps below a tenth of it are drawn there.",
         ),
         "atoms": (
+            "What the optimum is made of",
             "Each disc is an atom, a kind of neuron; its area is the share of neurons of that kind. Encoder atoms lie "
             "at their weights on the first two principal components of the data, decoder atoms at their weights on the "
-            "latents (and their bias where there is one latent). An atom near the origin acts through its bias."
+            "latents (and their bias where there is one latent). An atom near the origin acts through its bias.",
         ),
     }
+
+
+def _table(result: ExpressivityResult) -> Table:
+    study, data, values = result.study, result.dataset, result.dataset.attrs
+    columns = (data.width.values, data.best_objective.values, data.best_risk.values, result.gap)
     rows = [
         (
             f"N = {int(n):,}",
             [(number(objective, 6), ""), (number(risk, 4), ""), (number(gap), percent(gap / values["objective"]))],
         )
-        for n, objective, risk, gap in zip(
-            data.width.values, data.best_objective.values, data.best_risk.values, result.gap, strict=True
-        )
+        for n, objective, risk, gap in zip(*columns, strict=True)
     ]
-    table = Table(
+    return Table(
         "Trained networks",
         f"Lowest objective of {counted(study.trainings, 'training')} of each width, the risk of that network, and the "
         "gap to the optimum.",
         ["width", "objective", "risk", "gap"],
         [*rows, ("N = ∞", [(number(values["objective"], 6), ""), (number(values["risk"], 4), ""), ("", "")])],
-    )
-    lead, *others = [plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()]
-    return Page(
-        title=f"optimum, {study.data.described}, k = {study.law.latent_dim}",
-        question="How good can a wide autoencoder be, and from which width on is a finite one as good?",
-        answer=result.answer(),
-        lead=lead,
-        findings=result.verdicts(),
-        sections=[Section("Numbers", tables=[table]), *(Section(one.heading, plates=[one]) for one in others)],
-        equations=EQUATIONS,
-        symbols=SYMBOLS,
-        command="optimum",
-        toml=values["study"],
-        version=values["isthmus"],
-        machine=values["machine"],
     )

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isthmus._words import counted, interval, listed, number, setting
+from isthmus._words import counted, listed, number, setting
 from isthmus.show.gap_panel import INTERVAL
 from isthmus.show.gap_plots import quantile_name
-from isthmus.show.report import Table
+from isthmus.show.report import Table, cell
 from isthmus.studies.tracking_result import TrackingResult
 
 NUMERICS = frozenset(
@@ -120,12 +120,9 @@ def _ends(first: TrackingResult, second: TrackingResult) -> str:
 
 
 def _table(pairs: Sequence[_Pair], kind: str) -> Table:
-    def cell(bounds: np.ndarray) -> tuple[str, str]:
-        return number(bounds[0]), interval(*bounds[1:]) if np.isfinite(bounds[1]) else ""
-
     return Table(
         "Sup-gaps of the networks in both",
         f"The {kind} over runs with its {INTERVAL}, and the ratio, for {counted(len(pairs), 'network')}.",
         ["network", "A", "B", "B / A"],
-        [(pair.name, [cell(pair.first), cell(pair.second), (number(pair.ratio), "")]) for pair in pairs],
+        [(pair.name, [cell(*pair.first), cell(*pair.second), cell(pair.ratio)]) for pair in pairs],
     )

@@ -10,17 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
 from isthmus._words import exponent
-from isthmus.show.canvas import GREY, jitter
+from isthmus.show.canvas import GREY, MOST_VECTOR_DOTS, jitter
 from isthmus.show.readings import readable
 from isthmus.studies.statistics import CONFIDENCE, Estimate
 
-MANY_DOTS = 2000
-"""From here on, the faint dots of a series go into an SVG as an image, and have no values to ask for."""
 INTERVAL = f"{100 * CONFIDENCE:g} % CI"
 
 
 class GapPanel:
-    """A log-log panel of gaps against a size: a faint dot for each run, estimates with intervals, fits, predictions."""
+    """A log-log panel of gaps against a size: a faint dot for each run, estimates with intervals, fits, predictions.
+
+    Args:
+        axes: where it is drawn.
+        sizes: widths or step sizes.
+        symbol: their symbol.
+        label: what the estimates are called.
+        number_of_series: how many series stand side by side.
+
+    """
 
     def __init__(self, axes: Axes, sizes: Sequence[float], symbol: str, label: str, number_of_series: int) -> None:
         self.axes, self._sizes, self._symbol, self._label = axes, np.asarray(sizes, float), symbol, label
@@ -30,23 +37,32 @@ class GapPanel:
         self._centers = self._sizes
 
     def start(self) -> None:
-        """Let what is drawn from here on stand beside what was drawn before."""
-        place = self._drawn - (self._number - 1) / 2
+        """Begin a series: its marks stand beside those of the series before, not upon them."""
+        offset = self._drawn - (self._number - 1) / 2
         self._drawn += 1
-        self._centers = self._sizes * 10 ** (self._spacing * place)
+        self._centers = self._sizes * 10 ** (self._spacing * offset)
 
     def runs(self, name: str, color: str, samples: np.ndarray) -> None:
         """Draw samples (sizes, runs) as faint dots."""
         spots = self._centers[:, None] * 10 ** (0.7 * self._spacing * jitter(samples.shape[1]))
-        faint = {"alpha": 0.4, "markersize": 5, "markeredgewidth": 0, "rasterized": samples.size > MANY_DOTS}
+        faint = {"alpha": 0.4, "markersize": 5, "markeredgewidth": 0, "rasterized": samples.size > MOST_VECTOR_DOTS}
         self.axes.plot(spots.ravel(), samples.ravel(), ".", color=color, **faint)
-        if samples.size <= MANY_DOTS:
+        if samples.size <= MOST_VECTOR_DOTS:
             sizes = np.repeat(self._sizes, samples.shape[1])
             values = {self._symbol: sizes, "this run": samples.ravel()}
             readable(self.axes, name, spots.ravel(), samples.ravel(), values)
 
     def estimates(self, name: str, color: str, bounds: xr.DataArray, rate: Estimate | None, marker: str = "o") -> None:
-        """Draw estimates (sizes, bounds), with intervals where there are any, and the line of the fitted rate."""
+        """Draw estimates, with intervals where there are any, and the line of the fitted power law.
+
+        Args:
+            name: of the series.
+            color: of the series.
+            bounds: estimates and the ends of their intervals, shape (sizes, 3).
+            rate: the exponent of the power law.
+            marker: as in Matplotlib.
+
+        """
         middle, low, high = bounds.values.T
         strong = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.8, "zorder": 3}
         label = name if rate is None else f"{name}: {power(self._symbol, rate)}"
@@ -55,7 +71,7 @@ class GapPanel:
         values = {self._symbol: self._sizes, self._label: middle, INTERVAL: np.column_stack([low, high])}
         if np.isnan(low).all():
             del values[INTERVAL]
-        # an estimate of 0 is below a logarithmic axis: there the upper end of its interval tells of it
+        # an estimate of 0 lies below a logarithmic axis; its values are read at the upper end of its interval
         readable(self.axes, name, self._centers, np.where(middle > 0, middle, high), values)
         if rate is not None:
             fitted = np.exp(np.log(middle).mean() + rate.value * (np.log(self._sizes) - np.log(self._sizes).mean()))

@@ -9,22 +9,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from isthmus._words import number, percent
-from isthmus.show.canvas import DARK, FLOW, GREY, finished, key, new_figure, step_colors, styled, width_colors
+from isthmus.show.canvas import (
+    DARK,
+    FLOW,
+    GREY,
+    dynamics_name,
+    finished,
+    key,
+    new_figure,
+    step_colors,
+    styled,
+    width_colors,
+)
 from isthmus.show.gap_panel import GapPanel, said_power
 from isthmus.studies.tracking_result import TrackingResult
 
 PARTS = {"draw": "at the start (t = 0)", "training": "after relaxation"}
-HALF, WHOLE = "slope −1/2", "slope −1"
-
-
-def gap_figures(result: TrackingResult) -> dict[str, Figure]:
-    """Draw every figure of gaps that a result has the numbers for, by name."""
-    drawn = {"sup_gap": sup_gap(result)}
-    if _holds(result, "fluctuation"):
-        drawn["gap_parts"] = gap_parts(result)
-    if _holds(result, "late_flow_gap_quantile"):
-        drawn["late_gap"] = late_gap(result)
-    return drawn | {"step_gap": step_gap(result)}
 
 
 def quantile_name(level: float) -> str:
@@ -51,20 +51,19 @@ def _against_width(result: TrackingResult, prefix: str, subject: str, label: str
     figure = new_figure(5.2, 3.7)
     panel = GapPanel(figure.subplots(), widths, "N", kind, len(study.step_sizes) + 1)
 
-    def add(name: str, color: str, variable: str, rate: str, **where: float) -> None:
-        at = {"width": widths, **where}
-        estimate = result.estimate(rate, level=level, **where) if rate in data else None
+    for step_size, color in step_colors(study.step_sizes).items():
+        name, flow = dynamics_name(step_size), "" if step_size else "flow_"
+        variable, rate = f"{prefix}{flow}gap", f"{prefix}{flow}width_rate"
+        where = {"step_size": step_size} if step_size else {}
+        at, at_level = {"width": widths, **where}, {"width": widths, "level": level, **where}
         panel.start()
         panel.runs(name, color, data[variable].sel(at).values)
-        panel.estimates(name, color, data[f"{variable}_quantile"].sel({**at, "level": level}), estimate)
+        estimate = result.estimate(rate, level=level, **where) if rate in data else None
+        panel.estimates(name, color, data[f"{variable}_quantile"].sel(at_level), estimate)
         if f"predicted_{variable}_quantile" in data:
-            panel.predicted(name, color, data[f"predicted_{variable}_quantile"].sel({**at, "level": level}).values)
-
-    add("gradient flow", FLOW, f"{prefix}flow_gap", f"{prefix}flow_width_rate")
-    for step_size, color in step_colors(study.step_sizes).items():
-        add(f"SGD, ε = {step_size:g}", color, f"{prefix}gap", f"{prefix}width_rate", step_size=step_size)
+            panel.predicted(name, color, data[f"predicted_{variable}_quantile"].sel(at_level).values)
     flow = data[f"{prefix}flow_gap_quantile"].sel(level=level, bound="estimate", width=widths).values
-    panel.reference(-0.5, HALF, flow[-1])
+    panel.reference(-0.5, "slope −1/2", flow[-1])
     panel.close("width N", label)
     _legend(figure, panel.axes, f"predicted_{prefix}flow_gap_quantile" in data)
     rate = result.estimate(f"{prefix}flow_width_rate", level=level) if f"{prefix}flow_width_rate" in data else None
@@ -117,17 +116,10 @@ def step_gap(result: TrackingResult) -> Figure:
     return finished(figure, f"The {kind} of the sup-gap of SGD to its gradient flow {finding} at N = {widest:,}")
 
 
-def _holds(result: TrackingResult, name: str) -> bool:
-    return name in result.dataset and bool(np.isfinite(result.dataset[name]).any())
-
-
 def _legend(figure: Figure, axes: Axes, predicted: bool) -> None:
     """Write the legend, in which one grey ring on a dashed line stands for all predictions."""
-    handles, labels = axes.get_legend_handles_labels()
-    if predicted:
-        handles.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="none", linestyle="--", linewidth=1))
-        labels.append("predicted, no training used")
-    key(figure, handles, labels)
+    ring = Line2D([], [], color=GREY, marker="o", markerfacecolor="none", linestyle="--", linewidth=1)
+    key(figure, axes, more={"predicted, no training used": ring} if predicted else None)
 
 
 def _since(result: TrackingResult) -> str:
@@ -140,16 +132,17 @@ def _mark_crossover(axes: Axes, crossover: float, widths: list[int]) -> None:
     if not widths[0] / 4 <= crossover <= 4 * widths[-1]:
         return
     axes.axvline(crossover, color=DARK, linewidth=0.7, linestyle=":", zorder=0)
-    place = ((crossover, 0.02), axes.get_xaxis_transform())
     side = "right" if crossover > (widths[0] * widths[-1]) ** 0.5 else "left"
-    axes.annotate(f" N = {number(crossover, 2)} ", place[0], xycoords=place[1], color=DARK, fontsize=8, ha=side)
+    name, low = f" N = {number(crossover, 2)} ", axes.get_xaxis_transform()
+    axes.annotate(name, (crossover, 0.02), xycoords=low, color=DARK, fontsize=8, ha=side)
 
 
 def _said_parts(data: xr.Dataset, widths: list[int]) -> str:
     """Say which of fluctuation and mean shift is larger, in the widest network after relaxation."""
     part = str(data.part.values[-1])
     where = {"part": part, "width": widths[-1], "bound": "estimate"}
-    spread, shift = (float(data[name].sel(where)) for name in ("fluctuation", "shift"))
-    larger = "exceeds" if spread > shift else "is below"
+    fluctuation, shift = (float(data[name].sel(where)) for name in ("fluctuation", "shift"))
+    larger = "exceeds" if fluctuation > shift else "is below"
     when = "after relaxation" if part == "training" else "at t = 0"
-    return f"At N = {widths[-1]:,} the fluctuation ({number(spread)}) {larger} the mean shift ({number(shift)}) {when}"
+    sizes = f"the fluctuation ({number(fluctuation)}) {larger} the mean shift ({number(shift)})"
+    return f"At N = {widths[-1]:,} {sizes} {when}"

@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 
-from isthmus.show.canvas import GREY
+from isthmus.show.canvas import GREY, color_bar
 
 CATEGORIES = ("#332288", "#88CCEE", "#117733", "#DDCC77", "#CC6677", "#44AA99", "#AA4499", "#882255", "#999933", GREY)
 
@@ -39,10 +39,10 @@ def label_colors(data: xr.Dataset, coloring: dict[str, Any] | None) -> list[tupl
     if coloring is None:
         return []
     kinds = np.unique(data.label.values)
-    shown, places = kinds, np.arange(len(kinds))
+    shown, codes = kinds, np.arange(len(kinds))
     if not isinstance(coloring["norm"], BoundaryNorm):
-        shown, places = kinds[[0, -1]], np.array([coloring["norm"].vmin, coloring["norm"].vmax])
-    colors = (to_hex(color) for color in _mappable(coloring).to_rgba(places))
+        shown, codes = kinds[[0, -1]], np.array([coloring["norm"].vmin, coloring["norm"].vmax])
+    colors = (to_hex(color) for color in _mappable(coloring).to_rgba(codes))
     return list(zip(map(str, shown), colors, strict=True))
 
 
@@ -52,8 +52,7 @@ def _mappable(coloring: dict[str, Any]) -> ScalarMappable:
 
 def label_key(figure: Figure, grid: np.ndarray, coloring: dict[str, Any], data: xr.Dataset) -> None:
     """Draw the key of a colouring at the right of panels."""
-    bar = figure.colorbar(_mappable(coloring), ax=grid, label="label", aspect=35, pad=0.02)
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    bar = color_bar(figure, grid, _mappable(coloring), "label")
     if isinstance(coloring["norm"], BoundaryNorm):
         kinds = np.unique(data.label.values)
         bar.set_ticks(list(range(len(kinds))), labels=[str(kind) for kind in kinds])

@@ -30,18 +30,16 @@ def reconstructions(result: TrackingResult) -> Figure:
     methods = {"original": DARK, **network_colors(result.study.widths), "PCA": GREY}
     pictures = data.picture.sel(reconstruction=list(methods)).values
     shape = image_shape(result)
-    if not shape:
-        low, high = pictures[0].min(axis=0), pictures[0].max(axis=0)
-        pictures = (pictures - low) / np.where(high > low, high - low, 1)
-    errors = np.square(pictures - pictures[0]).mean(axis=(1, 2))
+    shown, errors = scaled_pictures(result, pictures)
     if shape:
-        figure = _image_rows(pictures.reshape(*pictures.shape[:2], *shape), methods, errors)
+        figure = _image_rows(shown.reshape(*shown.shape[:2], *shape), methods, errors)
     else:
-        figure = _feature_panels(pictures, methods, feature_names(data))
+        figure = _feature_panels(shown, methods, feature_names(data))
+    mean_errors = errors.mean(axis=1)
     return finished(
         figure,
         f"At t = {setting(result.study.horizon)} the mean square error over {counted(pictures.shape[1], 'point')} is "
-        f"{number(errors[-2])} for the mean field and {number(errors[-1])} for PCA",
+        f"{number(mean_errors[-2])} for the mean field and {number(mean_errors[-1])} for PCA",
     )
 
 
@@ -50,13 +48,27 @@ def image_shape(result: TrackingResult) -> tuple[int, ...]:
     return tuple(np.atleast_1d(result.dataset.attrs["image_shape"]).astype(int).tolist())
 
 
+def scaled_pictures(result: TrackingResult, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return reconstructions, (..., examples, features), scaled to [0, 1], and their errors, (..., examples).
+
+    An image is scaled to the range of its original, other features to their range over all originals. Errors are mean
+    squares, in the units of the data for images, and else of what is shown.
+    """
+    original = result.dataset.picture.sel(reconstruction="original").values
+    is_image = bool(image_shape(result))
+    axis = 1 if is_image else 0
+    low, high = original.min(axis, keepdims=True), original.max(axis, keepdims=True)
+    unit = np.where(high > low, high - low, 1)
+    errors = np.square((pictures - original) / (1 if is_image else unit)).mean(axis=-1)
+    return (pictures - low) / unit, errors
+
+
 def _image_rows(images: np.ndarray, colors: dict[str, str], errors: np.ndarray) -> Figure:
-    """Draw images, (methods, examples, rows, columns), as a mosaic; grey levels are those of the originals."""
+    """Draw images, (methods, examples, rows, columns), as a mosaic, with their errors, (methods, examples)."""
     methods, examples, height, width = images.shape
-    low, high = (limit(images[0], axis=(1, 2), keepdims=True) for limit in (np.min, np.max))
     gap = max(1, height // 10)
     tiles = np.full((methods, height + gap, examples, width + gap), np.nan)
-    tiles[:, :height, :, :width] = ((images - low) / np.where(high > low, high - low, 1)).swapaxes(1, 2)
+    tiles[:, :height, :, :width] = images.swapaxes(1, 2)
     mosaic = tiles.reshape(methods * (height + gap), examples * (width + gap))[:-gap, :-gap]
     figure = new_figure(7.0, 0.2 + 5.0 * mosaic.shape[0] / mosaic.shape[1])
     axes = figure.subplots()
@@ -67,13 +79,13 @@ def _image_rows(images: np.ndarray, colors: dict[str, str], errors: np.ndarray) 
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    for row, text in zip(rows, ["mean square\nerror", *map(number, errors[1:])], strict=True):
+    for row, text in zip(rows, ["mean square\nerror", *map(number, errors[1:].mean(axis=1))], strict=True):
         axes.text(mosaic.shape[1] + gap, row, text, va="center")
-    points = [str(place + 1) for place in range(examples)]
-    for label, color, row, each in zip(axes.get_yticklabels(), colors.values(), rows, images, strict=True):
+    points = [str(example + 1) for example in range(examples)]
+    for label, color, row, values in zip(axes.get_yticklabels(), colors.values(), rows, errors, strict=True):
         label.set_color(color)
-        own = {"point": points, "mean square error": np.square(each - images[0]).mean(axis=(1, 2))}
-        readable(axes, label.get_text(), columns, np.full(examples, row), own)
+        readings = {"point": points, "mean square error": values}
+        readable(axes, label.get_text(), columns, np.full(examples, row), readings)
     return figure
 
 
@@ -85,17 +97,17 @@ def _feature_panels(pictures: np.ndarray, colors: dict[str, str], names: list[st
     room = 0.06 * max(map(len, names), default=0)
     figure = new_figure(7.0, 1.7 * rows + 1.2 + room)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    places = np.arange(1, features + 1)
+    numbers = np.arange(1, features + 1)
     for example, axes in enumerate(grid.flat):
         if example >= examples:
             axes.set_visible(False)
             continue
         for (name, color), values in zip(colors.items(), pictures[:, example], strict=True):
             if name == "original":
-                axes.plot(places, values, "o", color=color, mfc="none", markersize=4.5, mew=0.9, label=name)
+                axes.plot(numbers, values, "o", color=color, mfc="none", markersize=4.5, mew=0.9, label=name)
             else:
                 dashes = (0, (3, 1)) if name == "PCA" else "-"
-                axes.plot(places, values, color=color, linewidth=1.2, linestyle=dashes, label=name)
+                axes.plot(numbers, values, color=color, linewidth=1.2, linestyle=dashes, label=name)
         axes.set_title(f"point {example + 1}")
         lowest = example >= examples - columns
         if names and lowest:
@@ -104,5 +116,5 @@ def _feature_panels(pictures: np.ndarray, colors: dict[str, str], names: list[st
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             axes.set_xlabel("feature" if lowest else "")
     figure.supylabel("value, scaled to the range over these points", fontsize=rcParams["axes.labelsize"])
-    key(figure, *grid[0, 0].get_legend_handles_labels())
+    key(figure, grid[0, 0])
     return figure

@@ -1,83 +1,113 @@
-"""The figures of a predicted law: bands, where the noise comes from, and which neurons and points move the risk."""
+"""The figures of a predicted law: gaps, bands, sources of noise, and which neurons and points move the risk."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from isthmus._words import listed, number, percent, setting
-from isthmus.show.canvas import DARK, early_time_axis, finished, key, new_figure, small_ticks, styled, width_colors
+from isthmus._words import number, percent, setting
+from isthmus.show.canvas import (
+    DARK,
+    GREY,
+    at_both_widths,
+    color_bar,
+    dynamics_name,
+    early_time_axis,
+    finished,
+    key,
+    new_figure,
+    small_ticks,
+    step_colors,
+    styled,
+    width_colors,
+)
+from isthmus.show.gap_panel import GapPanel
 from isthmus.show.readings import readable
 from isthmus.studies.prediction import SOURCE_NAMES, SOURCES, dominant_sources
-from isthmus.studies.tracking import TrackingStudy
+from isthmus.studies.prediction_result import PredictionResult
+from isthmus.studies.tracking_result import TrackingResult
 
+Predicted = PredictionResult | TrackingResult
+"""A result that holds a predicted law."""
 DIVERGING = "BrBG_r"
-"""Of influences, in no colour of a series."""
+"""The colours of influences, none of which is that of a series."""
 BAND = 1.645
-"""Standard deviations that hold the middle 90 % of a Gaussian law."""
+"""The number of standard deviations about the mean that hold the middle 90 % of a Gaussian law."""
 SOURCE_COLORS = {"encoder": "#c51b7d", "decoder": "#7a6a00", "batches": "#008c9e"}
+SUP_GAP = r"sup-gap $\max_t\,|R_N(t) - R(t)|$"
 
 
-class Predicted(Protocol):
-    """A result that holds a predicted law."""
+@styled
+def predicted_gaps(result: PredictionResult) -> Figure:
+    """Draw the predicted quantile of the sup-gap against width, for gradient flow and for each step size."""
+    data, study = result.dataset, result.study
+    widths, share = sorted(study.widths), result.asked_share
+    figure = new_figure(5.2, 3.7)
+    axes = figure.subplots()
+    panel = GapPanel(axes, widths, "N", f"{share} quantile", 1)
+    for step_size, color in step_colors(study.step_sizes).items():
+        line = data.candidate_gap_quantile.sel(dynamics=step_size)
+        predicted_line(axes, dynamics_name(step_size), color, data.candidate.values, line.values)
+        axes.plot(widths, line.sel(candidate=widths), "o", color=color, markerfacecolor="none", markersize=8)
+    if study.tolerance is not None:
+        tolerance_line(axes, study.tolerance)
+    panel.close("width N", SUP_GAP)
+    key(figure, axes)
+    gap = number(result.quantile(widths[-1], min(study.step_sizes)))
+    return finished(figure, f"The predicted {share} quantile of the sup-gap is {gap} at N = {widths[-1]:,}")
 
-    @property
-    def study(self) -> TrackingStudy:
-        """What was asked."""
-        ...
 
-    @property
-    def dataset(self) -> xr.Dataset:
-        """Its numbers."""
-        ...
+def predicted_line(axes: Axes, name: str, color: str, widths: np.ndarray, quantiles: np.ndarray) -> None:
+    """Draw predicted quantiles of the sup-gap over widths, dashed, in the colour of the series they predict."""
+    axes.plot(widths, quantiles, "--", color=color, linewidth=1.2, label=f"{name}, predicted")
+    readable(axes, f"{name}, predicted", widths, quantiles, {"N": widths, "quantile of the sup-gap": quantiles})
 
 
-def prediction_figures(result: Predicted) -> dict[str, Figure]:
-    """Draw what belongs to a predicted law, by name."""
-    return {draw.__name__: draw(result) for draw in (sources, influence)}
+def tolerance_line(axes: Axes, tolerance: float) -> None:
+    """Draw the tolerance across the axes, with its name."""
+    axes.axhline(tolerance, color=GREY, linewidth=0.9, label=f"tolerance {setting(tolerance)}")
+
+
+def predicted_band(axes: Axes, time: np.ndarray, mean: np.ndarray, std: np.ndarray, color: str) -> None:
+    """Draw the predicted 5–95 % range of the risk over time, (T,), dashed and in the colour of its network."""
+    low, high = mean - BAND * std, mean + BAND * std
+    for edge in (low, high):
+        axes.plot(time, edge, color=color, linewidth=0.9, linestyle="--", label="predicted 5–95 %")
+    readable(axes, "predicted", time, high, {"t": time, "mean": mean, "5–95 %": np.column_stack([low, high])})
 
 
 @styled
 def predicted_curves(result: Predicted) -> Figure:
     """Draw, for each width, the predicted mean and 90 % band of the risk of SGD about the mean field."""
     data, study = result.dataset, result.study
-    widths, step_size = sorted(study.widths), min(study.step_sizes)
-    time, limit = data.time.values, data.mean_field_risk.values
-    figure, panels = _panels(widths)
-    for axes, (width, color) in zip(panels, width_colors(widths).items(), strict=True):
+    step_size, time, limit = min(study.step_sizes), data.time.values, data.mean_field_risk.values
+    figure, panels = _panels(study.widths)
+    for axes, (width, color) in zip(panels, width_colors(study.widths).items(), strict=True):
         network = data.sel(width=width, step_size=step_size)
-        middle, half = network.predicted_mean.values - limit, BAND * network.predicted_std.values
+        mean, std = network.predicted_mean.values - limit, network.predicted_std.values
         axes.axhline(0, color=DARK, linewidth=0.9, label="mean field R(t)")
-        axes.fill_between(time, middle - half, middle + half, color=color, alpha=0.2, linewidth=0)
-        for edge in (middle - half, middle + half):
-            axes.plot(time, edge, color=color, linewidth=0.9, linestyle="--", label="5–95 %")
-        axes.plot(time, middle, color=color, linewidth=1.6, linestyle="--", label="mean")
-        ends = np.column_stack([middle - half, middle + half])
-        readable(axes, "predicted", time, middle, {"t": time, "mean − R(t)": middle, "5–95 %": ends})
+        axes.fill_between(time, mean - BAND * std, mean + BAND * std, color=color, alpha=0.2, linewidth=0)
+        predicted_band(axes, time, mean, std, color)
+        axes.plot(time, mean, color=color, linewidth=1.6, linestyle="--", label="predicted mean")
         early_time_axis(axes, time)
     panels[0].set_ylabel("predicted risk − R(t)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    entries = dict(zip(labels, handles, strict=True))
-    key(figure, list(entries.values()), list(entries))
+    key(figure, panels[0])
     gaps = data.predicted_gap_quantile.sel(level=study.confidence, step_size=step_size)
-    ends = [f"{number(float(gaps.sel(width=n)))} at N = {n:,}" for n in dict.fromkeys((widths[0], widths[-1]))]
+    ends = at_both_widths(study.widths, lambda width: number(float(gaps.sel(width=width))))
     share, chosen = percent(study.confidence), setting(step_size)
-    return finished(figure, f"{share} of SGD runs at step size {chosen} should stay within {listed(ends)} of R(t)")
+    return finished(figure, f"{share} of SGD runs at step size {chosen} should stay within {ends} of R(t)")
 
 
 @styled
 def sources(result: Predicted) -> Figure:
     """Draw, for each width, the standard deviation of the risk by source over time, predicted and measured."""
     data, study = result.dataset, result.study
-    widths, step_size = sorted(study.widths), min(study.step_sizes)
-    time = data.time.values
+    widths, step_size, time = sorted(study.widths), min(study.step_sizes), data.time.values
     figure, panels = _panels(widths)
     for axes, (width, color) in zip(panels, width_colors(widths).items(), strict=True):
         network = data.sel(width=width, step_size=step_size)
@@ -85,8 +115,8 @@ def sources(result: Predicted) -> Figure:
         lines = {SOURCE_NAMES[one]: (network.source_std.sel(source=one).values, SOURCE_COLORS[one]) for one in SOURCES}
         for name, (values, line) in (lines | {"all together": (total, color)}).items():
             # Before the first step batches have done nothing, which a logarithmic axis can't show.
-            shown, label = np.where(values > 0, values, np.nan), name
-            axes.plot(time, shown, color=line, linewidth=1.3, linestyle="--", label=label)
+            shown = np.where(values > 0, values, np.nan)
+            axes.plot(time, shown, color=line, linewidth=1.3, linestyle="--", label=name)
             readable(axes, f"{name}, predicted", time, shown, {"t": time, "standard deviation": values})
         if "risk" in network:
             measured = network.risk.std("run", ddof=1).values
@@ -95,7 +125,7 @@ def sources(result: Predicted) -> Figure:
         axes.set_yscale("log")
         early_time_axis(axes, time)
     panels[0].set_ylabel("standard deviation of $R_N(t)$")
-    key(figure, *panels[-1].get_legend_handles_labels())
+    key(figure, panels[-1])
     found = dominant_sources(data, widths[-1], step_size)
     return finished(figure, f"At N = {widths[-1]:,} and step size {setting(step_size)} {found}")
 
@@ -129,29 +159,18 @@ def influence(result: Predicted) -> Figure:
     figure = new_figure(7.0, 6.2)
     grid = figure.subplots(len(rows), len(times), sharex="row", sharey="row", squeeze=False)
     for panels, (kind, name, across, upwards) in zip(grid, rows, strict=True):
-        plane, values = data[f"{kind}_plane"].values, data[f"{kind}_influence"].values
-        for axes, value in zip(panels, values, strict=True):
+        x, y = data[f"{kind}_plane"].values.T
+        for axes, value in zip(panels, data[f"{kind}_influence"].values, strict=True):
             reach = np.quantile(np.abs(value), 0.98)
             scale = value / reach if reach > 0 else value
-            axes.scatter(
-                plane[:, 0], plane[:, 1], s=9, c=scale, cmap=DIVERGING, vmin=-1, vmax=1, linewidths=0, rasterized=True
-            )
-            readable(
-                axes, name, plane[:, 0], plane[:, 1], {across: plane[:, 0], upwards: plane[:, 1], "influence": value}
-            )
+            axes.scatter(x, y, s=9, c=scale, cmap=DIVERGING, vmin=-1, vmax=1, linewidths=0, rasterized=True)
+            readable(axes, name, x, y, {across: x, upwards: y, "influence": value})
             axes.set_xlabel(across, labelpad=1)
             small_ticks(axes)
         panels[0].set_ylabel(f"{name}\n{upwards}")
     for axes, time in zip(grid[0], times, strict=True):
         axes.set_title(f"t = {time:.3g}")
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(-1, 1), DIVERGING),
-        ax=grid,
-        label="lowers ← influence → raises R(t)",
-        aspect=35,
-        pad=0.02,
-    )
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    color_bar(figure, grid, ScalarMappable(Normalize(-1, 1), DIVERGING), "lowers ← influence → raises R(t)")
     shares = [percent(_share(data[f"{kind}_influence"].values[-1])) for kind, *_ in rows]
     return finished(
         figure,
@@ -171,7 +190,7 @@ def decoder_plane(latent_dim: int) -> tuple[str, str]:
 
 
 def _dimensions(result: Predicted) -> tuple[int, int]:
-    """Return d and k, from the numbers where they tell, so that a report is drawn again without the data."""
+    """Return d and k, from the numbers where these hold them, so that a report is drawn again without the data."""
     sizes = result.dataset.sizes
     if "feature" in sizes and "axis" in sizes:
         return sizes["feature"], sizes["axis"]
@@ -179,6 +198,6 @@ def _dimensions(result: Predicted) -> tuple[int, int]:
 
 
 def _share(values: np.ndarray) -> float:
-    """Return which share of the largest values makes half of the sum of squares."""
+    """Return the smallest share of the values that makes half of their sum of squares."""
     squares = np.sort(values**2)[::-1].cumsum()
     return float((np.searchsorted(squares, squares[-1] / 2) + 1) / len(values)) if squares[-1] > 0 else 1.0

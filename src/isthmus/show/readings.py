@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from isthmus.show.mathematics import caption
 
 POINTS = 72.0
-"""Units of an SVG to an inch."""
+"""The number of units of an SVG in an inch."""
 DIGITS = 5
+"""The number of significant digits of a value."""
 
 
 class Series(NamedTuple):
@@ -71,7 +72,7 @@ def readings(figure: Figure) -> list[dict[str, Any]]:
                     "panel": caption(axes.get_title()),
                     "labels": [caption(label) for label in series.values],
                     "places": [[round(x, 1), round(height - y, 1)] for x, y in places[shown]],
-                    "values": [_plain(value[shown]) for value in series.values.values()],
+                    "values": [rounded(value[shown]) for value in series.values.values()],
                 }
             )
     return found
@@ -83,6 +84,15 @@ def json_element(content: Any) -> Markup:
     for character in "<>&":  # so that nothing in it can end the element
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
+
+
+def rounded(values: np.ndarray, digits: int = DIGITS) -> Any:
+    """Return an array as nested lists of numbers with so many significant digits, None for NaN, words as they are."""
+    if not np.issubdtype(values.dtype, np.number):
+        return values.tolist()
+    if values.ndim:
+        return [rounded(row, digits) for row in values]
+    return float(f"{values:.{digits}g}") if np.isfinite(values) else None
 
 
 def _inside(axes: Axes, pixels: np.ndarray) -> np.ndarray:
@@ -127,12 +137,3 @@ def _label(axes: Axes, side: str) -> str:
     names = [getattr(one, f"get_{side}label")() for one in siblings]
     names.append(getattr(axes.get_figure(), f"get_sup{side}label")())
     return next(filter(None, names), side)
-
-
-def _plain(values: np.ndarray) -> list[Any]:
-    """Return values with a few significant digits, None for what is no number."""
-    if values.ndim > 1:
-        return [_plain(row) for row in values]
-    if not np.issubdtype(values.dtype, np.number):
-        return values.tolist()
-    return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in values]

@@ -1,17 +1,17 @@
-// What a page does: one slider that moves all stages on it, switches for the bands, and figures that can be saved.
+// What a page does: one slider that moves all animations on it, switches for the bands, and figures that can be saved.
 "use strict";
 
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 const TWEEN = 220, BEAT = 650;
 
-// A stage holds the scene of one study, and the view of it that was chosen.
-class Stage {
+// An animation holds the data of one study, and the view of it that was chosen.
+class StudyAnimation {
   constructor(section) {
     this.section = section;
-    this.scene = JSON.parse(section.querySelector('script[type="application/json"]').textContent);
-    for (const key of ["latents", "encoder", "decoder"]) this.scene[key].array = unpack(this.scene[key].places);
-    for (const key of ["fixed", "moving"]) this.scene.pictures[key] = unpack(this.scene.pictures[key]);
-    this.times = this.scene.frames.map((index) => this.scene.times[index]);
+    this.data = JSON.parse(section.querySelector('script[type="application/json"]').textContent);
+    for (const key of ["latents", "encoder", "decoder"]) this.data[key].array = unpack(this.data[key].places);
+    for (const key of ["fixed", "moving"]) this.data.pictures[key] = unpack(this.data.pictures[key]);
+    this.times = this.data.frames.map((index) => this.data.times[index]);
     this.place = this.target = this.times.length - 1;
     this.view = { measured: true, predicted: true };
     for (const select of section.querySelectorAll("select")) {
@@ -28,7 +28,7 @@ class Stage {
       holder.replaceChildren();
       const svg = make(holder, "svg", { role: "img", width, "aria-label": figure.querySelector("h3").textContent });
       svg.classList.add("moving");
-      const drawn = DRAWERS[figure.dataset.figure](svg, this.scene, this.view, width);
+      const drawn = DRAWERS[figure.dataset.figure](svg, this.data, this.view, width);
       this.moves.push(drawn.move);
       holder.series = drawn.series ?? (() => []);
       if (!holder.told) tell(holder, () => holder.series());
@@ -49,7 +49,7 @@ class Stage {
   }
 
   tell() {
-    const { risk, frames, networks } = this.scene, { network, step } = this.view, i = frames[this.target];
+    const { risk, frames, networks } = this.data, { network, step } = this.view, i = frames[this.target];
     const name = networks[network].name, four = (value) => number(value, 4);
     const spread = ([low, middle, high]) => [four(middle[i]), `${four(low[i])} to ${four(high[i])}`];
     const rows = [[`mean field, t = ${short(this.times[this.target])}`, four(risk.limit[i]), `± ${number(risk.error[i], 2)}`], [`${name}, measured`, ...spread(risk.measured[network][step])]];
@@ -67,19 +67,19 @@ class Stage {
   }
 }
 
-function direct(theatre) {
-  const stages = [...theatre.querySelectorAll(".stage")].map((section) => new Stage(section));
-  const controls = theatre.querySelector(".controls"), slider = controls.querySelector("input[type=range]");
+function direct(container) {
+  const animations = [...container.querySelectorAll(".animation")].map((section) => new StudyAnimation(section));
+  const controls = container.querySelector(".controls"), slider = controls.querySelector("input[type=range]");
   const button = controls.querySelector(".play"), output = controls.querySelector("output");
-  const stops = [...new Set(stages.flatMap((stage) => stage.times))].sort((a, b) => a - b);
+  const stops = [...new Set(animations.flatMap((animation) => animation.times))].sort((a, b) => a - b);
   let running = 0, playing = 0, started = 0;
 
   const step = (now) => {
     const share = still.matches ? 1 : Math.min(1, Math.max(0, now - started) / TWEEN); // a frame can begin before it is asked for
-    for (const stage of stages) {
-      if (stage.place === stage.target) continue;
-      stage.place = share === 1 ? stage.target : stage.from + (stage.target - stage.from) * share;
-      stage.draw();
+    for (const animation of animations) {
+      if (animation.place === animation.target) continue;
+      animation.place = share === 1 ? animation.target : animation.from + (animation.target - animation.from) * share;
+      animation.draw();
     }
     running = share < 1 ? requestAnimationFrame(step) : 0;
   };
@@ -87,9 +87,9 @@ function direct(theatre) {
     const time = stops[slider.value], text = `t = ${short(time)}`;
     output.textContent = text;
     slider.setAttribute("aria-valuetext", text);
-    for (const stage of stages) {
-      stage.from = stage.place;
-      stage.aim(time);
+    for (const animation of animations) {
+      animation.from = animation.place;
+      animation.aim(time);
     }
     started = performance.now();
     if (!running) running = requestAnimationFrame(step);
@@ -113,16 +113,16 @@ function direct(theatre) {
   slider.addEventListener("input", () => { rest(); go(); });
   for (const box of controls.querySelectorAll("input[type=checkbox]"))
     box.addEventListener("change", () => {
-      for (const stage of stages) {
-        stage.view[box.name] = box.checked;
-        stage.build();
+      for (const animation of animations) {
+        animation.view[box.name] = box.checked;
+        animation.build();
       }
     });
 
   controls.hidden = false;
   slider.max = stops.length - 1;
   slider.value = slider.max;
-  const build = () => stages.forEach((stage) => stage.build());
+  const build = () => animations.forEach((animation) => animation.build());
   build();
   go();
   let width = window.innerWidth;
@@ -207,5 +207,5 @@ function lowerScripts() {
 
 lowerScripts();
 window.addEventListener("beforeprint", unfold);
-document.querySelectorAll(".theatre").forEach(direct);
+document.querySelectorAll(".animations").forEach(direct);
 document.querySelectorAll("[data-save]").forEach(offer);

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,14 +14,16 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from isthmus._files import write_atomically
+from isthmus._words import interval, number
+from isthmus.show.animation import Animation
 from isthmus.show.canvas import rendered, said
 from isthmus.show.mathematics import caption, mathml, sentence
 from isthmus.show.readings import json_element, readings
-from isthmus.show.stage import Stage
 from isthmus.show.themes import dark_colors, themed
+from isthmus.studies.result import StudyResult
 
-LARGE = 500_000
-"""From this many characters on, an SVG gives way to a PNG where that is smaller."""
+LARGEST_SVG = 500_000
+"""The number of characters above which an SVG gives way to a PNG, where that is smaller."""
 
 
 class Plate(NamedTuple):
@@ -48,11 +51,23 @@ class Table(NamedTuple):
     rows: Sequence[tuple[object, Sequence[tuple[str, str]]]]
 
 
+def cell(value: float, lower: float = math.nan, upper: float = math.nan) -> tuple[str, str]:
+    """Return a cell of a table: a number, with the ends of its interval where these are known."""
+    return number(value), interval(lower, upper) if math.isfinite(lower) else ""
+
+
 class Equation(NamedTuple):
     """An equation by name, in LaTeX."""
 
     name: str
     latex: str
+
+
+RISK = Equation("risk", r"R = \tfrac12 \mathbb{E}\|x - \hat x\|^2")
+SUP_GAP = Equation("sup-gap", r"\max_t |R_N(t) - R(t)|")
+FINITE_NETWORKS = Equation(
+    "finite networks", r"R_N(t) \approx R(t) + \zeta(t) + \beta(t), \quad \zeta \text{ Gaussian}"
+)
 
 
 class Section(NamedTuple):
@@ -82,7 +97,7 @@ class Page(NamedTuple):
     toml: str
     version: str
     machine: str
-    stage: Stage | None = None
+    animation: Animation | None = None
 
     @property
     def command_line(self) -> str:
@@ -97,6 +112,57 @@ class Page(NamedTuple):
             yield from section.plates
 
 
+def study_page(
+    result: StudyResult,
+    figures: Mapping[str, Figure],
+    words: Mapping[str, tuple[str, str]],
+    *,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    title: str,
+    question: str,
+    tables: Sequence[Table],
+    equations: Sequence[Equation],
+    symbols: str,
+    command: str,
+    animation: Animation | None = None,
+) -> Page:
+    """Return the page of a finished study, which its first figure leads.
+
+    Args:
+        result: the study.
+        figures: its figures, by name.
+        words: the heading and the caption of each figure, by name.
+        groups: the parts of the page by heading, with the names of their figures; by default each figure is a part.
+        title: of the page.
+        question: that the study answers.
+        tables: the last part of the page.
+        equations: of the model and of what is shown.
+        symbols: says what the symbols of the equations mean.
+        command: runs such a study.
+        animation: figures that a slider over training time moves.
+
+    """
+    lead, *others = [plate(name, figure, *words[name]) for name, figure in figures.items()]
+    parts = groups or {one.heading: [one.name] for one in others}
+    sections = [Section(heading, [one for one in others if one.name in names]) for heading, names in parts.items()]
+    attributes = result.dataset.attrs
+    return Page(
+        title=title,
+        question=question,
+        answer=result.answer(),
+        lead=lead,
+        findings=result.verdicts(),
+        sections=[*(section for section in sections if section.plates), Section("Numbers", tables=tables)],
+        equations=equations,
+        symbols=symbols,
+        command=command,
+        toml=attributes["study"],
+        version=attributes["isthmus"],
+        machine=attributes["machine"],
+        animation=animation,
+    )
+
+
 def write_page(page: Page, path: Path) -> None:
     """Write a report to a file."""
     write_text(render_page(page), path)
@@ -109,7 +175,7 @@ def render_page(page: Page) -> str:
 
 def write_text(text: str, path: Path) -> None:
     """Write a page to a file."""
-    write_atomically(path, lambda place: place.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda target: target.write_text(text, encoding="utf-8"))
 
 
 def rendered_template(name: str, **values: object) -> str:
@@ -127,10 +193,10 @@ def rendered_template(name: str, **values: object) -> str:
     return environment.get_template(name).render(**values)
 
 
-def plate(name: str, heading: str, figure: Figure, caption: str) -> Plate:
+def plate(name: str, figure: Figure, heading: str, caption: str) -> Plate:
     """Return a figure with its heading and caption, ready for a page."""
     svg = _inlined(rendered(figure, name, "svg").decode("utf-8"), name)
-    png = base64.b64encode(rendered(figure, name, "png")).decode("ascii") if len(svg) > LARGE else ""
+    png = base64.b64encode(rendered(figure, name, "png")).decode("ascii") if len(svg) > LARGEST_SVG else ""
     if png and len(png) < len(svg):
         svg = ""
     return Plate(name, heading, said(figure), caption, svg, "" if svg else png, readings(figure))

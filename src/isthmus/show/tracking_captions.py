@@ -14,9 +14,9 @@ FITS = "Lines are least-squares fits to the logarithms; the legend gives the exp
 HOLLOW = "Hollow marks on dashed lines are predicted from one mean-field solve, without any training."
 
 
-def tracking_captions(result: TrackingResult) -> dict[str, str]:
-    """Say what each figure means and how to read it, by its name."""
-    return {caption.__name__.removeprefix("_"): caption(result) for caption in CAPTIONS}
+def tracking_words(result: TrackingResult) -> dict[str, tuple[str, str]]:
+    """Return the heading of each figure, and how to read it, by its name."""
+    return {caption.__name__.removeprefix("_"): (heading, caption(result)) for caption, heading in HEADINGS.items()}
 
 
 def components(result: TrackingResult) -> str:
@@ -122,9 +122,17 @@ def _influence(result: TrackingResult) -> str:
     )
 
 
-CAPTIONS = (
-    _sup_gap, _gap_parts, _late_gap, _step_gap, _risk_curves, _latents, _reconstructions, _sources, _influence,
-)  # fmt: skip
+HEADINGS = {
+    _sup_gap: "The sup-gap",
+    _gap_parts: "Fluctuation and mean shift",
+    _late_gap: "The gap after relaxation",
+    _step_gap: "Distance from gradient flow",
+    _risk_curves: "The risk over time",
+    _latents: "Latents",
+    _reconstructions: "Reconstructions",
+    _sources: "Where the fluctuation comes from",
+    _influence: "What moves the risk",
+}
 
 
 def _dots(result: TrackingResult) -> str:

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from isthmus._words import setting
 from isthmus.show.canvas import (
     DARK,
-    FLOW,
     GREY,
+    dynamics_name,
     early_time_axis,
     finished,
     key,
@@ -19,25 +19,18 @@ from isthmus.show.canvas import (
     width_colors,
 )
 from isthmus.show.gap_panel import GapPanel
-from isthmus.show.predicted_gaps import SUP_GAP, predicted_line, tolerance_line
-from isthmus.show.prediction_plots import BAND
+from isthmus.show.prediction_plots import SUP_GAP, predicted_band, predicted_line, tolerance_line
 from isthmus.show.readings import readable
 from isthmus.studies.width_result import WidthResult
 
 ORDER = ["half", "recommended"]
 
 
-def width_figures(result: WidthResult) -> dict[str, Figure]:
-    """Draw every figure of a width study, by name."""
-    return {draw.__name__: draw(result) for draw in (gap_against_tolerance, risk_within_tolerance)}
-
-
 @styled
 def gap_against_tolerance(result: WidthResult) -> Figure:
     """Draw the sup-gaps of networks of both widths beside the predicted quantile and the tolerance."""
     data, step_size = result.dataset.sel(role=ORDER), float(result.dataset.attrs["step_size"])
-    name = f"SGD, ε = {setting(step_size)}" if step_size else "gradient flow"
-    color = step_colors([step_size])[step_size] if step_size else FLOW
+    name, color = dynamics_name(step_size), step_colors([step_size])[step_size]
     figure = new_figure(5.2, 3.7)
     axes = figure.subplots()
     panel = GapPanel(axes, data.width.values, "N", f"{result.asked_share} quantile", 1)
@@ -47,7 +40,7 @@ def gap_against_tolerance(result: WidthResult) -> Figure:
     predicted_line(axes, name, color, data.candidate.values, data.candidate_gap_quantile.values)
     tolerance_line(axes, result.tolerance)
     panel.close("width N", SUP_GAP)
-    key(figure, *axes.get_legend_handles_labels())
+    key(figure, axes)
     one, other = result.recommended, result.half
     found = f"{one.inside:,} of {one.runs:,} at N = {one.width:,}, {other.inside:,} of {other.runs:,} at half the width"
     return finished(figure, f"Sup-gaps within the tolerance {setting(result.tolerance)}: {found}")
@@ -68,9 +61,7 @@ def risk_within_tolerance(result: WidthResult) -> Figure:
         axes.axhline(0, color=DARK, linewidth=0.9, label="mean field R(t)")
         lines = axes.plot(time, deviations.T, color=color, linewidth=0.6, alpha=0.5)
         lines[0].set_label("networks")
-        middle, half = network.predicted_mean.values - limit, BAND * network.predicted_std.values
-        [edge, _] = axes.plot(time, np.column_stack([middle - half, middle + half]), "--", color=color, linewidth=1.2)
-        edge.set_label("predicted 5–95 %")
+        predicted_band(axes, time, network.predicted_mean.values - limit, network.predicted_std.values, color)
         ends = np.quantile(deviations, [0.05, 0.95], axis=0).T
         values = {"t": time, "median − R(t)": np.median(deviations, axis=0), "5–95 %": ends}
         readable(axes, "networks", time, values["median − R(t)"], values)
@@ -78,7 +69,7 @@ def risk_within_tolerance(result: WidthResult) -> Figure:
         axes.set_xlabel("time t")
         early_time_axis(axes, time)
     panels[0].set_ylabel("$R_N(t) - R(t)$")
-    key(figure, *panels[0].get_legend_handles_labels())
+    key(figure, panels[0])
     one, other = result.recommended, result.half
     found = f"{one.inside:,} of {one.runs:,} at N = {one.width:,} and {other.inside:,} at N = {other.width:,}"
     return finished(figure, f"Risk curves that stay within {setting(tolerance)} of R(t): {found}")

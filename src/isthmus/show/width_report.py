@@ -6,20 +6,16 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from isthmus._words import interval, number, percent, setting
-from isthmus.show.report import Equation, Page, Section, Table, plate
+from isthmus._words import percent, setting
+from isthmus.show.report import FINITE_NETWORKS, RISK, SUP_GAP, Equation, Page, Table, cell, study_page
 from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.width_result import Checked, WidthResult
 
 QUESTION = "How wide is wide enough?"
-HEADINGS = {
-    "gap_against_tolerance": "The sup-gap against the width",
-    "risk_within_tolerance": "The risk curves",
-}
 EQUATIONS = (
-    Equation("risk", r"R = \tfrac12 \mathbb{E}\|x - \hat x\|^2"),
-    Equation("sup-gap", r"\max_t |R_N(t) - R(t)|"),
-    Equation("finite networks", r"R_N(t) \approx R(t) + \zeta(t) + \beta(t), \quad \zeta \text{ Gaussian}"),
+    RISK,
+    SUP_GAP,
+    FINITE_NETWORKS,
     Equation(
         "recommended",
         r"\min N: \quad \mathbb{P}\left(\max_t |\zeta(t) + \beta(t)| \le \tau\right) \ge 1 - \delta",
@@ -32,42 +28,39 @@ SYMBOLS = (
 )
 
 
-def width_page(result: WidthResult, drawn: Mapping[str, Figure]) -> Page:
-    """Return what the report of a width study says."""
-    study, values, captions = result.study, result.dataset.attrs, _captions(result)
-    assert study is not None
-    lead, *others = [plate(name, HEADINGS[name], figure, captions[name]) for name, figure in drawn.items()]
-    return Page(
-        title=f"width study, {study.data.described}, tolerance {setting(result.tolerance)}",
+def width_page(result: WidthResult, figures: Mapping[str, Figure]) -> Page:
+    """Return the page of a width study, with the figures drawn of it."""
+    assert result.study is not None
+    return study_page(
+        result,
+        figures,
+        _words(result),
+        title=f"width study, {result.study.data.described}, tolerance {setting(result.tolerance)}",
         question=QUESTION,
-        answer=result.answer(),
-        lead=lead,
-        findings=result.verdicts(),
-        sections=[*(Section(one.heading, plates=[one]) for one in others), Section("Numbers", tables=[_table(result)])],
+        tables=[_table(result)],
         equations=EQUATIONS,
         symbols=SYMBOLS,
         command="width",
-        toml=values["study"],
-        version=values["isthmus"],
-        machine=values["machine"],
     )
 
 
-def _captions(result: WidthResult) -> dict[str, str]:
-    """Say how to read each figure."""
+def _words(result: WidthResult) -> dict[str, tuple[str, str]]:
+    """Return the heading of each figure, and how to read it."""
     share, level = result.asked_share, percent(CONFIDENCE)
     sup_gap = r"$\max_t |R_N(t) - R(t)|$"
     return {
         "gap_against_tolerance": (
+            "The sup-gap against the width",
             f"A faint dot is the sup-gap {sup_gap} of one network; a large dot is the {share} quantile over "
             f"{result.recommended.runs:,} networks, with its {level} confidence interval where there are enough of "
             "them. The dashed line is the quantile that is predicted from the mean field alone. The grey line is the "
-            "tolerance."
+            "tolerance.",
         ),
         "risk_within_tolerance": (
+            "The risk curves",
             r"$R_N(t) - R(t)$ of every network, at half the recommended width and at the recommended one. The grey "
             "band is the tolerance; a network within it at all times counts. Dashed: predicted 5–95 % range at each "
-            "time (no training used)."
+            "time (no training used).",
         ),
     }
 
@@ -79,15 +72,11 @@ def _table(result: WidthResult) -> Table:
         f"Networks within {setting(result.tolerance)} of the mean-field risk with the {level} interval of their share "
         f"(Clopper–Pearson), and the {share} quantile of the sup-gap with its {level} interval (order statistics).",
         ["width N", "within", f"{share} quantile", "predicted"],
-        [(one.width, _row(one)) for one in (result.half, result.recommended)],
+        [(checked.width, _row(checked)) for checked in (result.half, result.recommended)],
     )
 
 
-def _row(one: Checked) -> list[tuple[str, str]]:
-    quantile = one.quantile
-    bounds = interval(quantile.lower, quantile.upper) if quantile.has_interval else "too few runs"
-    return [
-        (f"{one.inside:,} of {one.runs:,}", one.in_percent),
-        (number(quantile.value), bounds),
-        (number(one.predicted_quantile), ""),
-    ]
+def _row(checked: Checked) -> list[tuple[str, str]]:
+    value, bounds = cell(checked.quantile.value, checked.quantile.lower, checked.quantile.upper)
+    share = f"{checked.inside:,} of {checked.runs:,}"
+    return [(share, checked.in_percent), (value, bounds or "too few runs"), cell(checked.predicted_quantile)]

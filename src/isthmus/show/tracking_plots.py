@@ -1,9 +1,7 @@
-"""The figures of a finished tracking study."""
+"""The figures of a tracking study over time: risks and latents."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,49 +9,27 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus._files import write_atomically
-from isthmus._words import listed, number, percent, setting
+from isthmus._words import number, percent, setting
 from isthmus.show.canvas import (
     DARK,
     FLOW,
     GREY,
+    MOST_VECTOR_DOTS,
+    at_both_widths,
     early_time_axis,
     finished,
     jitter,
     key,
     network_colors,
     new_figure,
-    rendered,
     small_ticks,
     styled,
     width_colors,
 )
-from isthmus.show.gap_plots import gap_figures
 from isthmus.show.labels import label_coloring, label_key
-from isthmus.show.picture_plots import reconstructions
-from isthmus.show.prediction_plots import BAND, prediction_figures
+from isthmus.show.prediction_plots import predicted_band
 from isthmus.show.readings import readable
 from isthmus.studies.tracking_result import TrackingResult
-
-MANY_DOTS = 2000
-"""From here on, clouds go into an SVG as images, whose colours don't follow the page."""
-
-
-def figures(result: TrackingResult) -> dict[str, Figure]:
-    """Draw every figure of a study, by name."""
-    drawn = gap_figures(result) | {draw.__name__: draw(result) for draw in (risk_curves, latents, reconstructions)}
-    return drawn | (prediction_figures(result) if "predicted_std" in result.dataset else {})
-
-
-def save_figures(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
-    """Write the figures of a study to a folder, as PNG and as SVG, and return the paths."""
-    paths = []
-    for name, figure in drawn.items():
-        for kind in ("png", "svg"):
-            content = rendered(figure, name, kind)
-            paths.append(folder / f"{name}.{kind}")
-            write_atomically(paths[-1], lambda path, content=content: path.write_bytes(content))
-    return paths
 
 
 @styled
@@ -69,7 +45,7 @@ def risk_curves(result: TrackingResult) -> Figure:
         for axes, origin in zip(row, (np.zeros_like(limit), limit), strict=True):
             _band(axes, time, network.risk.values - origin, color)
             if "predicted_std" in data:
-                _predicted_band(axes, time, network.predicted_mean.values - origin, network.predicted_std.values, color)
+                predicted_band(axes, time, network.predicted_mean.values - origin, network.predicted_std.values, color)
             center = limit - origin
             axes.fill_between(time, center - error, center + error, color=DARK, alpha=0.25, linewidth=0)
             axes.plot(time, center, color=DARK, linewidth=0.9, label="mean field R(t)")
@@ -81,13 +57,11 @@ def risk_curves(result: TrackingResult) -> Figure:
         axes.set_title(title)
     for axes in grid[-1]:
         axes.set_xlabel("time t")
-    handles, labels = grid[-1, 0].get_legend_handles_labels()
-    entries = dict(zip(labels, handles, strict=True))
-    key(figure, list(entries.values()), list(entries))
+    key(figure, grid[-1, 0])
     gaps = data.gap_quantile.sel(level=result.level, step_size=step_size, bound="estimate")
-    ends = [f"{number(float(gaps.sel(width=n)))} at N = {n:,}" for n in dict.fromkeys((widths[0], widths[-1]))]
+    ends = at_both_widths(widths, lambda width: number(float(gaps.sel(width=width))))
     share = "Half" if result.level == 0.5 else percent(result.level)
-    return finished(figure, f"{share} of SGD runs at step size {setting(step_size)} stay within {listed(ends)} of R(t)")
+    return finished(figure, f"{share} of SGD runs at step size {setting(step_size)} stay within {ends} of R(t)")
 
 
 def _band(axes: Axes, time: np.ndarray, risk: np.ndarray, color: str) -> None:
@@ -97,14 +71,6 @@ def _band(axes: Axes, time: np.ndarray, risk: np.ndarray, color: str) -> None:
     axes.plot(time, middle, color=color, linewidth=1.6, label="SGD, median")
     ends = np.column_stack([low, high])
     readable(axes, "SGD", time, middle, {"t": time, "median": middle, "5–95 %": ends})
-
-
-def _predicted_band(axes: Axes, time: np.ndarray, mean: np.ndarray, std: np.ndarray, color: str) -> None:
-    """Draw the predicted 5–95 % range, dashed and in the colour of the runs."""
-    low, high = mean - BAND * std, mean + BAND * std
-    for edge in (low, high):
-        axes.plot(time, edge, color=color, linewidth=0.9, linestyle="--", label="predicted 5–95 %")
-    readable(axes, "predicted", time, high, {"t": time, "mean": mean, "5–95 %": np.column_stack([low, high])})
 
 
 @styled
@@ -125,7 +91,7 @@ def latents(result: TrackingResult) -> Figure:
             if coloring is not None:
                 values_shown["label"] = data.label.values.astype(str)
             readable(axes, name, cloud[:, 0], cloud[:, 1], values_shown)
-            marks = {"s": 7, "linewidths": 0, "alpha": 0.85, "rasterized": values[..., 0].size > MANY_DOTS}
+            marks = {"s": 7, "linewidths": 0, "alpha": 0.85, "rasterized": values[..., 0].size > MOST_VECTOR_DOTS}
             axes.scatter(cloud[:, 0], cloud[:, 1], **marks, **(coloring or {"c": FLOW}))
             small_ticks(axes)
         row[0].set_ylabel(name, fontweight="bold", color=color)
@@ -150,7 +116,7 @@ def latents(result: TrackingResult) -> Figure:
 
 
 def latent_plane(values: np.ndarray, coloring: dict[str, Any] | None) -> np.ndarray:
-    """Return latents, (..., points, k), as places in a plane: a single axis is spread out by label."""
+    """Return latents, (..., points, k), as points of a plane: a single axis is spread out by label."""
     if values.shape[-1] > 1:
         return values[..., :2]
     count = values.shape[-2]
@@ -161,10 +127,11 @@ def latent_plane(values: np.ndarray, coloring: dict[str, Any] | None) -> np.ndar
 def _latent_distances(result: TrackingResult) -> str:
     """Say how far the latents of the narrowest and the widest network are from those of the mean field at the end."""
     last = result.dataset.latent.isel(snapshot_time=-1)
-    widths, parts = sorted(result.study.widths), []
-    for width in dict.fromkeys((widths[0], widths[-1])):
+
+    def relative(width: int) -> str:
         values = last.sel(network=f"N = {width}")
         distance = np.sqrt(np.square(values - last.sel(network="mean field")).mean())
         spread = np.sqrt(np.square(values - values.mean("point")).mean())
-        parts.append(f"{percent(float(distance / spread))} of their spread at N = {width:,}")
-    return f"differ from those of the mean field by {' and '.join(parts)}"
+        return f"{percent(float(distance / spread))} of their spread"
+
+    return f"differ from those of the mean field by {at_both_widths(result.study.widths, relative)}"

@@ -1,4 +1,4 @@
-"""The numbers behind the moving picture of a report, as JSON that a page can hold."""
+"""The numbers behind the animation of a report, as JSON that a page can hold."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ import xarray as xr
 
 from isthmus.show.canvas import feature_names, network_colors
 from isthmus.show.labels import label_coloring, label_colors, point_colors
-from isthmus.show.picture_plots import image_shape
-from isthmus.show.plots import latent_plane
+from isthmus.show.picture_plots import image_shape, scaled_pictures
 from isthmus.show.prediction_plots import BAND, decoder_plane, encoder_plane
+from isthmus.show.readings import rounded
+from isthmus.show.tracking_plots import latent_plane
 from isthmus.studies.scene import has_scene
 from isthmus.studies.tracking_result import TrackingResult
 
 LARGEST = 32_767
-"""Packed numbers are whole multiples of their unit up to this one; what lies below all of them stands for NaN."""
+"""Packed numbers are whole multiples of their unit up to this one; the next one below zero stands for NaN."""
 QUANTILES = (0.05, 0.5, 0.95)
 DIGITS = 6
+"""The number of significant digits of risks and errors."""
 
 
-def tracking_scene(result: TrackingResult) -> dict[str, Any] | None:
-    """Return what the moving picture of a tracking study shows, None where the results hold none.
+def animation_data(result: TrackingResult) -> dict[str, Any] | None:
+    """Return what the animation of a tracking study shows, None where the results hold none.
 
     Widths and step sizes are in increasing order, and networks are those of the widths with the mean field last.
     """
@@ -70,8 +72,7 @@ def unpacked(array: dict[str, Any]) -> np.ndarray:
 
 def _numbers(values: Any) -> Any:
     """Return an array as nested lists of numbers with a few significant digits."""
-    array = np.asarray(values, float)
-    return float(f"{array:.{DIGITS}g}") if array.ndim == 0 else [_numbers(part) for part in array]
+    return rounded(np.asarray(values, float), DIGITS)
 
 
 def _risk(result: TrackingResult) -> dict[str, Any]:
@@ -92,26 +93,17 @@ def _risk(result: TrackingResult) -> dict[str, Any]:
 
 
 def _pictures(result: TrackingResult, kept: xr.Dataset) -> dict[str, Any]:
-    """Return originals, their PCA and the moving reconstructions, scaled to [0, 1] as in the plain figure.
-
-    Images are scaled point by point, to the range of the original; other features to their range over the originals.
-    Errors are mean squares, in the units of the data for images.
-    """
-    fixed = result.dataset.picture.sel(reconstruction=["original", "PCA"]).values  # (2, examples, features)
-    moving = kept.scene_picture.values.astype(float)  # (networks, frames, examples, features)
+    """Return originals, their PCA and the moving reconstructions, with their errors."""
     shape = image_shape(result)
-    if shape:
-        low, high = fixed[0].min(axis=1)[:, None], fixed[0].max(axis=1)[:, None]
-    else:
-        low, high = fixed[0].min(axis=0), fixed[0].max(axis=0)
-    unit = np.where(high > low, high - low, 1)
-    shown, frames = (fixed - low) / unit, (moving - low) / unit
-    originals, others = (fixed, moving) if shape else (shown, frames)
+    fixed, [_, pca_errors] = scaled_pictures(
+        result, result.dataset.picture.sel(reconstruction=["original", "PCA"]).values
+    )
+    moving, errors = scaled_pictures(result, kept.scene_picture.values.astype(float))
     return {
         "shape": list(shape),
         "features": [] if shape else feature_names(result.dataset),
-        "fixed": packed(shown),
-        "moving": packed(frames),
-        "pcaError": _numbers(np.square(originals[1] - originals[0]).mean()),
-        "errors": _numbers(np.square(others - originals[0]).mean(axis=(2, 3))),
+        "fixed": packed(fixed),
+        "moving": packed(moving),
+        "pcaError": _numbers(pca_errors.mean()),
+        "errors": _numbers(errors.mean(axis=-1)),
     }

@@ -1,4 +1,4 @@
-"""The stage of a report: the figures that one slider over training time moves together, and what they mean."""
+"""The animation of a report: the figures that one slider over training time moves together, and what they mean."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from isthmus._words import counted, setting
+from isthmus.show.animation_data import animation_data
 from isthmus.show.gap_panel import INTERVAL
 from isthmus.show.picture_plots import image_shape
-from isthmus.show.scene_data import tracking_scene
 from isthmus.show.tracking_captions import components
-from isthmus.studies.scene import has_scene
 from isthmus.studies.tracking_result import TrackingResult
 
 
@@ -22,7 +21,7 @@ class Moving(NamedTuple):
     caption: str
 
 
-class Stage(NamedTuple):
+class Animation(NamedTuple):
     """The moving figures of one study; ``name`` begins the identifiers of what belongs to it on the page."""
 
     name: str
@@ -32,17 +31,16 @@ class Stage(NamedTuple):
     predicted: bool
     readout: str
     figures: Sequence[Moving]
-    scene: dict[str, Any]
+    data: dict[str, Any]
 
 
-def tracking_stage(result: TrackingResult, name: str = "stage") -> Stage | None:
-    """Return the stage of a tracking study, None where its results hold no moving picture."""
-    if not has_scene(result.dataset):
+def tracking_animation(result: TrackingResult) -> Animation | None:
+    """Return the animation of a tracking study, None where its results hold none."""
+    data = animation_data(result)
+    if data is None:
         return None
-    scene = tracking_scene(result)
-    assert scene is not None
-    return Stage(
-        name=name,
+    return Animation(
+        name="animation",
         heading="Training in motion",
         networks=[f"N = {width}" for width in sorted(result.study.widths)],
         step_sizes=[setting(step_size) for step_size in sorted(result.study.step_sizes)],
@@ -53,7 +51,7 @@ def tracking_stage(result: TrackingResult, name: str = "stage") -> Stage | None:
             f"range, and the risk of {components(result)}."
         ),
         figures=[Moving(key, heading, caption) for key, (heading, caption) in _captions(result).items()],
-        scene=scene,
+        data=data,
     )
 
 

@@ -1,4 +1,4 @@
-// The figures of a stage. Each drawer builds an SVG once for a width in pixels, and returns how it moves: a function of
+// The figures of an animation. Each drawer builds an SVG once for a width in pixels, and returns how it moves: a function of
 // the place between frames, a number whose fraction leads from one frame to the next.
 "use strict";
 
@@ -86,8 +86,8 @@ function legend(svg, entries, left, width) {
 }
 
 function riskDrawer(difference) {
-  return (svg, scene, view, width) => {
-    const { risk, times } = scene, network = scene.networks[view.network], color = networkColor(network);
+  return (svg, data, view, width) => {
+    const { risk, times } = data, network = data.networks[view.network], color = networkColor(network);
     const measured = risk.measured[view.network][view.step];
     const predicted = risk.predicted && risk.predicted[view.network][view.step];
     const origin = (i) => (difference ? risk.limit[i] : 0);
@@ -141,8 +141,8 @@ function riskDrawer(difference) {
     if (view.measured) told.push(series(network.name, middle, { "5–95 %": ends(low, high) }));
     if (predicted && view.predicted) told.push(series(`${network.name}, predicted`, shifted(predicted[1]), { "5–95 %": ends(shifted(predicted[0]), shifted(predicted[2])) }));
     const move = (place) => {
-      const before = Math.floor(place), share = place - before, after = Math.min(before + 1, scene.frames.length - 1);
-      const [i, j] = [scene.frames[before], scene.frames[after]];
+      const before = Math.floor(place), share = place - before, after = Math.min(before + 1, data.frames.length - 1);
+      const [i, j] = [data.frames[before], data.frames[after]];
       const at = (1 - share) * x(times[i]) + share * x(times[j]);
       for (const name of ["x1", "x2"]) cursor.setAttribute(name, at.toFixed(1));
       dot.setAttribute("cx", at.toFixed(1));
@@ -154,15 +154,15 @@ function riskDrawer(difference) {
 
 // Two panels with one scale: the chosen network, and the mean field. With weights, dots have areas in proportion.
 function cloudDrawer(key) {
-  return (svg, scene, view, width) => {
-    const cloud = scene[key], array = cloud.array, weighted = array.shape[3] > 2, stride = array.shape[3];
+  return (svg, data, view, width) => {
+    const cloud = data[key], array = cloud.array, weighted = array.shape[3] > 2, stride = array.shape[3];
     const flat = !weighted && cloud.names[1] === "";
     const left = flat ? 8 : 44, gap = 10, side = (width - left - gap - 4) / 2;
     const top = 22 + (cloud.key && cloud.key.length ? legend(svg, cloud.key.map(([name, color]) => [name, shade(color), "", 5]), left, width) : 0), height = flat ? 0.7 * side : side;
     svg.setAttribute("viewBox", `0 0 ${width} ${Math.round(top + height + 36)}`);
     const reach = [0, 0];
     let heaviest = 0, lowest = Infinity;
-    const shown = [view.network, scene.networks.length - 1], size = array.values.length / array.shape[0];
+    const shown = [view.network, data.networks.length - 1], size = array.values.length / array.shape[0];
     for (const network of shown)
       for (let i = network * size; i < (network + 1) * size; i += stride) {
         if (Number.isNaN(array.values[i])) continue;
@@ -174,7 +174,7 @@ function cloudDrawer(key) {
     const across = 1.06 * (flat ? reach[0] : Math.max(...reach)) || 1;
     const [floor, ceiling] = flat ? [lowest - 0.3, reach[1] + 0.3] : [-across, across];
     const panels = shown.map((network, panel) => {
-      const start = left + panel * (side + gap), color = networkColor(scene.networks[network]);
+      const start = left + panel * (side + gap), color = networkColor(data.networks[network]);
       const x = (value) => start + ((value + across) / (2 * across)) * side;
       const y = (value) => top + height - ((value - floor) / (ceiling - floor)) * height;
       const axes = make(svg, "g", { stroke: LINE, fill: "none" }), words = make(svg, "g", { fill: SOFT });
@@ -203,7 +203,7 @@ function cloudDrawer(key) {
       for (const panel of panels) {
         const { network, title, dots, x, y } = panel, row = between(array, network, place);
         panel.row = row;
-        title.textContent = `${scene.networks[network].name}, t = ${short(time)}`;
+        title.textContent = `${data.networks[network].name}, t = ${short(time)}`;
         dots.forEach((dot, i) => {
           const at = stride * i, missing = Number.isNaN(row[at]);
           dot.setAttribute("visibility", missing ? "hidden" : "visible");
@@ -218,19 +218,19 @@ function cloudDrawer(key) {
     const series = () => panels.map(({ network, row, x, y }) => {
       const rows = Array.from({ length: row.length / stride }, (_, i) => row.slice(stride * i, stride * (i + 1))).filter(([first]) => !Number.isNaN(first));
       const columns = weighted ? [0, 1, 2] : flat ? [0] : [0, 1];
-      return { name: scene.networks[network].name, panel: "", labels, places: rows.map((one) => [x(one[0]), y(one[1])]), values: columns.map((at) => rows.map((one) => one[at])) };
+      return { name: data.networks[network].name, panel: "", labels, places: rows.map((one) => [x(one[0]), y(one[1])]), values: columns.map((at) => rows.map((one) => one[at])) };
     });
     return { move, series };
   };
 }
 
-function pictureDrawer(svg, scene, view, width) {
-  return (scene.pictures.shape.length ? imageRows : featurePanels)(svg, scene, view, width);
+function pictureDrawer(svg, data, view, width) {
+  return (data.pictures.shape.length ? imageRows : featurePanels)(svg, data, view, width);
 }
 
 // One row of images for each method; a row is one small picture that the browser enlarges.
-function imageRows(svg, scene, view, width) {
-  const { fixed, moving, shape: [rows, columns], pcaError, errors } = scene.pictures;
+function imageRows(svg, data, view, width) {
+  const { fixed, moving, shape: [rows, columns], pcaError, errors } = data.pictures;
   const examples = fixed.shape[1], left = 78, right = width - 52, tile = (right - left) / (examples * (columns + 1) - 1);
   const step = tile * rows + 8, paper = document.createElement("canvas");
   [paper.width, paper.height] = [examples * (columns + 1) - 1, rows];
@@ -247,8 +247,8 @@ function imageRows(svg, scene, view, width) {
     }
     return paper.toDataURL();
   };
-  const shown = [view.network, scene.networks.length - 1];
-  const lines = [["original", INK], ["PCA", SOFT], ...shown.map((i) => [scene.networks[i].name, networkColor(scene.networks[i])])];
+  const shown = [view.network, data.networks.length - 1];
+  const lines = [["original", INK], ["PCA", SOFT], ...shown.map((i) => [data.networks[i].name, networkColor(data.networks[i])])];
   svg.setAttribute("viewBox", `0 0 ${width} ${Math.round(22 + lines.length * step)}`);
   make(svg, "text", { x: width, y: 14, "text-anchor": "end", fill: SOFT }, "error");
   const title = make(svg, "text", { x: left, y: 14, fill: INK, "font-weight": 600 });
@@ -276,11 +276,11 @@ function imageRows(svg, scene, view, width) {
 }
 
 // One small panel for each point: rings are its features, lines what the methods make of them.
-function featurePanels(svg, scene, view, width) {
-  const { fixed, moving, pcaError, errors, features: called } = scene.pictures;
+function featurePanels(svg, data, view, width) {
+  const { fixed, moving, pcaError, errors, features: called } = data.pictures;
   const examples = fixed.shape[1], features = fixed.shape[2], columns = width < 420 ? 2 : Math.min(4, examples);
-  const rows = Math.ceil(examples / columns), shown = [view.network, scene.networks.length - 1];
-  const names = shown.map((i) => scene.networks[i].name), colors = shown.map((i) => networkColor(scene.networks[i]));
+  const rows = Math.ceil(examples / columns), shown = [view.network, data.networks.length - 1];
+  const names = shown.map((i) => data.networks[i].name), colors = shown.map((i) => networkColor(data.networks[i]));
   const top = legend(svg, [["PCA", SOFT, "3 1", 1.3], [names[0], colors[0], "", 2], [names[1], colors[1], "", 1.3]], 4, width) + 20;
   const title = make(svg, "text", { x: 4, y: top - 8, fill: SOFT });
   const size = [(width - 8 * (columns - 1)) / columns, 78];
