@@ -62,8 +62,9 @@ def _words(result: ExpressivityResult) -> dict[str, tuple[str, str]]:
             f"faint dot is one of {counted(study.trainings, 'training')} of a width (full-batch descent to a local "
             "minimum, from the atoms of the optimum, from the best narrower network, and from random starts), a large "
             "dot the best of them. Squares: networks with neurons drawn from the optimum "
-            f"({counted(study.draws, 'network')} of each width; mean and two standard errors). Dashed: their prediction. "
-            f"The dotted line is {percent(study.closeness)} of the optimum; gaps below a tenth of it are drawn there.",
+            f"({counted(study.draws, 'network')} of each width; mean and two standard errors). Dashed: their "
+            f"prediction. The dotted line is {percent(study.closeness)} of the optimum; gaps below a tenth of it are "
+            "drawn there.",
         ),
         "atoms": (
             "What the optimum is made of",
