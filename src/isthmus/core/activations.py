@@ -77,7 +77,10 @@ class Activation:
         return slopes.reshape(variances.shape)
 
     def of(self, values: Any, order: Literal[0, 1, 2] = 0) -> Any:
-        """Return φ, φ′ or φ″ by its order, elementwise, in the array's own precision: NumPy for NumPy, or else JAX."""
+        """Return φ, φ′ or φ″ of ``values`` by its ``order``, elementwise, in their own precision.
+
+        NumPy arrays give NumPy arrays, and all others JAX arrays.
+        """
         function = (self.value, self.first, self.second)[order]
         if not isinstance(values, np.ndarray):
             return function(values)

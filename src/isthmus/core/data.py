@@ -205,7 +205,12 @@ class Data:
         return self.mean + self.pca(min(latent_dim, self.dim)).of(self.filled - self.mean)
 
     def require_complete(self, name: str, what: str) -> None:
-        """Refuse missing entries, for ``what`` knows of none; ``name`` is the argument that brought the data."""
+        """Refuse missing entries, for ``what`` knows of none; ``name`` is the argument that brought the data.
+
+        Raises:
+            ArgumentError: where entries are missing.
+
+        """
         if self.has_missing:
             missing = int(np.isnan(self.points).sum())
             found = _checks.described(f"{missing} of {self.points.size} are missing")
@@ -251,21 +256,29 @@ class Stream:
 
     @classmethod
     def of_normals(cls, transform: Callable[[jax.Array], jax.Array], normals: int, dim: int, name: str) -> Stream:
-        """Return the population of the images of standard normals."""
+        """Return the population of the images of standard normals.
+
+        Args:
+            transform: takes normals, shape (n, normals), to points, shape (n, dim).
+            normals: the number of normals that a point is made of.
+            dim: d.
+            name: what the population is called.
+
+        """
         return cls(
             lambda key, count: transform(jax.random.normal(key, (count, normals))), dim, name, transform, normals
         )
 
     def draw(self, count: int, seed: int) -> Data:
-        """Return ``count`` independent points as `Data`, drawn in double precision."""
+        """Return ``count`` independent points as `Data`, drawn by ``seed`` in double precision."""
         count, seed = _checks.integer("count", count, minimum=1), _checks.seed("seed", seed)
         _checks.memory("count", count, 8 * count * self.dim)
         return self._checked(count, lambda: self.sample(jax.random.key(seed), count))
 
     def quadrature(self, count: int, seed: int) -> Data:
-        """Return points over which an expectation is taken: Sobol' points where the stream has a transform.
+        """Return ``count`` points over which an expectation is taken: Sobol' points where the stream has a transform.
 
-        That needs a power of 2; with another number, or without a transform, it is a random sample.
+        That needs a power of 2; with another number, or without a transform, it is a random sample, drawn by ``seed``.
         """
         transform = self.transform
         count, seed = _checks.integer("count", count, minimum=1), _checks.integer("seed", seed, minimum=0)

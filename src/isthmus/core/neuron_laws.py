@@ -15,11 +15,10 @@ from numpy.typing import ArrayLike
 from scipy.linalg import block_diag
 
 from isthmus import _checks
-from isthmus.core.covariance import covariance_factor
+from isthmus._precision import DOUBLE
+from isthmus.core.covariance import RELATIVE_ROUNDING, covariance_factor
 from isthmus.core.neurons import NeuronMeasure
 
-SAME = 1e-10
-"""Relative difference below which two numbers count as the same."""
 LARGEST_COVARIANCE = 2048
 """Entries of a neuron beyond which no covariance of them all is made."""
 
@@ -32,7 +31,7 @@ class NeuronLaw(ABC):
 
     @abstractmethod
     def sample(self, key: jax.Array, count: int) -> NeuronMeasure:
-        """Return the uniform measure on ``count`` independent neurons, in JAX's precision of the moment."""
+        """Return the uniform measure on ``count`` neurons drawn by ``key``, in JAX's precision of the moment."""
 
 
 class GaussianNeurons(NeuronLaw):
@@ -60,10 +59,9 @@ class GaussianNeurons(NeuronLaw):
         size = self.outputs + self.inputs + 1
         larger = "outputs" if self.outputs > self.inputs else "inputs"
         _checks.memory(larger, getattr(self, larger), 8 * size**2)
-        double = np.dtype(np.float64)
-        self.mean = np.zeros(size) if mean is None else _checks.array("mean", mean, (size,), double)
+        self.mean = np.zeros(size) if mean is None else _checks.array("mean", mean, (size,), DOUBLE)
         self.covariance = (
-            np.eye(size) if covariance is None else _checks.array("covariance", covariance, (size, size), double)
+            np.eye(size) if covariance is None else _checks.array("covariance", covariance, (size, size), DOUBLE)
         )
         self._factor = covariance_factor("covariance", self.covariance)
 
@@ -91,17 +89,22 @@ class GaussianNeurons(NeuronLaw):
         )
 
     def in_axes(self, outgoing: np.ndarray | None = None, incoming: np.ndarray | None = None) -> GaussianNeurons:
-        """Return the law of the coordinates of the weights along orthonormal axes, in the columns of (d, r) arrays.
+        """Return the law of the coordinates of the weights along orthonormal axes.
 
         With fewer axes than dimensions it is the marginal law of these coordinates.
+
+        Args:
+            outgoing: the axes of outgoing weights, in the columns of an array; by default the unit vectors.
+            incoming: the axes of incoming weights, likewise.
+
         """
         blocks = [
             np.eye(size) if axes is None else axes.T
             for size, axes in ((self.outputs, outgoing), (self.inputs, incoming), (1, None))
         ]
-        turn = np.asarray(block_diag(*blocks))
+        matrix = np.asarray(block_diag(*blocks))
         return GaussianNeurons(
-            len(blocks[0]), len(blocks[1]), mean=turn @ self.mean, covariance=turn @ self.covariance @ turn.T
+            len(blocks[0]), len(blocks[1]), mean=matrix @ self.mean, covariance=matrix @ self.covariance @ matrix.T
         )
 
     def factor_leading(self, leading: Literal["outgoing", "incoming"]) -> np.ndarray:
@@ -112,7 +115,7 @@ class GaussianNeurons(NeuronLaw):
         return covariance_factor("covariance", self.covariance, np.eye(len(order))[:, order])
 
     def sample(self, key: jax.Array, count: int) -> NeuronMeasure:
-        """Return the uniform measure on ``count`` independent neurons, in JAX's precision of the moment."""
+        """Return the uniform measure on ``count`` neurons drawn by ``key``, in JAX's precision of the moment."""
         return self.from_normals(jax.random.normal(key, (count, self.number_of_normals)))
 
     def second_moments(self) -> np.ndarray:
@@ -138,18 +141,21 @@ class GaussianNeurons(NeuronLaw):
     def outgoing_outside_is_noise(self, basis: np.ndarray) -> bool:
         """Whether the outgoing weight orthogonal to axes, (outputs, r), is centred and independent of all else."""
         covariance, mean = self.covariance[: self.outputs], self.mean[: self.outputs]
-        across = covariance - basis @ (basis.T @ covariance)
-        across[:, : self.outputs] = across[:, : self.outputs] @ basis @ basis.T
+        outside = covariance - basis @ (basis.T @ covariance)
+        outside[:, : self.outputs] = outside[:, : self.outputs] @ basis @ basis.T
         variance = float(np.abs(self.covariance).max())
-        centred = np.abs(mean - basis @ (basis.T @ mean)).max()
-        return bool(
-            np.abs(across).max() <= SAME * variance and centred <= SAME * max(np.sqrt(variance), np.abs(mean).max())
-        )
+        size = max(np.sqrt(variance), np.abs(mean).max())
+        is_independent = np.abs(outside).max() <= RELATIVE_ROUNDING * variance
+        return bool(is_independent and np.abs(mean - basis @ (basis.T @ mean)).max() <= RELATIVE_ROUNDING * size)
 
     def drawn_outside(self, basis: np.ndarray, start: NeuronMeasure, random: np.random.Generator) -> np.ndarray:
-        """Draw what incoming weights have orthogonal to axes, (inputs, r), given the rest of each neuron: (N, inputs).
+        """Draw what incoming weights have orthogonal to axes, given the rest of each neuron, shape (N, inputs).
 
-        The neurons of ``start`` have the coordinates of their incoming weights along the axes.
+        Args:
+            basis: orthonormal axes in columns, shape (inputs, r).
+            start: the neurons, with the coordinates of their incoming weights along the axes, shape (N, r).
+            random: of the draws.
+
         """
         outside = completed(basis)[:, basis.shape[1] :]
         if outside.shape[1] == 0:
@@ -158,11 +164,11 @@ class GaussianNeurons(NeuronLaw):
         silent = np.arange(law.outputs + law.inputs - size, law.outputs + law.inputs)
         acting = np.delete(np.arange(law.number_of_normals), silent)
         slope = law.covariance[np.ix_(silent, acting)] @ np.linalg.pinv(law.covariance[np.ix_(acting, acting)])
-        left = law.covariance[np.ix_(silent, silent)] - slope @ law.covariance[np.ix_(acting, silent)]
-        joint = np.concatenate([start.outgoing, start.incoming, start.bias[:, None]], axis=1)
+        rest = law.covariance[np.ix_(silent, silent)] - slope @ law.covariance[np.ix_(acting, silent)]
+        joint = np.column_stack([start.outgoing, start.incoming, start.bias])
         normals = random.standard_normal((len(joint), size))
         draws = law.mean[silent] + (joint - law.mean[acting]) @ slope.T
-        return (draws + normals @ covariance_factor("covariance", (left + left.T) / 2).T) @ outside.T
+        return (draws + normals @ covariance_factor("covariance", (rest + rest.T) / 2).T) @ outside.T
 
 
 class LinearNeurons(GaussianNeurons):
@@ -232,12 +238,12 @@ class LinearNeurons(GaussianNeurons):
     def outgoing_outside_is_noise(self, basis: np.ndarray) -> bool:
         """Whether the part of the outgoing weight orthogonal to axes, (outputs, r), is independent of all else."""
         outside = self._slope - basis @ (basis.T @ self._slope)
-        return bool(np.abs(outside).max() <= SAME * np.abs(self._slope).max())
+        return bool(np.abs(outside).max() <= RELATIVE_ROUNDING * np.abs(self._slope).max())
 
     def drawn_outside(self, basis: np.ndarray, start: NeuronMeasure, random: np.random.Generator) -> np.ndarray:
         """Draw the parts of incoming weights orthogonal to axes, (inputs, r), given the rest of each neuron."""
         outside = self._slope - (self._slope @ basis) @ basis.T
-        if np.abs(outside).max() > SAME * np.abs(self._slope).max():  # then the outgoing weight tells of it
+        if np.abs(outside).max() > RELATIVE_ROUNDING * np.abs(self._slope).max():  # the outgoing weight depends on it
             return super().drawn_outside(basis, start, random)
         normals = random.standard_normal((start.width, self.inputs))
         return self._scales[0] * (normals - (normals @ basis) @ basis.T)
@@ -247,17 +253,25 @@ def _covariance(slope: np.ndarray, variances: np.ndarray, noise: float, bias: fl
     """Return the covariance of (v, w, b) with v = slope w + noise, for incoming weights of these variances."""
     outputs, inputs = slope.shape
     covariance = np.zeros((outputs + inputs + 1,) * 2)
-    across = slope * variances
-    covariance[:outputs, :outputs] = across @ slope.T + noise**2 * np.eye(outputs)
-    covariance[:outputs, outputs:-1] = across
-    covariance[outputs:-1, :outputs] = across.T
+    cross = slope * variances
+    covariance[:outputs, :outputs] = cross @ slope.T + noise**2 * np.eye(outputs)
+    covariance[:outputs, outputs:-1] = cross
+    covariance[outputs:-1, :outputs] = cross.T
     covariance[outputs:-1, outputs:-1] = np.diag(variances)
     covariance[-1, -1] = bias**2
     return covariance
 
 
 def linear_neurons(slope: np.ndarray, variances: np.ndarray, noise: float, bias: float) -> GaussianNeurons:
-    """Return the Gaussian law of (v, w, b) with v = slope w + noise, by its covariance unless that is large."""
+    """Return the Gaussian law of (v, w, b) with v = slope w + noise, by its covariance unless that is large.
+
+    Args:
+        slope: shape (outputs, inputs).
+        variances: of the entries of w, shape (inputs,).
+        noise: standard deviation of the noise of each entry of v.
+        bias: standard deviation of b.
+
+    """
     size = sum(slope.shape)
     if size > LARGEST_COVARIANCE and np.ptp(variances) == 0:
         return LinearNeurons(slope, (float(np.sqrt(variances[0])), noise, bias))
@@ -303,7 +317,12 @@ class SampledNeurons(NeuronLaw):
         _checks.integer("inputs", self.inputs, minimum=1)
 
     def sample(self, key: jax.Array, count: int) -> NeuronMeasure:
-        """Return the uniform measure on ``count`` independent neurons, in JAX's precision of the moment."""
+        """Return the uniform measure on ``count`` neurons drawn by ``key``, in JAX's precision of the moment.
+
+        Raises:
+            ArgumentError: where the sampler returns something else.
+
+        """
         drawn = _checks.called("sampler", lambda: [jnp.asarray(part, float) for part in self.sampler(key, count)])
         if len(drawn) != 3:
             what = _checks.described(f"one that returns {len(drawn)}")

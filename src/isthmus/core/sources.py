@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -22,25 +23,12 @@ from isthmus.tables.frames import as_table
 from isthmus.tables.selection import Columns
 
 
-def _digits() -> dict[str, Any]:
-    from sklearn.datasets import load_digits
+def _from_scikit_learn(name: str, image_shape: tuple[int, int] | None = None) -> dict[str, Any]:
+    from sklearn import datasets
 
-    bunch: Any = load_digits()
-    return {"points": bunch.data, "labels": bunch.target, "image_shape": (8, 8)}
-
-
-def _breast_cancer() -> dict[str, Any]:
-    from sklearn.datasets import load_breast_cancer
-
-    bunch: Any = load_breast_cancer()
-    return {"points": bunch.data, "labels": bunch.target, "columns": [str(name) for name in bunch.feature_names]}
-
-
-def _wine() -> dict[str, Any]:
-    from sklearn.datasets import load_wine
-
-    bunch: Any = load_wine()
-    return {"points": bunch.data, "labels": bunch.target, "columns": [str(name) for name in bunch.feature_names]}
+    bunch: Any = getattr(datasets, f"load_{name}")()
+    columns = None if image_shape else [str(feature) for feature in bunch.feature_names]
+    return {"points": bunch.data, "labels": bunch.target, "columns": columns, "image_shape": image_shape}
 
 
 def _mnist() -> dict[str, Any]:
@@ -54,9 +42,9 @@ def _mnist() -> dict[str, Any]:
 
 
 SOURCES: dict[str, tuple[Callable[[], dict[str, Any]], Scale]] = {
-    "digits": (_digits, "total"),
-    "breast_cancer": (_breast_cancer, "features"),
-    "wine": (_wine, "features"),
+    "digits": (partial(_from_scikit_learn, "digits", image_shape=(8, 8)), "total"),
+    "breast_cancer": (partial(_from_scikit_learn, "breast_cancer"), "features"),
+    "wine": (partial(_from_scikit_learn, "wine"), "features"),
     "mnist": (_mnist, "total"),
 }
 """Each named data set: how it is read, and the scaling that suits it (columns of like units or not)."""
@@ -157,6 +145,9 @@ def gaussian_stream(covariance: ArrayLike) -> Stream:
 
     The covariance may be singular.
 
+    Raises:
+        ArgumentError: where the covariance isn't symmetric and positive semidefinite.
+
     Example:
         >>> import isthmus as im
         >>> im.gaussian_stream([4.0, 1.0]).draw(3, seed=0).points.shape
@@ -186,7 +177,14 @@ def manifold_stream(
     """Return a population near a smooth curved manifold of dimension m in R^d, of mean exactly 0.
 
     x_j = √(2/d) [cos(⟨ω_j, u⟩ + φ_j) − exp(−|ω_j|²/2) cos φ_j] + (noise/√d) ξ_j with u ~ N(0, I_m), ξ ~ N(0, I_d).
-    The frequencies ω_j ~ N(0, curvature² I_m) and phases φ_j are drawn once by ``seed``; E‖x‖² is of order 1.
+    The frequencies ω_j ~ N(0, curvature² I_m) and phases φ_j are drawn once; E‖x‖² is of order 1.
+
+    Args:
+        dim: d.
+        manifold_dim: m, at most d.
+        curvature: the standard deviation of the frequencies; a manifold of small curvature is nearly a plane.
+        noise: the root mean square distance of the points from the manifold.
+        seed: of frequencies and phases.
 
     Example:
         >>> import isthmus as im

@@ -20,14 +20,14 @@ from isthmus.core.optimizers import Optimizer
 from isthmus.core.points import check_observed, has_missing, normalised
 from isthmus.dynamics.sampler import sample_rows
 from isthmus.estimator.anomalies import AnomalyScores, Fence, offset_of
-from isthmus.estimator.automatic import Table, trained_automatically
+from isthmus.estimator.automatic import TrainingTable, trained_automatically
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
 from isthmus.estimator.coordinates import Coordinates
 from isthmus.estimator.explicit import trained_explicitly
 from isthmus.estimator.fitted import FittedNetwork
 from isthmus.estimator.folds import everything, shortage, splits_of
 from isthmus.estimator.inputs import REMEDY, checked, checked_weights
-from isthmus.estimator.partial import State, Stream, advanced
+from isthmus.estimator.partial import ScaledNetwork, Stream, advanced
 from isthmus.estimator.run import FitState, Run, Watch
 from isthmus.estimator.running import Running
 from isthmus.estimator.samples import EvaluationSample
@@ -202,7 +202,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
             watch = Watch(type(self).__name__, settings.verbose, settings.max_time, report)
             if settings.horizon is None:
                 lack = "" if splits else shortage(points, weights, groups)
-                table = Table(rows, weights, rows.spectrum(weights, settings.n_components), splits, held, lack)
+                table = TrainingTable(rows, weights, rows.spectrum(weights, settings.n_components), splits, held, lack)
                 run = trained_automatically(table, settings, random, watch)
             else:
                 run = trained_explicitly(rows, splits[0], held, settings, random, watch, points.dtype)
@@ -215,11 +215,12 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
     def partial_fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Take a step for each ``batch_size`` of the points; training goes on where it was, or begins.
 
-        One row at a time is welcome. Mean, unit and principal directions are those of all rows so far, and the network
-        is carried along as they move, without a jump. It begins once the rows so far vary in ``n_components``
-        directions, and is PCA until then. Where it is clearly worse than PCA of the rows so far, it begins anew there;
-        with a number for ``step_size`` that takes more, since the number says how fast the network may move.
-        ``step_size='auto'`` is taken from the curvature at a beginning.
+        ``X`` holds rows, shape (n, d), of weights ``sample_weight``; ``y`` is not used. One row at a time is welcome.
+        Mean, unit and principal directions are those of all rows so far, and the network is carried along as they move,
+        without a jump. It begins once the rows so far vary in ``n_components`` directions, and is PCA until then. Where
+        it is clearly worse than PCA of the rows so far, it begins anew there; with a number for ``step_size`` that
+        takes more, since the number says how fast the network may move. ``step_size='auto'`` is taken from the
+        curvature at a beginning.
 
         Raises:
             NumericalError: where the steps are so large that the network diverges; it stays as it was.
@@ -232,7 +233,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         points, weights = self._checked(X, sample_weight, settings, reset=not begun, holes=False, hint=hint)
         self._check_memory(settings, points)
         seed = check_random_state(self.random_state).randint(2**31)
-        state = State(self.autoencoder_, self._scaling, self.components_) if begun else None
+        state = ScaledNetwork(self.autoencoder_, self._scaling, self.components_) if begun else None
         stream = self._stream if begun else Stream()
         (network, units, components), stream = advanced(state, stream, points, weights, settings, seed)
         self._begin(Coordinates(units), components, network)
@@ -240,7 +241,7 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         return self
 
     def resized(self, width: int, X: ArrayLike) -> Self:
-        """Return the fitted estimator at another width, as `isthmus.resize` makes it from points, shape (n, d).
+        """Return the fitted estimator at another width, as `isthmus.resize` makes it from points ``X``, shape (n, d).
 
         Its training goes on by `partial_fit`, with an optimizer without memories of the past.
         """
@@ -273,7 +274,16 @@ class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEs
         The learning curve's distance from the infinitely wide network's beside what is predicted of such networks
         (left out with ``compare=False``, since it takes longer than the fit), whether steps overshoot, how many neurons
         and latent dimensions work, and whether the network still moves, or rests in a minimum or at a saddle.
-        ``particles`` (a power of 2) and ``samples`` are those of `isthmus.predict_finite_width`.
+
+        Args:
+            X: the rows of the fit, shape (n, d).
+            sample_weight: their weights.
+            compare: compare the learning curve with that of the infinitely wide network.
+            particles: a power of 2, as in `isthmus.predict_finite_width`.
+            samples: as in `isthmus.predict_finite_width`.
+            seed: of the comparison.
+            workers: threads of the comparison; by default one for each core.
+
         """
         from isthmus.estimator.diagnosis import diagnosed  # loads the theory, which a fit needs none of
         from isthmus.estimator.limit import Effort

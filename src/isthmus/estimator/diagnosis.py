@@ -37,6 +37,9 @@ SAME_DATA = 1e-6
 """Relative difference of means and units up to which data are the same."""
 LARGE_GAP = 0.1
 """Share of what was learned that the expected gap may have."""
+STEP_NUMBERS = ("step_times_curvature", "stability_limit", "overshoots", "overshot", "start_curvature")
+REST_NUMBERS = ("used_latents", "objective", "decline", "gain", "lowest_curvature", "state")
+"""What a summary holds of the steps, and of the network after them, under the names that they have here."""
 SOURCES = {"neurons": "the finite width", "batches": "the noise of batches", "steps": "the size of the steps"}
 """What makes most of a gap, in words."""
 REMEDIES = {
@@ -65,6 +68,14 @@ class Diagnosis:
         lowest_curvature: there.
         horizon: the time of training.
         automatic: whether held-out rows chose it.
+
+    Example:
+        >>> import isthmus as im
+        >>> X = im.manifold_stream(3).draw(40, seed=0).points
+        >>> model = im.MeanFieldAutoencoder(1, width=16, horizon=4.0, step_size=0.005).fit(X)
+        >>> diagnosis = model.diagnose(X, compare=False)
+        >>> diagnosis.width, diagnosis.distance is None
+        (16, True)
 
     """
 
@@ -130,11 +141,8 @@ class Diagnosis:
         compared: dict[str, Any] = {"not_compared": self.not_compared}
         if distance is not None:
             law = distance.prediction
+            compared |= {name: getattr(distance, name).tolist() for name in ("times", "curve", "limit", "limit_error")}
             compared |= {
-                "times": distance.times.tolist(),
-                "curve": distance.curve.tolist(),
-                "limit": distance.limit.tolist(),
-                "limit_error": distance.limit_error.tolist(),
                 "band": None if law is None else [end.tolist() for end in law.band(CONFIDENCE)],
                 "gap": distance.gap,
                 "expected_gap": distance.expected,
@@ -145,21 +153,12 @@ class Diagnosis:
             "isthmus": __version__,
             "width": self.width,
             **compared,
-            "step_times_curvature": self.step_times_curvature,
-            "stability_limit": self.stability_limit,
-            "overshoots": self.overshoots,
-            "overshot": self.overshot,
-            "start_curvature": self.start_curvature,
+            **{name: getattr(self, name) for name in STEP_NUMBERS},
             "curvature": self.curvature._asdict(),
             "effective_neurons": list(active.neurons),
             "feature_ranks": list(active.ranks),
             "latent_use": active.latents.tolist(),
-            "used_latents": self.used_latents,
-            "objective": self.objective,
-            "decline": self.decline,
-            "gain": self.gain,
-            "lowest_curvature": self.lowest_curvature,
-            "state": self.state,
+            **{name: getattr(self, name) for name in REST_NUMBERS},
             "verdicts": self.verdicts(),
         }
 

@@ -92,7 +92,7 @@ class Optimum:
         return int(np.sum(self.restarts <= self.restarts.min() * (1 + AGREEMENT)))
 
     def draw(self, width: int | tuple[int, int], seed: int = 0) -> Autoencoder:
-        """Return a network of width N, or (N_E, N_D), whose neurons are independent draws from the measures."""
+        """Return a network of ``width`` N, or (N_E, N_D), whose neurons are drawn from the measures by ``seed``."""
         random = np.random.default_rng(_checks.seed("seed", seed))
         widths = check_width(width)
         sides = []
