@@ -13,10 +13,10 @@ from jax import monitoring
 
 from benchmarks.plain import markdown
 from isthmus.studies.demonstration import DEMO
-from isthmus.studies.engine import spread
+from isthmus.studies.engine import compile_first
 from isthmus.studies.tracking import TrackingStudy
-from isthmus.studies.tracking_result import TrackingResult, assembled
-from isthmus.studies.tracking_work import TrackingWork
+from isthmus.studies.tracking_jobs import TrackingJobs
+from isthmus.studies.tracking_result import TrackingResult
 
 DEFAULT: dict[str, Any] = {"data": {"source": "digits", "max_points": 200}}
 """All else is as it comes."""
@@ -61,13 +61,13 @@ def measure(title: str, values: dict[str, Any]) -> None:
     clock = Clock()
     study = TrackingStudy(**values)
     clock.timed("data and problem", lambda: study.problem)
-    work, done = TrackingWork(study), {}
-    jobs = spread(work.jobs())
+    study_jobs, done = TrackingJobs(study), {}
+    jobs = compile_first(study_jobs.jobs())
     for job in jobs:
         given = {need: done[need] for need in job.needs}
         name = job.stage.split(",")[0]
-        done[job.name] = clock.timed(name, lambda job=job, given=given: work.result(job, given, 1, None))
-    dataset = clock.timed("assembling", lambda: assembled(study, work.computed(done)))
+        done[job.name] = clock.timed(name, lambda job=job, given=given: study_jobs.result(job, given, 1, None))
+    dataset = clock.timed("assembling", lambda: study_jobs.dataset(done))
     result = TrackingResult(study, dataset)
     with tempfile.TemporaryDirectory() as folder:
         clock.timed("figures and report", lambda: _written(result, Path(folder)))
@@ -75,14 +75,13 @@ def measure(title: str, values: dict[str, Any]) -> None:
 
 
 def _written(result: TrackingResult, folder: Path) -> None:
-    from isthmus.show.pages import PAGES
-    from isthmus.show.plots import save_figures
+    from isthmus.show.canvas import save_figures
+    from isthmus.show.pages import drawn_figures, result_page
     from isthmus.show.report import write_page
 
-    draw, page = PAGES[type(result)]
-    drawn = draw(result)
-    save_figures(drawn, folder)
-    write_page(page(result, drawn), folder / "report.html")
+    figures = drawn_figures(result)
+    save_figures(figures, folder)
+    write_page(result_page(result, figures), folder / "report.html")
 
 
 def report(quick: bool = False) -> None:

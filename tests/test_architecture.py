@@ -15,7 +15,7 @@ FLOORS = (
     ("_version", "_errors"),
     ("_words",),
     ("_checks",),
-    ("_files", "_precision"),
+    ("_files", "_packing", "_precision"),
     ("tables",),
     ("core",),
     ("dynamics",),

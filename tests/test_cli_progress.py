@@ -7,7 +7,7 @@ from rich.console import Console
 
 from isthmus.cli.progress import PERIOD, SOONEST, Bars, Lines, duration, plan, with_progress
 from isthmus.studies.forecast import Forecast
-from isthmus.studies.job import Job
+from isthmus.studies.jobs import Job
 
 
 class Clock:

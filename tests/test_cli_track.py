@@ -100,7 +100,7 @@ def nothing_left(monkeypatch):
 def test_a_finished_study_is_shown_and_not_run_again(tracked, monkeypatch):
     folder, _ = tracked
     before = (folder / "out" / "results.nc").stat()
-    monkeypatch.setattr("isthmus.studies.engine.conducted", lambda *_, **__: pytest.fail("a job was done"))
+    monkeypatch.setattr("isthmus.studies.engine.run_jobs", lambda *_, **__: pytest.fail("a job was done"))
     for resume in ((), ("--resume",)):
         code, out, err = run("track", "out/study.toml", "--out", "out", *resume, folder=folder)
         assert code == 0

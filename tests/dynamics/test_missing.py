@@ -8,7 +8,7 @@ import pytest
 import isthmus as im
 from isthmus._precision import computing_in
 from isthmus.core.quadrature import sobol_particles
-from isthmus.studies.bottleneck_work import pca_risks
+from isthmus.studies.bottleneck_jobs import pca_risks
 from isthmus.theory.linearisation import System, Trajectory, linearised
 
 DOUBLE = np.dtype(np.float64)
@@ -43,18 +43,20 @@ def entrywise_risk(network, points, weights):
 def test_the_velocity_is_the_gradient_of_the_loss_over_the_entries_that_are_there(problem, double):
     points, weights = problem.data.points, jnp.asarray(problem.data.weights)
     network = problem.draw(jax.random.key(0), (6, 7), DOUBLE)
-    risk, gradient = jax.value_and_grad(entrywise_risk)(network, points, weights)
-    assert float(network.risk(points, weights)) == pytest.approx(float(risk), rel=1e-13)
-    velocity = network.velocity(points, weights)
+    risk, gradient = jax.jit(jax.value_and_grad(entrywise_risk))(network, points, weights)
+    ours = jax.jit(lambda network: (network.risk(points, weights), network.velocity(points, weights)))(network)
+    assert float(ours[0]) == pytest.approx(float(risk), rel=1e-13)
+    velocity = ours[1]
     for side, width in (("encoder", 6), ("decoder", 7)):
         for part in ("outgoing", "incoming", "bias"):
-            ours, theirs = (getattr(getattr(tree, side), part) for tree in (velocity, gradient))
-            np.testing.assert_allclose(ours, -width * theirs, rtol=1e-10, atol=1e-13)
-    squares = [network.velocity(points[i : i + 1]).encoder.incoming ** 2 for i in range(len(points))]
-    moment = network.second_moment(points, weights).encoder.incoming
+            speed, slope = (getattr(getattr(tree, side), part) for tree in (velocity, gradient))
+            np.testing.assert_allclose(speed, -width * slope, rtol=1e-10, atol=1e-13)
+    of_one = jax.jit(lambda network, point: network.velocity(point).encoder.incoming)
+    squares = [of_one(network, points[i : i + 1]) ** 2 for i in range(len(points))]
+    moment = jax.jit(lambda network: network.second_moment(points, weights).encoder.incoming)(network)
     np.testing.assert_allclose(moment, sum(w * square for w, square in zip(weights, squares, strict=True)), rtol=1e-9)
-    variations = network.first_variations(points, weights)
-    masses = jax.grad(lambda network: network.risk(points, weights))(network)
+    variations = jax.jit(lambda network: network.first_variations(points, weights))(network)
+    masses = jax.jit(jax.grad(lambda network: network.risk(points, weights)))(network)
     np.testing.assert_allclose(variations[0], masses.encoder.masses, rtol=1e-9)
 
 

@@ -10,9 +10,9 @@ from sklearn.decomposition import PCA
 import isthmus as im
 from isthmus._precision import computing_in
 from isthmus._words import interval, number, percent
-from isthmus.show.bottleneck_plots import bottleneck_figures
 from isthmus.show.bottleneck_report import bottleneck_page
 from isthmus.show.canvas import rendered
+from isthmus.show.pages import drawn_figures
 from isthmus.show.report import render_page
 from isthmus.studies.store import save_result
 
@@ -281,9 +281,9 @@ def test_it_is_drawn_and_reported_the_same_each_time(result):
         with_risks(result, [[0.3, 1e-3, 1e-4], [0.2, 1e-3, 2e-4]], intrinsic_dimension=("split", [9.0, 9.2])),
         with_risks(result, [[0.3], [0.2]], intrinsic_dimension=("split", [np.nan, 1.0])),
     ):
-        drawn = bottleneck_figures(one)
+        drawn = drawn_figures(one)
         assert list(drawn) == ["risk_against_k", "network_over_pca"]
-        files = [rendered(figures["risk_against_k"], "x", "png") for figures in (drawn, bottleneck_figures(one))]
+        files = [rendered(figures["risk_against_k"], "x", "png") for figures in (drawn, drawn_figures(one))]
         assert files[0] == files[1]
         page = bottleneck_page(one, drawn)
         assert "isthmus bottleneck study.toml" in render_page(page)
@@ -349,7 +349,7 @@ def test_a_failure_names_k_and_split(result, monkeypatch):
     def fail(*_, **__):
         raise im.NumericalError("too stiff")
 
-    monkeypatch.setattr("isthmus.studies.bottleneck_work.follow_replicate", fail)
+    monkeypatch.setattr("isthmus.studies.bottleneck_jobs.follow_replicate", fail)
     with pytest.raises(im.NumericalError, match=r"At k = 1 on split 1, too stiff\."):
         im.bottleneck_curve(result.study, workers=1)
 
@@ -359,4 +359,4 @@ def test_what_an_optimum_reports(result):
     dataset = result.dataset.assign(certified=result.dataset.error * 0 + [[1.0, 0.0], [1.0, 1.0]])
     found = dataclasses.replace(result, study=study, dataset=dataset)
     assert any(verdict.startswith("3 of 4 optima meet the tolerance 0.001") for verdict in found.verdicts())
-    assert "the optimum over measures" in bottleneck_page(found, bottleneck_figures(found)).lead.caption
+    assert "the optimum over measures" in bottleneck_page(found, drawn_figures(found)).lead.caption

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import toy
 import xarray as xr
-from toy import ToyStudy, ToyWork, kept, run_toy
+from toy import ToyJobs, ToyStudy, kept, run_toy
 
 import isthmus as im
 from isthmus.studies import executors
-from isthmus.studies.engine import spread
+from isthmus.studies.engine import compile_first
 from isthmus.studies.executors import dask_cluster, pool_of_processes
-from isthmus.studies.folder import home, read_dataset, write_dataset
-from isthmus.studies.job import Job
+from isthmus.studies.folder import read_dataset, study_folder, write_dataset
+from isthmus.studies.jobs import Job
 
 SYSTEMS = Path(toy.__file__).parent
 
@@ -96,7 +96,7 @@ def test_finished_jobs_are_not_done_again(tmp_path):
         run_toy(ToyStudy(), folder=tmp_path / "out")
     assert toy.DONE == []
     found = run_toy(ToyStudy(), folder=tmp_path / "out", resume=True)
-    assert sorted([*toy.DONE, *finished]) == sorted(job.name for job in ToyWork(ToyStudy()).jobs())
+    assert sorted([*toy.DONE, *finished]) == sorted(job.name for job in ToyJobs(ToyStudy()).jobs())
     xr.testing.assert_identical(found, run_toy(ToyStudy()))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.nc", "study.toml"]
 
@@ -133,12 +133,12 @@ def test_results_of_another_format_are_neither_shown_nor_overwritten(tmp_path):
 def interrupted(tmp_path) -> Path:
     """The folder of a study with some finished jobs."""
     study = ToyStudy(count=3)
-    with home(tmp_path / "out", study, resume=False) as place:
-        work = ToyWork(study)
-        from isthmus.studies.packing import packed
+    with study_folder(tmp_path / "out", study, resume=False) as folder:
+        jobs = ToyJobs(study)
+        from isthmus.studies.packing import RESULTS
 
-        for job in work.jobs()[:2]:
-            place.write(job.name, packed(work.result(job, {}, 1, None)))
+        for job in jobs.jobs()[:2]:
+            folder.write(job.name, RESULTS.pack(jobs.result(job, {}, 1, None)))
     return tmp_path / "out"
 
 
@@ -222,9 +222,9 @@ def test_progress_counts_each_stage_to_its_end():
     assert draws == [(2 * count, 24) for count in range(1, 13)]
 
 
-def test_the_first_of_each_shape_comes_first_and_then_shape_by_shape():
-    jobs = [Job(name, "", shape=name[0]) for name in ("a1", "a2", "b1", "b2", "a3")] + [Job("alone", "")]
-    assert [job.name for job in spread(jobs)] == ["a1", "b1", "alone", "a2", "a3", "b2"]
+def test_the_first_of_each_compile_key_comes_first_and_then_key_by_key():
+    jobs = [Job(name, "", compile_key=name[0]) for name in ("a1", "a2", "b1", "b2", "a3")] + [Job("alone", "")]
+    assert [job.name for job in compile_first(jobs)] == ["a1", "b1", "alone", "a2", "a3", "b2"]
 
 
 def test_a_study_arrives_in_another_process_once():

@@ -1,10 +1,10 @@
 """How long a study will take: against a clock that the tests turn, and against jobs that are done."""
 
 import pytest
-from toy import ToyStudy, ToyWork, run_toy
+from toy import ToyJobs, ToyStudy, run_toy
 
 from isthmus.studies.forecast import Forecast
-from isthmus.studies.job import Job
+from isthmus.studies.jobs import Job
 
 
 class Clock:
@@ -85,7 +85,7 @@ def test_a_study_tells_its_watcher_what_it_will_do_and_how_far_it_is():
     watching = Watching()
     run_toy(ToyStudy(count=5), progress=watching, workers=2)
     assert watching.forecast is not None
-    assert set(watching.forecast.jobs) == set(ToyWork(ToyStudy(count=5)).jobs())
+    assert set(watching.forecast.jobs) == set(ToyJobs(ToyStudy(count=5)).jobs())
     assert (watching.forecast.workers, watching.forecast.kept) == (2, 0)
     assert (watching.forecast.share, watching.forecast.left) == (1.0, 0.0)
     assert watching.shares == sorted(watching.shares) and 0 < watching.shares[-1] <= 1
@@ -93,15 +93,15 @@ def test_a_study_tells_its_watcher_what_it_will_do_and_how_far_it_is():
 
 
 def test_jobs_of_an_earlier_run_are_kept_and_no_part_of_what_is_left(tmp_path):
-    from isthmus.studies.engine import conducted
-    from isthmus.studies.folder import home
-    from isthmus.studies.packing import packed
+    from isthmus.studies.engine import Execution, run_jobs
+    from isthmus.studies.folder import study_folder
+    from isthmus.studies.packing import RESULTS
 
     study = ToyStudy(count=4)
-    with home(tmp_path, study, resume=False) as place:
+    with study_folder(tmp_path, study, resume=False) as folder:
         for name in ("draw-0", "draw-2"):
-            place.write(name, packed(ToyWork(study).result(Job(name, "draws"), {}, 1, None)))
+            folder.write(name, RESULTS.pack(ToyJobs(study).result(Job(name, "draws"), {}, 1, None)))
         watching = Watching()
-        conducted(ToyWork(study), workers=1, keeper=place, progress=watching)
+        run_jobs(ToyJobs(study), Execution(1, progress=watching), folder)
     assert watching.forecast is not None and watching.forecast.kept == 2
     assert sorted(job.name for job in watching.forecast.jobs) == ["draw-1", "draw-3", "sum"]

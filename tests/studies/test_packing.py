@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 import isthmus as im
-from isthmus.studies.packing import Packed, packed, unpacked
+from isthmus._packing import Packed
+from isthmus.studies.packing import RESULTS
 
 
 def there_and_back(value):
     """Pack a value, pass it through JSON, and unpack it."""
-    result = packed(value)
-    return unpacked(Packed(json.loads(json.dumps(result.plain, allow_nan=False)), result.arrays))
+    result = RESULTS.pack(value)
+    return RESULTS.unpack(Packed(json.loads(json.dumps(result.plain, allow_nan=False)), result.arrays))
 
 
 def same(one, two) -> bool:
@@ -65,10 +66,10 @@ def test_results_of_solvers_come_back():
 @pytest.mark.parametrize("value", [object(), {1, 2}, len, im.load_data("wine", max_points=4)])
 def test_other_kinds_are_not_packed(value):
     with pytest.raises(TypeError, match="can't be packed"):
-        packed([value])
+        RESULTS.pack([value])
 
 
 def test_an_activation_of_ones_own_has_no_name_to_be_packed_by():
     own = dataclasses.replace(im.ACTIVATIONS["tanh"])
     with pytest.raises(TypeError, match="Activation can't be packed"):
-        packed(own)
+        RESULTS.pack(own)

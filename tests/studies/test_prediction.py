@@ -7,12 +7,12 @@ import pytest
 import xarray as xr
 
 import isthmus as im
-from isthmus.show.pages import PAGES
+from isthmus.show.pages import result_page
 from isthmus.show.report import render_page
 from isthmus.studies import prediction
 from isthmus.studies.agreement import agreement, agreement_verdicts
 from isthmus.studies.prediction import law_tables
-from isthmus.studies.prediction_study import PredictionWork
+from isthmus.studies.prediction_study import PredictionJobs
 from isthmus.studies.store import save_result
 
 SETTINGS = {
@@ -114,7 +114,7 @@ def test_a_folder_answers_without_the_law(predicted, folder):
 
 
 def test_what_was_killed_goes_on_to_the_same_bytes(study, predicted, folder, tmp_path, monkeypatch):
-    work, done = PredictionWork.result, []
+    work, done = PredictionJobs.result, []
 
     def mortal(self, job, *rest):
         if job.name == "law":
@@ -123,7 +123,7 @@ def test_what_was_killed_goes_on_to_the_same_bytes(study, predicted, folder, tmp
                 raise KeyboardInterrupt
         return work(self, job, *rest)
 
-    monkeypatch.setattr(PredictionWork, "result", mortal)
+    monkeypatch.setattr(PredictionJobs, "result", mortal)
     with pytest.raises(KeyboardInterrupt):
         im.predict(study, folder=tmp_path / "out")
     assert [path.stem for path in (tmp_path / "out" / "jobs").glob("[!.]*.npz")] == ["path"]
@@ -140,8 +140,7 @@ def test_forged_numbers_are_refused(study, predicted, tmp_path):
 
 
 def test_the_page_answers_its_question_first(predicted):
-    draw, page = PAGES[im.PredictionResult]
-    written = page(predicted, draw(predicted))
+    written = result_page(predicted)
     assert written.answer == predicted.answer() and list(written.findings) == predicted.verdicts()
     assert written.lead.name == "predicted_gaps"
     assert [plate.name for plate in written.plates][1:] == ["predicted_curves", "sources", "influence"]

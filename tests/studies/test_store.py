@@ -14,8 +14,8 @@ from isthmus._files import write_atomically
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.studies.store import claim_folder, save_result
 from isthmus.studies.study import FORMAT
-from isthmus.studies.tracking_result import numbers
-from isthmus.studies.tracking_work import Tracked
+from isthmus.studies.tracking import Tracked
+from isthmus.studies.tracking_jobs import numbers
 
 
 @pytest.fixture

@@ -96,22 +96,22 @@ def test_few_runs_bound_medians_only(result):
     assert result.level == 0.5  # the study asks for 0.8, which takes 17 runs
     bounds = result.dataset.gap_quantile.isel(bound=[1, 2])
     assert np.isfinite(bounds.sel(level=0.5)).all() and np.isnan(bounds.sel(level=0.8)).all()
-    assert result.complaint() is None
+    assert result.validation_error() is None
 
 
 def test_numbers_that_are_not_the_studys_are_complained_of(result):
-    def complaint(change):
+    def error_after(change):
         other = result.dataset.copy(deep=True)
-        return im.TrackingResult(result.study, change(other) or other).complaint()
+        return im.TrackingResult(result.study, change(other) or other).validation_error()
 
-    assert "'flow_gap_quantile' is missing" in complaint(lambda data: data.drop_vars("flow_gap_quantile"))
-    assert "'part' is not that" in complaint(lambda data: data.assign_coords(part=["draw", "rest"]))
-    assert "'relaxation_time' is no number" in complaint(lambda data: data.assign_attrs(relaxation_time="soon"))
+    assert "'flow_gap_quantile' is missing" in error_after(lambda data: data.drop_vars("flow_gap_quantile"))
+    assert "'part' is not that" in error_after(lambda data: data.assign_coords(part=["draw", "rest"]))
+    assert "'relaxation_time' is no number" in error_after(lambda data: data.assign_attrs(relaxation_time="soon"))
     nothing = xr.full_like(result.dataset.gap_quantile, np.nan)
-    assert "'gap_quantile' holds a number that is not" in complaint(lambda data: data.assign(gap_quantile=nothing))
+    assert "'gap_quantile' holds a number that is not" in error_after(lambda data: data.assign(gap_quantile=nothing))
     no_end = result.dataset.gap_quantile.where(result.dataset.bound != "upper", np.inf)
-    assert "'gap_quantile' holds a number that is not" in complaint(lambda data: data.assign(gap_quantile=no_end))
-    assert "'fluctuation' has the dimensions" in complaint(lambda data: data.assign(fluctuation=data["shift"][0]))
+    assert "'gap_quantile' holds a number that is not" in error_after(lambda data: data.assign(gap_quantile=no_end))
+    assert "'fluctuation' has the dimensions" in error_after(lambda data: data.assign(fluctuation=data["shift"][0]))
 
 
 def test_a_diverging_study_names_width_run_and_remedy():

@@ -13,9 +13,9 @@ from isthmus._errors import Status
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.studies.folder import read_dataset, write_dataset
 from isthmus.studies.parts import gap_draws, predicted_parts, predicted_relaxation_time
-from isthmus.studies.tracking_result import TrackingResult, numbers
-from isthmus.studies.tracking_verdicts import Findings
-from isthmus.studies.tracking_work import Tracked
+from isthmus.studies.tracking import Tracked
+from isthmus.studies.tracking_jobs import numbers
+from isthmus.studies.tracking_result import TrackingResult
 from isthmus.theory.finite_width import FiniteWidthLaw
 from isthmus.theory.prediction import Noise
 
@@ -100,7 +100,7 @@ def data(study, law, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(study, data):
-    findings = Findings(study, data)
+    findings = TrackingResult(study, data)
     return "\n".join([findings.answer(), *findings.verdicts()]).replace("\u00a0", " ")
 
 
@@ -298,7 +298,7 @@ def test_the_law_counts_every_network(text, raw, study, law):
 
 def test_runs_that_are_not_of_the_law_do_not_fit_it(study, law):
     data = found(study, law, factor=1.8)
-    text = " ".join(Findings(study, data).verdicts())
+    text = " ".join(TrackingResult(study, data).verdicts())
     small = [(data[name] < 0.05 / 18).values.reshape(3, -1).any(axis=1) for name in data if "agreement" in name]
     assert np.any(small, axis=0).tolist() == [True, True, True]
     assert "The law predicted from the mean field alone does not fit the runs at N = 64, 256 and 1,024: over" in text
@@ -311,7 +311,7 @@ def test_a_law_is_not_blamed_for_the_error_of_the_mean_field(study, law):
         moved = {"risk": law.path.risk + off, "replicate_risk": law.path.replicate_risk + off}
         path = dataclasses.replace(law.path, **moved, errors={"particles": error})
         beside = dataclasses.replace(law, path=path)
-        text = " ".join(Findings(study, found(study, beside, limit=law.path.risk)).verdicts())
+        text = " ".join(TrackingResult(study, found(study, beside, limit=law.path.risk)).verdicts())
         assert ("alone fits the runs: over" in text) == fits
 
 
@@ -329,14 +329,14 @@ def test_every_sentence_is_read_by_a_test_above(text):
 
 def test_medians_where_runs_are_too_few_and_the_words_say_so(law):
     study = study_of(runs=16, flow_runs=8)
-    findings = Findings(study, found(study, law))
+    findings = TrackingResult(study, found(study, law))
     assert findings.level == 0.5
     text = "\n".join([findings.answer(), *findings.verdicts()]).replace("\u00a0", " ")
     assert "half of the networks trained by SGD stay within" in text
     assert "Medians are reported: a 95 % CI of the 90 % quantile takes 36 of each, and there are 16 SGD runs" in text
     assert "and 8 gradient flows." in text
     few = study_of(runs=4, flow_runs=2)
-    text = "\n".join(Findings(few, found(few, law)).verdicts()).replace("\u00a0", " ")
+    text = "\n".join(TrackingResult(few, found(few, law)).verdicts()).replace("\u00a0", " ")
     assert "A 95 % CI of a median takes 6 runs, and there are 4 SGD runs and 2 gradient flows." in text
     assert "nan" not in text.lower() and "–)" not in text
 
@@ -351,12 +351,12 @@ def test_what_sgd_adds_is_told_apart_only_where_intervals_are(study, law):
     ):
         data["flow_gap_quantile"].loc[at] = [0.006, 0.004, 0.008]
         data["step_gap_quantile"].loc[at | {"step_size": 0.1}] = bounds
-        assert f"At N = 1,024 and ε = 0.1, {words}: " in "\n".join(Findings(study, data).verdicts())
+        assert f"At N = 1,024 and ε = 0.1, {words}: " in "\n".join(TrackingResult(study, data).verdicts())
 
 
 def test_the_answer_depends_on_the_numbers(study, law):
     data = found(study, law)
-    answer = lambda data, study=study: Findings(study, data).answer()
+    answer = lambda data, study=study: TrackingResult(study, data).answer()
 
     def changed(name, values, **where):
         other = data.copy(deep=True)
@@ -370,7 +370,7 @@ def test_the_answer_depends_on_the_numbers(study, law):
     assert "less than the numerical error of that risk" in answer(changed("gap_quantile", 1e-7, **widest, width=1024))
     single = study_of(widths=(64,))
     assert "takes two widths or more to see" in answer(found(single, law), single)
-    assert Findings(single, found(single, law)).verdicts()
+    assert TrackingResult(single, found(single, law)).verdicts()
 
 
 def test_without_a_relaxation_time_no_late_gap_is_reported(study):
@@ -380,7 +380,7 @@ def test_without_a_relaxation_time_no_late_gap_is_reported(study):
     frozen = FiniteWidthLaw(law.times, law.path, None, {**law.noises, "encoder": lasting["encoder"]}, law.weights)
     data = found(study, frozen)
     assert np.isnan(data.attrs["relaxation_time"]) and "late_gap" not in data and data.part.values.tolist() == ["draw"]
-    text = " ".join(Findings(study, data).verdicts())
+    text = " ".join(TrackingResult(study, data).verdicts())
     assert "never falls below half of that at t = 0" in text and "late gap is reported" in text and "t₁" not in text
 
 
@@ -389,7 +389,7 @@ def test_without_a_law_both_are_fitted_from_the_runs(study, law):
     assert data.attrs["relaxation_time"] == pytest.approx(predicted_relaxation_time(study, law), rel=0.5)
     known = predicted_parts(study, law, data.attrs["relaxation_time"])["crossover"][1][1]
     assert float(data.crossover.sel(part="training")) == pytest.approx(known, rel=0.4)
-    text = " ".join(Findings(study, data).verdicts())
+    text = " ".join(TrackingResult(study, data).verdicts())
     assert "on (fitted): " in text and "predicted ones" not in text
 
 

@@ -11,11 +11,10 @@ from commands import refused, run
 from scipy.stats import beta, binom
 
 import isthmus as im
-from isthmus.show.pages import PAGES
+from isthmus.show.pages import result_page
 from isthmus.show.report import render_page
-from isthmus.studies import width_search
 from isthmus.studies.store import save_result
-from isthmus.studies.width import WidthStudy, WidthWork
+from isthmus.studies.width import WidthJobs, WidthStudy, share_within
 
 OPTIONS = {"horizon": 4.0, "records": 4, "runs": 200, "particles": 512, "seed": 1}
 WINE = {"data": {"source": "wine", "max_points": 60}, "law": {"latent_dim": 1}}
@@ -50,14 +49,14 @@ def made_up(study, inside=(62, 40), *, widths=WIDTHS, enough=None, ratio=(0.1, 0
         "candidate_gap_quantile": np.array([0.02, 0.014, 0.0098, 0.005]),
     }
     path = SimpleNamespace(times=times, risk=limit, risk_error=np.full(len(times), error))
-    work = WidthWork(study)
-    starts = {job.name: job for job in work.jobs() if job.name not in ("path", "law")}
+    jobs = WidthJobs(study)
+    starts = {job.name: job for job in jobs.jobs() if job.name not in ("path", "law")}
     results = {"path": path, "law": law}
     for name, job in starts.items():
         role, first = name.split("-")
         rows = risks[("recommended", "half").index(role)]
         results[name] = rows[int(first) : int(first) + job.units]
-    return im.WidthResult(study, width_search._dataset(work, results))
+    return im.WidthResult(study, jobs.dataset(results))
 
 
 def text_of(result):
@@ -139,7 +138,7 @@ def test_a_share_of_digits_keeps_them(small):
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.9, 0.97])
 def test_the_interval_of_a_share_holds_its_level(runs, share):
     """Summed over all outcomes; the interval of the normal approximation would fail at every number of runs."""
-    ends = [width_search._share(np.arange(runs) >= count, 0.5)[1:] for count in range(runs + 1)]
+    ends = [share_within(np.arange(runs) >= count, 0.5)[1:] for count in range(runs + 1)]
     holds = np.array([lower <= share <= upper for lower, upper in ends])
     assert binom.pmf(np.arange(runs + 1), runs, share) @ holds >= 0.95
 
@@ -157,8 +156,7 @@ def test_results_are_saved_and_loaded_and_forged_ones_refused(small, tmp_path):
 
 def test_the_page_answers_its_question_first(small):
     result = made_up(small)
-    draw, page = PAGES[im.WidthResult]
-    written = page(result, draw(result))
+    written = result_page(result)
     assert written.answer == result.answer() and list(written.findings) == result.verdicts()
     assert written.lead.name == "gap_against_tolerance"
     assert written.lead.alt == "Sup-gaps within the tolerance 0.01: 62 of 64 at N = 45, 40 of 64 at half the width"
@@ -167,16 +165,16 @@ def test_the_page_answers_its_question_first(small):
 
 
 def test_jobs_are_named_before_the_width_is_known():
-    work = WidthWork(WidthStudy(**WINE, runs=18))
-    names = [job.name for job in work.jobs()]
+    jobs = WidthJobs(WidthStudy(**WINE, runs=18)).jobs()
+    names = [job.name for job in jobs]
     assert names[:2] == ["path", "law"] and len(names) == len(set(names)) == 8
-    assert [job.units for job in work.jobs()[2:]] == [8, 8, 2] * 2
-    assert all(job.needs == ("law",) for job in work.jobs()[2:])
+    assert [job.units for job in jobs[2:]] == [8, 8, 2] * 2
+    assert all(job.needs == ("law",) for job in jobs[2:])
 
 
 def test_a_width_that_fits_in_no_memory_is_refused_by_the_tolerance(small):
     with pytest.raises(im.NumericalError, match="a tolerance of 0.01 takes a width of 1,000,000,000,000"):
-        WidthWork(small)._check_memory_of_networks(10**12)
+        WidthJobs(small)._check_memory_of_networks(10**12)
 
 
 def test_problems_without_a_law_are_refused_before_anything_runs():
@@ -233,7 +231,7 @@ def test_a_study_is_the_problem_in_words_and_goes_on_where_it_was_killed(tmp_pat
     xr.testing.assert_equal(given.dataset, whole.dataset)
     assert given.answer() == whole.answer()
 
-    done, result = [], WidthWork.result
+    done, result = [], WidthJobs.result
 
     def mortal(work, job, *rest):
         if len(done) == 4:
@@ -241,18 +239,18 @@ def test_a_study_is_the_problem_in_words_and_goes_on_where_it_was_killed(tmp_pat
         done.append(job.name)
         return result(work, job, *rest)
 
-    monkeypatch.setattr(WidthWork, "result", mortal)
+    monkeypatch.setattr(WidthJobs, "result", mortal)
     with pytest.raises(KeyboardInterrupt):
         im.find_width(study, folder=tmp_path / "out", workers=1)
     kept = {path.stem for path in (tmp_path / "out" / "jobs").glob("[!.]*.npz")}
     assert {"path", "law"} < kept and not (tmp_path / "out" / RESULTS).exists()
     done.clear()
     done.append("none")
-    monkeypatch.setattr(WidthWork, "result", lambda work, job, *rest: done.append(job.name) or result(work, job, *rest))
+    monkeypatch.setattr(WidthJobs, "result", lambda work, job, *rest: done.append(job.name) or result(work, job, *rest))
     xr.testing.assert_identical(
         im.find_width(study, folder=tmp_path / "out", resume=True, workers=1).dataset, whole.dataset
     )
-    assert set(done[1:]) == {job.name for job in WidthWork(study).jobs()} - kept
+    assert set(done[1:]) == {job.name for job in WidthJobs(study).jobs()} - kept
     assert (tmp_path / "out" / RESULTS).read_bytes() == (tmp_path / "whole" / RESULTS).read_bytes()
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import xarray as xr
 
 import isthmus as im
-from isthmus.studies.gaps import BOUNDS, GAPS, Runs
+from isthmus.studies.gaps import GAPS, Runs
+from isthmus.studies.statistics import BOUNDS
 from isthmus.studies.study import FORMAT
 from isthmus.studies.tracking_result import TrackingResult
 

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from isthmus._errors import NumericalError
-from isthmus.studies.engine import studied
-from isthmus.studies.job import Job
+from isthmus.studies.engine import Execution, run_study
+from isthmus.studies.jobs import Job, StudyJobs
 from isthmus.studies.study import Study, provenance
 
 DONE: list[str] = []
@@ -29,13 +28,10 @@ class ToyStudy(Study):
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class ToyWork:
-    study: ToyStudy
-
+class ToyJobs(StudyJobs[ToyStudy]):
     def jobs(self) -> list[Job]:
         names = [f"draw-{index}" for index in range(self.study.count)]
-        draws = [Job(name, "draws", units=2, shape=str(index % 3)) for index, name in enumerate(names)]
+        draws = [Job(name, "draws", units=2, compile_key=str(index % 3)) for index, name in enumerate(names)]
         return [*draws[:2], Job("sum", "sum", tuple(names)), *draws[2:]]
 
     def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Any) -> Any:
@@ -50,17 +46,14 @@ class ToyWork:
         random = np.random.default_rng([self.study.seed, int(job.name.partition("-")[2])])
         return {"numbers": random.standard_normal(50), "last": float("nan")}
 
+    def dataset(self, results: Mapping[str, Any]) -> xr.Dataset:
+        draws = np.stack([results[f"draw-{index}"]["numbers"] for index in range(self.study.count)])
+        dataset = xr.Dataset({"draw": (("index", "place"), draws), "sum": ("place", results["sum"])})
+        return dataset.assign_attrs(provenance("toy", self.study, None))
+
 
 def run_toy(study: ToyStudy, **options: Any) -> xr.Dataset:
-    work = ToyWork(study)
-
-    def assembled(results: dict[str, Any]) -> xr.Dataset:
-        draws = np.stack([results[f"draw-{index}"]["numbers"] for index in range(study.count)])
-        dataset = xr.Dataset({"draw": (("index", "place"), draws), "sum": ("place", results["sum"])})
-        return dataset.assign_attrs(provenance("toy", study, None))
-
-    nothing = dict.fromkeys(("executor", "workers", "folder", "progress"))
-    return studied(work, assembled, **nothing | {"resume": False} | options)
+    return run_study(ToyJobs(study), Execution(**options))[0]
 
 
 def kept(folder: Path) -> list[str]:

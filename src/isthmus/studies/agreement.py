@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from scipy.stats import kstest
 
-from isthmus._words import counted, listed, number, percent, whole
+from isthmus._words import counted, listed, number, percent, setting, whole
+from isthmus.studies.contents import Variable, labelled
 from isthmus.studies.gaps import GAPS
-from isthmus.studies.study import named
 from isthmus.theory.prediction import COMPARABLE
 
 SIGNIFICANCE = 0.05
@@ -22,6 +22,10 @@ TESTED = {
     "late_flow_gap": "late_flow_agreement",
 }
 """Gaps that are tested, and the variables of their p-values."""
+P_VALUES = {
+    variable: Variable(GAPS[name].dims, f"p-value of the {GAPS[name].what} under its predicted law", optional=True)
+    for name, variable in TESTED.items()
+}
 
 
 def agreement(draws: Mapping[str, np.ndarray], *gaps: Mapping[str, np.ndarray]) -> dict[str, tuple]:
@@ -37,20 +41,23 @@ def agreement(draws: Mapping[str, np.ndarray], *gaps: Mapping[str, np.ndarray]) 
     def probability(samples: np.ndarray, ordered: np.ndarray) -> float:
         return float(kstest(samples, lambda x: np.searchsorted(ordered, x, side="right") / len(ordered)).pvalue)
 
-    found = {}
-    for name, variable in TESTED.items():
-        if name in gaps[0] and name in draws:
-            shape = gaps[0][name].shape[:-1]
-            values = [
-                max(probability(one[name][place], draws[name][place]) for one in gaps) for place in np.ndindex(shape)
-            ]
-            what = named(f"p-value of the {GAPS[name].what} under its predicted law")
-            found[variable] = (GAPS[name].dims, np.reshape(values, shape), what)
-    return found
+    def largest(name: str) -> np.ndarray:
+        shape = gaps[0][name].shape[:-1]
+        values = [max(probability(one[name][i], draws[name][i]) for one in gaps) for i in np.ndindex(shape)]
+        return np.reshape(values, shape)
+
+    tested = {TESTED[name]: largest(name) for name in TESTED if name in gaps[0] and name in draws}
+    return labelled(P_VALUES, tested)
 
 
 def agreement_verdicts(data: xr.Dataset, level: float) -> list[str]:
-    """Return, in sentences, whether all measured gaps agree with the predicted ones, and where to be careful."""
+    """Return, in sentences, whether all measured gaps agree with the predicted ones, and where to be careful.
+
+    Args:
+        data: the dataset of a tracking study.
+        level: of the quantiles whose measured and predicted values are compared.
+
+    """
     tested = [name for name, variable in TESTED.items() if variable in data]
     if not tested:
         return []
@@ -77,6 +84,13 @@ def quantile_name(level: float) -> str:
     return "medians" if level == 0.5 else f"{percent(level, 6)} quantiles"
 
 
+def dynamics_in_words(step_size: float, batch_size: int) -> str:
+    """Return what the dynamics of networks is called: gradient flow where the step size is 0."""
+    if step_size == 0:
+        return "gradient flow"
+    return f"SGD with step size {setting(step_size)} and batches of {whole(batch_size)}"
+
+
 def _at_widths(marked: xr.DataArray) -> np.ndarray:
     return marked.any([dim for dim in marked.dims if dim != "width"]).values
 
@@ -87,7 +101,7 @@ def _ratios(data: xr.Dataset, name: str, level: float) -> np.ndarray:
 
 
 def bias_caution(ratios: Mapping[int, float], bias: str = "bias", remedy: str = "") -> list[str]:
-    """Say at which widths the predicted mean shift is too large for leading order.
+    """Return a sentence on the widths at which the predicted mean shift is too large for leading order, if any.
 
     Args:
         ratios: of the mean shift to the fluctuation, by width.

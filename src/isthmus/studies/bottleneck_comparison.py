@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from isthmus import _checks
 from isthmus._words import number
 from isthmus.studies.bottleneck import BottleneckStudy
 from isthmus.studies.over_splits import mean_over_splits, ratio_over_splits, standard_error
+from isthmus.studies.result import StudyResult
 from isthmus.studies.statistics import Estimate
 
 CURVES = ("training_risk", "held_out_risk", "pca_training_risk", "pca_held_out_risk")
@@ -34,7 +34,7 @@ class Excess(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BottleneckComparison:
+class BottleneckComparison(StudyResult[BottleneckStudy]):
     """Networks with every k beside PCA with as many components.
 
     Intervals are over splits, with Nadeau's and Bengio's correction for the points that splits share.
@@ -46,9 +46,6 @@ class BottleneckComparison:
             intrinsic dimension of each split.
 
     """
-
-    study: BottleneckStudy
-    dataset: xr.Dataset
 
     def values(self, name: str, latent_dim: int) -> np.ndarray:
         """Return one of the curves at one k, shape (splits,)."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 from isthmus import _checks
-from isthmus._version import __version__
 from isthmus.studies.bottleneck import BottleneckStudy
 from isthmus.studies.bottleneck_comparison import CURVES, BottleneckComparison
+from isthmus.studies.bottleneck_jobs import BottleneckJobs, variables_of
 from isthmus.studies.bottleneck_verdicts import answer, verdicts
-from isthmus.studies.bottleneck_work import BottleneckWork, bottleneck_dataset
-from isthmus.studies.contents import complaint
-from isthmus.studies.engine import studied
-from isthmus.studies.statistics import CONFIDENCE, Estimate
+from isthmus.studies.contents import Contents
+from isthmus.studies.engine import Execution, run_study
+from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.study import StageProgress
 
 
@@ -23,19 +21,13 @@ from isthmus.studies.study import StageProgress
 class BottleneckResult(BottleneckComparison):
     """A finished bottleneck study; its comparison of networks with PCA is that of `BottleneckComparison`."""
 
-    def complaint(self) -> str | None:
-        """Return in what the numbers can't be those of the study, None where they can."""
-        study, each = self.study, ("split", "latent_dim")
-        names = ("objective", "certified") if study.method == "optimum" else ("horizon", "fall", "settled")
-        required = dict.fromkeys(("training_risk", "held_out_risk", "error", "held_out_error", *names), each)
-        pca = dict.fromkeys(("pca_training_risk", "pca_held_out_risk"), ("split", "component"))
-        return complaint(
-            self.dataset,
-            required=required | pca | {"intrinsic_dimension": ("split",)},
-            known={},
-            may_be_nan=frozenset({"intrinsic_dimension"}),
-            sizes={"split": study.splits, "latent_dim": study.max_latent_dim},
+    @property
+    def _contents(self) -> Contents:
+        study = self.study
+        return Contents(
+            variables_of(study),
             coordinates={"latent_dim": study.latent_dims},
+            sizes={"split": study.splits},
             attributes=("training_points", "held_out_points"),
         )
 
@@ -47,11 +39,8 @@ class BottleneckResult(BottleneckComparison):
         """Return what else was found, in sentences."""
         return verdicts(self)
 
-    def summary(self) -> dict[str, object]:
-        """Return the main figures as plain numbers, for JSON; an estimate is [value, lower, upper]."""
+    def _figures(self) -> dict[str, object]:
         return {
-            "isthmus": __version__,
-            "answer": self.answer(),
             "method": self.study.method,
             "recommended": self.recommended,
             "suggested": self.suggested,
@@ -59,16 +48,15 @@ class BottleneckResult(BottleneckComparison):
             "best": self.best,
             "curve": [self._row(k) for k in self.study.latent_dims],
             "confidence": CONFIDENCE,
-            "intrinsic_dimension": None if self.dimension is None else _plain(self.dimension),
+            "intrinsic_dimension": None if self.dimension is None else self.dimension.for_json(),
             "pca_for_same_risk": self.pca_for_same_risk,
-            "verdicts": self.verdicts(),
         }
 
     def _row(self, k: int) -> dict[str, object]:
         at, excess = self.dataset.sel(latent_dim=k), self.excess(k)
-        row: dict[str, object] = {name: _plain(self.estimate(name, k)) for name in CURVES}
+        row: dict[str, object] = {name: self.estimate(name, k).for_json() for name in CURVES}
         row |= {"latent_dim": k, "above_best": excess.mean, "standard_error": excess.standard_error}
-        row |= {"over_pca": _plain(self.against_pca(k))}
+        row |= {"over_pca": self.against_pca(k).for_json()}
         if self.study.method == "optimum":
             return row
         return row | {"horizon": at.horizon.values.tolist(), "settled": bool(at.settled.all())}
@@ -108,19 +96,5 @@ def bottleneck_curve(
 
     """
     _checks.instance("study", study, BottleneckStudy)
-    work = BottleneckWork(study)
-    dataset = studied(
-        work,
-        lambda results: bottleneck_dataset(study, work.solved(results)),
-        workers=workers,
-        executor=executor,
-        folder=folder,
-        resume=resume,
-        progress=progress,
-    )
+    dataset, _ = run_study(BottleneckJobs(study), Execution(workers, executor, folder, resume, progress))
     return BottleneckResult(study, dataset)
-
-
-def _plain(estimate: Estimate) -> list[float] | None:
-    """Return an estimate as numbers, None where it has none."""
-    return [estimate.value, estimate.lower, estimate.upper] if math.isfinite(estimate.value) else None

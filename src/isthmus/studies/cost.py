@@ -8,16 +8,20 @@ from isthmus.studies.tracking import TrackingStudy
 
 VELOCITY = 10
 """Operations of a velocity for each neuron, point and dimension: five products of matrices."""
-PULL = 48
-"""Those of pulling one recorded time back through a step."""
-FLOW_EVALUATIONS, PATH_EVALUATIONS, LAW_STEPS = 230, 360, 100
-"""Velocities of a gradient flow and of a mean-field path, and steps of the linearised one, as a rule."""
+PULLBACK = 48
+"""Operations of pulling one recorded time back through a step, for each neuron, point and dimension."""
+FLOW_EVALUATIONS = 230
+"""Velocities of a gradient flow, as a rule."""
+PATH_EVALUATIONS = 360
+"""Velocities of a mean-field path, as a rule."""
+LAW_STEPS = 100
+"""Steps of the linearised path, as a rule."""
 SECOND_ORDER_EVALUATIONS = 55
-"""Velocities for each step and sample of the mean shift,"""
+"""Velocities for each step and sample of the mean shift."""
 SECOND_ORDER_PARTICLES = 128
-"""of so many particles."""
-TRAINING_RATE, FLOW_RATE, PATH_RATE, PULL_RATE, SECOND_ORDER_RATE = 1.7e10, 2.6e10, 1.3e10, 4e10, 3.2e10
-"""Operations a second in steps of SGD, and so on, on one core of a common x86-64 processor of 2023."""
+"""Particles of each of these velocities."""
+TRAINING_RATE, FLOW_RATE, PATH_RATE, PULLBACK_RATE, SECOND_ORDER_RATE = 1.7e10, 2.6e10, 1.3e10, 4e10, 3.2e10
+"""Operations a second of each part on one core of a common x86-64 processor of 2023."""
 STEP = 3e-6
 """Seconds that a step of SGD takes beyond its operations."""
 COMPILING = {"path": 5.0, "law": 20.0, "sgd": 2.5, "flow": 3.0}
@@ -52,10 +56,10 @@ class Cost(NamedTuple):
     def law(self) -> float:
         """Seconds of the law of finite networks."""
         study = self.study
-        pulls = PULL * study.law_particles * self.size * len(study.times) * LAW_STEPS / 2
+        pulls = PULLBACK * study.law_particles * self.size * len(study.times) * LAW_STEPS / 2
         velocities = SECOND_ORDER_EVALUATIONS * LAW_STEPS * study.law_samples
         shifts = VELOCITY * SECOND_ORDER_PARTICLES * self.size * velocities
-        return COMPILING["law"] + pulls / PULL_RATE + shifts / SECOND_ORDER_RATE
+        return COMPILING["law"] + pulls / PULLBACK_RATE + shifts / SECOND_ORDER_RATE
 
     def training(self, width: int, step_size: float) -> float:
         """Seconds of one run of SGD."""
@@ -66,6 +70,6 @@ class Cost(NamedTuple):
         """Seconds of one gradient flow."""
         return VELOCITY * width * self.size * FLOW_EVALUATIONS / FLOW_RATE
 
-    def compiling(self, shape: str) -> float:
-        """Seconds that the first block of a shape takes to compile."""
-        return COMPILING[shape.split("-")[0]]
+    def compiling(self, compile_key: str) -> float:
+        """Seconds that the first block of a compile key takes to compile."""
+        return COMPILING[compile_key.split("-")[0]]

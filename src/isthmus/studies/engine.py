@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -19,19 +19,21 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import xarray as xr
 
 from isthmus import _checks
 from isthmus._errors import TrivialLimitWarning, WorkerError
+from isthmus._packing import Packed
 from isthmus.dynamics.parallel import Progress, number_of_workers
-from isthmus.studies.folder import Home, home
+from isthmus.studies.folder import StudyFolder, study_folder
 from isthmus.studies.forecast import Forecast, Watcher
-from isthmus.studies.job import Job
-from isthmus.studies.packing import Packed, packed, unpacked
-from isthmus.studies.study import StageProgress, Study
+from isthmus.studies.jobs import Job, StudyJobs
+from isthmus.studies.packing import RESULTS
+from isthmus.studies.study import StageProgress
 
 THREADS = "isthmus-job"
 """How the names of threads begin on which jobs run."""
@@ -39,86 +41,74 @@ TICK = 1.0
 """Seconds between two looks at the time that is left."""
 
 
-class Work(Protocol):
-    """What a study has computed: its jobs, and how each is done. It is sent to workers, so it holds the study alone."""
+@dataclass(frozen=True)
+class Execution:
+    """How a study is run: the keywords of `track`, checked.
 
-    @property
-    def study(self) -> Study:
-        """What is asked."""
-        ...
-
-    def jobs(self) -> Sequence[Job]:
-        """Return the jobs, the same ones in the same order whoever runs them."""
-        ...
-
-    def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Any:
-        """Return what a job finds, of kinds that can be packed, given the results that it needs."""
-        ...
-
-
-def studied(
-    work: Work,
-    assembled: Callable[[dict[str, Any]], xr.Dataset],
-    *,
-    executor: Executor | None,
-    workers: int | None,
-    folder: str | Path | None,
-    resume: bool,
-    progress: StageProgress | None,
-) -> xr.Dataset:
-    """Do a work and return its results as one dataset, with a folder in which all that is finished is kept.
-
-    Args:
-        work: what to do.
-        assembled: makes the dataset of the results of all jobs.
-        executor, workers, progress: as in `conducted`.
-        folder: the home of the study, or None to keep nothing; results that stand there are read, not made again.
-        resume: go on where an interrupted run in this folder ended.
+    Attributes:
+        workers: how many jobs at once; by default one for each processor.
+        executor: where jobs run; by default on threads of this process.
+        folder: where finished jobs and results are kept; None to keep nothing.
+        resume: whether to go on where an interrupted run in this folder ended.
+        progress: called as ``progress(stage, done, total)``; a `Watcher` is also told how long the study will take.
 
     """
-    number_of_workers(workers)
-    if executor is not None:
-        _checks.instance("executor", executor, Executor)
-    _checks.flag("resume", resume)
-    _checks.function("progress", progress, optional=True)
-    if folder is None:
-        return assembled(conducted(work, executor=executor, workers=workers, progress=progress))
-    with home(folder, work.study, resume=resume) as place:
-        if place.is_finished:
-            return place.results()
-        found = conducted(work, executor=executor, workers=workers, keeper=place, progress=progress)
-        dataset = assembled(found)
-        place.finish(dataset)
-    return dataset
+
+    workers: int | None = None
+    executor: Executor | None = None
+    folder: str | Path | None = None
+    resume: bool = False
+    progress: StageProgress | None = None
+
+    def __post_init__(self) -> None:
+        number_of_workers(self.workers)
+        if self.executor is not None:
+            _checks.instance("executor", self.executor, Executor)
+        _checks.flag("resume", self.resume)
+        _checks.function("progress", self.progress, optional=True)
 
 
-def conducted(
-    work: Work,
-    *,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    keeper: Home | None = None,
-    progress: StageProgress | None = None,
+def run_study(jobs: StudyJobs[Any], execution: Execution) -> tuple[xr.Dataset, dict[str, Any]]:
+    """Return the dataset of a study, and the results of its jobs by name: none where the folder held the dataset.
+
+    Raises:
+        StudyFileError: where the folder can't be used for this study.
+        WorkerError: where a worker died.
+        IsthmusError: of a job.
+
+    """
+    if execution.folder is None:
+        results = run_jobs(jobs, execution)
+        return jobs.dataset(results), results
+    with study_folder(execution.folder, jobs.study, resume=execution.resume) as folder:
+        if folder.is_finished:
+            return folder.results(), {}
+        results = run_jobs(jobs, execution, folder)
+        dataset = jobs.dataset(results)
+        folder.finish(dataset)
+    return dataset, results
+
+
+def run_jobs(
+    study_jobs: StudyJobs[Any], execution: Execution = Execution(), folder: StudyFolder | None = None
 ) -> dict[str, Any]:
-    """Do all jobs of a work, and return their results by name.
+    """Return the results of all jobs of a study by name.
 
     Args:
-        work: what to do.
-        executor: where to do it; by default on threads of this process.
-        workers: how many jobs at once; by default one for each processor.
-        keeper: keeps finished jobs, and knows those of an earlier run, which are not done again.
-        progress: called as ``progress(stage, done, total)``; a `Watcher` is also told how long it will take.
+        study_jobs: what to compute.
+        execution: how; its folder and ``resume`` are not used.
+        folder: keeps finished jobs, and holds those of an earlier run, which are not computed again.
 
     Raises:
         WorkerError: where a worker died.
         IsthmusError: of a job.
 
     """
-    workers = number_of_workers(workers)
-    jobs = {job.name: job for job in work.jobs()}
-    done = {} if keeper is None else keeper.read(list(jobs))
-    waiting = [job for job in spread(list(jobs.values())) if job.name not in done]
-    tally = _Tally(list(jobs.values()), Forecast(waiting, workers, len(done)), progress)
+    executor, workers = execution.executor, number_of_workers(execution.workers)
+    jobs = {job.name: job for job in study_jobs.jobs()}
+    done = {} if folder is None else folder.read(list(jobs))
+    waiting = [job for job in compile_first(list(jobs.values())) if job.name not in done]
+    tally = _Tally(list(jobs.values()), Forecast(waiting, workers, len(done)), execution.progress)
     for name in done:
         tally.add(jobs[name])
     running: dict[Future[Packed], Job] = {}
@@ -130,9 +120,9 @@ def conducted(
                 waiting.remove(job)
                 given = {need: done[need] for need in job.needs}
                 if executor is None:
-                    task = functools.partial(_done, work, job, given, workers, tally.inside(job))
+                    task = functools.partial(_computed, study_jobs, job, given, workers, tally.inside(job))
                 else:
-                    task = functools.partial(_done_elsewhere, work, job, given)
+                    task = functools.partial(_computed_elsewhere, study_jobs, job, given)
                 tally.begin(job)
                 running[pool.submit(task)] = job
             finished, _ = wait(running, tally.patience, FIRST_COMPLETED)
@@ -145,35 +135,35 @@ def conducted(
                 except Exception as error:
                     failures.append(error)
                     continue
-                if keeper is not None:
-                    keeper.write(job.name, result)
+                if folder is not None:
+                    folder.write(job.name, result)
                 done[job.name] = result
                 tally.end(job)
             if failures:
                 raise failures[0]
-    return {name: unpacked(done[name]) for name in jobs}
+    return {name: RESULTS.unpack(done[name]) for name in jobs}
 
 
-def spread(jobs: Sequence[Job]) -> list[Job]:
-    """Return jobs in the order of their beginnings: the first of each shape, so that all is compiled, then by shape."""
-    first: dict[str, Job] = {}
+def compile_first(jobs: Sequence[Job]) -> list[Job]:
+    """Return jobs in the order in which they begin: first one of each compile key, then the rest key by key."""
+    groups: dict[str, list[Job]] = {}
     for job in jobs:
-        first.setdefault(job.shape or job.name, job)
-    by_shape = {shape: place for place, shape in enumerate(first)}
-    chosen = {job.name for job in first.values()}
-    rest = sorted((job for job in jobs if job.name not in chosen), key=lambda job: by_shape[job.shape or job.name])
-    return [*first.values(), *rest]
+        groups.setdefault(job.compile_key or job.name, []).append(job)
+    return [*(group[0] for group in groups.values()), *(job for group in groups.values() for job in group[1:])]
 
 
-def _done(work: Work, job: Job, given: Mapping[str, Packed], workers: int, progress: Progress | None) -> Packed:
-    return packed(work.result(job, {name: unpacked(result) for name, result in given.items()}, workers, progress))
+def _computed(
+    study_jobs: StudyJobs[Any], job: Job, given: Mapping[str, Packed], workers: int, progress: Progress | None
+) -> Packed:
+    results = {name: RESULTS.unpack(result) for name, result in given.items()}
+    return RESULTS.pack(study_jobs.result(job, results, workers, progress))
 
 
-def _done_elsewhere(work: Work, job: Job, given: Mapping[str, Packed]) -> Packed:
-    """Do a job in another process, whose problem needs no warning: it was given where the study began."""
+def _computed_elsewhere(study_jobs: StudyJobs[Any], job: Job, given: Mapping[str, Packed]) -> Packed:
+    """Compute a job in another process, without warnings about its problem: they were given where the study began."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrivialLimitWarning)
-        return _done(work, job, given, 1, None)
+        return _computed(study_jobs, job, given, 1, None)
 
 
 @contextlib.contextmanager
@@ -211,7 +201,7 @@ class _Tally:
         for job in jobs:
             self._totals[job.stage] = self._totals.get(job.stage, 0) + job.units
         self._done = dict.fromkeys(self._totals, 0)
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         if self._watcher is not None:
             self._watcher.begin(forecast)
 
@@ -235,16 +225,16 @@ class _Tally:
         self.add(job)
 
     def add(self, job: Job) -> None:
-        """Count a finished job, unless it has told its progress from the inside."""
+        """Count a finished job, unless it has reported its own progress."""
         self._done[job.stage] += job.units
-        if self._progress is not None and job.name not in self._told:
+        if self._progress is not None and job.name not in self._reported:
             self._progress(job.stage, self._done[job.stage], self._totals[job.stage])
 
     def inside(self, job: Job) -> Progress | None:
-        """Return the progress of a job that tells how far it is."""
-        if self._progress is None or not job.tells:
+        """Return the progress function of a job that reports its progress, None for others."""
+        if self._progress is None or not job.reports_progress:
             return None
-        self._told.add(job.name)
+        self._reported.add(job.name)
         show = self._progress
 
         def progress(done: int, total: int) -> None:

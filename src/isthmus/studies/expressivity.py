@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
+import xarray as xr
 from pydantic import Field, model_validator
 
-from isthmus import _checks
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.sgd import check_memory_of_networks
-from isthmus.studies.job import Job
+from isthmus.studies.contents import Variable, labelled
+from isthmus.studies.jobs import Job, StudyJobs
 from isthmus.studies.specification import Count, DataSpecification, NonNegative, Positive, Seed
-from isthmus.studies.study import Study, optimum_settings
+from isthmus.studies.study import Study, check_distinct, named, optimum_settings, provenance
 from isthmus.theory.best_network import best_networks
 from isthmus.theory.landscape import DOUBLE, check_bounded
 from isthmus.theory.optimum import Optimum, check_memory_of_search, solve_optimum
 
 KINDS = ("encoder", "decoder", "both")
-SECONDS_TO_COMPILE, SECONDS_A_ROUND = 15.0, 1.0
-"""Of the search for the optimum, roughly: for the estimate of what is left."""
+"""Which side of a network is drawn from the optimum; the other one is the optimum's own."""
+SECONDS_TO_COMPILE = 15.0
+"""About how long the programs of the search for the optimum take to compile."""
+SECONDS_A_ROUND = 1.0
+"""About how long a round of that search takes."""
+VARIABLES = {
+    "restart_objective": Variable(("width", "training"), "objective of trained networks"),
+    "best_objective": Variable(("width",), "lowest objective of a trained network"),
+    "best_risk": Variable(("width",), "risk of that network"),
+    "drawn_risk": Variable(("kind", "width", "draw"), "risk of networks drawn from the optimum, of one side or both"),
+    "optimum_restart": Variable(("restart",), "objective of each restart of the optimum", optional=True),
+    "encoder_mass": Variable(("encoder_atom",), "mass of an atom", optional=True),
+    "decoder_mass": Variable(("decoder_atom",), "mass of an atom", optional=True),
+}
+"""The variables of an expressivity study, but for the positions of its atoms."""
 
 
 class ExpressivityStudy(Study):
@@ -76,8 +89,7 @@ class ExpressivityStudy(Study):
 
     @model_validator(mode="after")
     def _consistent(self) -> ExpressivityStudy:
-        if len(set(self.widths)) < len(self.widths):
-            _checks.refuse("widths", "hold each value once", list(self.widths))
+        check_distinct("widths", self.widths)
         return self
 
     @functools.cached_property
@@ -108,21 +120,13 @@ class TrainedNetworks(NamedTuple):
     risk: float
 
 
-@dataclass(frozen=True)
-class ExpressivityWork:
-    """What an expressivity study has computed: the optimum, and networks of each width, trained or drawn from it.
-
-    Attributes:
-        study: what is asked.
-
-    """
-
-    study: ExpressivityStudy
+class ExpressivityJobs(StudyJobs[ExpressivityStudy]):
+    """The jobs of an expressivity study: the optimum, and networks of each width, trained or drawn from it."""
 
     def jobs(self) -> list[Job]:
         """Return the jobs; the networks of a width start, among others, from those of the width before."""
         search = SECONDS_TO_COMPILE + SECONDS_A_ROUND * self.study.restarts * self.study.rounds
-        jobs, before = [Job("optimum", "optimum", tells=True, seconds=search)], "optimum"
+        jobs, before = [Job("optimum", "optimum", reports_progress=True, seconds=search)], "optimum"
         for width in sorted(self.study.widths):
             needs = ("optimum",) if before == "optimum" else ("optimum", before)
             before = f"trained-{width}"
@@ -158,11 +162,58 @@ class ExpressivityWork:
         )
         return TrainedNetworks(objectives, network, _risk(study.problem, network))
 
-    def found(self, results: Mapping[str, Any]) -> tuple[Optimum, list[TrainedNetworks], np.ndarray]:
-        """Return the optimum, trained networks by width, and risks of drawn ones, shape (kinds, widths, draws)."""
-        widths = sorted(self.study.widths)
+    def dataset(self, results: Mapping[str, Any]) -> xr.Dataset:
+        """Return the optimum with its atoms and certificate, and trained and drawn networks of every width."""
+        study, optimum, widths = self.study, results["optimum"], sorted(self.study.widths)
         trained = [TrainedNetworks(*results[f"trained-{width}"]) for width in widths]
-        return results["optimum"], trained, np.concatenate([results[f"drawn-{width}"] for width in widths], axis=1)
+        objectives = np.stack([networks.objectives for networks in trained])
+        values = {
+            "restart_objective": objectives,
+            "best_objective": objectives.min(axis=1),
+            "best_risk": [networks.risk for networks in trained],
+            "drawn_risk": np.concatenate([results[f"drawn-{width}"] for width in widths], axis=1),
+            "optimum_restart": optimum.restarts,
+            "encoder_mass": np.asarray(optimum.encoder.masses),
+            "decoder_mass": np.asarray(optimum.decoder.masses),
+        }
+        certificate, constants = optimum.certificate, optimum.expressivity
+        return xr.Dataset(
+            labelled(VARIABLES, values) | _atoms(study, optimum), coords={"width": widths, "kind": list(KINDS)}
+        ).assign_attrs(
+            provenance("isthmus expressivity study", study, study.problem.data),
+            pca_risk=study.problem.population.pca_risk(study.problem.latent_dim),
+            risk=optimum.risk,
+            objective=optimum.objective,
+            encoder_atoms=optimum.atoms[0],
+            decoder_atoms=optimum.atoms[1],
+            agreement=optimum.agreement,
+            decoder_gap=certificate.decoder_gap,
+            encoder_descent=certificate.encoder_descent,
+            stationarity=certificate.stationarity,
+            starts=certificate.starts,
+            known_optimum=certificate.known_optimum or 0.0,
+            certified=int(optimum.status.ok),
+            status=optimum.status.message,
+            encoder_constant=constants.encoder,
+            decoder_constant=constants.decoder,
+        )
+
+
+def _atoms(study: ExpressivityStudy, optimum: Optimum) -> dict[str, tuple]:
+    """Return the leading incoming weights of the atoms with their biases, and the lengths of outgoing weights."""
+    axes = study.problem.population.principal_directions[:, :2]
+    encoder, decoder = optimum.encoder, optimum.decoder
+    leading = {
+        "encoder": np.column_stack([np.asarray(encoder.incoming) @ axes, encoder.bias]),
+        "decoder": np.column_stack([decoder.incoming, decoder.bias])[:, :3],
+    }
+    variables: dict[str, tuple] = {}
+    for side, weights in leading.items():
+        meaning = named("leading incoming weights of an atom, and its bias")
+        lengths = np.linalg.norm(np.asarray(getattr(optimum, side).outgoing), axis=1)
+        variables[f"{side}_place"] = ((f"{side}_atom", f"{side}_coordinate"), weights, meaning)
+        variables[f"{side}_outgoing"] = (f"{side}_atom", lengths, named("length of an atom's outgoing weight"))
+    return variables
 
 
 def _risk(problem: Problem, network: Autoencoder) -> float:
@@ -171,7 +222,16 @@ def _risk(problem: Problem, network: Autoencoder) -> float:
 
 
 def drawn_risks(problem: Problem, optimum: Optimum, widths: list[int], draws: int, seed: int) -> np.ndarray:
-    """Return the risk of networks drawn from an optimum in one side or both, shape (kinds, widths, draws)."""
+    """Return the risk of networks drawn from an optimum on one side or both, shape (kinds, widths, draws).
+
+    Args:
+        problem: whose population the risk is over.
+        optimum: of it.
+        widths: N.
+        draws: networks of each width.
+        seed: of the first draw; the others take the next ones.
+
+    """
     points, weights = problem.population.points.astype(float), problem.population.weights.astype(float)
     table = np.zeros((len(KINDS), len(widths), draws))
     for column, width in enumerate(widths):

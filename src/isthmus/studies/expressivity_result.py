@@ -1,4 +1,4 @@
-"""What an expressivity study finds: the optimum and finite networks beside it in one dataset, and verdicts in words."""
+"""A finished expressivity study: the optimum and finite networks, in numbers and in sentences; and how it is run."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from scipy.stats import linregress
 
 from isthmus import _checks
-from isthmus._version import __version__
-from isthmus._words import counted, exponent, listed, number, percent, whole
-from isthmus.studies.contents import complaint
-from isthmus.studies.engine import studied
-from isthmus.studies.expressivity import KINDS, ExpressivityStudy, ExpressivityWork, TrainedNetworks
-from isthmus.studies.statistics import CONFIDENCE, Estimate, standard_error, student_quantile
-from isthmus.studies.study import StageProgress, named, provenance
-from isthmus.theory.optimum import Optimum
+from isthmus._words import counted, listed, number, percent, whole
+from isthmus.studies.contents import Contents
+from isthmus.studies.engine import Execution, run_study
+from isthmus.studies.expressivity import KINDS, VARIABLES, ExpressivityJobs, ExpressivityStudy
+from isthmus.studies.result import StudyResult
+from isthmus.studies.statistics import Estimate, standard_error, student_quantile
+from isthmus.studies.study import StageProgress
+
+FIGURES = (
+    *("objective", "risk", "pca_risk", "encoder_atoms", "decoder_atoms", "decoder_gap", "encoder_descent"),
+    *("agreement", "encoder_constant", "decoder_constant"),
+)
+"""Attributes of the dataset that are main figures."""
 
 
 @dataclass(frozen=True)
-class ExpressivityResult:
+class ExpressivityResult(StudyResult[ExpressivityStudy]):
     """A finished expressivity study.
 
     Attributes:
@@ -35,32 +39,14 @@ class ExpressivityResult:
 
     """
 
-    study: ExpressivityStudy
-    dataset: xr.Dataset
-
-    def complaint(self) -> str | None:
-        """Return in what the numbers can't be those of the study, None where they can."""
+    @property
+    def _contents(self) -> Contents:
         study = self.study
-        return complaint(
-            self.dataset,
-            required={
-                "restart_objective": ("width", "training"),
-                "best_objective": ("width",),
-                "best_risk": ("width",),
-                "drawn_risk": ("kind", "width", "draw"),
-            },
-            known={
-                "optimum_restart": ("restart",),
-                "encoder_mass": ("encoder_atom",),
-                "decoder_mass": ("decoder_atom",),
-            },
-            may_be_nan=frozenset(),
-            sizes={"width": len(study.widths), "kind": len(KINDS), "draw": study.draws},
+        return Contents(
+            VARIABLES,
             coordinates={"width": sorted(study.widths), "kind": KINDS},
-            attributes=(
-                *("risk", "objective", "pca_risk", "encoder_atoms", "decoder_atoms", "agreement", "decoder_gap"),
-                *("encoder_descent", "starts", "known_optimum", "certified", "encoder_constant", "decoder_constant"),
-            ),
+            sizes={"draw": study.draws},
+            attributes=(*FIGURES, "starts", "known_optimum", "certified"),
         )
 
     @property
@@ -131,11 +117,8 @@ class ExpressivityResult:
     def _width_verdicts(self) -> list[str]:
         values, sentences = self.dataset.attrs, []
         if self.rate is not None:
-            ends = f"{exponent(self.rate.lower)} to {exponent(self.rate.upper)}"
-            sentences.append(
-                f"Where there is a gap, that of the best trained network falls as N^{exponent(self.rate.value)} "
-                f"({percent(CONFIDENCE)} CI {ends})."
-            )
+            rate = self.rate.as_exponent()
+            sentences.append(f"Where there is a gap, that of the best trained network falls as N^{rate}.")
         encoder, decoder = values["encoder_constant"], values["decoder_constant"]
         sentences.append(
             f"A network drawn at random from the optimum has an excess risk of {number(encoder + decoder)}/N on "
@@ -160,31 +143,16 @@ class ExpressivityResult:
         excess = self.dataset.drawn_risk.sel(kind=kind, width=self._widest).values - self.dataset.attrs["risk"]
         return float(excess.mean()) * self._widest, standard_error(excess) * self._widest
 
-    def summary(self) -> dict[str, object]:
-        """Return the main figures as plain numbers, for JSON."""
-        values = self.dataset.attrs
-        keys = (
-            "objective", "risk", "pca_risk", "encoder_atoms", "decoder_atoms", "decoder_gap", "encoder_descent",
-            "agreement", "encoder_constant", "decoder_constant",
-        )  # fmt: skip
+    def _figures(self) -> dict[str, object]:
+        values, data = self.dataset.attrs, self.dataset
+        columns = {"width": data.width, "objective": data.best_objective, "risk": data.best_risk}
+        rows = zip(*(column.values.tolist() for column in columns.values()), self.gap.tolist(), strict=True)
         return {
-            "isthmus": __version__,
-            **{key: values[key] for key in keys},
+            **{key: values[key] for key in FIGURES},
             "certified": bool(values["certified"]),
-            "widths": [
-                {"width": int(n), "objective": float(objective), "risk": float(risk), "gap": float(gap)}
-                for n, objective, risk, gap in zip(
-                    self.dataset.width.values,
-                    self.dataset.best_objective.values,
-                    self.dataset.best_risk.values,
-                    self.gap,
-                    strict=True,
-                )
-            ],
+            "widths": [dict(zip((*columns, "gap"), row, strict=True)) for row in rows],
             "closed_from": self.closed_from,
-            "rate": None if self.rate is None else [self.rate.value, self.rate.lower, self.rate.upper],
-            "answer": self.answer(),
-            "verdicts": self.verdicts(),
+            "rate": None if self.rate is None else self.rate.for_json(),
         }
 
 
@@ -217,68 +185,5 @@ def expressivity_curve(
 
     """
     _checks.instance("study", study, ExpressivityStudy)
-    work = ExpressivityWork(study)
-    dataset = studied(
-        work,
-        lambda results: _dataset(study, *work.found(results)),
-        workers=workers,
-        executor=executor,
-        folder=folder,
-        resume=resume,
-        progress=progress,
-    )
+    dataset, _ = run_study(ExpressivityJobs(study), Execution(workers, executor, folder, resume, progress))
     return ExpressivityResult(study, dataset)
-
-
-def _dataset(
-    study: ExpressivityStudy, optimum: Optimum, trained: list[TrainedNetworks], drawn: np.ndarray
-) -> xr.Dataset:
-    objectives = np.stack([networks.objectives for networks in trained])
-    certificate, constants = optimum.certificate, optimum.expressivity
-    axes = study.problem.population.principal_directions[:, :2]
-    atoms = {
-        "encoder": np.column_stack([np.asarray(optimum.encoder.incoming) @ axes, optimum.encoder.bias]),
-        "decoder": np.column_stack([optimum.decoder.incoming, optimum.decoder.bias])[:, :3],
-    }
-    variables: dict[str, tuple] = {
-        "restart_objective": (("width", "training"), objectives, named("objective of trained networks")),
-        "best_objective": ("width", objectives.min(axis=1), named("lowest objective of a trained network")),
-        "best_risk": ("width", [networks.risk for networks in trained], named("risk of that network")),
-        "drawn_risk": (
-            ("kind", "width", "draw"),
-            drawn,
-            named("risk of networks drawn from the optimum, of one side or both"),
-        ),
-        "optimum_restart": ("restart", optimum.restarts, named("objective of each restart of the optimum")),
-    }
-    for side, places in atoms.items():
-        measure = getattr(optimum, side)
-        variables[f"{side}_mass"] = (f"{side}_atom", np.asarray(measure.masses), named("mass of an atom"))
-        variables[f"{side}_place"] = (
-            (f"{side}_atom", f"{side}_coordinate"),
-            places,
-            named("leading incoming weights of an atom, and its bias"),
-        )
-        variables[f"{side}_outgoing"] = (
-            f"{side}_atom",
-            np.linalg.norm(np.asarray(measure.outgoing), axis=1),
-            named("length of an atom's outgoing weight"),
-        )
-    return xr.Dataset(variables, coords={"width": sorted(study.widths), "kind": list(KINDS)}).assign_attrs(
-        provenance("isthmus expressivity study", study, study.problem.data),
-        pca_risk=study.problem.population.pca_risk(study.problem.latent_dim),
-        risk=optimum.risk,
-        objective=optimum.objective,
-        encoder_atoms=optimum.atoms[0],
-        decoder_atoms=optimum.atoms[1],
-        agreement=optimum.agreement,
-        decoder_gap=certificate.decoder_gap,
-        encoder_descent=certificate.encoder_descent,
-        stationarity=certificate.stationarity,
-        starts=certificate.starts,
-        known_optimum=certificate.known_optimum or 0.0,
-        certified=int(optimum.status.ok),
-        status=optimum.status.message,
-        encoder_constant=constants.encoder,
-        decoder_constant=constants.decoder,
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,45 +12,44 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from filelock import FileLock, Timeout
 
 from isthmus import _checks
 from isthmus._errors import ArgumentError, StudyFileError
 from isthmus._files import read_arrays, write_arrays, write_atomically
+from isthmus._packing import Packed
 from isthmus._version import __version__
 from isthmus._words import counted
-from isthmus.studies.packing import Packed, unpacked
+from isthmus.studies.packing import RESULTS
 from isthmus.studies.study import FORMAT, Study
-
-try:
-    import fcntl
-except ImportError:  # on Windows, where two processes in one folder are not kept apart
-    fcntl = None
 
 STUDY_FILE = "study.toml"
 RESULTS_FILE = "results.nc"
 JOBS_FOLDER = "jobs"
-LEFTOVER = re.compile(r"\.(study-.{8}\.toml|results-.{8}\.nc)")
-"""The names of files that a process of ours was writing when it was killed."""
+LOCK_FILE = ".lock"
+"""It stands in the folder while a process works there, and after a kill, where nothing holds it locked."""
+LEFTOVER = re.compile(r"\.(study-.{8}\.toml|results-.{8}\.nc|lock)")
+"""The names of files that a process of ours has left when it was killed."""
 KIND, VERSION = "a job of an Isthmus study", 1
 
 
 @dataclass(frozen=True)
-class Home:
+class StudyFolder:
     """The folder of a study while this process, and no other, works in it.
 
     Attributes:
-        folder: where it is.
-        study: whose it is.
+        path: where it is.
+        study: the study that it belongs to.
 
     """
 
-    folder: Path
+    path: Path
     study: Study
 
     @property
     def is_finished(self) -> bool:
         """Whether the results of the study stand here."""
-        return (self.folder / RESULTS_FILE).exists()
+        return (self.path / RESULTS_FILE).exists()
 
     def results(self) -> xr.Dataset:
         """Return the results of the finished study.
@@ -60,7 +58,7 @@ class Home:
             StudyFileError: where they can't be read, or were written in another format.
 
         """
-        path = self.folder / RESULTS_FILE
+        path = self.path / RESULTS_FILE
         dataset = read_dataset(path)
         if not np.array_equal(dataset.attrs.get("format", 0), FORMAT):
             raise StudyFileError(f"Results '{path}' are not of format {FORMAT}; delete them to compute them again.")
@@ -73,27 +71,27 @@ class Home:
             StudyFileError: naming the file, where one is damaged, or not of this study and release.
 
         """
-        return {name: self._read(name) for name in names if self._place(name).exists()}
+        return {name: self._read(name) for name in names if self._file_of(name).exists()}
 
     def write(self, name: str, result: Packed) -> None:
         """Keep the result of a job, in full or not at all."""
         values = {"isthmus": __version__, "study": self.study.to_toml(), "job": name, "result": result.plain}
-        write_arrays(self._place(name), KIND, VERSION, values, result.arrays)
+        write_arrays(self._file_of(name), KIND, VERSION, values, result.arrays)
 
     def finish(self, dataset: xr.Dataset) -> None:
         """Write the results of the study, after which its jobs are no longer needed."""
-        write_dataset(self.folder / RESULTS_FILE, dataset)
+        write_dataset(self.path / RESULTS_FILE, dataset)
         self.forget_jobs()
 
     def forget_jobs(self) -> None:
         """Remove what finished jobs have left."""
-        shutil.rmtree(self.folder / JOBS_FOLDER, ignore_errors=True)
+        shutil.rmtree(self.path / JOBS_FOLDER, ignore_errors=True)
 
-    def _place(self, name: str) -> Path:
-        return self.folder / JOBS_FOLDER / f"{name}.npz"
+    def _file_of(self, name: str) -> Path:
+        return self.path / JOBS_FOLDER / f"{name}.npz"
 
     def _read(self, name: str) -> Packed:
-        path = self._place(name)
+        path = self._file_of(name)
         values, arrays = read_arrays(path, KIND, VERSION)
         if (values.get("study"), values.get("job")) != (self.study.to_toml(), name):
             raise StudyFileError(f"File '{path}' is a job of another study; delete it to compute it again.")
@@ -105,33 +103,43 @@ class Home:
             )
         result = Packed(values.get("result"), arrays)
         try:
-            unpacked(result)
+            RESULTS.unpack(result)
         except (KeyError, TypeError, ValueError) as error:
             raise StudyFileError(f"File '{path}' holds no result of this release: {error}.") from error
         return result
 
 
 @contextlib.contextmanager
-def home(folder: str | Path, study: Study, *, resume: bool) -> Iterator[Home]:
+def study_folder(folder: str | Path, study: Study, *, resume: bool) -> Iterator[StudyFolder]:
     """Claim a folder for a study, and keep other processes out of it for the length of a ``with`` block.
+
+    A folder with the results of the study is only read, so that other processes are not kept out of it.
+
+    Args:
+        folder: new, empty, or of this study.
+        study: whose results it is for.
+        resume: whether to go on with finished jobs that an interrupted run has left.
 
     Raises:
         StudyFileError: where the folder holds something else, is in use, can't be written to, or holds finished jobs
             of this study that are not to be resumed.
 
     """
-    place = _checks.path("folder", folder)
-    claim_folder(place, study)
-    with _locked(place):
-        ours, kept = Home(place, study), finished_jobs(place)
-        if kept and not resume and not ours.is_finished:
+    path = _checks.path("folder", folder)
+    claim_folder(path, study)
+    claimed = StudyFolder(path, study)
+    if claimed.is_finished:
+        claimed.forget_jobs()  # if a kill has left any after the results were written
+        yield claimed
+        return
+    with _locked(path):
+        kept = 0 if claimed.is_finished else finished_jobs(path)
+        if kept and not resume:
             raise StudyFileError(
-                f"Output folder '{place}' holds {counted(kept, 'finished job')} of this study, which was interrupted: "
+                f"Output folder '{path}' holds {counted(kept, 'finished job')} of this study, which was interrupted: "
                 "go on with --resume (resume=True), or choose another with --out."
             )
-        if not resume:
-            ours.forget_jobs()
-        yield ours
+        yield claimed
 
 
 def finished_on(folder: Path) -> datetime | None:
@@ -148,7 +156,7 @@ def finished_jobs(folder: Path) -> int:
 
 
 def claim_folder(folder: Path, study: Study) -> None:
-    """Make ``folder`` the home of a study, or refuse it where something else lives there.
+    """Make ``folder`` that of a study, or refuse it where it holds something else.
 
     Raises:
         StudyFileError: where the folder holds another study or other files, or can't be written to.
@@ -209,16 +217,16 @@ def _same_study(folder: Path, study: Study) -> bool:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder, which ends with the process that holds it, however that ends."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
     try:
+        lock = FileLock(folder / LOCK_FILE, timeout=0).acquire()
+    except Timeout:
+        hint = "wait for it to end, or choose another with --out"
+        raise StudyFileError(f"Output folder '{folder}' is in use by another process; {hint}.") from None
+    except OSError as error:
+        raise StudyFileError(f"Output folder '{folder}' can't be used: {error}.") from error
+    with lock:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            hint = "wait for it to end, or choose another with --out"
-            raise StudyFileError(f"Output folder '{folder}' is in use by another process; {hint}.") from None
-        yield
-    finally:
-        os.close(handle)
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # on Windows the lock itself removes its file
+                (folder / LOCK_FILE).unlink()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from isthmus.studies.job import Job
+from isthmus.studies.jobs import Job
 
 TRUST = 0.05
 """How much the estimates weigh at first beside what jobs took, as a part of the study; it fades as that goes on."""

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from isthmus.studies.contents import Variable, labelled
 from isthmus.studies.fluctuation import fluctuation_intervals, fluctuation_slope, shift_intervals, shift_slope
-from isthmus.studies.parts import crossing, relaxation_time, selections
+from isthmus.studies.parts import PART, PREDICTED_DEVIATIONS, crossing, relaxation_time, selections
 from isthmus.studies.statistics import (
     leave_one_out,
     quantile_intervals,
@@ -18,10 +19,7 @@ from isthmus.studies.statistics import (
     widened,
     widened_logs,
 )
-from isthmus.studies.study import named
 from isthmus.studies.tracking import TrackingStudy
-
-BOUNDS = ("estimate", "lower", "upper")
 
 
 class Gap(NamedTuple):
@@ -51,6 +49,34 @@ RATES: Mapping[str, tuple[str, str]] = {
     "step_rate": ("step_gap", "step_size"),
 }
 """Exponents: of which gap, and of which size."""
+
+
+def _variables() -> dict[str, Variable]:
+    """Return the variables of gaps, of their quantiles and exponents, and of the two parts of the deviation."""
+    found = {}
+    for name, gap in GAPS.items():
+        late = name.startswith("late")
+        found[name] = Variable((*gap.dims, gap.runs), gap.what, late)
+        found[f"{name}_quantile"] = Variable(
+            ("level", *gap.dims, "bound"), f"quantile of the {gap.what}", late, "bounds"
+        )
+    for rate, (name, size) in RATES.items():
+        dims = ("level", *(dim for dim in GAPS[name].dims if dim != size), "bound")
+        meaning = f"exponent of the {size.replace('_', ' ')} in the quantile of the {GAPS[name].what}"
+        found[rate] = Variable(dims, meaning, True, "anywhere")
+    table, rate = ("part", "width", "bound"), ("part", "bound")
+    deviations = {
+        "fluctuation": (table, "rms standard deviation of the risk of gradient flows"),
+        "shift": (table, "rms mean of R_N(t) − R(t) of gradient flows"),
+        "fluctuation_rate": (rate, "exponent of the width in the fluctuation"),
+        "shift_rate": (rate, "exponent of the width in the mean shift"),
+    }
+    found |= {name: Variable(dims, meaning, True, "anywhere") for name, (dims, meaning) in deviations.items()}
+    return found | {"crossover": PREDICTED_DEVIATIONS["crossover"]}
+
+
+MEASURED = _variables()
+"""The variables of `Runs.variables`."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +120,13 @@ class Runs:
         """Return every gap, its quantiles and exponents, and the two parts of the deviation, labelled."""
         gaps = self.gaps(self.limit)
         others = [self.gaps(limit) for limit in leave_one_out(self.replicates)]
-        found = {
-            name: ((*GAPS[name].dims, GAPS[name].runs), values, named(GAPS[name].what)) for name, values in gaps.items()
-        }
+        found: dict[str, object] = dict(gaps)
         for name, values in gaps.items():
-            found[f"{name}_quantile"] = self._quantiles(name, values, [other[name] for other in others])
+            found[f"{name}_quantile"] = self._quantiles(values, [other[name] for other in others])
         for rate, (name, size) in RATES.items():
             if name in gaps:
                 found[rate] = self._rates(name, size, gaps[name], [other[name] for other in others])
-        return found | self._deviations()
+        return {"part": PART.of(list(self.parts))} | labelled(MEASURED, found | self._deviations())
 
     def gaps(self, limit: np.ndarray) -> dict[str, np.ndarray]:
         """Return the gaps of all runs to a mean-field risk (T,), by name, the runs last."""
@@ -119,31 +143,22 @@ class Runs:
             gaps |= {"late_gap": far[..., late].max(axis=-1), "late_flow_gap": flow_far[..., late].max(axis=-1)}
         return gaps
 
-    def _quantiles(self, name: str, values: np.ndarray, others: list[np.ndarray]) -> tuple:
-        tables = [
-            widened_logs(
-                quantile_intervals(values, level), np.stack([np.quantile(one, level, axis=-1) for one in others])
-            )
-            for level in self.study.levels
-        ]
-        return ("level", *GAPS[name].dims, "bound"), np.array(tables), named(f"quantile of the {GAPS[name].what}")
+    def _quantiles(self, values: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
+        quantiles = lambda level: np.stack([np.quantile(other, level, axis=-1) for other in others])
+        return np.array(
+            [widened_logs(quantile_intervals(values, level), quantiles(level)) for level in self.study.levels]
+        )
 
-    def _rates(self, name: str, size: str, values: np.ndarray, others: list[np.ndarray]) -> tuple:
-        study, dims = self.study, GAPS[name].dims
+    def _rates(self, name: str, size: str, values: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
+        study, axis = self.study, GAPS[name].dims.index(size)
         sizes = study.widths if size == "width" else study.step_sizes
-        first = lambda samples: np.moveaxis(samples, dims.index(size), 0)
-        tables = [
-            widened(
-                quantile_slope_intervals(sizes, first(values), level),
-                np.stack([quantile_slope(sizes, first(one), level) for one in others]),
-            )
-            for level in study.levels
-        ]
-        rest = [dim for dim in dims if dim != size]
-        what = f"exponent of the {size.replace('_', ' ')} in the quantile of the {GAPS[name].what}"
-        return ("level", *rest, "bound"), np.array(tables), named(what)
+        values, *others = (np.moveaxis(samples, axis, 0) for samples in (values, *others))
+        slopes = lambda level: np.stack([quantile_slope(sizes, other, level) for other in others])
+        return np.array(
+            [widened(quantile_slope_intervals(sizes, values, level), slopes(level)) for level in study.levels]
+        )
 
-    def _deviations(self) -> dict[str, tuple]:
+    def _deviations(self) -> dict[str, object]:
         """Return fluctuation and mean shift of gradient flows in each part, and their exponents."""
         widths, tables, rates, crossover = self.study.widths, [], [], []
         for part, selection in self.parts.items():
@@ -153,17 +168,9 @@ class Runs:
             tables.append((fluctuation_intervals(curves), shift_intervals(curves, replicates)))
             rates.append((fluctuation_slope(widths, curves), shift_slope(widths, curves, replicates)))
             crossover.append(_fitted_crossing(np.asarray(widths), *tables[-1]))
-        fluctuation, shift = np.stack(tables, axis=1)
-        fluctuation_rate, shift_rate = np.stack(rates, axis=1)
-        table, rate = ("part", "width", "bound"), ("part", "bound")
-        return {
-            "part": ("part", list(self.parts), named("the initial draw (t = 0), or training (from t₁ on)")),
-            "fluctuation": (table, fluctuation, named("rms standard deviation of the risk of gradient flows")),
-            "shift": (table, shift, named("rms mean of R_N(t) − R(t) of gradient flows")),
-            "fluctuation_rate": (rate, fluctuation_rate, named("exponent of the width in the fluctuation")),
-            "shift_rate": (rate, shift_rate, named("exponent of the width in the mean shift")),
-            "crossover": ("part", crossover, named("width from which the fluctuation exceeds the mean shift")),
-        }
+        found: dict[str, object] = dict(zip(("fluctuation", "shift"), np.stack(tables, axis=1), strict=True))
+        found |= dict(zip(("fluctuation_rate", "shift_rate"), np.stack(rates, axis=1), strict=True))
+        return found | {"crossover": crossover}
 
 
 def _fitted_crossing(widths: np.ndarray, fluctuation: np.ndarray, shift: np.ndarray) -> float:

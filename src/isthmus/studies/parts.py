@@ -7,11 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from isthmus.studies.study import named
+from isthmus.studies.contents import Variable, labelled
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.theory.finite_width import FiniteWidthLaw
 
 PARTS = ("draw", "training")
+PART = Variable(("part",), "the initial draw (t = 0), or training (from the relaxation time t₁ on)")
+PREDICTED_DEVIATIONS = {
+    "predicted_fluctuation": Variable(("part", "width"), "predicted rms standard deviation of R_N(t)", optional=True),
+    "predicted_shift": Variable(("part", "width"), "predicted rms mean of R_N(t) − R(t)", optional=True),
+    "crossover": Variable(
+        ("part",), "width from which the fluctuation exceeds the mean shift", optional=True, nan="anywhere"
+    ),
+}
 
 
 def relaxation_time(times: np.ndarray, widths: Sequence[int], squares: np.ndarray) -> float:
@@ -32,7 +40,7 @@ def relaxation_time(times: np.ndarray, widths: Sequence[int], squares: np.ndarra
 
 
 def selections(times: np.ndarray, relaxation: float) -> dict[str, np.ndarray]:
-    """Return the recorded times of each part as a mask, shape (T,): t = 0, and t ≥ t₁ where there is one."""
+    """Return the recorded times of each part as a mask, shape (T,): t = 0, and t ≥ t₁ unless that is NaN."""
     masks = (times == 0, times >= relaxation)
     return {part: mask for part, mask in zip(PARTS, masks, strict=True) if mask.any()}
 
@@ -50,19 +58,20 @@ def gap_draws(study: TrackingStudy, law: FiniteWidthLaw, relaxation: float) -> d
     spans = {"": np.ones(len(law.times), dtype=bool)} | ({"late_": parts["training"]} if "training" in parts else {})
 
     def over(spans: dict[str, np.ndarray], *network: Any, **options: Any) -> list[np.ndarray]:
-        one = law.at(*network, **options)  # its curves are many, and gone when this returns
-        return [one.gaps_over(selection) for selection in spans.values()]
+        prediction = law.at(*network, **options)  # its curves are many, and gone when this returns
+        return [prediction.gaps_over(selection) for selection in spans.values()]
 
     options = {"sampling": study.sampling}
     networks = [[over(spans, n, e, study.batch_size, **options) for e in study.step_sizes] for n in study.widths]
     flows = [over({**spans, "initial_": parts["draw"]}, width) for width in study.widths]
-    draws = {f"{prefix}gap": one for prefix, one in zip(spans, np.moveaxis(np.array(networks), 2, 0), strict=True)}
+    by_span = np.moveaxis(np.array(networks), 2, 0)
+    draws = {f"{prefix}gap": values for prefix, values in zip(spans, by_span, strict=True)}
     names = [*(f"{prefix}flow_gap" for prefix in spans), "initial_gap"]
     return draws | dict(zip(names, np.moveaxis(np.array(flows), 1, 0), strict=True))
 
 
 def predicted_parts(study: TrackingStudy, law: FiniteWidthLaw, relaxation: float) -> dict[str, tuple]:
-    """Return the predicted fluctuation and mean shift of gradient flows in each part, and where one passes the other.
+    """Return the predicted fluctuation and mean shift of gradient flows in each part, and where they cross.
 
     With variance K/N + C/N² and squared shift b²/N², means over the times of a part, the fluctuation is the larger
     from N = (b² − C)/K on.
@@ -75,12 +84,8 @@ def predicted_parts(study: TrackingStudy, law: FiniteWidthLaw, relaxation: float
     shift = [[rms(flow.shift, mask) for flow in flows] for mask in parts.values()]
     excess = unit.shift**2 - (unit.std**2 - kernel)
     crossover = [crossing(excess[mask].mean(), kernel[mask].mean()) for mask in parts.values()]
-    return {
-        "part": ("part", list(parts), named("the initial draw (t = 0), or training (from the relaxation time on)")),
-        "predicted_fluctuation": (("part", "width"), fluctuation, named("predicted rms standard deviation of R_N(t)")),
-        "predicted_shift": (("part", "width"), shift, named("predicted rms mean of R_N(t) − R(t)")),
-        "crossover": ("part", crossover, named("width from which the fluctuation exceeds the mean shift")),
-    }
+    values = {"predicted_fluctuation": fluctuation, "predicted_shift": shift, "crossover": crossover}
+    return {"part": PART.of(list(parts))} | labelled(PREDICTED_DEVIATIONS, values)
 
 
 def crossing(squared_shift: float, variance: float) -> float:

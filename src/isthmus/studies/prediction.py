@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,17 +13,37 @@ from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.results import MeanFieldPath
+from isthmus.studies.contents import Variable, labelled
 from isthmus.studies.gaps import GAPS
 from isthmus.studies.parts import gap_draws, predicted_parts, predicted_relaxation_time
 from isthmus.studies.study import named
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.theory import prediction as theory
 from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
-from isthmus.theory.prediction import Prediction
 
 SOURCES = ("encoder", "decoder", "batches")
 SOURCE_NAMES = {source: theory.SOURCES[source][0] for source in SOURCES}
-SHOWN_NEURONS, SHOWN_POINTS = 512, 500
+INFLUENCE_NEURONS = 512
+"""Neurons of each layer whose influence is kept."""
+INFLUENCE_POINTS = 500
+"""Points whose influence is kept."""
+NETWORKS = ("width", "step_size")
+"""Dimensions of what is said of networks trained by SGD."""
+LAW = {
+    "predicted_mean": Variable((*NETWORKS, "time"), "predicted mean risk of SGD"),
+    "predicted_std": Variable((*NETWORKS, "time"), "predicted standard deviation of it"),
+    "predicted_flow_mean": Variable(("width", "time"), "predicted mean risk of gradient flow"),
+    "predicted_flow_std": Variable(("width", "time"), "predicted standard deviation of it"),
+    "source_std": Variable((*NETWORKS, "source", "time"), "predicted standard deviation that one source alone makes"),
+    "shift_ratio": Variable(NETWORKS, "mean shift over fluctuation"),
+} | {
+    f"predicted_{name}_quantile": Variable(
+        ("level", *gap.dims), f"predicted quantile of the {gap.what}", optional=name not in ("gap", "flow_gap")
+    )
+    for name, gap in GAPS.items()
+    if name != "step_gap"
+}
+"""The variables that say what is predicted of the networks of a study."""
 
 
 def why_not(problem: Problem) -> str | None:
@@ -42,7 +61,16 @@ def why_not(problem: Problem) -> str | None:
 
 
 def refuse_unpredictable(name: str, problem: Problem) -> None:
-    """Refuse a problem, or the study of one, whose networks have no law that can be predicted."""
+    """Refuse a problem, or the study of one, whose networks have no law that can be predicted.
+
+    Args:
+        name: of the argument that is refused.
+        problem: whose networks are asked about.
+
+    Raises:
+        ArgumentError: where their law can't be predicted.
+
+    """
     reason = why_not(problem)
     if reason is not None:
         _checks.refuse(name, "be one whose networks have a law that can be predicted", _checks.described(reason))
@@ -51,7 +79,7 @@ def refuse_unpredictable(name: str, problem: Problem) -> None:
 def predicted_law(
     study: TrackingStudy, path: MeanFieldPath, workers: int | None, progress: Progress | None
 ) -> FiniteWidthLaw:
-    """Return the law of finite networks of a study's problem, beside its mean-field path."""
+    """Return the law of finite networks of a study's problem, about its mean-field path."""
     return predict_finite_width(
         study.problem,
         study.times,
@@ -69,58 +97,41 @@ def law_tables(study: TrackingStudy, law: FiniteWidthLaw) -> dict[str, Any]:
     """Return what a study keeps of a law: variables, draws of the gaps by name, and the relaxation time."""
     relaxation = predicted_relaxation_time(study, law)
     draws = gap_draws(study, law, relaxation)
-    variables = law_variables(study, law) | predicted_parts(study, law, relaxation)
-    for name, drawn in draws.items():
-        table = np.quantile(drawn, study.levels, axis=-1)
-        variables[f"predicted_{name}_quantile"] = (
-            ("level", *GAPS[name].dims),
-            table,
-            named(f"predicted quantile of the {GAPS[name].what}"),
-        )
+    quantiles = {
+        f"predicted_{name}_quantile": np.quantile(drawn, study.levels, axis=-1) for name, drawn in draws.items()
+    }
+    variables = law_variables(study, law) | predicted_parts(study, law, relaxation) | labelled(LAW, quantiles)
     return {"variables": variables, "draws": draws, "relaxation_time": relaxation}
 
 
 def law_variables(study: TrackingStudy, law: FiniteWidthLaw) -> dict[str, tuple]:
     """Return what the law says of each network of a study at every time, and the influence of neurons and points."""
-
-    def of_networks(quantity: Callable[[Prediction], object]) -> np.ndarray:
-        def at(width: int, step_size: float) -> Prediction:
-            return law.at(width, step_size, study.batch_size, sampling=study.sampling)
-
-        return np.array([[quantity(at(n, e)) for e in study.step_sizes] for n in study.widths])
-
-    def of_flows(quantity: Callable[[Prediction], object]) -> np.ndarray:
-        return np.array([quantity(law.at(width)) for width in study.widths])
-
-    both = ("width", "step_size")
-    return {
-        "predicted_mean": ((*both, "time"), of_networks(lambda n: n.mean), named("predicted mean risk of SGD")),
-        "predicted_std": ((*both, "time"), of_networks(lambda n: n.std), named("predicted standard deviation of it")),
-        "predicted_flow_mean": (
-            ("width", "time"),
-            of_flows(lambda n: n.mean),
-            named("predicted mean risk of gradient flow"),
-        ),
-        "predicted_flow_std": (
-            ("width", "time"),
-            of_flows(lambda n: n.std),
-            named("predicted standard deviation of it"),
-        ),
-        "source_std": (
-            (*both, "source", "time"),
-            of_networks(lambda n: [n.source_std(source) for source in SOURCES]),
-            named("predicted standard deviation that one source alone makes"),
-        ),
-        "shift_ratio": (both, of_networks(lambda n: n.shift_ratio), named("mean shift over fluctuation")),
-        "source": ("source", list(SOURCES), named("where the noise comes from")),
-        **_influence(study, law),
+    flows = [law.at(width) for width in study.widths]
+    # An SGD prediction holds many curves, and is gone when its numbers are taken.
+    at = lambda width, step_size: law.at(width, step_size, study.batch_size, sampling=study.sampling)
+    of_networks = lambda quantity: np.array([[quantity(at(n, e)) for e in study.step_sizes] for n in study.widths])
+    values = {
+        "predicted_mean": of_networks(lambda network: network.mean),
+        "predicted_std": of_networks(lambda network: network.std),
+        "predicted_flow_mean": np.array([flow.mean for flow in flows]),
+        "predicted_flow_std": np.array([flow.std for flow in flows]),
+        "source_std": of_networks(lambda network: [network.source_std(source) for source in SOURCES]),
+        "shift_ratio": of_networks(lambda network: network.shift_ratio),
     }
+    source = ("source", list(SOURCES), named("where the noise comes from"))
+    return labelled(LAW, values) | {"source": source} | _influence(study, law)
 
 
 def dominant_sources(data: xr.Dataset, width: int, step_size: float) -> str:
-    """Say which source makes the largest part of the fluctuation at the beginning and at the end."""
+    """Say which source makes the largest part of the fluctuation at the beginning and at the end.
+
+    Args:
+        data: the dataset of a result that holds predictions.
+        width, step_size: of the network.
+
+    """
     parts = data.source_std.sel(width=width, step_size=step_size).transpose("source", "time").values
-    first, last = (SOURCE_NAMES[SOURCES[int(parts[:, place].argmax())]] for place in (0, -1))
+    first, last = (SOURCE_NAMES[SOURCES[int(parts[:, index].argmax())]] for index in (0, -1))
     end = float(data.time[-1])
     if first == last:
         return f"the largest part of the fluctuation comes from {first}, at t = 0 and at t = {setting(end)}"
@@ -128,7 +139,7 @@ def dominant_sources(data: xr.Dataset, width: int, step_size: float) -> str:
 
 
 def predicted_summary(data: xr.Dataset, level: float) -> dict[str, object]:
-    """Return the predicted quantiles of a dataset that holds some, as plain numbers."""
+    """Return the predicted quantiles of a level as plain numbers, nothing for a dataset that holds none."""
     if "predicted_gap_quantile" not in data:
         return {}
     sgd, flow = (data[name].sel(level=level) for name in ("predicted_gap_quantile", "predicted_flow_gap_quantile"))
@@ -152,36 +163,39 @@ def predicted_summary(data: xr.Dataset, level: float) -> dict[str, object]:
 def _influence(study: TrackingStudy, law: FiniteWidthLaw) -> dict[str, tuple]:
     """Return neurons and points in the plane of their leading coordinates, with their influence at the snapshots."""
     influence, population = law.influence, study.problem.population
-    places = np.searchsorted(law.times, study.snapshot_times)
+    indices = np.searchsorted(law.times, study.snapshot_times)
     directions = population.principal_directions[:, :2]
     encoder, decoder = influence.neurons.encoder, influence.neurons.decoder
     planes = {
-        "encoder": in_plane(np.asarray(encoder.incoming) @ directions, encoder.bias)[:SHOWN_NEURONS],
-        "decoder": in_plane(np.asarray(decoder.incoming), decoder.bias)[:SHOWN_NEURONS],
+        "encoder": first_two(np.asarray(encoder.incoming) @ directions, encoder.bias)[:INFLUENCE_NEURONS],
+        "decoder": first_two(np.asarray(decoder.incoming), decoder.bias)[:INFLUENCE_NEURONS],
     }
-    points = in_plane(population.points @ directions, np.zeros(population.size))[:SHOWN_POINTS]
-    variables: dict[str, tuple] = {}
+    points = first_two(population.points @ directions, np.zeros(population.size))[:INFLUENCE_POINTS]
+    variables: dict[str, tuple] = {
+        "point_plane": (("influence_point", "coordinate"), points, named("leading components of a point")),
+        "point_influence": (
+            ("influence_time", "influence_point"),
+            influence.points[indices][:, : len(points)],
+            named("influence of the weight of a point in training on the risk"),
+        ),
+    }
     for side, plane in planes.items():
-        values = getattr(influence, side)[places][:, : len(plane)]
-        variables[f"{side}_plane"] = (
-            (f"{side}_neuron", "coordinate"),
-            plane,
-            named("two leading incoming weights of a neuron, or one and its bias"),
-        )
+        meaning = named("two leading incoming weights of a neuron, or one and its bias")
+        variables[f"{side}_plane"] = ((f"{side}_neuron", "coordinate"), plane, meaning)
         variables[f"{side}_influence"] = (
             ("influence_time", f"{side}_neuron"),
-            values,
+            getattr(influence, side)[indices][:, : len(plane)],
             named("influence of the mass of an initial neuron on the risk"),
         )
-    variables["point_plane"] = (("influence_point", "coordinate"), points, named("leading components of a point"))
-    variables["point_influence"] = (
-        ("influence_time", "influence_point"),
-        influence.points[places][:, : len(points)],
-        named("influence of the weight of a point in training on the risk"),
-    )
     return variables
 
 
-def in_plane(coordinates: np.ndarray, instead: object) -> np.ndarray:
-    """Return the first two coordinates, or the only one and what stands for the second."""
-    return np.column_stack([coordinates, np.asarray(instead)])[:, :2]
+def first_two(coordinates: np.ndarray, second: object) -> np.ndarray:
+    """Return the first two coordinates, or the only one and ``second``, shape (n, 2).
+
+    Args:
+        coordinates: shape (n, r).
+        second: shape (n,), used where r is 1.
+
+    """
+    return np.column_stack([coordinates, np.asarray(second)])[:, :2]

@@ -1,37 +1,28 @@
-"""What a prediction study finds: the law of finite networks, labelled numbers of it, and what they say."""
+"""A finished prediction study: labelled numbers of the law of finite networks, and what they say; and how it is run."""
 
 from __future__ import annotations
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from isthmus import _checks
-from isthmus._errors import NumericalError
-from isthmus._version import __version__
 from isthmus._words import number, percent, setting
-from isthmus.dynamics.results import MeanFieldPath
-from isthmus.studies.agreement import bias_caution, largest_ratios
-from isthmus.studies.contents import complaint
-from isthmus.studies.engine import studied
-from isthmus.studies.prediction import dominant_sources, law_tables, predicted_summary, refuse_unpredictable
-from isthmus.studies.prediction_study import PredictionStudy, PredictionWork
-from isthmus.studies.study import StageProgress, named, provenance
+from isthmus.studies.agreement import bias_caution, dynamics_in_words, largest_ratios
+from isthmus.studies.contents import Contents
+from isthmus.studies.engine import Execution, run_study
+from isthmus.studies.prediction import dominant_sources, predicted_summary, refuse_unpredictable
+from isthmus.studies.prediction_study import VARIABLES, PredictionJobs, PredictionStudy, width_within
+from isthmus.studies.result import StudyResult
+from isthmus.studies.study import StageProgress
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.theory.finite_width import LARGEST_WIDTH, FiniteWidthLaw
 
-CANDIDATES = 13
-"""Widths at which the quantile of the sup-gap is kept, from a quarter of the smallest to four times the largest."""
-NONE = 0
-"""Stands for a width where there is none."""
-
 
 @dataclass(frozen=True)
-class PredictionResult:
+class PredictionResult(StudyResult[PredictionStudy]):
     """The predicted law of the networks of a study, without any run.
 
     Attributes:
@@ -41,8 +32,6 @@ class PredictionResult:
 
     """
 
-    study: PredictionStudy
-    dataset: xr.Dataset
     law: FiniteWidthLaw | None = None
 
     @property
@@ -50,40 +39,13 @@ class PredictionResult:
         """The confidence of the study in per cent, with every digit."""
         return percent(self.study.confidence, 6)
 
-    def complaint(self) -> str | None:
-        """Return in what the numbers can't be those of the study, None where they can."""
+    @property
+    def _contents(self) -> Contents:
         study = self.study
-        networks = ("width", "step_size")
-        return complaint(
-            self.dataset,
-            required={
-                "mean_field_risk": ("time",),
-                **{f"predicted_{name}": (*networks, "time") for name in ("mean", "std")},
-                **{f"predicted_flow_{name}": ("width", "time") for name in ("mean", "std")},
-                "predicted_gap_quantile": ("level", *networks),
-                "predicted_flow_gap_quantile": ("level", "width"),
-                "source_std": (*networks, "source", "time"),
-                "shift_ratio": networks,
-                "candidate_gap_quantile": ("dynamics", "candidate"),
-                "limit_gap_quantile": ("dynamics",),
-                "halving_width": (),
-                **({} if study.tolerance is None else {"wide_enough": ("dynamics",)}),
-            },
-            known={"mean_field_risk_error": ("time",)},
-            may_be_nan=frozenset(),
-            sizes={
-                "time": len(study.times),
-                "width": len(study.widths),
-                "step_size": len(study.step_sizes),
-                "dynamics": len(study.dynamics),
-            },
-            coordinates={
-                "time": study.times,
-                "width": study.widths,
-                "step_size": study.step_sizes,
-                "level": study.levels,
-                "dynamics": [step_size for step_size, _ in study.dynamics],
-            },
+        asked = study.tolerance is not None
+        return Contents(
+            {name: variable for name, variable in VARIABLES.items() if asked or name != "wide_enough"},
+            coordinates=study.coordinates | {"dynamics": [step_size for step_size, _ in study.dynamics]},
             attributes=("pca_risk",),
             attributes_or_nan=("relaxation_time",),
         )
@@ -112,7 +74,13 @@ class PredictionResult:
         ]
 
     def quantile(self, width: int, step_size: float) -> float:
-        """Return the predicted quantile of the sup-gap at the study's confidence; step size 0 is gradient flow."""
+        """Return the predicted quantile of the sup-gap at the study's confidence.
+
+        Args:
+            width: one of those of the study.
+            step_size: one of those of the study, or 0 for gradient flow.
+
+        """
         where = {"level": self.study.confidence, "width": width}
         if step_size == 0:
             return float(self.dataset.predicted_flow_gap_quantile.sel(where))
@@ -123,6 +91,9 @@ class PredictionResult:
 
         Args:
             tolerance: by default that of the study; another one takes the law, so not a result from a folder.
+
+        Raises:
+            ArgumentError: where a result from a folder is asked for another tolerance.
 
         """
         study = self.study
@@ -136,36 +107,27 @@ class PredictionResult:
                 "tolerance", f"be that of the study, {study.tolerance}, for a result from a folder", tolerance
             )
         else:
-            widths = _widths_within(study, self.law, tolerance)
+            widths = [width_within(study, self.law, tolerance, *network) for network in study.dynamics]
         answers: list[dict[str, object]] = []
         for (step_size, _), width in zip(study.dynamics, widths, strict=True):
             answer: dict[str, object] = {"step_size": step_size, "width": width or None}
             answers.append(answer if width else answer | {"why": self._why_none(step_size, tolerance)})
         return answers
 
-    def summary(self) -> dict[str, object]:
-        """Return the main figures as plain numbers, for JSON."""
+    def _figures(self) -> dict[str, object]:
         confidence = self.study.confidence
-        return {
-            "isthmus": __version__,
-            "answer": self.answer(),
-            "confidence": confidence,
-            **predicted_summary(self.dataset, confidence),
-            "widths_for": self.widths_for(),
-            "verdicts": self.verdicts(),
-        }
+        predicted = predicted_summary(self.dataset, confidence)
+        return {"confidence": confidence, **predicted, "widths_for": self.widths_for()}
 
     def _moving(self, step_size: float) -> str:
-        if step_size == 0:
-            return "gradient flow"
-        return f"SGD with step size {setting(step_size)} and batches of {self.study.batch_size:,}"
+        return dynamics_in_words(step_size, self.study.batch_size)
 
     def _wide_enough(self, step_size: float) -> str:
         study = self.study
         assert study.tolerance is not None
         width = int(self.dataset.wide_enough.sel(dynamics=step_size))
         within = f"within {setting(study.tolerance)} of the mean-field risk up to t = {setting(study.horizon)}"
-        if width == NONE:
+        if width == 0:
             return (
                 f"No width is predicted to keep {self.asked_share} of networks {within} ({self._moving(step_size)}): "
                 f"{self._why_none(step_size, study.tolerance)}."
@@ -201,7 +163,7 @@ class PredictionResult:
         enough, gap = int(self.dataset.halving_width), self.quantile(width, step_size)
         quantile = f"the {self.asked_share} quantile of the sup-gap, {number(gap)} at N = {width:,}"
         moving = self._moving(step_size)
-        if enough == NONE:
+        if enough == 0:
             return f"No width halves {quantile} ({moving}): {self._why_none(step_size, gap / 2)}."
         return f"It takes N = {enough:,} to halve {quantile} ({moving})."
 
@@ -253,86 +215,5 @@ def predict(
     if not isinstance(study, PredictionStudy):
         study = PredictionStudy.from_toml(study.to_toml())
     refuse_unpredictable("study", study.problem)
-    laws: list[FiniteWidthLaw] = []
-
-    def assembled(results: dict[str, Any]) -> xr.Dataset:
-        laws.append(results["law"])
-        return _dataset(study, results["path"], results["law"])
-
-    dataset = studied(
-        PredictionWork(study),
-        assembled,
-        workers=workers,
-        executor=executor,
-        folder=folder,
-        resume=resume,
-        progress=progress,
-    )
-    return PredictionResult(study, dataset, *laws)
-
-
-def _dataset(study: PredictionStudy, path: MeanFieldPath, law: FiniteWidthLaw) -> xr.Dataset:
-    networks, tables = study.dynamics, law_tables(study, law)
-    candidates = np.rint(np.geomspace(max(1, min(study.widths) / 4), 4 * max(study.widths), CANDIDATES)).astype(int)
-    candidates = np.union1d(candidates, study.widths)
-    quantile = lambda width, network: _gap_quantile(study, law, width, *network)
-    half = quantile(max(study.widths), networks[1 + int(np.argmin(study.step_sizes))]) / 2
-    variables: dict[str, tuple] = {
-        "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),
-        "mean_field_risk_error": ("time", path.risk_error, named("half of its 95 % interval over replicates")),
-        **tables["variables"],
-        "candidate_gap_quantile": (
-            ("dynamics", "candidate"),
-            [[quantile(width, network) for width in candidates.tolist()] for network in networks],
-            named("predicted quantile of the sup-gap at other widths"),
-        ),
-        "limit_gap_quantile": (
-            "dynamics",
-            [quantile(np.inf, network) for network in networks],
-            named("predicted quantile of the sup-gap at infinite width: what steps and batches make"),
-        ),
-        "halving_width": (
-            (),
-            _width_within(study, law, half, *networks[1 + int(np.argmin(study.step_sizes))]),
-            named("width at which the quantile of the widest network at the smallest step size is halved, 0 for none"),
-        ),
-    }
-    if study.tolerance is not None:
-        widths = _widths_within(study, law, study.tolerance)
-        variables["wide_enough"] = ("dynamics", widths, named("smallest width within the tolerance, 0 for none"))
-    return xr.Dataset(
-        variables,
-        coords={
-            "time": study.times,
-            "width": list(study.widths),
-            "step_size": list(study.step_sizes),
-            "dynamics": ("dynamics", [step_size for step_size, _ in networks], named("step size, 0 for gradient flow")),
-            "candidate": candidates,
-            "level": study.levels,
-            "influence_time": study.snapshot_times,
-        },
-    ).assign_attrs(
-        provenance("isthmus prediction study", study, study.problem.data),
-        pca_risk=study.problem.population.pca_risk(study.problem.latent_dim),
-        relaxation_time=tables["relaxation_time"],
-    )
-
-
-def _gap_quantile(
-    study: PredictionStudy, law: FiniteWidthLaw, width: float, step_size: float, batch_size: int | None
-) -> float:
-    return law.gap_quantile(study.confidence, width, step_size, batch_size, sampling=study.sampling)
-
-
-def _widths_within(study: PredictionStudy, law: FiniteWidthLaw, tolerance: float) -> list[int]:
-    """Return the smallest width within a tolerance for gradient flow and each step size, 0 where there is none."""
-    return [_width_within(study, law, tolerance, *network) for network in study.dynamics]
-
-
-def _width_within(
-    study: PredictionStudy, law: FiniteWidthLaw, tolerance: float, step_size: float, batch_size: int | None
-) -> int:
-    try:
-        return law.width_for(tolerance, study.confidence, step_size, batch_size, sampling=study.sampling)
-    except NumericalError:
-        return NONE
+    dataset, results = run_study(PredictionJobs(study), Execution(workers, executor, folder, resume, progress))
+    return PredictionResult(study, dataset, results.get("law"))

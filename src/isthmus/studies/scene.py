@@ -1,4 +1,4 @@
-"""The moving picture of a tracking study: what its networks and the mean field look like as training goes on."""
+"""Pictures of a tracking study: latents, neurons and reconstructions of its networks and of the mean field."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import xarray as xr
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.studies.prediction import in_plane
+from isthmus.studies.prediction import first_two
 from isthmus.studies.study import named
-from isthmus.studies.tracking import TrackingStudy
-from isthmus.studies.tracking_work import Tracked
+from isthmus.studies.tracking import Tracked, TrackingStudy
 
 EXAMPLES = 8
-"""Points whose reconstructions are shown,"""
+"""Points that are shown with their reconstructions."""
+SNAPSHOT_POINTS = 500
+"""Points whose latents are shown at the snapshot times."""
 SCENE_POINTS = 300
-"""points whose latents are shown,"""
+"""Points whose latents are shown at the times of the moving picture."""
 SCENE_NEURONS = 256
-"""and neurons of each layer that are shown, at every time of the scene."""
+"""Neurons of each layer that are shown at the times of the moving picture."""
 COORDINATES = ("across", "upwards", "outgoing")
 
 
@@ -29,11 +30,46 @@ def has_scene(dataset: xr.Dataset) -> bool:
 
 
 def examples(points: np.ndarray) -> np.ndarray:
-    """Return a few points, spread over all of them, to be shown with their reconstructions."""
+    """Return a few points at equal distances in the table, to be shown with their reconstructions."""
     return points[:: max(1, len(points) // EXAMPLES)][:EXAMPLES]
 
 
-def scene_variables(study: TrackingStudy, computed: Tracked) -> dict[str, tuple]:
+def pictures(study: TrackingStudy, tracked: Tracked) -> dict[str, tuple]:
+    """Return the variables of all pictures: at the snapshot times, and at those of the moving picture."""
+    return _snapshots(study, tracked) | _scene(study, tracked)
+
+
+def _snapshots(study: TrackingStudy, tracked: Tracked) -> dict[str, tuple]:
+    """Return latents at the snapshot times and reconstructions at the horizon, in the data's own units."""
+    path, data, times = tracked.path, study.problem.population, study.snapshot_times
+    networks = {f"N = {width}": tracked.examples[width] for width in study.widths}
+    sources, names = [*networks.values(), path], [*networks, "mean field"]
+    shown, points = data.points[:SNAPSHOT_POINTS], examples(data.points)
+    latents = [[np.asarray(source.at(time).encode(shown)) for time in times] for source in sources]
+    pca = examples(data.pca_reconstruction(study.problem.latent_dim))
+    images = [points, pca, *(source.at(times[-1]).reconstruct(points) for source in sources)]
+    variables: dict[str, tuple] = {
+        "latent": (
+            ("network", "snapshot_time", "point", "axis"),
+            np.array(latents),
+            named("latents of the first points"),
+        ),
+        "network": ("network", names, named("whose latents these are")),
+        "picture": (
+            ("reconstruction", "example", "feature"),
+            np.stack([data.restore(np.asarray(image)) for image in images]),
+            named("points and their reconstructions at the horizon, in the units of the data"),
+        ),
+        "reconstruction": ("reconstruction", ["original", "PCA", *names], named("whose reconstruction this is")),
+    }
+    if data.columns is not None:
+        variables["feature"] = ("feature", list(data.columns), named("names of the features"))
+    if data.labels is not None:
+        variables["label"] = ("point", data.labels[:SNAPSHOT_POINTS], named("labels of the first points"))
+    return variables
+
+
+def _scene(study: TrackingStudy, tracked: Tracked) -> dict[str, tuple]:
     """Return latents, neurons and reconstructions of the example networks and the mean field at the scene's times.
 
     A neuron is shown by its two leading incoming weights (or the only one and its bias) and by the length of its
@@ -41,12 +77,12 @@ def scene_variables(study: TrackingStudy, computed: Tracked) -> dict[str, tuple]
     latents. Where a network has fewer neurons than another, the rest is NaN. Everything is in single precision.
     """
     data = study.problem.population
-    sources = [*(computed.examples[width] for width in study.widths), computed.path]
+    sources = [*(tracked.examples[width] for width in study.widths), tracked.path]
     networks = [[source.at(time) for time in study.scene_times] for source in sources]
     points, shown = data.points[:SCENE_POINTS], examples(data.points)
     seen = [[_seen(network, points, shown) for network in path] for path in networks]
     latents = [[np.asarray(latent) for latent, _ in path] for path in seen]
-    pictures = [[data.restore(np.asarray(picture)) for _, picture in path] for path in seen]
+    images = [[data.restore(np.asarray(image)) for _, image in path] for path in seen]
     moments = ("network", "scene_time")
     return {
         "scene_time": ("scene_time", study.scene_times, named("times of the moving picture")),
@@ -57,7 +93,7 @@ def scene_variables(study: TrackingStudy, computed: Tracked) -> dict[str, tuple]
         ),
         "scene_picture": (
             (*moments, "example", "feature"),
-            np.array(pictures, np.float32),
+            np.array(images, np.float32),
             named("reconstructions of a few points at the times of the moving picture, in the units of the data"),
         ),
         "scene_encoder": (
@@ -89,11 +125,11 @@ def _decoder_neurons(network: Autoencoder) -> np.ndarray:
 
 
 def _neurons(measure: NeuronMeasure, project) -> np.ndarray:
-    """Return the first neurons of a measure, each by its place in a plane and the length of its outgoing weight."""
+    """Return the first neurons of a measure, each by two coordinates and the length of its outgoing weight."""
     outgoing, incoming, bias = (
         np.asarray(part)[:SCENE_NEURONS] for part in (measure.outgoing, measure.incoming, measure.bias)
     )
-    return np.column_stack([in_plane(project(incoming), bias), np.linalg.norm(outgoing, axis=-1)])
+    return np.column_stack([first_two(project(incoming), bias), np.linalg.norm(outgoing, axis=-1)])
 
 
 def _clouds(neurons: list[list[np.ndarray]]) -> np.ndarray:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-LOOKS = np.array([0.25, 0.5, 1.0])
+CHECKPOINTS = np.array([0.25, 0.5, 1.0])
 """Shares of a horizon at which the risk is looked at: two doublings of the time."""
-UNSEEN = 0.01
+NO_FALL = 0.01
 """Share of the tolerance below which a fall counts as none."""
 
 
@@ -33,7 +33,7 @@ def best_stop(
     horizon: float,
     max_horizon: float,
     tolerance: float,
-    nothing: float,
+    negligible: float,
 ) -> Stop:
     """Look at the validation risk up to a horizon, and up to twice that until it has settled.
 
@@ -42,14 +42,14 @@ def best_stop(
         horizon: the first one.
         max_horizon: the last one, whether the risk has settled or not.
         tolerance: the share by which a risk that has settled may fall as the time doubles.
-        nothing: a risk so small that no smaller one is told from it.
+        negligible: a risk so small that smaller ones count as equal to it.
 
     """
     while True:
-        risk = np.maximum(validate(horizon * LOOKS), nothing)
+        risk = np.maximum(validate(horizon * CHECKPOINTS), negligible)
         settled = has_settled(risk, tolerance)
         if settled or horizon >= max_horizon:
-            return Stop(horizon * float(LOOKS[risk.argmin()]), float(1 - risk[-1] / risk[-2]), settled)
+            return Stop(horizon * float(CHECKPOINTS[risk.argmin()]), float(1 - risk[-1] / risk[-2]), settled)
         horizon = min(2 * horizon, max_horizon)
 
 
@@ -65,5 +65,5 @@ def has_settled(risk: np.ndarray, tolerance: float) -> bool:
 
     """
     before, last = 1 - risk[1:] / risk[:-1]
-    following = last * max(1.0, last / max(before, UNSEEN * tolerance))
+    following = last * max(1.0, last / max(before, NO_FALL * tolerance))
     return bool(last < -tolerance or max(before, last, following) < tolerance)

@@ -284,7 +284,13 @@ class ProblemSpecification(Strict):
 
 
 def translated(error: ValidationError, model: type[BaseModel]) -> IsthmusError:
-    """Return the first complaint of a validation as an exception in the grammar of all arguments."""
+    """Return the first error of a validation as an exception in the grammar of all arguments.
+
+    Args:
+        error: what pydantic found.
+        model: the description that it refused values for.
+
+    """
     first = error.errors()[0]
     value = _checks.shown(first["input"])
     cause = first.get("ctx", {}).get("error")

@@ -10,11 +10,13 @@ import numpy as np
 from scipy.stats import beta, binom
 from scipy.stats import t as student
 
-from isthmus._words import interval, number, percent
+from isthmus._words import exponent, interval, number, percent
 
 CONFIDENCE = 0.95
 """Of every interval in a study."""
 TAIL = (1 - CONFIDENCE) / 2
+BOUNDS = ("estimate", "lower", "upper")
+"""The numbers of an estimate, along the dimension ``bound`` of a result."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,26 @@ class Estimate:
         """Whether both ends of the interval are known."""
         return math.isfinite(self.lower) and math.isfinite(self.upper)
 
+    def as_exponent(self) -> str:
+        """Return the number and its interval as an exponent is read, to two decimals."""
+        if not self.has_interval:
+            return exponent(self.value)
+        return f"{exponent(self.value)} ({percent(CONFIDENCE)} CI {exponent(self.lower)} to {exponent(self.upper)})"
+
+    def for_json(self) -> list[float | None] | None:
+        """Return [value, lower, upper], None for ends that are not known and for a value that is not finite."""
+        if not math.isfinite(self.value):
+            return None
+        return [self.value, plain(self.lower), plain(self.upper)]
+
     def contains(self, value: float) -> bool:
         """Whether the interval contains ``value``."""
         return self.lower <= value <= self.upper
+
+
+def plain(value: float) -> float | None:
+    """Return a number for JSON, None where it is not finite."""
+    return float(value) if math.isfinite(value) else None
 
 
 def standard_error(samples: np.ndarray) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,26 +18,12 @@ from isthmus.studies.expressivity_result import ExpressivityResult
 from isthmus.studies.folder import RESULTS_FILE, claim_folder, read_dataset, write_dataset
 from isthmus.studies.prediction_result import PredictionResult
 from isthmus.studies.prediction_study import PredictionStudy
+from isthmus.studies.result import StudyResult
 from isthmus.studies.study import FORMAT, Study
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.studies.tracking_result import TrackingResult
 from isthmus.studies.width import WidthStudy
 from isthmus.studies.width_result import WidthResult
-
-
-class Result(Protocol):
-    """What studies end in: the study, and every number as a labelled dataset."""
-
-    @property
-    def study(self) -> Study:
-        """What was asked."""
-        ...
-
-    @property
-    def dataset(self) -> xr.Dataset:
-        """Every number."""
-        ...
-
 
 KINDS: dict[str, tuple[type[Study], Callable[[Any, xr.Dataset], Any]]] = {
     "isthmus bottleneck study": (BottleneckStudy, BottleneckResult),
@@ -49,8 +35,17 @@ KINDS: dict[str, tuple[type[Study], Callable[[Any, xr.Dataset], Any]]] = {
 """Study and result by the title of a dataset."""
 
 
-def save_result(folder: Path, result: Result) -> None:
-    """Write the study and its results to a folder, which is claimed first."""
+def save_result(folder: Path, result: StudyResult[Study]) -> None:
+    """Write the study and its results to a folder.
+
+    Args:
+        folder: new, empty, or of this study.
+        result: of any study.
+
+    Raises:
+        StudyFileError: where the folder holds something else or can't be written to.
+
+    """
     claim_folder(folder, result.study)
     write_dataset(folder / RESULTS_FILE, result.dataset)
 
@@ -80,7 +75,7 @@ def load_result(folder: str | Path) -> Any:
     study, result = kind
     try:
         loaded = result(study.from_toml(dataset.attrs["study"]), dataset)
-        why = loaded.complaint()
+        why = loaded.validation_error()
     except ArgumentTypeError as error:
         raise StudyFileError(f"Results '{path}' hold no study: {error}") from error
     if why is not None:

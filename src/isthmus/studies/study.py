@@ -45,7 +45,7 @@ class Study(ProblemSpecification):
     __hash__ = ProblemSpecification.__hash__
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (type(self), self.to_toml())
+        return _unpickled, (type(self), self.to_toml())
 
     @classmethod
     def from_toml(cls, text: str) -> Self:
@@ -76,9 +76,9 @@ class Study(ProblemSpecification):
             (True, 64)
 
         """
-        usual, quick = type(self)(), self
+        default, quick = type(self)(), self
         for key, value in self.QUICK.items():
-            if key in keep or not _is_cheaper(value, _at(quick, key), _at(usual, key)):
+            if key in keep or not _is_cheaper(value, _at(quick, key), _at(default, key)):
                 continue
             try:
                 quick = type(self)(**_changed(quick, key.split("."), value))
@@ -98,26 +98,26 @@ def _at(model: BaseModel, key: str) -> Any:
 
 
 def _changed(model: BaseModel, path: list[str], value: Any) -> dict[str, Any]:
-    """Return what was given of a description, with one value in the place of another."""
+    """Return the values that a description was given, with another value for the key at a path."""
     given = {name: getattr(model, name) for name in model.model_fields_set}
     name, *rest = path
     return given | {name: _changed(getattr(model, name), rest, value) if rest else value}
 
 
-def _is_cheaper(value: Any, current: Any, usual: Any) -> bool:
-    """Whether a value lies on the cheap side of the current one: the side on which it lies of the usual one."""
-    new, now, default = map(_size, (value, current, usual))
-    return new < now if new < default else new > now
+def _is_cheaper(value: Any, current: Any, default: Any) -> bool:
+    """Whether a value is cheaper than the current one; it lies on the cheap side of the default."""
+    new, now, usual = map(_size, (value, current, default))
+    return new < now if new < usual else new > now
 
 
 def _size(value: Any) -> float:
-    """Return how much a value asks for: a number itself, numbers together, and without end where there is none."""
+    """Return how much a value asks for: a number itself, the sum of several, and infinity for None."""
     return math.inf if value is None else float(sum(value)) if isinstance(value, tuple | list) else float(value)
 
 
 @functools.lru_cache(maxsize=4)
-def _received(kind: type[Study], text: str) -> Study:
-    """Return a study that was sent to this process: the same one each time, so that its problem is built once."""
+def _unpickled(kind: type[Study], text: str) -> Study:
+    """Return a study that was sent to this process: the same object each time, so that its problem is built once."""
     return kind.from_toml(text)
 
 
@@ -132,6 +132,12 @@ def named(long_name: str) -> dict[str, str]:
     return {"long_name": long_name}
 
 
+def check_distinct(name: str, values: Collection[object]) -> None:
+    """Refuse values of which two are the same."""
+    if len(set(values)) < len(values):
+        _checks.refuse(name, "hold each value once", list(values))
+
+
 def optimum_settings(study: Study) -> dict[str, Any]:
     """Return the keys of a study that say how `solve_optimum` searches, as its arguments."""
     keys = ("radius", "atoms", "restarts", "tolerance", "rounds", "starts")
@@ -139,7 +145,7 @@ def optimum_settings(study: Study) -> dict[str, Any]:
 
 
 def provenance(title: str, study: Study, data: object) -> dict[str, object]:
-    """Return the attributes of every result: what it is, and of which study, data, version and machine."""
+    """Return the attributes of every result: its title, and of which study, data, version and machine it is."""
     return {
         "title": title,
         "format": FORMAT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -16,10 +16,10 @@ from isthmus.core.recorded_times import Spacing, distinct, recorded_times
 from isthmus.dynamics.batches import Sampling, check_sampling
 from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
-from isthmus.dynamics.results import MeanFieldPath
+from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
 from isthmus.dynamics.sgd import check_memory_of_networks
 from isthmus.studies.specification import Count, Positive, Seed
-from isthmus.studies.study import Study
+from isthmus.studies.study import Study, check_distinct
 
 FRAMES = 13
 """Times of the moving picture, but for those at which there is a snapshot anyway."""
@@ -78,9 +78,8 @@ class TrackingStudy(Study):
 
     @model_validator(mode="after")
     def _consistent(self) -> TrackingStudy:
-        for name, values in (("widths", self.widths), ("step_sizes", self.step_sizes)):
-            if len(set(values)) < len(values):
-                _checks.refuse(name, "hold each value once", list(values))
+        check_distinct("widths", self.widths)
+        check_distinct("step_sizes", self.step_sizes)
         check_quadrature(self.quadrature, self.particles)
         _checks.power_of_2("law_particles", self.law_particles)
         _ = self.times
@@ -116,6 +115,12 @@ class TrackingStudy(Study):
         """The levels of the quantiles that are kept."""
         return sorted({0.5, self.confidence, 0.95})
 
+    @property
+    def coordinates(self) -> dict[str, Any]:
+        """The coordinates of results: times, networks, and levels of quantiles."""
+        widths, step_sizes = list(self.widths), list(self.step_sizes)
+        return {"time": self.times, "width": widths, "step_size": step_sizes, "level": self.levels}
+
     @functools.cached_property
     def snapshot_times(self) -> np.ndarray:
         """Times at which latents are shown: near 0, an eighth, a half, and all of the horizon."""
@@ -128,11 +133,16 @@ class TrackingStudy(Study):
         last = len(self.times) - 1
         frames = min(FRAMES - 1, last)
         wanted = self.horizon * (np.arange(1, frames + 1) / frames) ** 3
-        places = distinct(np.interp(wanted, self.times, np.arange(last + 1)), last).astype(int)
-        return np.union1d(self.times[[0, *places]], self.snapshot_times)
+        indices = distinct(np.interp(wanted, self.times, np.arange(last + 1)), last).astype(int)
+        return np.union1d(self.times[[0, *indices]], self.snapshot_times)
 
     def mean_field_path(self, workers: int | None, progress: Progress | None) -> MeanFieldPath:
-        """Solve the mean field of the study."""
+        """Solve the mean field of the study, on so many threads.
+
+        Raises:
+            NumericalError: where the solve fails.
+
+        """
         return solve_mean_field(
             self.problem,
             self.times,
@@ -145,3 +155,22 @@ class TrackingStudy(Study):
             workers=workers,
             progress=progress,
         )
+
+
+class Tracked(NamedTuple):
+    """What the jobs of a tracking study have found.
+
+    Attributes:
+        path: the mean-field path.
+        law: the tables of the law of finite networks, None where it isn't predicted.
+        risk: of SGD runs, shape (widths, step sizes, runs, T).
+        flow_risk: of gradient flows from the initial neurons of the first of those runs, shape (widths, flows, T).
+        examples: by width, one network at the smallest step size, kept at the times of the moving picture.
+
+    """
+
+    path: MeanFieldPath
+    law: dict[str, Any] | None
+    risk: np.ndarray
+    flow_risk: np.ndarray
+    examples: dict[int, TrainingRuns]

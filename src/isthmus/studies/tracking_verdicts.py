@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from isthmus._words import counted, exponent, listed, number, percent, setting, whole
+from isthmus._words import counted, listed, number, percent, setting, whole
 from isthmus.studies.agreement import agreement_verdicts, quantile_name
 from isthmus.studies.gaps import GAPS
+from isthmus.studies.result import StudyResult
 from isthmus.studies.statistics import CONFIDENCE, Estimate, runs_needed, supports
 from isthmus.studies.tracking import TrackingStudy
 
@@ -21,27 +22,29 @@ EXPECTED = {"fluctuation": (-0.5, "−1/2"), "shift": (-1.0, "−1")}
 
 
 @dataclass(frozen=True)
-class Findings:
-    """Reads a study's dataset aloud.
-
-    Attributes:
-        study: what was asked.
-        data: what was found.
-
-    """
-
-    study: TrackingStudy
-    data: xr.Dataset
+class TrackingFindings(StudyResult[TrackingStudy]):
+    """The numbers of a tracking study in sentences."""
 
     @property
     def level(self) -> float:
         """The level of the quantiles that are reported: the study's confidence, or 0.5 where it has too few runs."""
-        enough = all(supports(self.study.confidence, self.data.sizes[runs]) for runs in ("run", "flow_run"))
+        enough = all(supports(self.study.confidence, self.dataset.sizes[runs]) for runs in ("run", "flow_run"))
         return self.study.confidence if enough else 0.5
 
+    @property
+    def relaxation_time(self) -> float:
+        """t₁, from which on a gap is due to training and not to the initial draw; NaN where there is none."""
+        return float(self.dataset.attrs["relaxation_time"])
+
     def estimate(self, name: str, **where: float | str) -> Estimate | None:
-        """Return an entry of a variable with its interval, None where it could not be fitted."""
-        value, lower, upper = self.data[name].sel(where).values
+        """Return an entry of a variable with its interval, None where it could not be fitted.
+
+        Args:
+            name: of the variable.
+            where: the coordinates of the entry.
+
+        """
+        value, lower, upper = self.dataset[name].sel(where).values
         return Estimate(float(value), float(lower), float(upper)) if np.isfinite(value) else None
 
     def answer(self) -> str:
@@ -53,15 +56,15 @@ class Findings:
             f"at N = {whole(widest)}, {_share(self.level)} of the networks trained by SGD stay within "
             f"{number(gap.value)} of the mean-field risk up to t = {setting(self.study.horizon)}"
         )
-        change = float(np.ptp(self.data.mean_field_risk.values))
-        error = float(self.data.mean_field_risk_error.max())
+        change = float(np.ptp(self.dataset.mean_field_risk.values))
+        error = float(self.dataset.mean_field_risk_error.max())
         if gap.value >= change:
             return f"No: {stays}, which is no less than that risk changes ({number(change)})."
         if gap.value < error:
             return f"Not resolved: {stays}, which is less than the numerical error of that risk ({number(error, 2)})."
         if rate is None:
             return f"Not resolved: {stays}, and whether the gap falls with N takes two widths or more to see."
-        power = f"N^{_exponent(rate)}"
+        power = f"N^{rate.as_exponent()}"
         if not rate.has_interval:
             return f"Not resolved: {stays}, and the gap goes as {power}, with too few runs for an interval."
         if rate.upper < 0:
@@ -80,7 +83,7 @@ class Findings:
             *self._training(),
             *self._balance(),
             *self._steps(),
-            *agreement_verdicts(self.data, self.level),
+            *agreement_verdicts(self.dataset, self.level),
         ]
 
     def _quantile(self, name: str, **where: float) -> Estimate:
@@ -89,31 +92,31 @@ class Findings:
         return estimate
 
     def _mean_field(self) -> list[str]:
-        risk, pca = self.data.mean_field_risk.values, float(self.data.attrs["pca_risk"])
+        risk, pca = self.dataset.mean_field_risk.values, float(self.dataset.attrs["pca_risk"])
         start, end, horizon = float(risk[0]), float(risk[-1]), setting(self.study.horizon)
         moves = "falls" if end < start else "rises"
         side = "below" if end < pca else "still above" if start > pca else "above"
-        error = float(self.data.mean_field_risk_error.max())
-        shown = [name for name in GAPS if name in self.data and name != "step_gap"]
-        smallest = min(float(self._table(name).min()) for name in shown)
+        error = float(self.dataset.mean_field_risk_error.max())
+        shown = [name for name in GAPS if name in self.dataset and name != "step_gap"]
+        smallest = min(float(self._quantiles(name).min()) for name in shown)
         share = error / smallest if smallest > 0 else math.inf
-        beside = ""
+        compared = ""
         if math.isfinite(share):
             ratio = percent(share) if share < 1 else f"{number(share, 2)} times"
-            beside = f", {ratio}{' of' if share < 1 else ''} the smallest {_quantile_noun(self.level)} of a gap"
+            compared = f", {ratio}{' of' if share < 1 else ''} the smallest {_quantile_noun(self.level)} of a gap"
         remedy = f"; `--particles {2 * self.study.particles}` reduces it" if share > SMALL_ERROR else ""
         return [
             f"The mean-field risk {moves} from {number(start)} to {number(end)} at t = {horizon}, {side} the risk of "
             f"PCA ({number(pca)}).",
-            f"Its numerical error is at most {number(error, 2)} ({percent(CONFIDENCE)}){beside}{remedy}.",
+            f"Its numerical error is at most {number(error, 2)} ({percent(CONFIDENCE)}){compared}{remedy}.",
         ]
 
-    def _table(self, name: str) -> xr.DataArray:
-        return self.data[f"{name}_quantile"].sel(level=self.level, bound="estimate")
+    def _quantiles(self, name: str) -> xr.DataArray:
+        return self.dataset[f"{name}_quantile"].sel(level=self.level, bound="estimate")
 
     def _levels(self) -> list[str]:
         """Say why medians are reported where another quantile was asked for, or that even these have no interval."""
-        runs, flows = self.data.sizes["run"], self.data.sizes["flow_run"]
+        runs, flows = self.dataset.sizes["run"], self.dataset.sizes["flow_run"]
         given = f"{counted(runs, 'SGD run')} and {counted(flows, 'gradient flow')}"
         sentences = []
         if self.level != self.study.confidence:
@@ -136,14 +139,14 @@ class Findings:
             for step_size in sorted(self.study.step_sizes)
         ]
         rates.append(("for gradient flow", self.estimate(flow, level=self.level)))
-        found = [f"N^{_exponent(rate)} {network}" for network, rate in rates if rate is not None]
+        found = [f"N^{rate.as_exponent()} {network}" for network, rate in rates if rate is not None]
         what = f"The {_quantile_noun(self.level)} of the {'late gap' if name == 'late_gap' else 'sup-gap'}"
         return [f"{what} goes as {listed(found)}."] if found else []
 
     def _draw(self) -> list[str]:
         """Say how often the initial draw alone sets the sup-gap, and how it scales."""
         at_start = [
-            (self.data[gap] == np.abs(self.data[risk].isel(time=0) - self.data.mean_field_risk[0])).values
+            (self.dataset[gap] == np.abs(self.dataset[risk].isel(time=0) - self.dataset.mean_field_risk[0])).values
             for gap, risk in (("flow_gap", "flow_risk"), ("gap", "risk"))
         ]
         (flows, all_flows), (runs, all_runs) = ((int(hits.sum()), hits.size) for hits in at_start)
@@ -155,12 +158,12 @@ class Findings:
 
     def _training(self) -> list[str]:
         """Say what the gap is after the relaxation time, and how its two parts scale."""
-        if "late_gap_quantile" not in self.data:
+        if "late_gap_quantile" not in self.dataset:
             return [
                 "The rms gap of gradient flows never falls below half of that at t = 0, so that no relaxation time "
                 "tells training from the initial draw, and no late gap is reported."
             ]
-        relaxation = setting(float(self.data.attrs["relaxation_time"]))
+        relaxation = setting(self.relaxation_time)
         widest, finest = max(self.study.widths), min(self.study.step_sizes)
         late = self._quantile("late_gap", width=widest, step_size=finest)
         flow = self._quantile("late_flow_gap", width=widest)
@@ -180,29 +183,29 @@ class Findings:
             rate = self.estimate(f"{name}_rate", part=part)
             if rate is not None and rate.has_interval:
                 relation = "consistent" if rate.contains(expected) else "not consistent"
-                text = f"{where}, the {noun} goes as N^{_exponent(rate)}, {relation} with the predicted {symbol}"
+                text = f"{where}, the {noun} goes as N^{rate.as_exponent()}, {relation} with the predicted {symbol}"
                 sentences.append(f"{text}{self._constants(name, part)}.")
         return [*sentences, *self._unresolved(part, where)]
 
     def _constants(self, name: str, part: str) -> str:
         """Say how a measured constant compares with the predicted one."""
-        if f"predicted_{name}" not in self.data or not (self.data[f"predicted_{name}"].sel(part=part) > 0).all():
+        if f"predicted_{name}" not in self.dataset or not (self.dataset[f"predicted_{name}"].sel(part=part) > 0).all():
             return ""
-        ratio = self.data[name].sel(part=part, bound="estimate") / self.data[f"predicted_{name}"].sel(part=part)
+        ratio = self.dataset[name].sel(part=part, bound="estimate") / self.dataset[f"predicted_{name}"].sel(part=part)
         low, high = (number(float(one), 2) for one in (ratio.min(), ratio.max()))
         return f"; it is {_range(low, high)} times the predicted one"
 
     def _unresolved(self, part: str, where: str) -> list[str]:
         """Say where the mean shift can't be told from zero, and how large it may be."""
-        shift = self.data["shift"].sel(part=part)
+        shift = self.dataset["shift"].sel(part=part)
         hidden = [width for width in sorted(self.study.widths) if not float(shift.sel(width=width, bound="lower")) > 0]
         limits = [number(float(shift.sel(width=width, bound="upper")), 2) for width in hidden]
         if not hidden:
             return []
         widths = listed([whole(width) for width in hidden])
         predicted = ""
-        if "predicted_shift" in self.data:
-            values = [number(float(self.data.predicted_shift.sel(part=part, width=width)), 2) for width in hidden]
+        if "predicted_shift" in self.dataset:
+            values = [number(float(self.dataset.predicted_shift.sel(part=part, width=width)), 2) for width in hidden]
             predicted = f"; predicted {listed(values)}"
         return [
             f"{where}, the mean shift is not resolved at N = {widths} ({percent(CONFIDENCE)} CI up to "
@@ -213,11 +216,11 @@ class Findings:
         """Say which of fluctuation and mean shift dominates at the widths of the study, and from which N the other."""
         sentences = []
         names = {"draw": "In the initial draw", "training": "In training"}
-        for part in self.data.part.values:
-            crossover = float(self.data.crossover.sel(part=part))
+        for part in self.dataset.part.values:
+            crossover = float(self.dataset.crossover.sel(part=part))
             if not math.isfinite(crossover):
                 continue
-            source = "predicted" if "predicted_shift" in self.data else "fitted"
+            source = "predicted" if "predicted_shift" in self.dataset else "fitted"
             widths = sorted(self.study.widths)
             above = [whole(width) for width in widths if width >= crossover]
             below = [whole(width) for width in widths if width < crossover]
@@ -252,7 +255,7 @@ class Findings:
         rate = self.estimate("step_rate", level=self.level, width=widest)
         if rate is not None:
             sentences.append(
-                f"At N = {whole(widest)} the effect of SGD scales as ε^{_exponent(rate)}{_step_orders(rate)}."
+                f"At N = {whole(widest)} the effect of SGD scales as ε^{rate.as_exponent()}{_step_orders(rate)}."
             )
         return sentences
 
@@ -277,12 +280,6 @@ def _share(level: float) -> str:
 
 def _quantile_noun(level: float) -> str:
     return quantile_name(level).removesuffix("s")
-
-
-def _exponent(rate: Estimate) -> str:
-    if not rate.has_interval:
-        return exponent(rate.value)
-    return f"{exponent(rate.value)} ({percent(CONFIDENCE)} CI {exponent(rate.lower)} to {exponent(rate.upper)})"
 
 
 def _range(low: str, high: str) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import xarray as xr
 from pydantic import Field, model_validator
+from scipy.stats import binomtest
 
 from isthmus import _checks
 from isthmus._errors import ArgumentError, NumericalError
@@ -20,12 +22,14 @@ from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.dynamics.sgd import check_memory_of_networks, train
-from isthmus.studies.job import Job
+from isthmus.studies.contents import MEAN_FIELD, Variable, labelled, mean_field_variables
+from isthmus.studies.jobs import Job, StudyJobs
 from isthmus.studies.specification import Count, DataSpecification, NonNegative, Positive, Seed
-from isthmus.studies.study import Study
+from isthmus.studies.statistics import BOUNDS, CONFIDENCE, quantile_intervals
+from isthmus.studies.study import Study, provenance
 from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
 
-SMALL = 32
+SMALLEST_WIDTH = 32
 """Below this width leading order is not to be relied on: smaller answers are raised to it."""
 ROLES = ("recommended", "half")
 """Which of the two widths that are checked."""
@@ -33,6 +37,23 @@ RUNS_OF_A_JOB = 8
 LAW_PARTICLES, LAW_SAMPLES = 256, 16
 CANDIDATES = 13
 """Widths at which the predicted quantile is kept, from a quarter of the recommended one to four times it."""
+SETTINGS = ("tolerance", "confidence", "horizon", "step_size", "batch_size")
+"""Of a study, that stand in the attributes of its result."""
+NETWORKS = {
+    "width": Variable(("role",), "width N"),
+    "risk": Variable(("role", "run", "time"), "risk of networks"),
+    "gap": Variable(("role", "run"), "sup-gap to the mean field"),
+    "initial_gap": Variable(("role", "run"), "gap to the mean field at t = 0"),
+    "within": Variable(("role", "bound"), "share within the tolerance"),
+    "gap_quantile": Variable(("role", "bound"), "quantile of the sup-gap at the confidence of the study", nan="bounds"),
+    "predicted_mean": Variable(("role", "time"), "predicted mean risk"),
+    "predicted_std": Variable(("role", "time"), "predicted standard deviation of it"),
+    "predicted_gap_quantile": Variable(("role",), "predicted quantile of the sup-gap"),
+    "shift_ratio": Variable(("role",), "mean shift over fluctuation"),
+    "candidate_gap_quantile": Variable(("candidate",), "predicted quantile of the sup-gap at other widths"),
+}
+VARIABLES = MEAN_FIELD | NETWORKS
+"""The variables of a width study."""
 
 
 class WidthStudy(Study):
@@ -76,18 +97,17 @@ class WidthStudy(Study):
 
 
 @dataclass(frozen=True)
-class WidthWork:
-    """What a width study has computed: the mean field, the law of its networks, and networks of two widths.
+class WidthJobs(StudyJobs[WidthStudy]):
+    """The jobs of a width study: the mean field, the law of its networks, and networks of two widths.
 
     The widths are known when the law is, so that jobs of networks are named by their role.
 
     Attributes:
         study: what is asked.
-        given: a problem that stands in the place of the one that the study describes.
+        given: a problem instead of the one that the study describes.
 
     """
 
-    study: WidthStudy
     given: Problem | None = None
 
     @property
@@ -96,7 +116,12 @@ class WidthWork:
         return self.study.problem if self.given is None else self.given
 
     def check_memory(self) -> None:
-        """Refuse settings whose arrays can't fit in memory."""
+        """Refuse settings whose arrays can't fit in memory.
+
+        Raises:
+            ArgumentError: naming the setting.
+
+        """
         study, dim = self.study, self.problem.dim
         _checks.memory("batch_size", study.batch_size, 4 * study.batch_size * dim)
         check_memory_of_particles(self.problem, "particles", study.particles, np.dtype(np.float64))
@@ -109,14 +134,14 @@ class WidthWork:
                 f"networks of {'the recommended width' if role == 'recommended' else 'half that width'}",
                 needs=("law",),
                 units=len(self._runs(first)),
-                shape=role,
+                compile_key=role,
                 seconds=4.0,
             )
             for role in ROLES
             for first in range(0, self.study.runs, RUNS_OF_A_JOB)
         ]
-        path = Job("path", "mean-field path", tells=True, seconds=10.0)
-        law = Job("law", "law of finite networks", needs=("path",), tells=True, seconds=25.0)
+        path = Job("path", "mean-field path", reports_progress=True, seconds=10.0)
+        law = Job("law", "law of finite networks", needs=("path",), reports_progress=True, seconds=25.0)
         return [path, law, *blocks]
 
     def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Any:
@@ -132,10 +157,38 @@ class WidthWork:
         except NumericalError as error:
             raise NumericalError(f"At width {width:,}, {error}.") from error
 
-    def risks(self, results: Mapping[str, Any]) -> np.ndarray:
-        """Return the risks of all networks, shape (roles, runs, T)."""
-        starts = range(0, self.study.runs, RUNS_OF_A_JOB)
-        return np.stack([np.concatenate([results[f"{role}-{first}"] for first in starts]) for role in ROLES])
+    def dataset(self, results: Mapping[str, Any]) -> xr.Dataset:
+        """Return what is predicted of networks of both widths and what they did."""
+        study, problem, path, law = self.study, self.problem, results["path"], results["law"]
+        starts = range(0, study.runs, RUNS_OF_A_JOB)
+        risk = np.stack([np.concatenate([results[f"{role}-{first}"] for first in starts]) for role in ROLES])
+        deviations = np.abs(risk - path.risk)
+        gap = deviations.max(axis=-1)
+        values = {
+            "width": law["width"],
+            "risk": risk,
+            "gap": gap,
+            "initial_gap": deviations[..., 0],
+            "within": [share_within(gaps, study.tolerance) for gaps in gap],
+            "gap_quantile": quantile_intervals(gap, study.confidence),
+            "predicted_mean": law["mean"],
+            "predicted_std": law["std"],
+            "predicted_gap_quantile": law["gap_quantile"],
+            "shift_ratio": law["shift_ratio"],
+            "candidate_gap_quantile": law["candidate_gap_quantile"],
+        }
+        about = provenance("isthmus width study", study, problem.data)
+        if self.given is not None:
+            del about["study"]  # whose data are not these
+        return xr.Dataset(
+            mean_field_variables(path) | labelled(NETWORKS, values),
+            coords={"time": path.times, "role": list(ROLES), "bound": list(BOUNDS), "candidate": law["candidate"]},
+        ).assign_attrs(
+            about,
+            **{name: getattr(study, name) for name in SETTINGS},
+            wide_enough=law["wide_enough"],
+            pca_risk=problem.population.pca_risk(problem.latent_dim),
+        )
 
     def _runs(self, first: int) -> range:
         return range(first, min(first + RUNS_OF_A_JOB, self.study.runs))
@@ -163,7 +216,7 @@ class WidthWork:
         study = self.study
         dynamics = study.step_size, study.batch_size if study.step_size > 0 else None
         enough = law.width_for(study.tolerance, study.confidence, *dynamics)
-        width = max(SMALL, enough)
+        width = max(SMALLEST_WIDTH, enough)
         self._check_memory_of_networks(width)
         candidates = _around(width)
         networks = [law.at(n, *dynamics) for n in (width, width // 2)]
@@ -207,3 +260,10 @@ class WidthWork:
 def _around(width: int) -> np.ndarray:
     """Return widths about one, it and its half among them, in increasing order."""
     return np.unique(np.append(np.rint(np.geomspace(width / 4, 4 * width, CANDIDATES)).astype(int), width // 2))
+
+
+def share_within(gaps: np.ndarray, tolerance: float) -> tuple[float, float, float]:
+    """Return the share of gaps, shape (runs,), within a tolerance, with the interval of Clopper and Pearson."""
+    found = binomtest(int((gaps <= tolerance).sum()), len(gaps))
+    ends = found.proportion_ci(CONFIDENCE, method="exact")
+    return float(found.statistic), float(ends.low), float(ends.high)

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import xarray as xr
-
-from isthmus._version import __version__
 from isthmus._words import counted, number, percent, setting
-from isthmus.studies.agreement import bias_caution
-from isthmus.studies.contents import complaint
-from isthmus.studies.statistics import CONFIDENCE, Estimate
-from isthmus.studies.width import ROLES, SMALL, WidthStudy
+from isthmus.studies.agreement import bias_caution, dynamics_in_words
+from isthmus.studies.contents import Contents
+from isthmus.studies.result import StudyResult
+from isthmus.studies.statistics import BOUNDS, CONFIDENCE, Estimate, plain
+from isthmus.studies.width import ROLES, SETTINGS, SMALLEST_WIDTH, VARIABLES, WidthStudy
 
-BOUNDS = ("estimate", "lower", "upper")
-WIDE = 0.5
+WIDE_INTERVAL = 0.5
 """An interval of a share that is wider than this says little."""
-MOST = 0.8
+MOST_NETWORKS = 0.8
 """The share of networks from which on something is said of them all."""
-SAME = 0.01
-"""Gaps that differ by less than this part are the same."""
-VISIBLE = 0.1
-"""From this part of the tolerance on, the numerical error of the mean field is to be known."""
+EQUAL_GAPS = 0.01
+"""Gaps whose relative difference is smaller count as equal."""
+LARGE_ERROR = 0.1
+"""From this share of the tolerance on, the numerical error of the mean field is mentioned."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +55,26 @@ class Checked:
         ends = f"{100 * self.share.lower:.0f} to {percent(self.share.upper)}"
         return f"{percent(self.share.value)}, {percent(CONFIDENCE)} CI {ends}"
 
+    def for_json(self) -> dict[str, object]:
+        """Return the width as plain numbers, None for what too few runs leave open."""
+        share, quantile = self.share, self.quantile
+        return {
+            "width": self.width,
+            "runs": self.runs,
+            "inside": self.inside,
+            "within": share.value,
+            "lower": share.lower,
+            "upper": share.upper,
+            "measured_quantile": quantile.value,
+            "measured_lower": plain(quantile.lower),
+            "measured_upper": plain(quantile.upper),
+            "predicted_quantile": self.predicted_quantile,
+            "shift_ratio": self.shift_ratio,
+        }
+
 
 @dataclass(frozen=True)
-class WidthResult:
+class WidthResult(StudyResult[WidthStudy | None]):
     """The smallest width that is predicted to stay within a tolerance of the limit, and what its networks did.
 
     Attributes:
@@ -68,9 +82,6 @@ class WidthResult:
         dataset: every number as a labelled `xarray.Dataset`; each variable's ``long_name`` says what it is.
 
     """
-
-    study: WidthStudy | None
-    dataset: xr.Dataset
 
     @property
     def width(self) -> int:
@@ -111,48 +122,28 @@ class WidthResult:
     def dynamics(self) -> str:
         """How the networks move."""
         values = self.dataset.attrs
-        if values["step_size"] == 0:
-            return "gradient flow"
-        return f"SGD with step size {setting(values['step_size'])} and batches of {values['batch_size']}"
+        return dynamics_in_words(values["step_size"], values["batch_size"])
 
-    def complaint(self) -> str | None:
-        """Return in what the numbers can't be those of the study, None where they can."""
+    @property
+    def _contents(self) -> Contents:
         study = self.study
-        if study is None:
-            return "it has none"
-        return complaint(
-            self.dataset,
-            required={
-                "width": ("role",),
-                "risk": ("role", "run", "time"),
-                "gap": ("role", "run"),
-                "initial_gap": ("role", "run"),
-                "within": ("role", "bound"),
-                "gap_quantile": ("role", "bound"),
-                "mean_field_risk": ("time",),
-                "mean_field_risk_error": ("time",),
-                "shift_ratio": ("role",),
-                **{f"predicted_{name}": ("role", "time") for name in ("mean", "std")},
-                "predicted_gap_quantile": ("role",),
-                "candidate_gap_quantile": ("candidate",),
-            },
-            known={},
-            may_be_nan=frozenset(),
-            may_lack_bounds=frozenset({"gap_quantile"}),
-            sizes={"role": len(ROLES), "run": study.runs, "time": len(study.times), "bound": len(BOUNDS)},
+        assert study is not None
+        return Contents(
+            VARIABLES,
             coordinates={"role": ROLES, "time": study.times, "bound": BOUNDS},
-            attributes=("tolerance", "confidence", "horizon", "step_size", "batch_size", "wide_enough", "pca_risk"),
+            sizes={"run": study.runs},
+            attributes=(*SETTINGS, "wide_enough", "pca_risk"),
         )
 
     def answer(self) -> str:
         """Return the recommended width and how many of its networks stay within the tolerance."""
-        one, values = self.recommended, self.dataset.attrs
+        best, values = self.recommended, self.dataset.attrs
         within = f"within {setting(self.tolerance)} of the mean-field risk up to t = {setting(values['horizon'])}"
         if self.confirmed:
-            return f"At the recommended width N = {one.width:,}, {one.counted} {within} ({one.in_percent})."
+            return f"At the recommended width N = {best.width:,}, {best.counted} {within} ({best.in_percent})."
         return (
-            f"N = {one.width:,} is predicted to be wide enough, but only {one.counted} {within} "
-            f"({one.in_percent}): take a wider network."
+            f"N = {best.width:,} is predicted to be wide enough, but only {best.counted} {within} "
+            f"({best.in_percent}): take a wider network."
         )
 
     def verdicts(self) -> list[str]:
@@ -166,19 +157,15 @@ class WidthResult:
             *self._cautions(),
         ]
 
-    def summary(self) -> dict[str, object]:
-        """Return the main figures as plain numbers, for JSON."""
+    def _figures(self) -> dict[str, object]:
         values = self.dataset.attrs
         return {
-            "isthmus": __version__,
-            "answer": self.answer(),
             "width": self.width,
             **{key: values[key] for key in ("tolerance", "confidence", "horizon", "step_size")},
             "batch_size": values["batch_size"] if values["step_size"] > 0 else None,
-            "recommended": _plain(self.recommended),
-            "half": _plain(self.half),
+            "recommended": self.recommended.for_json(),
+            "half": self.half.for_json(),
             "confirmed": self.confirmed,
-            "verdicts": self.verdicts(),
         }
 
     def _checked(self, role: str) -> Checked:
@@ -193,7 +180,8 @@ class WidthResult:
         if enough < self.width:
             return (
                 f"N = {enough:,} is the smallest width at which {share} of networks are predicted to do so "
-                f"({self.dynamics}); the prediction is not relied on below N = {SMALL}, which is recommended instead."
+                f"({self.dynamics}); the prediction is not relied on below N = {SMALLEST_WIDTH}, which is "
+                "recommended instead."
             )
         return (
             f"It is the smallest width at which {share} of networks are predicted to do so from the mean field alone "
@@ -201,69 +189,53 @@ class WidthResult:
         )
 
     def _agreement(self) -> str:
-        one, share = self.recommended, self.asked_share
+        checked, share = self.recommended, self.asked_share
         if not self.confirmed:
             return (
                 f"The networks contradict the prediction that {share} stay within the tolerance: `isthmus track` shows "
                 "how the gap falls with the width."
             )
-        if one.share.lower >= self.confidence:
+        if checked.share.lower >= self.confidence:
             return f"More than {share} of networks stay within the tolerance: the whole interval lies above."
-        caution = f" It is wide: {counted(one.runs, 'network')} tell little." if _is_wide(one.share) else ""
+        caution = f" It is wide: {counted(checked.runs, 'network')} tell little." if _is_wide(checked.share) else ""
         return f"The interval contains the {share} that were predicted.{caution}"
 
-    def _quantile(self, one: Checked) -> str:
-        few = "" if one.quantile.has_interval else f" ({counted(one.runs, 'network')} are too few for an interval)"
-        predicted = number(one.predicted_quantile)
-        return f"the {self.asked_share} quantile of the sup-gap is {one.quantile}{few}, and {predicted} is predicted"
+    def _quantile(self, checked: Checked) -> str:
+        measured, predicted = checked.quantile, number(checked.predicted_quantile)
+        few = "" if measured.has_interval else f" ({counted(checked.runs, 'network')} are too few for an interval)"
+        return f"the {self.asked_share} quantile of the sup-gap is {measured}{few}, and {predicted} is predicted"
 
     def _half(self) -> str:
-        one = self.half
-        do = "does" if one.inside == 1 else "do"
+        half = self.half
+        do = "does" if half.inside == 1 else "do"
         return (
-            f"At half the width (N = {one.width:,}), {one.inside:,} of {one.runs:,} {do} ({one.in_percent}); "
-            f"{self._quantile(one)}."
+            f"At half the width (N = {half.width:,}), {half.inside:,} of {half.runs:,} {do} ({half.in_percent}); "
+            f"{self._quantile(half)}."
         )
 
     def _start(self) -> list[str]:
         """Say where the gap is that of the initial draw."""
         data = self.dataset.sel(role="recommended")
-        count = int((data.initial_gap >= (1 - SAME) * data.gap).sum())
-        if count < MOST * data.sizes["run"]:
+        count = int((data.initial_gap >= (1 - EQUAL_GAPS) * data.gap).sum())
+        if count < MOST_NETWORKS * data.sizes["run"]:
             return []
         return [
             f"In {count:,} of {counted(data.sizes['run'], 'network')} of the recommended width the sup-gap is that at "
-            f"t = 0, to {percent(SAME)}: the initial draw sets the width."
+            f"t = 0, to {percent(EQUAL_GAPS)}: the initial draw sets the width."
         ]
 
     def _cautions(self) -> list[str]:
         error = float(self.dataset.mean_field_risk_error.max())
         sentences = []
-        if error > VISIBLE * self.tolerance:
+        if error > LARGE_ERROR * self.tolerance:
             sentences.append(
                 f"The numerical error of the mean-field risk reaches {number(error, 2)}, "
                 f"{percent(error / self.tolerance)} of the tolerance; more particles reduce it."
             )
-        return sentences + bias_caution({one.width: one.shift_ratio for one in (self.half, self.recommended)})
+        return sentences + bias_caution(
+            {checked.width: checked.shift_ratio for checked in (self.half, self.recommended)}
+        )
 
 
 def _is_wide(share: Estimate) -> bool:
-    return share.upper - share.lower > WIDE
-
-
-def _plain(one: Checked) -> dict[str, object]:
-    """Return a checked width as plain numbers, None for what too few runs leave open."""
-    share, quantile = one.share, one.quantile
-    return {
-        "width": one.width,
-        "runs": one.runs,
-        "inside": one.inside,
-        "within": share.value,
-        "lower": share.lower,
-        "upper": share.upper,
-        "measured_quantile": quantile.value,
-        "measured_lower": quantile.lower if quantile.has_interval else None,
-        "measured_upper": quantile.upper if quantile.has_interval else None,
-        "predicted_quantile": one.predicted_quantile,
-        "shift_ratio": one.shift_ratio,
-    }
+    return share.upper - share.lower > WIDE_INTERVAL

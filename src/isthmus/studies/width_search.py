@@ -6,22 +6,17 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
 from numpy.typing import ArrayLike
-from scipy.stats import binomtest
 
 from isthmus import _checks
 from isthmus.core.data import as_finite_data
 from isthmus.core.laws import aligned_law
 from isthmus.core.problem import Problem
-from isthmus.dynamics.parallel import number_of_workers
-from isthmus.studies.engine import conducted, studied
+from isthmus.studies.engine import Execution, run_study
 from isthmus.studies.prediction import refuse_unpredictable
-from isthmus.studies.statistics import CONFIDENCE, quantile_intervals
-from isthmus.studies.study import StageProgress, named, provenance
-from isthmus.studies.width import ROLES, WidthStudy, WidthWork
-from isthmus.studies.width_result import BOUNDS, WidthResult
+from isthmus.studies.study import StageProgress
+from isthmus.studies.width import WidthJobs, WidthStudy
+from isthmus.studies.width_result import WidthResult
 
 
 def find_width(
@@ -54,17 +49,9 @@ def find_width(
     """
     _checks.instance("study", study, WidthStudy)
     refuse_unpredictable("study", study.problem)
-    work = WidthWork(study)
-    work.check_memory()
-    dataset = studied(
-        work,
-        lambda results: _dataset(work, results),
-        workers=workers,
-        executor=executor,
-        folder=folder,
-        resume=resume,
-        progress=progress,
-    )
+    jobs = WidthJobs(study)
+    jobs.check_memory()
+    dataset, _ = run_study(jobs, Execution(workers, executor, folder, resume, progress))
     return WidthResult(study, dataset)
 
 
@@ -131,59 +118,8 @@ def recommend_width(
         "particles": _checks.integer("particles", particles, minimum=1),
         "seed": _checks.seed("seed", seed),
     }
-    _checks.function("progress", progress, optional=True)
+    execution = Execution(workers, progress=progress)
     refuse_unpredictable("problem", problem)
-    work = WidthWork(WidthStudy(**settings), problem)
-    work.check_memory()
-    results = conducted(work, workers=number_of_workers(workers), progress=progress)
-    return WidthResult(None, _dataset(work, results))
-
-
-def _dataset(work: WidthWork, results: dict[str, Any]) -> xr.Dataset:
-    study, path, law, risk = work.study, results["path"], results["law"], work.risks(results)
-    deviations = np.abs(risk - path.risk)
-    gap = deviations.max(axis=-1)
-    network, moving = ("role", "bound"), ("role", "time")
-    dataset = xr.Dataset(
-        {
-            "width": ("role", law["width"], named("width N")),
-            "mean_field_risk": ("time", path.risk, named("mean-field risk R(t)")),
-            "mean_field_risk_error": ("time", path.risk_error, named("half of its 95 % interval over replicates")),
-            "risk": (("role", "run", "time"), risk, named("risk of networks")),
-            "gap": (("role", "run"), gap, named("sup-gap to the mean field")),
-            "initial_gap": (("role", "run"), deviations[..., 0], named("gap to the mean field at t = 0")),
-            "within": (network, [_share(gaps, study.tolerance) for gaps in gap], named("share within the tolerance")),
-            "gap_quantile": (
-                network,
-                quantile_intervals(gap, study.confidence),
-                named("quantile of the sup-gap at the confidence of the study"),
-            ),
-            "predicted_mean": (moving, law["mean"], named("predicted mean risk")),
-            "predicted_std": (moving, law["std"], named("predicted standard deviation of it")),
-            "predicted_gap_quantile": ("role", law["gap_quantile"], named("predicted quantile of the sup-gap")),
-            "shift_ratio": ("role", law["shift_ratio"], named("mean shift over fluctuation")),
-            "candidate_gap_quantile": (
-                "candidate",
-                law["candidate_gap_quantile"],
-                named("predicted quantile of the sup-gap at other widths"),
-            ),
-        },
-        coords={"time": path.times, "role": list(ROLES), "bound": list(BOUNDS), "candidate": law["candidate"]},
-    )
-    problem = work.problem
-    about = provenance("isthmus width study", study, problem.data)
-    if work.given is not None:
-        del about["study"]  # whose data are not these
-    return dataset.assign_attrs(
-        about,
-        **{name: getattr(study, name) for name in ("tolerance", "confidence", "horizon", "step_size", "batch_size")},
-        wide_enough=law["wide_enough"],
-        pca_risk=problem.population.pca_risk(problem.latent_dim),
-    )
-
-
-def _share(gaps: np.ndarray, tolerance: float) -> tuple[float, float, float]:
-    """Return the share of gaps within the tolerance, with the interval of Clopper and Pearson."""
-    found = binomtest(int((gaps <= tolerance).sum()), len(gaps))
-    ends = found.proportion_ci(CONFIDENCE, method="exact")
-    return float(found.statistic), float(ends.low), float(ends.high)
+    jobs = WidthJobs(WidthStudy(**settings), problem)
+    jobs.check_memory()
+    return WidthResult(None, run_study(jobs, execution)[0])

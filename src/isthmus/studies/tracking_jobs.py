@@ -1,25 +1,40 @@
-"""The jobs of a tracking study: its mean field, the law of its networks, and blocks of runs beside them."""
+"""The jobs of a tracking study: its mean field, the law of its networks, blocks of runs, and the dataset of it all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from isthmus._errors import NumericalError
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress
-from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
+from isthmus.dynamics.results import TrainingRuns
 from isthmus.dynamics.sgd import train
+from isthmus.studies.agreement import P_VALUES, agreement
+from isthmus.studies.contents import MEAN_FIELD, Variable, labelled, mean_field_variables
 from isthmus.studies.cost import Cost
-from isthmus.studies.job import Job
-from isthmus.studies.prediction import law_tables, predicted_law, why_not
-from isthmus.studies.tracking import TrackingStudy
+from isthmus.studies.gaps import MEASURED, Runs
+from isthmus.studies.jobs import Job, StudyJobs
+from isthmus.studies.parts import PREDICTED_DEVIATIONS
+from isthmus.studies.prediction import LAW, law_tables, predicted_law, why_not
+from isthmus.studies.scene import pictures
+from isthmus.studies.statistics import BOUNDS
+from isthmus.studies.study import provenance
+from isthmus.studies.tracking import Tracked, TrackingStudy
 
 BLOCK_SECONDS = 1.0
 """About how long a block of runs takes, so that threads end together and little is lost where a study is killed."""
+RISKS = {
+    "mean_field_replicate_risk": Variable(("replicate", "time"), "R(t) of each replicate"),
+    "risk": Variable(("width", "step_size", "run", "time"), "risk of networks trained by SGD"),
+    "flow_risk": Variable(("width", "flow_run", "time"), "risk of their gradient flows"),
+}
+PREDICTED = {name: variable._replace(optional=True) for name, variable in LAW.items()} | PREDICTED_DEVIATIONS
+VARIABLES = MEAN_FIELD | RISKS | MEASURED | PREDICTED | P_VALUES
+"""The variables of a tracking study, but for its pictures."""
 
 
 class Block(NamedTuple):
@@ -47,8 +62,8 @@ class Block(NamedTuple):
         return f"{self.kind}-{self.width}-{self.step_size:g}-{self.first}"
 
     @property
-    def shape(self) -> str:
-        """Blocks of one shape share their compiled programs."""
+    def compile_key(self) -> str:
+        """Blocks with the same key share their compiled programs."""
         return f"{'flow' if self.kind == 'flow' else 'sgd'}-{self.width}"
 
     @property
@@ -56,33 +71,23 @@ class Block(NamedTuple):
         """The block as a job."""
         sgd = f"SGD, width {self.width}, step size {self.step_size:g}"
         stage = f"gradient flow, width {self.width}" if self.kind == "flow" else sgd
-        return Job(self.name, stage, units=self.runs, shape=self.shape, seconds=self.seconds)
+        return Job(self.name, stage, units=self.runs, compile_key=self.compile_key, seconds=self.seconds)
 
 
-@dataclass(frozen=True)
-class TrackingWork:
-    """What a tracking study has computed.
-
-    Attributes:
-        study: what is asked.
-
-    """
-
-    study: TrackingStudy
+class TrackingJobs(StudyJobs[TrackingStudy]):
+    """The jobs of a tracking study."""
 
     def jobs(self) -> list[Job]:
         """Return the jobs: what takes longest first."""
         cost = Cost.of(self.study)
-        alone = [Job("path", "mean-field path", tells=True, seconds=cost.path)]
+        alone = [Job("path", "mean-field path", reports_progress=True, seconds=cost.path)]
         if self.study.predict and why_not(self.study.problem) is None:
-            alone.append(Job("law", "law of finite networks", needs=("path",), tells=True, seconds=cost.law))
+            alone.append(Job("law", "law of finite networks", needs=("path",), reports_progress=True, seconds=cost.law))
         blocks = [block.job for block in self._blocks()]
-        first = {job.shape: job.name for job in reversed(blocks)}
-        compiled = [
-            job._replace(seconds=job.seconds + cost.compiling(job.shape)) if first[job.shape] == job.name else job
-            for job in blocks
-        ]
-        return [*alone, *compiled]
+        first = {job.compile_key: job.name for job in reversed(blocks)}
+        compiling = [cost.compiling(job.compile_key) * (first[job.compile_key] == job.name) for job in blocks]
+        blocks = [job._replace(seconds=job.seconds + more) for job, more in zip(blocks, compiling, strict=True)]
+        return [*alone, *blocks]
 
     def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Any:
         """Return the path, the tables of the law, or the runs of a block."""
@@ -97,7 +102,18 @@ class TrackingWork:
         except NumericalError as error:
             raise NumericalError(f"At width {block.width}, {error}.") from error
 
-    def computed(self, results: Mapping[str, Any]) -> Tracked:
+    def dataset(self, results: Mapping[str, Any]) -> xr.Dataset:
+        """Return everything that the study has found: numbers and pictures."""
+        study, tracked = self.study, self.tracked(results)
+        population, times = study.problem.population, study.snapshot_times
+        dataset = numbers(study, tracked).assign(pictures(study, tracked))
+        return dataset.assign_coords(snapshot_time=times, influence_time=times).assign_attrs(
+            provenance("isthmus tracking study", study, study.problem.data),
+            pca_risk=population.pca_risk(study.problem.latent_dim),
+            image_shape=list(population.image_shape or ()),
+        )
+
+    def tracked(self, results: Mapping[str, Any]) -> Tracked:
         """Return the results of all jobs, blocks of runs put together."""
         study = self.study
 
@@ -119,16 +135,15 @@ class TrackingWork:
         flow_runs = min(study.flow_runs, study.runs)
         for width in sorted(study.widths, reverse=True):
             for step_size in study.step_sizes:
-                one, first = cost.training(width, step_size), 0
+                seconds, first = cost.training(width, step_size), 0
                 if step_size == min(study.step_sizes):  # the first run is kept at the times of the moving picture
-                    blocks.append(Block("example", width, step_size, 0, 1, one))
+                    blocks.append(Block("example", width, step_size, 0, 1, seconds))
                     first = 1
-                blocks += [
-                    Block("sgd", width, step_size, start, runs, runs * one)
-                    for start, runs in _parts(first, study.runs, one)
-                ]
-            one = cost.flow(width)
-            blocks += [Block("flow", width, 0.0, start, runs, runs * one) for start, runs in _parts(0, flow_runs, one)]
+                for start, runs in _parts(first, study.runs, seconds):
+                    blocks.append(Block("sgd", width, step_size, start, runs, runs * seconds))
+            seconds = cost.flow(width)
+            for start, runs in _parts(0, flow_runs, seconds):
+                blocks.append(Block("flow", width, 0.0, start, runs, runs * seconds))
         return blocks
 
     def _runs(self, block: Block) -> TrainingRuns:
@@ -154,25 +169,6 @@ class TrackingWork:
         )
 
 
-class Tracked(NamedTuple):
-    """What the jobs of a tracking study have found.
-
-    Attributes:
-        path: the mean-field path.
-        law: the tables of the law of finite networks, None where it isn't predicted.
-        risk: of SGD runs, shape (widths, step sizes, runs, T).
-        flow_risk: of gradient flows from the initial neurons of the first of those runs, shape (widths, flows, T).
-        examples: by width, one network at the smallest step size, kept at the times of the moving picture.
-
-    """
-
-    path: MeanFieldPath
-    law: dict[str, Any] | None
-    risk: np.ndarray
-    flow_risk: np.ndarray
-    examples: dict[int, TrainingRuns]
-
-
 def _parts(first: int, end: int, seconds: float) -> list[tuple[int, int]]:
     """Return the first run of each block and how many it has: as many as are worth a job, the same in each if may be.
 
@@ -183,3 +179,18 @@ def _parts(first: int, end: int, seconds: float) -> list[tuple[int, int]]:
     even = max(part for part in range(1, size + 1) if runs % part == 0) if runs else 1
     size = even if 2 * even > size else size
     return [(start, min(size, end - start)) for start in range(first, end, size)]
+
+
+def numbers(study: TrackingStudy, tracked: Tracked) -> xr.Dataset:
+    """Return what was measured, what was predicted, and whether they agree: a result but for its pictures."""
+    path, law = tracked.path, tracked.law
+    relaxation = None if law is None else law["relaxation_time"]
+    runs = Runs(study, tracked.risk, tracked.flow_risk, path.replicate_risk, relaxation)
+    possible = [runs.gaps(path.risk + sign * path.risk_error) for sign in (0, -1, 1)]
+    agreeing = {} if law is None else law["variables"] | agreement(law["draws"], *possible)
+    values = {"mean_field_replicate_risk": path.replicate_risk, "risk": runs.risk, "flow_risk": runs.flow_risk}
+    return xr.Dataset(
+        {**mean_field_variables(path), **labelled(RISKS, values), **runs.variables(), **agreeing},
+        coords=study.coordinates | {"bound": list(BOUNDS)},
+        attrs={"relaxation_time": runs.relaxation_time},
+    )

@@ -1,10 +1,9 @@
-"""What a bottleneck study computes: every k on every split, beside PCA of the same points."""
+"""The jobs of a bottleneck study: every k on every split, and the dataset of it all with PCA of the same points."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,37 +18,58 @@ from isthmus.core.problem import Problem
 from isthmus.dynamics.mean_field import Replicate, follow_replicate
 from isthmus.dynamics.parallel import Progress
 from isthmus.studies.bottleneck import BottleneckStudy
+from isthmus.studies.contents import Variable, labelled
 from isthmus.studies.intrinsic_dimension import intrinsic_dimension
-from isthmus.studies.job import Job
+from isthmus.studies.jobs import Job, StudyJobs
 from isthmus.studies.settling import Stop, best_stop
 from isthmus.studies.statistics import student_quantile
-from isthmus.studies.study import named, optimum_settings, provenance
+from isthmus.studies.study import optimum_settings, provenance
 from isthmus.theory.landscape import DOUBLE
 from isthmus.theory.optimum import solve_optimum
 
 SINGLE_FROM = 1e-4
 """Tolerance of the time steps from which on single precision suffices, also for finer ones."""
-NOTHING = 1e-6
+NEGLIGIBLE_SHARE = 1e-6
 """Share of the risk without a code, below which there is nothing left to learn."""
-COMPILING, STEPS_A_TIME, EVALUATIONS, PASSES, OPERATIONS = 4.0, 0.8, 6, 12, 2e10
-"""Of an estimate: seconds to compile; steps per unit of time, evaluations of the velocity a step, passes over points ×
-particles × coordinates an evaluation; and operations a second."""
+COMPILE_SECONDS = 4.0
+"""About how long the programs of one k take to compile."""
+OPERATIONS_A_TIME = 0.8 * 6 * 12
+"""Passes over points × particles × coordinates in a unit of time: steps × velocities in a step × passes in each."""
+OPERATIONS_A_SECOND = 2e10
+"""Of one core, roughly."""
 SEARCH_SECONDS = 60.0
 """About what the search for one optimum takes."""
 
-MEANINGS = {
-    "training_risk": "risk on the points in training",
-    "held_out_risk": "risk on the points held out",
-    "error": "numerical error of the training risk, or what the certificate of an optimum leaves open",
-    "held_out_error": "numerical error of the held-out risk",
-    "horizon": "time at which the risks are taken",
-    "fall": "share by which the validation risk fell as the time doubled last",
-    "settled": "whether the validation risk has settled",
-    "objective": "risk in training plus the penalty, at the optimum",
-    "certified": "whether the optimum's certificate meets the tolerance",
+EACH, PCA = ("split", "latent_dim"), ("split", "component")
+OF_BOTH = {
+    "training_risk": Variable(EACH, "risk on the points in training"),
+    "held_out_risk": Variable(EACH, "risk on the points held out"),
+    "error": Variable(EACH, "numerical error of the training risk, or what the certificate of an optimum leaves open"),
+    "held_out_error": Variable(EACH, "numerical error of the held-out risk"),
 }
-ONLY = {"horizon": ("horizon", "fall", "settled"), "optimum": ("objective", "certified")}
-"""What there is for one method alone."""
+OF_METHOD = {
+    "horizon": {
+        "horizon": Variable(EACH, "time at which the risks are taken"),
+        "fall": Variable(EACH, "share by which the validation risk fell as the time doubled last"),
+        "settled": Variable(EACH, "whether the validation risk has settled"),
+    },
+    "optimum": {
+        "objective": Variable(EACH, "risk in training plus the penalty, at the optimum"),
+        "certified": Variable(EACH, "whether the optimum's certificate meets the tolerance"),
+    },
+}
+OF_DATA = {
+    "pca_training_risk": Variable(PCA, "risk of PCA of the points in training, on the same points"),
+    "pca_held_out_risk": Variable(PCA, "risk of PCA of the points in training, on those held out"),
+    "intrinsic_dimension": Variable(
+        ("split",), "intrinsic dimension of the points in training (TwoNN)", nan="anywhere"
+    ),
+}
+
+
+def variables_of(study: BottleneckStudy) -> dict[str, Variable]:
+    """Return the variables of the results of a study."""
+    return OF_BOTH | OF_METHOD[study.method] | OF_DATA
 
 
 class Solved(NamedTuple):
@@ -80,41 +100,60 @@ class Solved(NamedTuple):
     certified: bool = True
 
 
-@dataclass(frozen=True)
-class BottleneckWork:
-    """What a bottleneck study has computed: every k on every split.
-
-    Attributes:
-        study: what is asked.
-
-    """
-
-    study: BottleneckStudy
+class BottleneckJobs(StudyJobs[BottleneckStudy]):
+    """The jobs of a bottleneck study: every k on every split."""
 
     def jobs(self) -> list[Job]:
-        """Return a job for each k on each split; neighbours differ in k, so that no shape is compiled twice."""
+        """Return a job for each k on each split; jobs of one k share their programs."""
         stage = f"bottlenecks × {self.study.splits} splits"
-        return [Job(_name(split, k), stage, shape=f"k{k}", seconds=self._seconds(k)) for split, k in self._places()]
+        return [
+            Job(name, stage, compile_key=f"k{k}", seconds=self._seconds(k)) for name, (_, k) in self._cases().items()
+        ]
 
     def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Solved:
         """Solve one k on one split."""
         study = self.study
-        split, k = next(place for place in self._places() if _name(*place) == job.name)
+        split, k = self._cases()[job.name]
         solve = _at_horizon if study.method == "horizon" else _at_optimum
         try:
             return solve(study, split, k)
         except NumericalError as error:
             raise NumericalError(f"At k = {k} on split {split + 1}, {error}.") from error
 
-    def solved(self, results: Mapping[str, Any]) -> list[list[Solved]]:
-        """Return the results of all jobs; the outer list is over splits."""
-        rows: list[list[Solved]] = [[] for _ in range(self.study.splits)]
-        for split, k in self._places():
-            rows[split].append(Solved(*results[_name(split, k)]))
-        return rows
+    def dataset(self, results: Mapping[str, Any]) -> xr.Dataset:
+        """Return the risks of every k on every split, those of PCA, and the intrinsic dimensions."""
+        study = self.study
+        components = min(split.training.rank for split in study.parts)
+        solved = {(split, k): Solved(*results[name]) for name, (split, k) in self._cases().items()}
+        of_each = lambda name: np.array(
+            [[getattr(solved[split, k], name) for k in study.latent_dims] for split in range(study.splits)], float
+        )
+        pca = lambda part: np.stack(
+            [pca_risks(split.training, getattr(split, part).points, components) for split in study.parts]
+        )
+        values = {name: of_each(name) for name in OF_BOTH | OF_METHOD[study.method]} | {
+            "pca_training_risk": pca("training"),
+            "pca_held_out_risk": pca("held_out"),
+            "intrinsic_dimension": [training_dimension(split.training) for split in study.parts],
+        }
+        if study.method == "horizon":
+            for name in ("error", "held_out_error"):
+                values[name] = _half_widths(values[name], study.replicates)
+        coords = {
+            "split": np.arange(study.splits),
+            "latent_dim": study.latent_dims,
+            "component": np.arange(1, components + 1),
+        }
+        return xr.Dataset(labelled(variables_of(study), values), coords=coords).assign_attrs(
+            provenance("isthmus bottleneck study", study, study.parts[0].training),
+            training_points=study.parts[0].training.size,
+            held_out_points=study.parts[0].held_out.size,
+        )
 
-    def _places(self) -> list[tuple[int, int]]:
-        return [(split, k) for split in range(len(self.study.problems)) for k in self.study.latent_dims]
+    def _cases(self) -> dict[str, tuple[int, int]]:
+        """Return split and k of each job by its name; neighbours differ in k."""
+        splits, dims = range(self.study.splits), self.study.latent_dims
+        return {f"split-{split}-k-{k}": (split, k) for split in splits for k in dims}
 
     def _seconds(self, k: int) -> float:
         """Return about how long one k takes on one split, if it is followed as far as it may be."""
@@ -124,12 +163,8 @@ class BottleneckWork:
         training = study.parts[0].training
         times = study.replicates * study.last_horizon + study.validates * (2 * study.last_horizon - study.horizon)
         numbers = training.size * study.particles * (training.rank + k)
-        operations = times * STEPS_A_TIME * EVALUATIONS * PASSES * numbers
-        return (1 + study.validates) * COMPILING / study.splits + operations / OPERATIONS
-
-
-def _name(split: int, k: int) -> str:
-    return f"split-{split}-k-{k}"
+        compiling = (1 + study.validates) * COMPILE_SECONDS / study.splits
+        return compiling + times * OPERATIONS_A_TIME * numbers / OPERATIONS_A_SECOND
 
 
 def _at_horizon(study: BottleneckStudy, split: int, k: int) -> Solved:
@@ -141,13 +176,9 @@ def _at_horizon(study: BottleneckStudy, split: int, k: int) -> Solved:
         for number in range(study.replicates)
     ]
     part = study.parts[split]
-    training, held_out = (np.array([_risk(one, data) for one in networks]) for data in (part.training, part.held_out))
-    means, deviations = ([float(of(risks)) for risks in (training, held_out)] for of in (np.mean, _deviation))
-    return Solved(means[0], means[1], deviations[0], deviations[1], stop.time, stop.fall, stop.settled)
-
-
-def _deviation(risks: np.ndarray) -> float:
-    return float(risks.std(ddof=1))
+    risks = np.array([[_risk(network, data) for network in networks] for data in (part.training, part.held_out)])
+    (training, held_out), (error, held_out_error) = risks.mean(axis=1), risks.std(axis=1, ddof=1)
+    return Solved(float(training), float(held_out), float(error), float(held_out_error), *stop)
 
 
 def _stop(study: BottleneckStudy, split: int, k: int) -> Stop:
@@ -159,8 +190,8 @@ def _stop(study: BottleneckStudy, split: int, k: int) -> Stop:
         networks = follow(times, kept=range(len(times)), replicate=0).networks
         return np.array([_risk(network, part.held_out) for network in networks])
 
-    nothing = NOTHING * problem.population.pca_risk(0)
-    return best_stop(validate, study.horizon, study.last_horizon, study.settling, nothing)
+    negligible = NEGLIGIBLE_SHARE * problem.population.pca_risk(0)
+    return best_stop(validate, study.horizon, study.last_horizon, study.settling, negligible)
 
 
 def _follower(study: BottleneckStudy, problem: Problem, split: int) -> Callable[..., Replicate]:
@@ -188,14 +219,20 @@ def pca_risks(training: Data, points: np.ndarray, components: int) -> np.ndarray
     r"""Return ½ E|x − x̂|² of PCA with 1, …, ``components`` components of the training data, over equal points.
 
     x̂ is the projection of x on the mean and the leading principal directions of the training data, whatever the points.
+
+    Args:
+        training: shape (n, d).
+        points: shape (m, d), in the same units; NaN where an entry is missing.
+        components: at most the rank of the training data.
+
     """
     centred = points - training.mean
     if training.has_missing or np.isnan(centred).any():
         codes = (training.pca(count).of(np.nan_to_num(centred)) for count in range(1, components + 1))
         return np.array([square_errors(centred, outputs).mean() / 2 for outputs in codes])
     squares = np.square(centred @ training.principal_directions).mean(axis=0)
-    left_over = np.append(np.cumsum(squares[::-1])[::-1], 0.0) / 2
-    return left_over[1 : components + 1]
+    remaining = np.append(np.cumsum(squares[::-1])[::-1], 0.0) / 2
+    return remaining[1 : components + 1]
 
 
 def training_dimension(training: Data) -> float:
@@ -206,55 +243,14 @@ def training_dimension(training: Data) -> float:
         return np.nan
 
 
-def bottleneck_dataset(study: BottleneckStudy, solved: list[list[Solved]]) -> xr.Dataset:
-    """Return all numbers of a study, from those of its jobs."""
-    components = min(split.training.rank for split in study.parts)
-    pca = {
-        part: np.stack([pca_risks(split.training, getattr(split, part).points, components) for split in study.parts])
-        for part in ("training", "held_out")
-    }
-    dims = ("split", "latent_dim")
-    other = ONLY["optimum" if study.method == "horizon" else "horizon"]
-    networks = {
-        name: (dims, np.array([[getattr(one, name) for one in row] for row in solved], float), named(meaning))
-        for name, meaning in MEANINGS.items()
-        if name not in other
-    }
-    dataset = xr.Dataset(
-        networks
-        | {
-            f"pca_{part}_risk": (
-                ("split", "component"),
-                risks,
-                named(f"risk of PCA of the points in training, on those {part.replace('_', ' ')}"),
-            )
-            for part, risks in pca.items()
-        }
-        | {
-            "intrinsic_dimension": (
-                "split",
-                [training_dimension(split.training) for split in study.parts],
-                named("intrinsic dimension of the points in training (TwoNN)"),
-            )
-        },
-        coords={
-            "split": np.arange(study.splits),
-            "latent_dim": study.latent_dims,
-            "component": np.arange(1, components + 1),
-        },
-    ).assign_attrs(
-        provenance("isthmus bottleneck study", study, study.parts[0].training),
-        training_points=study.parts[0].training.size,
-        held_out_points=study.parts[0].held_out.size,
-    )
-    if study.method == "horizon":
-        for name in ("error", "held_out_error"):
-            dataset[name] = _half_width(dataset[name], study.replicates)
-    return dataset
+def _half_widths(deviations: np.ndarray, replicates: int) -> np.ndarray:
+    """Return half the 95 % interval of a mean over replicates, whose variance is pooled over the splits of each k.
 
+    Args:
+        deviations: standard deviations over replicates, shape (splits, K).
+        replicates: how many.
 
-def _half_width(deviation: xr.DataArray, replicates: int) -> xr.DataArray:
-    """Return half the 95 % interval of a mean over replicates, whose variance is pooled over the splits of each k."""
-    quantile = student_quantile(deviation.sizes["split"] * (replicates - 1))
-    pooled = ((deviation**2).mean("split") / replicates) ** 0.5
-    return (quantile * pooled).broadcast_like(deviation).transpose(*deviation.dims).assign_attrs(deviation.attrs)
+    """
+    splits = len(deviations)
+    pooled = np.sqrt(np.square(deviations).mean(axis=0) / replicates)
+    return np.tile(student_quantile(splits * (replicates - 1)) * pooled, (splits, 1))
