@@ -78,8 +78,10 @@ def drifting(points, first):
     return points + np.linspace(0, 2, len(points))[:, None] * points.std()
 
 
-@pytest.mark.parametrize(("first", "size"), [(3, 1), (50, 7), (10, 100)])
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(
+    ("table", "first", "size"),
+    [("wine", 50, 7), ("wine as it comes", 3, 1), ("swiss roll", 10, 100), ("gaussian", 50, 7)],
+)
 def test_a_stream_explains_what_incremental_pca_explains(table, first, size):
     points = TABLES[table]
     model = fed(im.MeanFieldAutoencoder(2, width=64, random_state=0), points, first, size)
@@ -89,8 +91,10 @@ def test_a_stream_explains_what_incremental_pca_explains(table, first, size):
     assert model.score(points) == pytest.approx(explained(model, points), rel=1e-9)
 
 
-@pytest.mark.parametrize("change", [quiet, far_off, half_constant, loud, drifting])
-@pytest.mark.parametrize(("first", "size"), [(20, 1), (30, 30)])
+@pytest.mark.parametrize(
+    ("change", "first", "size"),
+    [(quiet, 20, 1), (far_off, 30, 30), (half_constant, 20, 1), (loud, 30, 30), (drifting, 20, 1), (drifting, 30, 30)],
+)
 def test_a_beginning_unlike_the_rest_does_no_harm(change, first, size):
     points = change(TABLES["wine"], first)
     model = fed(im.MeanFieldAutoencoder(2, width=64, random_state=0), points, first, size)
@@ -183,7 +187,7 @@ def test_a_stream_goes_on_as_if_it_had_never_been_saved(optimizer, tmp_path):
 
 def test_weights_count_beside_those_of_other_calls():
     weights = np.exp(RANDOM.standard_normal(100))
-    for factor in (1.0, 1e-300, 1e300):
+    for factor in (1e-300, 1e300):
         model = im.MeanFieldAutoencoder(2, width=64, random_state=0)
         for row, weight in zip(GAUSS[:100], weights, strict=True):
             model.partial_fit(row[None], sample_weight=[factor * weight])
