@@ -1,0 +1,55 @@
+"""The predicted law of linear networks against the one that their moments' own equations give, source by source."""
+
+from functools import partial
+
+import linear_law
+import numpy as np
+import pytest
+
+import isthmus as im
+from isthmus._precision import computing_in
+
+TIMES = np.array([0.0, 0.3, 0.8])
+
+
+@pytest.fixture(scope="module")
+def exact():
+    with computing_in(np.dtype(np.float64)):
+        return linear_law.exact(TIMES)
+
+
+@pytest.fixture(scope="module")
+def predict():
+    """Return the function of seed and samples that predicts, with steps that resolve the noise of batches."""
+    problem = linear_law.problem()
+    path = im.solve_mean_field(problem, TIMES, particles=16, replicates=2)
+    return partial(im.predict_finite_width, problem, TIMES, path=path, particles=512, curvature_particles=32, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def law(predict):
+    return predict(samples=256)
+
+
+@pytest.mark.parametrize("source", ["encoder", "decoder", "batches", "sample", "own_sample"])
+def test_kernels_are_those_of_the_moments(law, exact, source):
+    variance = exact[1][source][0]
+    np.testing.assert_allclose(np.diagonal(law.noises[source].kernel), variance, rtol=0.1, atol=1e-12)
+
+
+@pytest.mark.parametrize("source", ["encoder", "decoder", "batches", "steps", "sample", "own_sample"])
+def test_shifts_are_those_of_the_moments(law, exact, source):
+    noise, shift = law.noises[source], exact[1][source][1]
+    tolerance = 4 * noise.shift_error + 0.06 * np.abs(shift)
+    assert np.all(np.abs(noise.shift - shift) <= tolerance + 1e-12)
+    assert (np.abs(shift) / (tolerance + 1e-12)).max() > 1.4  # so that a factor of 2 or a sign would show
+
+
+def test_the_drift_of_random_orders_is_that_of_the_moments(predict, exact):
+    """It is estimated by random signs of the points, new ones for each seed."""
+    shifts = np.mean([predict(samples=2, seed=seed).noises["shuffled"].shift for seed in range(8)], axis=0)
+    np.testing.assert_allclose(shifts, exact[1]["shuffled"][1], rtol=0.2, atol=1e-12)
+
+
+def test_the_limit_is_that_of_the_moments(law, exact):
+    np.testing.assert_allclose(law.path.risk, exact[0], rtol=1e-5)
