@@ -1,6 +1,8 @@
 """Strict numerics for every test: no silent change of type, no silent broadcast."""
 
+import gc
 import os
+import time
 from pathlib import Path
 
 # Tests run in several processes, and the threads of one would wait for those of the other.
@@ -9,11 +11,24 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 import numpy as np
 import pytest
+from slow_groups import GROUPS, MINUTES, SLOW, group_of
 
 from isthmus._precision import computing_in
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+BEGIN = time.monotonic()
+
+
+def pytest_addoption(parser):
+    about = f"run the slow tests of one of {GROUPS} groups, DAY modulo {GROUPS}, and begin none after {MINUTES} minutes"
+    parser.addoption("--slow-group", type=int, metavar="DAY", help=about)
+
+
+def pytest_report_header(config):
+    day = config.getoption("slow_group")
+    return None if day is None else f"slow tests: group {day % GROUPS} of {GROUPS}"
 
 
 def pytest_configure(config):
@@ -21,6 +36,28 @@ def pytest_configure(config):
     if config.option.markexpr == "not slow":
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for processes that tests start
         jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before those that are slow are left out
+def pytest_collection_modifyitems(config, items):
+    """Keep the slow tests of a group, where one is asked for."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.stash[SLOW] = [item.nodeid for item in slow]
+    day = config.getoption("slow_group")
+    if day is not None:
+        items[:] = [item for item in slow if group_of(item.nodeid) == day % GROUPS]
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass over what lives as long as the tests, and look at the rest more rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_runtest_setup(item):
+    if item.config.getoption("slow_group") is not None and time.monotonic() - BEGIN > 60 * MINUTES:
+        pytest.skip("the time for slow tests is up: another day, or by `pytest -m slow`")
 
 
 MAPS = Path("/proc/self/maps")
