@@ -8,14 +8,17 @@ from numpy.typing import ArrayLike
 from isthmus import _checks
 
 RELATIVE_ROUNDING = 1e-10
-"""How negative an eigenvalue may be, relative to the largest one, and still count as zero."""
+"""A number that is smaller than this share of what it was computed from counts as 0."""
 
 
 def covariance_factor(name: str, covariance: ArrayLike, axes: np.ndarray | None = None) -> np.ndarray:
     """Return L with L Lᵀ = C, for a positive semidefinite C that may be singular.
 
-    Given orthonormal ``axes`` in the columns of a (p, p) array, axesᵀ L is lower triangular: the first standard
-    normal moves the first axis, the second one what is left of the second, and so on.
+    Args:
+        name: of the argument that is named where C is refused.
+        covariance: C, shape (p, p).
+        axes: orthonormal, in the columns of a (p, p) array; the standard ones if left out. axesᵀ L is lower triangular:
+            the first standard normal moves the first axis, the second one the rest of the second, and so on.
 
     Raises:
         ArgumentError: where C is not square, symmetric and positive semidefinite.
@@ -32,16 +35,16 @@ def covariance_factor(name: str, covariance: ArrayLike, axes: np.ndarray | None 
         described = _checks.described(f"a matrix with eigenvalue {values[0]:.3g}")
         _checks.refuse(name, "be positive semidefinite", described)
     axes = np.eye(len(matrix)) if axes is None else axes
-    turned = axes.T @ matrix @ axes
-    scales = np.sqrt(np.maximum(np.diag(turned), 0))
+    along_axes = axes.T @ matrix @ axes
+    scales = np.sqrt(np.maximum(np.diag(along_axes), 0))
     units = np.where(scales > 0, scales, 1.0)
-    return axes @ (scales[:, None] * _triangular(turned / np.outer(units, units)))
+    return axes @ (scales[:, None] * _triangular(along_axes / np.outer(units, units)))
 
 
 def _triangular(correlation: np.ndarray) -> np.ndarray:
     """Return Cholesky's lower triangular L with L Lᵀ = C; a variable that follows from those before it adds nothing.
 
-    So L is unique, and no larger change than rounding comes from rounding.
+    So L is unique for a singular C too, and rounding changes it by no more than rounding.
     """
     try:
         factor = np.linalg.cholesky(correlation)
@@ -49,9 +52,9 @@ def _triangular(correlation: np.ndarray) -> np.ndarray:
             return factor
     except np.linalg.LinAlgError:
         pass
-    left, factor = correlation.copy(), np.zeros_like(correlation)
-    for place in range(len(left)):
-        if left[place, place] > RELATIVE_ROUNDING:
-            factor[place:, place] = left[place:, place] / np.sqrt(left[place, place])
-            left[place:, place:] -= np.outer(factor[place:, place], factor[place:, place])
+    rest, factor = correlation.copy(), np.zeros_like(correlation)
+    for index in range(len(rest)):
+        if rest[index, index] > RELATIVE_ROUNDING:
+            factor[index:, index] = rest[index:, index] / np.sqrt(rest[index, index])
+            rest[index:, index:] -= np.outer(factor[index:, index], factor[index:, index])
     return factor

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
-from isthmus._precision import computing_in
+from isthmus._precision import DOUBLE, computing_in
 from isthmus.core.masked_pca import LinearCode, masked_pca
 from isthmus.core.points import (
     check_observed,
@@ -217,7 +217,7 @@ class Data:
             _checks.refuse(name, f"have data without missing entries for {what}", found, "impute them")
 
     def restore(self, points: ArrayLike) -> np.ndarray:
-        """Return points, shape (n, d), in the units and at the place of the array this was made from."""
+        """Return points, shape (n, d), in the units and with the mean of the array this was made from."""
         return self.scaling.undone(np.asarray(points))
 
 
@@ -289,12 +289,12 @@ class Stream:
         return self._checked(count, lambda: transform(jnp.asarray(normals)))
 
     def _checked(self, count: int, draw: Callable[[], jax.Array]) -> Data:
-        with computing_in(np.dtype(np.float64)):
+        with computing_in(DOUBLE):
             points = np.asarray(draw())
         if points.shape != (count, self.dim):
             shape = _checks.described(f"of shape {points.shape}")
             _checks.refuse("sample", f"return an array of shape ({count}, {self.dim})", shape)
-        return Data(_checks.array("sample", points, (count, self.dim), np.dtype(np.float64)), name=self.name)
+        return Data(_checks.array("sample", points, (count, self.dim), DOUBLE), name=self.name)
 
 
 def as_data(name: str, value: object) -> Data | Stream:

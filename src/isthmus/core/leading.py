@@ -13,13 +13,13 @@ from isthmus.core.principal import NEGLIGIBLE, filled, with_fixed_signs
 from isthmus.core.scaling import DOUBLE, Scaling, blocks, tiles
 from isthmus.core.sparse import by_entries, dense, row_squares
 
-SPARE = 14
+OVERSAMPLING = 14
 """Vectors in a block beyond the directions that are wanted exactly."""
-BEGUN_AGAIN = 6
-"""How often the Krylov space is begun again from the best vectors in it, at most."""
-EXACT = 1e-7
-"""Residual ‖Cv − λv‖, relative to the largest variance, at which a direction is taken for exact."""
-NEAR = 1e4
+RESTARTS = 6
+"""Krylov spaces, each begun from the best vectors in the one before, at most."""
+LARGEST_RESIDUAL = 1e-7
+"""Residual ‖Cv − λv‖, relative to the largest variance, up to which a direction counts as exact."""
+LARGEST_SQUARE_OF_MEAN = 1e4
 """|mean|² in squared units up to which centring after the product costs no more than four digits."""
 
 
@@ -65,14 +65,17 @@ def leading_components(
 
     The first ``exact`` are principal directions to rounding, as far as gaps between variances allow. The others span a
     space of nearly as much variance as the principal ones, in which they are principal.
+
+    Source: the randomised block Krylov method of Musco and Musco, Advances in Neural Information Processing Systems 28
+    (2015).
     """
-    size = min(exact + SPARE, count)
+    size = min(exact + OVERSAMPLING, count)
     block = np.random.default_rng(0).standard_normal((points.shape[1], size))
     variances, directions = np.zeros(0), block
-    for _ in range(BEGUN_AGAIN):
+    for _ in range(RESTARTS):
         variances, directions, residuals = _ritz(points, weights, units, block, count)
         block = directions[:, :size]
-        if (residuals[:exact] <= EXACT * variances[0]).all():
+        if (residuals[:exact] <= LARGEST_RESIDUAL * variances[0]).all():
             break
     kept = variances > NEGLIGIBLE * variances[0]
     return variances[kept], with_fixed_signs(directions[:, kept])
@@ -85,27 +88,27 @@ def _ritz(
     size = block.shape[1]
     basis = np.empty((len(block), count))
     moments = np.zeros((count, count))
-    block, have, left = np.linalg.qr(block)[0], 0, np.zeros((len(block), 0))
-    while have < count:
-        new = slice(have, min(have + size, count))
-        basis[:, new] = block[:, : new.stop - have]
-        have = new.stop
-        left = second_moments_times(points, weights, units, basis[:, new])
-        inside = basis[:, :have].T @ left
-        moments[:have, new], moments[new, :have] = inside, inside.T
-        left -= basis[:, :have] @ inside
-        if np.linalg.norm(left) <= NEGLIGIBLE * np.linalg.norm(moments):  # no direction is left
+    block, rank, remainder = np.linalg.qr(block)[0], 0, np.zeros((len(block), 0))
+    while rank < count:
+        new = slice(rank, min(rank + size, count))
+        basis[:, new] = block[:, : new.stop - rank]
+        rank = new.stop
+        remainder = second_moments_times(points, weights, units, basis[:, new])
+        inside = basis[:, :rank].T @ remainder
+        moments[:rank, new], moments[new, :rank] = inside, inside.T
+        remainder -= basis[:, :rank] @ inside
+        if np.linalg.norm(remainder) <= NEGLIGIBLE * np.linalg.norm(moments):  # the space is invariant
             break
-        block = np.linalg.qr(left)[0]
-        block = np.linalg.qr(block - basis[:, :have] @ (basis[:, :have].T @ block))[0]  # rounding has turned it
-    values, axes = np.linalg.eigh((moments[:have, :have] + moments[:have, :have].T) / 2)
+        block = np.linalg.qr(remainder)[0]
+        block = np.linalg.qr(block - basis[:, :rank] @ (basis[:, :rank].T @ block))[0]  # orthogonal despite rounding
+    values, axes = np.linalg.eigh((moments[:rank, :rank] + moments[:rank, :rank].T) / 2)
     values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
-    residuals = np.linalg.norm(np.linalg.qr(left, mode="r") @ axes[have - left.shape[1] :], axis=0)
-    return values, basis[:, :have] @ axes, residuals
+    residuals = np.linalg.norm(np.linalg.qr(remainder, mode="r") @ axes[rank - remainder.shape[1] :], axis=0)
+    return values, basis[:, :rank] @ axes, residuals
 
 
 def _centred_afterwards(points: np.ndarray, units: Scaling) -> bool:
     """Whether points are a large sparse table whose mean can be subtracted from products."""
     if not by_entries(points):
         return False
-    return float(np.linalg.norm(units.mean)) <= np.sqrt(NEAR) * float(np.max(units.unit))
+    return float(np.linalg.norm(units.mean)) <= np.sqrt(LARGEST_SQUARE_OF_MEAN) * float(np.max(units.unit))

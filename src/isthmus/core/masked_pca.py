@@ -1,12 +1,12 @@
-r"""PCA of points with missing entries: probabilistic PCA over the entries that are there, by expectation-maximisation.
+r"""PCA of points with missing entries: probabilistic PCA over the observed entries, by expectation-maximisation.
 
-The model is x = W z + ε with z ~ N(0, 1) in R^k and ε ~ N(0, σ²). With m_ij = 1 where x_ij is there and 0 where not,
+The model is x = W z + ε with z ~ N(0, 1) in R^k and ε ~ N(0, σ²). With m_ij = 1 where x_ij is observed, else 0,
 a row's latent has the posterior mean z_i and covariance S_i, and a column's row of W follows by least squares:
 
     M_i = σ² + Σ_j m_ij w_j w_jᵀ,  z_i = M_i⁻¹ Σ_j m_ij x_ij w_j,  S_i = σ² M_i⁻¹,
     w_j = (Σ_i p_i m_ij (z_i z_iᵀ + S_i))⁻¹ Σ_i p_i m_ij x_ij z_i.
 
-An autoencoder sees the mean, 0, in the place of a missing entry: x̃ = m x. With C = W Wᵀ + σ² and entries that are there
+An autoencoder sees the mean, 0, in the place of a missing entry: x̃ = m x. With C = W Wᵀ + σ² and entries observed
 independently with rates r_j (R the diagonal matrix of them), the best linear prediction of the components Vᵀx is
 
     Aᵀx̃,  A = Var(x̃)⁻¹ R C V,  Var(x̃) = R C R + diag(r (1 − r) C_jj),
@@ -21,12 +21,14 @@ from typing import NamedTuple
 import numpy as np
 
 from isthmus.core.principal import filled, with_fixed_signs
-from isthmus.core.scaling import ENTRIES
+from isthmus.core.scaling import ENTRIES_AT_ONCE
 
-STEPS, SETTLED = 200, 1e-5
-"""Steps of expectation-maximisation at most, and the relative change of σ² that ends them."""
+MOST_STEPS = 200
+"""Steps of expectation-maximisation, at most."""
+SMALLEST_CHANGE = 1e-5
+"""Relative change of σ² at which the steps end."""
 LEAST_NOISE = 1e-9
-"""σ² relative to the mean variance of a column, at the least."""
+"""Least σ², relative to the mean variance of a column."""
 
 
 class LinearCode(NamedTuple):
@@ -53,48 +55,55 @@ class LinearCode(NamedTuple):
 def masked_pca(points: np.ndarray, weights: np.ndarray, directions: np.ndarray) -> LinearCode:
     """Return PCA of centred points, NaN where an entry is missing, for weights of sum 1.
 
-    ``directions``, shape (d, k), are those to begin with: the principal directions of the points filled with 0.
+    Args:
+        points: shape (n, d).
+        weights: shape (n,).
+        directions: to begin with, shape (d, k): the principal directions of the points filled with 0.
+
+    Source: probabilistic PCA of Tipping and Bishop, Journal of the Royal Statistical Society B 61 (1999), with missing
+    entries as in Ilin and Raiko, Journal of Machine Learning Research 11 (2010).
+
     """
-    there = ~np.isnan(points)
+    observed = ~np.isnan(points)
     zeroed = filled(points.copy())
-    rates = weights @ there
+    rates = weights @ observed
     variances = weights @ zeroed**2 / np.where(rates > 0, rates, 1.0)
     floor = LEAST_NOISE * float(variances.mean()) or 1.0
     start = weights @ (zeroed @ directions) ** 2 / float(rates.mean())
     loadings = directions * np.sqrt(np.maximum(start, floor))
     noise = max(float((variances.sum() - start.sum()) / len(variances)), floor)
-    for _ in range(STEPS):
+    for _ in range(MOST_STEPS):
         before = noise
-        loadings, noise = _improved(zeroed, there, weights, loadings, noise)
+        loadings, noise = _improved(zeroed, observed, weights, loadings, noise)
         noise = max(noise, floor)
-        if abs(noise - before) <= SETTLED * before:
+        if abs(noise - before) <= SMALLEST_CHANGE * before:
             break
     axes, sizes, _ = np.linalg.svd(loadings, full_matrices=False)
     axes = with_fixed_signs(axes)
     signal = sizes**2
-    spread = rates**2 * noise + rates * (1 - rates) * (axes**2 @ signal + noise)
-    pulled = np.divide(rates[:, None] * axes, spread[:, None], where=spread[:, None] > 0, out=np.zeros_like(axes))
-    overlap = (rates[:, None] * axes).T @ pulled
+    input_variances = (rates**2 * noise + rates * (1 - rates) * (axes**2 @ signal + noise))[:, None]
+    scaled = np.divide(rates[:, None] * axes, input_variances, where=input_variances > 0, out=np.zeros_like(axes))
+    overlap = (rates[:, None] * axes).T @ scaled
     return LinearCode(
-        pulled @ np.linalg.solve(np.eye(len(signal)) + signal[:, None] * overlap, np.diag(signal + noise)), axes
+        scaled @ np.linalg.solve(np.eye(len(signal)) + signal[:, None] * overlap, np.diag(signal + noise)), axes
     )
 
 
 def _improved(
-    zeroed: np.ndarray, there: np.ndarray, weights: np.ndarray, loadings: np.ndarray, noise: float
+    zeroed: np.ndarray, observed: np.ndarray, weights: np.ndarray, loadings: np.ndarray, noise: float
 ) -> tuple[np.ndarray, float]:
     """Return W and σ² after a step of expectation-maximisation."""
     d, k = loadings.shape
     pairs = (loadings[:, :, None] * loadings[:, None, :]).reshape(d, -1)
     moments, across, squares = np.zeros((d, k * k)), np.zeros((d, k)), 0.0
-    step = max(1, ENTRIES // max(d, k * k))
+    step = max(1, ENTRIES_AT_ONCE // max(d, k * k))
     latents, covariances = [], []
     for first in range(0, len(zeroed), step):
         rows = slice(first, first + step)
-        inverse = np.linalg.inv((there[rows] @ pairs).reshape(-1, k, k) + noise * np.eye(k))
+        inverse = np.linalg.inv((observed[rows] @ pairs).reshape(-1, k, k) + noise * np.eye(k))
         latent = np.einsum("nij,nj->ni", inverse, zeroed[rows] @ loadings)
         second = (latent[:, :, None] * latent[:, None, :] + noise * inverse).reshape(-1, k * k)
-        weighed = there[rows] * weights[rows, None]
+        weighed = observed[rows] * weights[rows, None]
         moments += weighed.T @ second
         across += (zeroed[rows] * weights[rows, None]).T @ latent
         latents.append(latent)
@@ -104,7 +113,7 @@ def _improved(
     pairs = (better[:, :, None] * better[:, None, :]).reshape(d, -1)
     for number, first in enumerate(range(0, len(zeroed), step)):
         rows = slice(first, first + step)
-        left = np.where(there[rows], zeroed[rows] - latents[number] @ better.T, 0.0) ** 2
-        spread = (there[rows] @ pairs) * covariances[number].reshape(-1, k * k)
-        squares += float(weights[rows] @ (left.sum(axis=1) + spread.sum(axis=1)))
-    return better, squares / float((weights @ there).sum())
+        errors = np.where(observed[rows], zeroed[rows] - latents[number] @ better.T, 0.0) ** 2
+        variances = (observed[rows] @ pairs) * covariances[number].reshape(-1, k * k)
+        squares += float(weights[rows] @ (errors.sum(axis=1) + variances.sum(axis=1)))
+    return better, squares / float((weights @ observed).sum())

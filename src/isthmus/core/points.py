@@ -11,7 +11,9 @@ from isthmus import _checks
 from isthmus.core.scaling import DOUBLE, row_slices
 from isthmus.core.sparse import is_sparse
 
-IGNORED = "remove or impute them (what is masked or null is NaN), or leave them out of the loss by missing='ignore'"
+MISSING_HINT = (
+    "remove or impute them (what is masked or null is NaN), or leave them out of the loss by missing='ignore'"
+)
 
 
 def ignores_missing(value: object) -> bool:
@@ -19,10 +21,10 @@ def ignores_missing(value: object) -> bool:
     return _checks.choice("missing", value, ("refuse", "ignore")) == "ignore"
 
 
-def checked_points(name: str, values: object, holes: bool, columns: tuple[str, ...] | None = None) -> np.ndarray:
-    """Return points as a new array, shape (n, d), finite but for the NaN of missing entries where ``holes`` may be."""
-    hint = "remove them" if holes else IGNORED
-    return _checks.array(name, values, ("n", "d"), holes=holes, hint=hint, columns=columns)
+def checked_points(name: str, values: object, missing: bool, columns: tuple[str, ...] | None = None) -> np.ndarray:
+    """Return points as a new array, shape (n, d), finite but for the NaN of missing entries if ``missing`` ones are allowed."""
+    hint = "remove them" if missing else MISSING_HINT
+    return _checks.array(name, values, ("n", "d"), holes=missing, hint=hint, columns=columns)
 
 
 def check_observed(name: str, points: np.ndarray, weights: np.ndarray, columns: tuple[str, ...] | None) -> None:

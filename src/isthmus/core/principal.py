@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from isthmus.core.scaling import DOUBLE, ENTRIES, Scaling, blocks
+from isthmus.core.scaling import DOUBLE, ENTRIES_AT_ONCE, Scaling, blocks
 from isthmus.core.sparse import dense
 
-AT_ONCE = 1 << 18
-"""Entries up to which few points in many dimensions are decomposed at once."""
-CLEAR = 1e-6
-"""Share of the largest variance from which on a direction found so is orthogonal to the others to ten digits."""
+ENTRIES_FOR_SVD = 1 << 18
+"""Entries up to which few points in many dimensions are decomposed as a whole."""
+ORTHOGONAL_FROM = 1e-6
+"""Share of the largest variance from which on directions found from products are orthogonal to ten digits."""
 NEGLIGIBLE = 1e-14
 """Share of the largest variance below which a direction is rounding, where it is found from products of rows."""
 
@@ -27,7 +27,7 @@ def principal_components(
     count, dim = int((weights > 0).sum()), points.shape[1]
     if count >= dim:
         return spectrum(second_moments(points, weights, units))
-    if count * dim <= AT_ONCE:
+    if count * dim <= ENTRIES_FOR_SVD:
         scaled = [np.sqrt(part)[:, None] * filled(units.precisely(block)) for block, part in blocks(points, weights)]
         _, values, rows = np.linalg.svd(np.concatenate(scaled), full_matrices=False)
         return values**2, with_fixed_signs(rows.T)
@@ -58,7 +58,7 @@ def _from_products(
     """
     rows = slice(None) if (weights > 0).all() else np.flatnonzero(weights > 0)
     roots = np.sqrt(weights[rows].astype(DOUBLE))[:, None]
-    step = max(1, ENTRIES // len(roots))
+    step = max(1, ENTRIES_AT_ONCE // len(roots))
     parts = [slice(first, first + step) for first in range(0, points.shape[1], step)]
 
     def scaled(part: slice) -> np.ndarray:
@@ -68,17 +68,17 @@ def _from_products(
     for part in parts:
         block = scaled(part)
         products += block @ block.T
-    variances, left = spectrum(products)
+    variances, left_vectors = spectrum(products)
     rank = max(1, int((variances > NEGLIGIBLE * variances[0]).sum()))
-    turn = left[:, :rank] / np.sqrt(np.where(variances[:rank] > 0, variances[:rank], 1.0))
+    combinations = left_vectors[:, :rank] / np.sqrt(np.where(variances[:rank] > 0, variances[:rank], 1.0))
     directions = np.empty((points.shape[1], rank), dtype)
     for part in parts:
-        directions[part] = scaled(part).T @ turn
-    if variances[rank - 1] < CLEAR * variances[0]:
+        directions[part] = scaled(part).T @ combinations
+    if variances[rank - 1] < ORTHOGONAL_FROM * variances[0]:
         overlaps = np.zeros((rank, rank))
         for part in parts:
-            some = directions[part].astype(DOUBLE, copy=False)
-            overlaps += some.T @ some
+            block = directions[part].astype(DOUBLE, copy=False)
+            overlaps += block.T @ block
         squares, axes = np.linalg.eigh(overlaps)
         repair = (axes / np.sqrt(np.maximum(squares, NEGLIGIBLE))) @ axes.T
         for part in parts:
@@ -88,10 +88,10 @@ def _from_products(
 
 def with_more_directions(directions: np.ndarray, count: int) -> np.ndarray:
     """Return at least ``count`` orthonormal directions that begin with the given ones, in columns."""
-    have = directions.shape[1]
-    if have >= count:
+    dim, missing = len(directions), count - directions.shape[1]
+    if missing <= 0:
         return directions
-    more = np.random.default_rng(0).standard_normal((len(directions), count - have))
+    more = np.random.default_rng(0).standard_normal((dim, missing))
     more -= directions @ (directions.T @ more)
     return np.concatenate([directions, np.linalg.qr(more - directions @ (directions.T @ more))[0]], axis=1)
 
@@ -107,7 +107,7 @@ def with_fixed_signs(vectors: np.ndarray) -> np.ndarray:
 
     The sign of an eigenvector is arbitrary; fixing it makes results repeat across LAPACKs.
     """
-    step = max(1, ENTRIES // len(vectors))
+    step = max(1, ENTRIES_AT_ONCE // len(vectors))
     for first in range(0, vectors.shape[1], step):
         part = vectors[:, first : first + step]
         part *= np.sign(part[np.abs(part).argmax(axis=0), np.arange(part.shape[1])])

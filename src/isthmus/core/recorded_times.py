@@ -17,10 +17,11 @@ from isthmus import _checks
 Spacing = Literal["log", "even"]
 SPACINGS = ("log", "even")
 DECADES = 3
-"""Of time that log-spaced records cover: the first one is at 1/1000 of the horizon, where hardly a risk has moved."""
-LEVEL = 0.5
-"""Share of records that are log-spaced where the others follow a curve: networks may bend where it doesn't."""
+"""Decades of time that log-spaced records cover: at 1/1000 of the horizon hardly a risk has moved."""
+LOG_SPACED_SHARE = 0.5
+"""Share of records that are log-spaced where the others follow a curve: networks may curvature where it doesn't."""
 LARGEST_NUMBER_OF_STEPS = 100_000_000
+"""Steps of the smallest size that a horizon may hold."""
 
 
 class LearningCurve(Protocol):
@@ -44,19 +45,24 @@ def recorded_times(
     spacing: Spacing = "log",
     follow: LearningCurve | None = None,
 ) -> np.ndarray:
-    """Return 0 and the times of so many records up to the horizon, as `Problem.times` says, shape (T,)."""
+    """Return 0 and the times of so many records up to the horizon, shape (T,), with the arguments of `Problem.times`.
+
+    Raises:
+        ArgumentError: where the horizon is no multiple of the step size, or an argument breaks its rule.
+
+    """
     horizon = _checks.scale("horizon", horizon, above=0)
     records = _checks.integer("records", records, minimum=1)
     _checks.choice("spacing", spacing, SPACINGS)
     if step_size is None:
         _checks.memory("records", records, 8 * records)
-        return np.array([0.0, *_spread(horizon, records, horizon / 10**DECADES, spacing, follow)])
+        return np.array([0.0, *_positions(horizon, records, horizon / 10**DECADES, spacing, follow)])
     sizes = [_fraction(size) for size in _several(step_size)]
     unit = functools.reduce(_common_multiple, sizes)
     steps = _whole_number_of_steps(horizon, unit, min(sizes))
     records = min(records, steps)
     first = max(horizon / 10**DECADES, float(unit))
-    marks = distinct(_spread(horizon, records, first, spacing, follow) / float(unit), steps)
+    marks = distinct(_positions(horizon, records, first, spacing, follow) / float(unit), steps)
     return np.array([0.0, *(float(int(mark) * unit) for mark in marks)])
 
 
@@ -74,7 +80,7 @@ def distinct(positions: ArrayLike, last: int) -> np.ndarray:
     return ranks + np.clip(beyond, 1, last - len(positions) + 1)
 
 
-def _spread(horizon: float, records: int, first: float, spacing: Spacing, curve: LearningCurve | None) -> np.ndarray:
+def _positions(horizon: float, records: int, first: float, spacing: Spacing, curve: LearningCurve | None) -> np.ndarray:
     """Return positions of records in (0, horizon], the last one exactly there."""
     if curve is not None:
         positions = _following(*_checked(curve, horizon), horizon, records, first)
@@ -105,16 +111,18 @@ def _following(times: np.ndarray, risk: np.ndarray, horizon: float, records: int
     """Return positions between which linear interpolation of a curve has about the same error everywhere.
 
     On the axis u = asinh(t/first), which is linear below the first record and logarithmic beyond it, the error over a
-    gap h is h²|R″|/8, so that records are equally many for the same ∫|R″|^(1/2) du (de Boor 1973); a share of them is
-    spread evenly over u.
+    gap h is h²|R″|/8, so that records are equally many for the same ∫|R″|^(1/2) du; a share of them is spread evenly
+    over u.
+
+    Source: equidistribution of knots, de Boor, Spline Functions and Approximation Theory (1973).
     """
     axis = np.arcsinh(times / first)
     slopes = np.diff(risk) / np.diff(axis)
-    bend = np.abs(np.diff(slopes)) / (axis[2:] - axis[:-2]) * 2
-    density = np.sqrt(np.concatenate([bend[:1], bend, bend[-1:]]))
+    curvature = np.abs(np.diff(slopes)) / (axis[2:] - axis[:-2]) * 2
+    density = np.sqrt(np.concatenate([curvature[:1], curvature, curvature[-1:]]))
     followed = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(axis))])
     even = (axis - axis[0]) / (axis[-1] - axis[0])
-    level = LEVEL if followed[-1] > 0 else 1.0
+    level = LOG_SPACED_SHARE if followed[-1] > 0 else 1.0
     share = level * even + (1 - level) * followed / max(followed[-1], np.finfo(float).tiny)
     return np.minimum(first * np.sinh(np.interp(np.arange(1, records + 1) / records, share, axis)), horizon)
 

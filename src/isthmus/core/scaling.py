@@ -10,27 +10,27 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from isthmus._precision import DOUBLE
 from isthmus.core import sparse
 from isthmus.core.sparse import by_entries, dense, is_sparse
 
 Scale = Literal["none", "total", "features", "robust"]
 SCALES: tuple[Scale, ...] = ("none", "total", "features", "robust")
-DOUBLE = np.dtype(np.float64)
-BLOCK = 4096
+ROWS_AT_ONCE = 4096
 """Rows of an array that are copied together, at most."""
-ENTRIES = 1 << 20
+ENTRIES_AT_ONCE = 1 << 20
 """Entries of an array that are copied together, at most, where a row has fewer."""
-TALL = 256
+ROWS_OF_A_TILE = 256
 """Rows that are copied together where rows need not be whole, if there are so many."""
 ROUNDING = 1
 """Multiple of eps × |mean| within which entries are a constant that was rounded: a few neighbouring numbers, no more.
 
 A table of readings a few steps of its type apart is data, as time stamps or identifiers often are.
 """
-TIE = 1e-6
+LEVEL_TOLERANCE = 1e-6
 """Relative difference below which a sum of weights has reached a quartile."""
 NORMAL_QUARTILES = 1.3489795003921634
-"""Distance between the quartiles of the standard normal law."""
+"""The distance between the quartiles of the standard normal law."""
 
 
 class Scaling(NamedTuple):
@@ -102,6 +102,12 @@ def scaling(points: np.ndarray, weights: np.ndarray, scale: Scale = "total") -> 
     A column that doesn't vary, or by rounding alone, is at its mean, and the unit is 1 where nothing else sets it.
     Differences from one of the points are averaged, so that an offset that is large beside the spread, or a spread
     whose squares leave the range of double precision, costs no digits.
+
+    Args:
+        points: shape (n, d), an array or sparse, NaN where an entry is missing.
+        weights: shape (n,).
+        scale: as above.
+
     """
     means, largest_of, squares_of = BY_ENTRIES if by_entries(points) else BY_ROWS
     mean, rest, masses = means(points, weights)
@@ -128,12 +134,12 @@ def _means(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Return the means of columns, what they have beyond their last digits, and the weight of the entries there."""
     origin, total, masses = np.full(points.shape[1], np.nan), 0.0, 0.0
     for block, part in blocks(points, weights):
-        there = ~np.isnan(block)
-        new = np.isnan(origin) & there.any(axis=0)
+        observed = ~np.isnan(block)
+        new = np.isnan(origin) & observed.any(axis=0)
         if new.any():
-            origin[new] = block[there.argmax(axis=0)[new], new]
-        total = total + part @ np.where(there, block - origin, 0.0)
-        masses = masses + part @ there
+            origin[new] = block[observed.argmax(axis=0)[new], new]
+        total = total + part @ np.where(observed, block - origin, 0.0)
+        masses = masses + part @ observed
     origin, masses = np.nan_to_num(origin), np.where(masses > 0, masses, 1.0)
     mean = origin + total / masses
     return mean, (origin - mean) + total / masses, masses
@@ -163,7 +169,7 @@ BY_ENTRIES = sparse.means, sparse.largest, sparse.squares
 def _interquartile_ranges(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the distance between the quartiles of each column, shape (d,), some columns at a time."""
     rows = np.flatnonzero(weights > 0)
-    chances, step = weights[rows].astype(DOUBLE), max(1, ENTRIES // len(rows))
+    chances, step = weights[rows].astype(DOUBLE), max(1, ENTRIES_AT_ONCE // len(rows))
     ranges = []
     for first in range(0, points.shape[1], step):
         columns = points[rows, first : first + step].astype(DOUBLE)
@@ -171,8 +177,8 @@ def _interquartile_ranges(points: np.ndarray, weights: np.ndarray) -> np.ndarray
         ordered = np.take_along_axis(columns, order, axis=0)
         reached = np.cumsum(np.where(np.isnan(ordered), 0.0, chances[order]), axis=0)
         low, high = (
-            np.take_along_axis(ordered, (reached >= level * (1 - TIE) * reached[-1]).argmax(axis=0)[None, :], axis=0)[0]
-            for level in (0.25, 0.75)
+            np.take_along_axis(ordered, (reached >= level * reached[-1]).argmax(axis=0)[None, :], axis=0)[0]
+            for level in (0.25 * (1 - LEVEL_TOLERANCE), 0.75 * (1 - LEVEL_TOLERANCE))
         )
         ranges.append(np.nan_to_num(high - low))
     return np.concatenate(ranges)
@@ -199,11 +205,11 @@ def tiles(shape: tuple[int, ...], inner: int = 1) -> Iterator[tuple[slice, slice
 
     It is a product with a matrix of ``inner`` columns, of which parts are copied too.
     """
-    step = max(rows_at_once(shape[1]), min(shape[0], TALL))
-    columns = min(shape[1], max(1, ENTRIES // max(step, inner)))
+    step = max(rows_at_once(shape[1]), min(shape[0], ROWS_OF_A_TILE))
+    columns = min(shape[1], max(1, ENTRIES_AT_ONCE // max(step, inner)))
     for first in range(0, shape[0], step):
-        for left in range(0, shape[1], columns):
-            yield slice(first, first + step), slice(left, left + columns)
+        for column in range(0, shape[1], columns):
+            yield slice(first, first + step), slice(column, column + columns)
 
 
 def row_sums(points: Any, function: Callable[[np.ndarray, Any], np.ndarray]) -> np.ndarray:
@@ -221,4 +227,4 @@ def row_sums(points: Any, function: Callable[[np.ndarray, Any], np.ndarray]) -> 
 
 def rows_at_once(columns: int) -> int:
     """Return how many rows of so many columns are copied together."""
-    return min(BLOCK, max(1, ENTRIES // columns))
+    return min(ROWS_AT_ONCE, max(1, ENTRIES_AT_ONCE // columns))

@@ -6,11 +6,16 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-ROWS = 1 << 15
+ROWS_AT_ONCE = 1 << 15
+"""Rows of normals that are multiplied together."""
 
 
 def sobol_normals(dim: int, count: int, random: np.random.Generator) -> np.ndarray:
-    """Return the first ``count`` (a power of 2) scrambled Sobol' points as standard normals, shape (count, dim)."""
+    """Return the first ``count`` (a power of 2) scrambled Sobol' points as standard normals, shape (count, dim).
+
+    Source: Sobol' (1967), with the directions of Joe and Kuo (2008) and Matoušek's linear matrix scrambling (1998), an
+    affine form of Owen's.
+    """
     points = qmc.Sobol(dim, scramble=True, rng=random).random(count)
     points += 2.0**-31  # a scrambled coordinate is uniform on multiples of 2^-30; half a cell keeps normals finite
     return ndtri(points, out=points)
@@ -27,6 +32,7 @@ def matched(normals: np.ndarray) -> np.ndarray:
     leading -= leading.mean(axis=0)
     values, vectors = np.linalg.eigh(leading.T @ leading / len(normals))
     correction = (vectors / np.sqrt(values)) @ vectors.T
-    for rows in range(0, len(normals), ROWS):  # in place, since there may be very many points
-        leading[rows : rows + ROWS] = leading[rows : rows + ROWS] @ correction
+    for first in range(0, len(normals), ROWS_AT_ONCE):  # in place, since there may be very many points
+        rows = slice(first, first + ROWS_AT_ONCE)
+        leading[rows] = leading[rows] @ correction
     return result

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-DOUBLE = np.dtype(np.float64)
+from isthmus._precision import DOUBLE
+
 LARGE = 1 << 27
 """Entries, zeros included, from which on a sparse table is treated by the entries that are stored."""
 

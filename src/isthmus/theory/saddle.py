@@ -28,7 +28,7 @@ from scipy.linalg import expm
 
 from isthmus import _checks
 from isthmus._errors import NumericalError
-from isthmus._precision import computing_in
+from isthmus._precision import DOUBLE, computing_in
 from isthmus._words import counted
 from isthmus.core.autoencoder import features, preactivations
 from isthmus.core.data import Data
@@ -40,7 +40,6 @@ from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.sgd import check_width
 
-DOUBLE = np.dtype(np.float64)
 DRAWS = 512
 """Networks whose escape times are averaged."""
 STEPS_A_FOLD = 20
