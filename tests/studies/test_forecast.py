@@ -31,20 +31,20 @@ def simulated(slowness: float, workers: int, jobs: int = 40, told: bool = False)
             clock.now += 10 * slowness / 4
             if told:
                 for job in batch:
-                    forecast.inside(job, part / 4)
+                    forecast.advance(job, part / 4)
             left = 10 * slowness * (jobs - first) / workers - 10 * slowness * part / 4
-            seen.append((forecast.share, forecast.left, left))
+            seen.append((forecast.share, forecast.remaining, left))
         clock.now += 10 * slowness / 4
         for job in batch:
             forecast.end(job)
-    assert (forecast.share, forecast.left) == (1.0, 0.0)
+    assert (forecast.share, forecast.remaining) == (1.0, 0.0)
     return seen
 
 
 def test_before_anything_is_done_it_is_what_was_estimated():
     forecast = Forecast([Job("a", "s", seconds=30.0), Job("b", "s", seconds=10.0)], 2, clock=Clock())
-    assert (forecast.share, forecast.left) == (0.0, 20.0)
-    assert Forecast([], 2).share == 1.0 and Forecast([], 2).left == 0.0
+    assert (forecast.share, forecast.remaining) == (0.0, 20.0)
+    assert Forecast([], 2).share == 1.0 and Forecast([], 2).remaining == 0.0
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -87,7 +87,7 @@ def test_a_study_tells_its_watcher_what_it_will_do_and_how_far_it_is():
     assert watching.forecast is not None
     assert set(watching.forecast.jobs) == set(ToyJobs(ToyStudy(count=5)).jobs())
     assert (watching.forecast.workers, watching.forecast.kept) == (2, 0)
-    assert (watching.forecast.share, watching.forecast.left) == (1.0, 0.0)
+    assert (watching.forecast.share, watching.forecast.remaining) == (1.0, 0.0)
     assert watching.shares == sorted(watching.shares) and 0 < watching.shares[-1] <= 1
     assert watching.stages[-1] == ("sum", 1, 1) and ("draws", 10, 10) in watching.stages
 

@@ -38,15 +38,18 @@ def made_up(study, inside=(62, 40), *, widths=WIDTHS, enough=None, ratio=(0.1, 0
         shape = np.full(len(times), 0.5)
         shape[0], shape[2] = start, 1.0
         risks.append(limit + study.tolerance * sups[:, None] * shape)
+    variables = {
+        "width": np.array(widths),
+        "predicted_gap_quantile": np.array([0.0098, 0.014]),
+        "predicted_mean": np.array([limit, limit]),
+        "predicted_std": np.full((2, len(times)), 0.004),
+        "shift_ratio": np.array(ratio),
+        "candidate_gap_quantile": np.array([0.02, 0.014, 0.0098, 0.005]),
+    }
     law = {
         "wide_enough": widths[0] if enough is None else enough,
-        "width": np.array(widths),
-        "gap_quantile": np.array([0.0098, 0.014]),
-        "mean": np.array([limit, limit]),
-        "std": np.full((2, len(times)), 0.004),
-        "shift_ratio": np.array(ratio),
         "candidate": np.array([11, *sorted(widths), 180]),
-        "candidate_gap_quantile": np.array([0.02, 0.014, 0.0098, 0.005]),
+        "variables": variables,
     }
     path = SimpleNamespace(times=times, risk=limit, risk_error=np.full(len(times), error))
     jobs = WidthJobs(study)

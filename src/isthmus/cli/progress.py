@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from isthmus._words import counted
 from isthmus.cli.app import say
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
 
     from isthmus.studies.forecast import Forecast
 
 PERIOD = 10.0
-"""Seconds after which a line is printed again where there is no terminal."""
+"""The longest time between two lines, in seconds, where there is no terminal."""
 SOONEST = 3.0
-"""Seconds before which none is, even where another tenth of the study is done."""
+"""The shortest time between two lines, in seconds, however much of the study is done in it."""
 WHOLE = "all"
+"""The name of the bar of the whole study."""
+Returned = TypeVar("Returned")
 
 
-def with_progress(task: Callable[[Any], Any], quiet: bool) -> Any:
+def with_progress(task: Callable[[Bars | Lines | None], Returned], quiet: bool) -> Returned:
     """Run ``task(progress)``, and show how far it is and how long it will take."""
     if quiet:
         return task(None)
@@ -56,7 +59,7 @@ def plan(forecast: Forecast) -> str:
     """Return what is about to be done and how long it will take, as a sentence."""
     done = f"{counted(forecast.kept, 'job')} kept from an earlier run; " if forecast.kept else ""
     cores = counted(forecast.workers, "core")
-    return f"{done}{counted(len(forecast.jobs), 'job')} to do, {duration(forecast.left)} on {cores}."
+    return f"{done}{counted(len(forecast.jobs), 'job')} to do, {duration(forecast.remaining)} on {cores}."
 
 
 class Lines:
@@ -85,7 +88,7 @@ class Lines:
         if since >= PERIOD or (since >= SOONEST and tenth > self._tenth):
             self._said, self._tenth = self._clock(), tenth
             stages = "; ".join(forecast.stages)
-            say(f"{100 * forecast.share:.0f} %, {duration(forecast.left)} left{': ' if stages else ''}{stages}")
+            say(f"{100 * forecast.share:.0f} %, {duration(forecast.remaining)} left{': ' if stages else ''}{stages}")
 
     def close(self) -> None:
         """End; what comes next says that the study is done."""
@@ -99,7 +102,7 @@ class Bars:
 
         columns = (TextColumn("{task.description:<38}"), BarColumn(24), TextColumn("{task.fields[note]}"))
         self._bars = Progress(*columns, console=console)
-        self._stages: dict[str, Any] = {}
+        self._stages: dict[str, TaskID] = {}
         self._forecast: Forecast | None = None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
@@ -116,7 +119,7 @@ class Bars:
     def tick(self) -> None:
         """Move the bar of the whole."""
         if self._forecast is not None:
-            self._show(WHOLE, self._forecast.share, 1, f"{duration(self._forecast.left)} left")
+            self._show(WHOLE, self._forecast.share, 1, f"{duration(self._forecast.remaining)} left")
 
     def close(self) -> None:
         """Leave the bars as they are."""

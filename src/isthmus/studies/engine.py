@@ -38,7 +38,7 @@ from isthmus.studies.study import StageProgress
 THREADS = "isthmus-job"
 """How the names of threads begin on which jobs run."""
 TICK = 1.0
-"""Seconds between two looks at the time that is left."""
+"""Seconds after which the remaining time is shown again."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,12 @@ def run_jobs(
                 waiting.remove(job)
                 given = {need: done[need] for need in job.needs}
                 if executor is None:
-                    task = functools.partial(_computed, study_jobs, job, given, workers, tally.inside(job))
+                    task = functools.partial(_computed, study_jobs, job, given, workers, tally.progress_of(job))
                 else:
                     task = functools.partial(_computed_elsewhere, study_jobs, job, given)
                 tally.begin(job)
                 running[pool.submit(task)] = job
-            finished, _ = wait(running, tally.patience, FIRST_COMPLETED)
+            finished, _ = wait(running, tally.timeout, FIRST_COMPLETED)
             tally.tick()
             failures = []
             for future in sorted(finished, key=lambda future: running[future].name):
@@ -206,12 +206,12 @@ class _Tally:
             self._watcher.begin(forecast)
 
     @property
-    def patience(self) -> float | None:
-        """How long to wait for a job before the next look at the time that is left."""
+    def timeout(self) -> float | None:
+        """Seconds to wait for a job before the remaining time is shown again."""
         return None if self._watcher is None else TICK
 
     def tick(self) -> None:
-        """Show what is left."""
+        """Show the remaining time."""
         if self._watcher is not None:
             self._watcher.tick()
 
@@ -230,7 +230,7 @@ class _Tally:
         if self._progress is not None and job.name not in self._reported:
             self._progress(job.stage, self._done[job.stage], self._totals[job.stage])
 
-    def inside(self, job: Job) -> Progress | None:
+    def progress_of(self, job: Job) -> Progress | None:
         """Return the progress function of a job that reports its progress, None for others."""
         if self._progress is None or not job.reports_progress:
             return None
@@ -238,7 +238,7 @@ class _Tally:
         show = self._progress
 
         def progress(done: int, total: int) -> None:
-            self._forecast.inside(job, done / total)
+            self._forecast.advance(job, done / total)
             show(job.stage, done, total)
 
         return progress

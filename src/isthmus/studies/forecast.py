@@ -8,14 +8,14 @@ from typing import Protocol, runtime_checkable
 
 from isthmus.studies.jobs import Job
 
-TRUST = 0.05
-"""How much the estimates weigh at first beside what jobs took, as a part of the study; it fades as that goes on."""
-NEARLY = 0.95
-"""How far a job is held to be, at most, while it runs."""
+PRIOR_SHARE = 0.05
+"""Weight of the estimates against the times that jobs took, as a share of the work that is still to do."""
+MOST_WHILE_RUNNING = 0.95
+"""The share of a running job that counts as done, at most."""
 
 
 class Forecast:
-    """What is done and what is left of the jobs of a study, in seconds of one core.
+    """What is done of the jobs of a study and what is still to do, in seconds of one core.
 
     Attributes:
         jobs: what was to do when the run began.
@@ -38,9 +38,9 @@ class Forecast:
         """Note that a job is running."""
         self._running[job.name] = job, self._clock()
 
-    def inside(self, job: Job, share: float) -> None:
-        """Note how far a running job is, from 0 to 1."""
-        self._shares[job.name] = min(share, NEARLY)
+    def advance(self, job: Job, share: float) -> None:
+        """Note the share of a running job that is done, from 0 to 1."""
+        self._shares[job.name] = min(share, MOST_WHILE_RUNNING)
 
     def end(self, job: Job) -> None:
         """Note that a job is done."""
@@ -55,7 +55,7 @@ class Forecast:
         return self._furthest
 
     @property
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Seconds until the study is done, at the pace so far."""
         done = self._done()
         return max(0.0, self._total - done) * self._pace_at(done) / self.workers
@@ -72,7 +72,7 @@ class Forecast:
 
     def _pace_at(self, done: float) -> float:
         """Return the seconds of a worker that a second of the estimates takes, when so much is done."""
-        prior = TRUST * max(0.0, self._total - done)
+        prior = PRIOR_SHARE * max(0.0, self._total - done)
         spent = self.elapsed * self.workers
         return (spent + prior) / (done + prior) if done + prior > 0 else 1.0
 
@@ -83,7 +83,7 @@ class Forecast:
     def _part(self, job: Job, elapsed: float) -> float:
         if job.name in self._shares:
             return self._shares[job.name] * job.seconds
-        return min(elapsed / self._pace, NEARLY * job.seconds)
+        return min(elapsed / self._pace, MOST_WHILE_RUNNING * job.seconds)
 
 
 @runtime_checkable
@@ -97,4 +97,4 @@ class Watcher(Protocol):
         """Take the forecast of the jobs that are about to run; it changes as they do."""
 
     def tick(self) -> None:
-        """Show what is left: called about once a second."""
+        """Show the remaining time: called about once a second."""

@@ -20,7 +20,6 @@ from isthmus.core.recorded_times import recorded_times
 from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
-from isthmus.dynamics.results import MeanFieldPath
 from isthmus.dynamics.sgd import check_memory_of_networks, train
 from isthmus.studies.contents import MEAN_FIELD, Variable, labelled, mean_field_variables
 from isthmus.studies.jobs import Job, StudyJobs
@@ -146,12 +145,18 @@ class WidthJobs(StudyJobs[WidthStudy]):
 
     def result(self, job: Job, given: Mapping[str, Any], workers: int, progress: Progress | None) -> Any:
         """Return the path, what the law says of both widths, or the risks of a block of networks."""
+        study = self.study
+        common: dict[str, Any] = {"seed": study.seed, "workers": workers, "progress": progress}
         if job.name == "path":
-            return self._path(workers, progress)
+            return solve_mean_field(self.problem, study.times, particles=study.particles, snapshot_times=(), **common)
         if job.name == "law":
-            return self._tables(self._law(given["path"], workers, progress))
+            particles = min(study.particles, LAW_PARTICLES)
+            law = predict_finite_width(
+                self.problem, study.times, path=given["path"], particles=particles, samples=LAW_SAMPLES, **common
+            )
+            return self._tables(law)
         role, first = job.name.split("-")
-        width = int(given["law"]["width"][ROLES.index(role)])
+        width = int(given["law"]["variables"]["width"][ROLES.index(role)])
         try:
             return self._risks(width, int(first))
         except NumericalError as error:
@@ -164,18 +169,12 @@ class WidthJobs(StudyJobs[WidthStudy]):
         risk = np.stack([np.concatenate([results[f"{role}-{first}"] for first in starts]) for role in ROLES])
         deviations = np.abs(risk - path.risk)
         gap = deviations.max(axis=-1)
-        values = {
-            "width": law["width"],
+        values = law["variables"] | {
             "risk": risk,
             "gap": gap,
             "initial_gap": deviations[..., 0],
             "within": [share_within(gaps, study.tolerance) for gaps in gap],
             "gap_quantile": quantile_intervals(gap, study.confidence),
-            "predicted_mean": law["mean"],
-            "predicted_std": law["std"],
-            "predicted_gap_quantile": law["gap_quantile"],
-            "shift_ratio": law["shift_ratio"],
-            "candidate_gap_quantile": law["candidate_gap_quantile"],
         }
         about = provenance("isthmus width study", study, problem.data)
         if self.given is not None:
@@ -193,24 +192,6 @@ class WidthJobs(StudyJobs[WidthStudy]):
     def _runs(self, first: int) -> range:
         return range(first, min(first + RUNS_OF_A_JOB, self.study.runs))
 
-    def _path(self, workers: int, progress: Progress | None) -> MeanFieldPath:
-        study = self.study
-        options: dict[str, Any] = {"particles": study.particles, "seed": study.seed, "snapshot_times": ()}
-        return solve_mean_field(self.problem, study.times, **options, workers=workers, progress=progress)
-
-    def _law(self, path: MeanFieldPath, workers: int, progress: Progress | None) -> FiniteWidthLaw:
-        study = self.study
-        return predict_finite_width(
-            self.problem,
-            study.times,
-            path=path,
-            particles=min(study.particles, LAW_PARTICLES),
-            samples=LAW_SAMPLES,
-            seed=study.seed,
-            workers=workers,
-            progress=progress,
-        )
-
     def _tables(self, law: FiniteWidthLaw) -> dict[str, Any]:
         """Return the two widths, and what the law says of them and of others."""
         study = self.study
@@ -220,18 +201,17 @@ class WidthJobs(StudyJobs[WidthStudy]):
         self._check_memory_of_networks(width)
         candidates = _around(width)
         networks = [law.at(n, *dynamics) for n in (width, width // 2)]
-        return {
-            "wide_enough": enough,
+        of_both = lambda quantity: np.array([quantity(network) for network in networks])
+        candidate_quantiles = [law.gap_quantile(study.confidence, n, *dynamics) for n in candidates.tolist()]
+        variables = {
             "width": np.array([width, width // 2]),
-            "gap_quantile": np.array([network.gap_quantile(study.confidence) for network in networks]),
-            "mean": np.array([network.mean for network in networks]),
-            "std": np.array([network.std for network in networks]),
-            "shift_ratio": np.array([network.shift_ratio for network in networks]),
-            "candidate": candidates,
-            "candidate_gap_quantile": np.array(
-                [law.gap_quantile(study.confidence, n, *dynamics) for n in candidates.tolist()]
-            ),
+            "predicted_mean": of_both(lambda network: network.mean),
+            "predicted_std": of_both(lambda network: network.std),
+            "predicted_gap_quantile": of_both(lambda network: network.gap_quantile(study.confidence)),
+            "shift_ratio": of_both(lambda network: network.shift_ratio),
+            "candidate_gap_quantile": np.array(candidate_quantiles),
         }
+        return {"wide_enough": enough, "candidate": candidates, "variables": variables}
 
     def _check_memory_of_networks(self, width: int) -> None:
         try:
