@@ -90,6 +90,8 @@ def offset_of(errors: np.ndarray, weights: np.ndarray, contamination: float | No
 
     With a contamination, this share of the weight is below it. Without, it is minus the square of the upper fence of
     Tukey's rule for ‖x − x̂‖, or what a share of `LEAST_SHARE` of the weight is below, if that is more.
+
+    Source: Tukey, Exploratory Data Analysis, 1977, chapter 2.
     """
     if contamination is not None and np.ptp(weights) == 0:
         return float(np.percentile(-errors, 100 * contamination))

@@ -63,7 +63,7 @@ SEARCH_TIME = 0.5
 
 
 @dataclass(frozen=True)
-class Table:
+class TrainingTable:
     """Rows with weights of sum 1, their spectrum, and how they are split to choose the horizon.
 
     Attributes:
@@ -90,7 +90,7 @@ class Choice(NamedTuple):
     why: str
 
 
-def trained_automatically(table: Table, settings: Settings, random: np.random.Generator, watch: Watch) -> Run:
+def trained_automatically(table: TrainingTable, settings: Settings, random: np.random.Generator, watch: Watch) -> Run:
     """Return the network trained for the best horizon, or PCA."""
     spectrum = table.spectrum
     sample = table.rows.sample(table.weights, spectrum.coordinates(spectrum.rank))
@@ -117,7 +117,7 @@ def automatic_start(spectrum: Spectrum, sample: EvaluationSample, settings: Sett
     return Start(sample, components, *sizes, encoding=encoding, axes=axes)
 
 
-def _chosen(table: Table, settings: Settings, start: Start, seed: int, watch: Watch) -> Choice:
+def _chosen(table: TrainingTable, settings: Settings, start: Start, seed: int, watch: Watch) -> Choice:
     """Return the steps and the horizon at which narrower copies have the lowest held-out risk."""
     schedules = _first_schedules(table, settings, start, seed)
     for _ in range(RETRIES):
@@ -130,7 +130,7 @@ def _chosen(table: Table, settings: Settings, start: Start, seed: int, watch: Wa
     return Choice(0, schedules[0], None, why)
 
 
-def _first_schedules(table: Table, settings: Settings, start: Start, seed: int) -> list[Schedule]:
+def _first_schedules(table: TrainingTable, settings: Settings, start: Start, seed: int) -> list[Schedule]:
     """Return the steps to try first, side by side."""
     if settings.step_size is not None:
         return [Schedule(settings.step_size, motion=gradient_motion(settings.optimizer))]
@@ -147,7 +147,7 @@ def _first_schedules(table: Table, settings: Settings, start: Start, seed: int) 
 class _Part:
     """One split of the data: what copies of the network begin with, learn from, and are evaluated on."""
 
-    def __init__(self, table: Table, number: int, settings: Settings, seed: int) -> None:
+    def __init__(self, table: TrainingTable, number: int, settings: Settings, seed: int) -> None:
         learning, held_out = table.splits[number]
         spectrum = table.rows.spectrum(learning, settings.n_components)
         coordinates = spectrum.coordinates(table.spectrum.rank)
@@ -229,7 +229,9 @@ def _marks(rank: int) -> tuple[int, ...]:
     return tuple(mark for mark in MARKS if mark * rank <= STEPS_TIMES_COORDINATES or mark <= SEARCH_STEPS)
 
 
-def _searched(table: Table, settings: Settings, schedules: list[Schedule], seed: int, watch: Watch) -> Choice | None:
+def _searched(
+    table: TrainingTable, settings: Settings, schedules: list[Schedule], seed: int, watch: Watch
+) -> Choice | None:
     """Return the best schedule and mark of copies that are trained side by side, None where all steps are too long."""
     stopped = False
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -278,7 +280,7 @@ def _keeps_the_bulk(
 
 
 def _full_run(
-    table: Table, settings: Settings, start: Start, choice: Choice, seed: int, pca_risk: float, watch: Watch
+    table: TrainingTable, settings: Settings, start: Start, choice: Choice, seed: int, pca_risk: float, watch: Watch
 ) -> Run:
     """Return the full network trained on all rows for the chosen number of steps."""
     spectrum, schedule, sample = table.spectrum, choice.schedule, start.sample

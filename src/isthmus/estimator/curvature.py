@@ -75,6 +75,8 @@ def ends_of_spectrum(product: Callable[[np.ndarray], np.ndarray], size: int) -> 
     """Return both ends of the spectrum of a symmetric matrix from its products with vectors of a size.
 
     By ARPACK's restarted Lanczos method. The errors are the residuals ‖Lv − λv‖ of its unit vectors v, λ = ⟨v, Lv⟩.
+
+    Source: Lehoucq, Sorensen and Yang, ARPACK Users' Guide, SIAM, 1998.
     """
     start = np.random.default_rng(0).standard_normal(size)
     if not product(start).any():  # ARPACK takes no matrix that is 0
@@ -148,10 +150,9 @@ def _roots(network: Autoencoder) -> Autoencoder:
     """Return √m for every parameter that moves, and 0 for all others."""
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
-        roots = np.sqrt(np.asarray(measure.masses))
-        wide = lambda part: np.broadcast_to(roots[:, None], part.shape)
-        bias = roots if network.train_biases else np.zeros_like(roots)
-        parts = (np.zeros_like(roots), wide(measure.outgoing), wide(measure.incoming), bias)
-        return NeuronMeasure(*parts)  # pyright: ignore[reportArgumentType]  (NumPy arrays serve as JAX arrays)
+        roots = jnp.sqrt(jnp.asarray(measure.masses))
+        per_weight = lambda weights: jnp.broadcast_to(roots[:, None], weights.shape)
+        bias = roots if network.train_biases else jnp.zeros_like(roots)
+        return NeuronMeasure(jnp.zeros_like(roots), per_weight(measure.outgoing), per_weight(measure.incoming), bias)
 
     return network.with_measures(side(network.encoder), side(network.decoder))

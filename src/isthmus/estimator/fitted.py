@@ -167,16 +167,12 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Return ‖x − x̂‖² of every row, shape (n,), in units of the computation."""
         return self._sizes_and_errors(self._points(X))[1]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _sizes_and_errors(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return ‖x − mean‖² and ‖x − x̂‖² of every row, shape (n,) each, in the units of the computation.
 
         They are infinite for rows that lie beyond the range of double precision in these.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            sizes, errors = self._plain_sizes_and_errors(points)
-        return np.nan_to_num(sizes, nan=np.inf, posinf=np.inf), np.nan_to_num(errors, nan=np.inf, posinf=np.inf)
-
-    def _plain_sizes_and_errors(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         network, coordinates = self._network.in_precision(DOUBLE), self._coordinates
         sizes, errors = np.empty(points.shape[0]), np.empty(points.shape[0])
         if has_missing(points):
@@ -184,12 +180,12 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             for rows in scaled.batches(points):
                 sizes[rows] = np.nansum(scaled.of(points[rows]) ** 2, axis=1)
                 errors[rows] = np.where(np.isnan(points[rows]), 0.0, self._entry_errors(points[rows])).sum(axis=1)
-            return sizes, errors
-        for rows in coordinates.batches(points):
-            inside, outside = coordinates.parts(points[rows])
-            sizes[rows] = (inside**2).sum(axis=1) + outside
-            errors[rows] = ((inside - reconstructed(network, inside)) ** 2).sum(axis=1) + outside
-        return sizes, errors
+        else:
+            for rows in coordinates.batches(points):
+                inside, outside = coordinates.parts(points[rows])
+                sizes[rows] = (inside**2).sum(axis=1) + outside
+                errors[rows] = ((inside - reconstructed(network, inside)) ** 2).sum(axis=1) + outside
+        return np.nan_to_num(sizes, nan=np.inf, posinf=np.inf), np.nan_to_num(errors, nan=np.inf, posinf=np.inf)
 
     def _entry_errors(self, points: np.ndarray) -> np.ndarray:
         """Return (x − x̂)² of every entry, shape (n, d), in the units of the computation."""

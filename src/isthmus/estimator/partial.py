@@ -75,7 +75,7 @@ class Stream(NamedTuple):
     kept: Reservoir | None = None
 
 
-class State(NamedTuple):
+class ScaledNetwork(NamedTuple):
     """A network, the units that it acts in, and the principal directions, shape (k, d)."""
 
     network: Autoencoder
@@ -84,8 +84,8 @@ class State(NamedTuple):
 
 
 def advanced(
-    state: State | None, stream: Stream, points: np.ndarray, weights: np.ndarray, settings: Settings, seed: int
-) -> tuple[State, Stream]:
+    state: ScaledNetwork | None, stream: Stream, points: np.ndarray, weights: np.ndarray, settings: Settings, seed: int
+) -> tuple[ScaledNetwork, Stream]:
     """Return the network and the stream after a step for each ``batch_size`` of the rows.
 
     Until the rows so far vary in k directions the network is PCA of them. Weights count beside those of earlier rows.
@@ -108,7 +108,7 @@ def advanced(
         components, stream = spectrum.components, stream._replace(compared=seen.count)
         enough = _varies(spectrum) and kept.share_of(seen.weight, seen.exponent) * 2 * sample.mean_risk >= KEPT_VARIANCE
         if state is None and not enough:
-            return State(pca_network(components), units, components), stream._replace(begun=False)
+            return ScaledNetwork(pca_network(components), units, components), stream._replace(begun=False)
         if enough and (state is None or settings.init != "independent"):
             free = not settings.step_size or seen.count >= 2 * stream.started
             bar = _bar(sample, components, SLACK if free else SLACK_OF_GIVEN_STEPS)
@@ -117,7 +117,7 @@ def advanced(
             start = explicit_start(spectrum, EvaluationSample.of(*kept.sample(), Coordinates(units)), settings)
             network = first_network(start, settings, random, dtype)
             if state is None or not risk <= sample.risk(network):
-                state = State(network, units, components)
+                state = ScaledNetwork(network, units, components)
                 stream = stream._replace(memory=None, begun=True, started=seen.count)
         if seen.count >= 2 * stream.looked and (stream.memory is None or stream.looked < COMPARISON_ROWS):
             stream = stream._replace(step_size=None)  # the curvature that few rows have, or another network
@@ -130,7 +130,7 @@ def advanced(
     return state._replace(network=network), stream
 
 
-def _settings_of_network(settings: Settings, state: State, begun: bool) -> Settings:
+def _settings_of_network(settings: Settings, state: ScaledNetwork, begun: bool) -> Settings:
     """Return the settings with what a network in training has, whatever they are now."""
     settings = replace(settings, n_components=len(state.components))
     if not begun:
@@ -140,20 +140,20 @@ def _settings_of_network(settings: Settings, state: State, begun: bool) -> Setti
     return replace(settings, width=network.encoder.width, activations=activations)
 
 
-def _known(state: State | None, stream: Stream, points: np.ndarray, settings: Settings) -> tuple[Running, Reservoir]:
+def _known(
+    state: ScaledNetwork | None, stream: Stream, points: np.ndarray, settings: Settings
+) -> tuple[Running, Reservoir]:
     """Return what is known of the rows so far, and those that are kept."""
     dim, seen = points.shape[1], stream.seen
-    if seen is None and state is None:
-        seen = Running.empty(dim, settings.n_components)
-    elif seen is None and state is not None:
-        seen = Running.assumed(state.units, state.components)
-    assert seen is not None
+    if seen is None:
+        fresh = state is None
+        seen = Running.empty(dim, settings.n_components) if fresh else Running.assumed(state.units, state.components)
     return seen, stream.kept or Reservoir.empty(dim, points.dtype)
 
 
 def _in_units(
-    units: Scaling, state: State, stream: Stream, rows: np.ndarray, settings: Settings
-) -> tuple[State, Stream]:
+    units: Scaling, state: ScaledNetwork, stream: Stream, rows: np.ndarray, settings: Settings
+) -> tuple[ScaledNetwork, Stream]:
     """Return a network in training and its optimizer's memory in other units."""
     optimizer = gradient_motion(settings.optimizer).optimizer
     network, memory = carried(state.network, state.units, units, rows), None

@@ -8,6 +8,8 @@ All is in double precision about the first row, so that a large offset costs no 
 C = FᵀF, so that nothing of size d × d is needed and no small direction is lost beside a large one: rows of F are added
 for those that arrive, and once F has more than 2R rows it is replaced by its R leading singular vectors times their
 singular values. That loses nothing where R = d, and what lies beyond R directions otherwise; the trace is kept apart.
+
+Source: Ross, Lim, Lin and Yang, Incremental learning for robust visual tracking, 2008, section 2.2.
 """
 
 from __future__ import annotations

@@ -25,7 +25,10 @@ LONGEST = (2.0, 0.7)
 MOST_STEPS = 1 << 14
 """More steps than any automatic run takes."""
 POWER = 4
-"""The average weighs the network at time t in proportion to t^4, so that most of it is about the last fifth."""
+"""The average weighs the network at time t in proportion to t^4, so that most of it is about the last fifth.
+
+Source: polynomial-decay averaging, Shamir and Zhang, ICML 2013.
+"""
 
 
 @dataclass(frozen=True)

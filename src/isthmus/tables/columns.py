@@ -31,8 +31,8 @@ def numbers(values: np.ndarray) -> np.ndarray | str:
 
     float32 and float64 keep their type, and are not copied; everything else becomes float64.
     """
-    if np.ma.isMaskedArray(values):
-        return _unmasked(values)  # pyright: ignore[reportArgumentType]
+    if isinstance(values, np.ma.MaskedArray):
+        return _unmasked(values)
     dtype = values.dtype
     if dtype.kind == "O":
         return _of_objects(values)

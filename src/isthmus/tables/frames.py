@@ -260,7 +260,7 @@ def _of_columns(
         _checks.refuse_type(name, "hold numbers in every column", one, hint)
     if not found or not len(found[0]):
         _refuse_empty(name, (len(found[0]) if found else 0, len(found)))
-    values = side_by_side(found)  # pyright: ignore[reportArgumentType]
+    values = side_by_side([column for column in found if not isinstance(column, str)])
     return _table(name, values, labels, are_integers or (lambda j: _are_integers(columns[j])), notes)
 
 
