@@ -56,8 +56,8 @@ def test_every_size_of_batch_has_the_gradient_of_automatic_differentiation(point
         problem = im.Problem(data, im.aligned_law(data, latent_dim))
         network = jax.tree.map(jnp.asarray, problem.draw(jax.random.key(1), (9, 8), DOUBLE))
         batch = jnp.asarray(data.points[:points])
-        slope = jax.grad(lambda network, batch=batch: network.risk(batch))(network)
-        velocity = network.velocity(batch)
+        slope = jax.jit(jax.grad(lambda network, batch=batch: network.risk(batch)))(network)
+        velocity = jax.jit(lambda network, batch=batch: network.velocity(batch))(network)
         for side, width in (("encoder", 9), ("decoder", 8)):
             for name in ("outgoing", "incoming", "bias"):
                 ours, theirs = (getattr(getattr(tree, side), name) for tree in (velocity, slope))

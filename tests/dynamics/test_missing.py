@@ -34,14 +34,13 @@ def problem(data):
 
 def entrywise_risk(network, points, weights):
     """Return ½ Σ p_i Σ_j m_ij (x_ij − x̂_ij)², entry by entry from its definition."""
-    there = jnp.asarray(~np.isnan(points), float)
-    zeroed = jnp.asarray(np.nan_to_num(points))
+    there, zeroed = jnp.asarray(~jnp.isnan(points), float), jnp.nan_to_num(points)
     latents = network.encode(zeroed)
     return (weights[:, None] * there * (network.decode(latents) - zeroed) ** 2).sum() / 2
 
 
 def test_the_velocity_is_the_gradient_of_the_loss_over_the_entries_that_are_there(problem, double):
-    points, weights = problem.data.points, jnp.asarray(problem.data.weights)
+    points, weights = jnp.asarray(problem.data.points), jnp.asarray(problem.data.weights)
     network = problem.draw(jax.random.key(0), (6, 7), DOUBLE)
     risk, gradient = jax.jit(jax.value_and_grad(entrywise_risk))(network, points, weights)
     ours = jax.jit(lambda network: (network.risk(points, weights), network.velocity(points, weights)))(network)

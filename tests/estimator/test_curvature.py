@@ -45,7 +45,7 @@ def test_both_ends_are_those_of_the_dense_hessian(masses, options, double):
             for m, o, i in ((side.masses, side.outputs, side.inputs) for side in sides)
         ]
     )
-    hessian = np.asarray(jax.hessian(lambda flat: unravel(flat).objective(points, weights))(flat))
+    hessian = np.asarray(jax.jit(jax.hessian(lambda flat: unravel(flat).objective(points, weights)))(flat))
     scaled = (hessian / np.sqrt(np.outer(sizes, sizes)))[np.ix_(moving, moving)]
     values = np.linalg.eigvalsh(scaled)
     found = curvature(network, points, weights)
@@ -105,7 +105,8 @@ def test_noise_dies_out_and_deviations_do_not_grow(double):
     network = tiny(None, "linear", False)
     points, weights = np.random.default_rng(1).standard_normal((5, 2)), np.full(5, 0.2)
     highest = curvature(network, points, weights).highest
-    risk = lambda lowest: float(relaxed(network, points, weights, Curvature(lowest, highest, 0.0, 0.0)).risk(points))
+    risk_of = jax.jit(lambda network: network.risk(points))
+    risk = lambda lowest: float(risk_of(relaxed(network, points, weights, Curvature(lowest, highest, 0.0, 0.0))))
     by_hand = network.velocity(points, weights).times(1 / highest, 1 / highest)
     once = jax.tree.map(lambda a, b: a + b, network, by_hand)
     assert risk(-1.2 * highest) == pytest.approx(float(once.risk(points)), rel=1e-12)
