@@ -7,7 +7,8 @@ import difflib
 import math
 import numbers
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from operator import ge, gt, le, lt
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,9 +20,9 @@ from isthmus._errors import ArgumentError, ArgumentTypeError
 LARGEST_SEED = 2**32 - 1
 """Beyond it JAX in single precision takes a seed modulo 2³², so that two seeds would give the same numbers."""
 LONGEST = 80
-"""Characters of a value, or of a name, that a message shows."""
+"""The number of characters of a value, or of a name, that a message shows."""
 SCALES = (1e-100, 1e100)
-"""Between these a number can be squared, and divided by its square, without leaving the range of double precision."""
+"""The smallest and the largest number whose square, and quotient by it, stay in the range of double precision."""
 
 
 def refuse(name: str, rule: str, value: object, hint: str = "") -> NoReturn:
@@ -31,7 +32,7 @@ def refuse(name: str, rule: str, value: object, hint: str = "") -> NoReturn:
 
 @contextlib.contextmanager
 def renamed(name: str, given: str) -> Iterator[None]:
-    """Name the argument ``given`` by the user in refusals of ``name``."""
+    """Say ``given``, which is what the user wrote, where an argument ``name`` is refused."""
     try:
         yield
     except (ArgumentError, ArgumentTypeError) as error:
@@ -52,13 +53,13 @@ def shown(value: object) -> str:
     """Return a value on one line, cut where it is long, whatever it is."""
     try:
         text = value if isinstance(value, _Verbatim) else " ".join(repr(value).split())
-    except Exception:  # a stranger's __repr__ may do anything, and integers beyond 4,300 digits have none
+    except Exception:  # any __repr__ may fail, and integers beyond 4,300 digits have none
         text = f"of type {type(value).__name__}"
     return _cut(text)
 
 
 def named(name: str) -> str:
-    """Return the name of a key that a stranger chose, on one line."""
+    """Return a name that came with a file or a call, on one line."""
     return _cut("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name))
 
 
@@ -107,7 +108,7 @@ def function(name: str, value: object, *, optional: bool = False) -> None:
 
 
 def called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function of the caller's own returns, or refuse the function where it fails."""
+    """Return what a function that the caller wrote returns for ``arguments``, or refuse the function if it fails."""
     try:
         return function(*arguments)
     except Exception as error:
@@ -122,16 +123,15 @@ def path(name: str, value: object) -> Path:
         refuse_type(name, rule, value)
     try:
         result = Path(value)
-        possible = b"\0" not in os.fsencode(result)
+        if b"\0" not in os.fsencode(result):
+            return result
     except (ValueError, TypeError):  # characters that no name can hold, or a path of bytes
-        possible = False
-    if not possible:
-        refuse(name, rule, value)
-    return result  # pyright: ignore[reportPossiblyUnboundVariable]
+        pass
+    refuse(name, rule, value)
 
 
 def memory(name: str, value: object, size: int) -> None:
-    """Refuse a count whose arrays, of ``size`` bytes at the least, are larger than the memory of this machine."""
+    """Refuse a ``value`` for which arrays of at least ``size`` bytes are needed, if this machine has less memory."""
     total = memory_of_the_machine()
     if size > total:
         needed = f"{size / 2**30:,.0f} GiB" if size < 2**70 else "more than any machine has"
@@ -140,7 +140,7 @@ def memory(name: str, value: object, size: int) -> None:
 
 
 def finite(name: str, values: np.ndarray) -> None:
-    """Refuse an array that isn't of floating-point numbers, all of them finite."""
+    """Refuse an array unless it holds floating-point numbers, all of them finite."""
     if values.dtype.kind != "f" or not np.isfinite(values).all():
         refuse(name, "be finite", described("not"))
 
@@ -152,9 +152,13 @@ def largest(values: np.ndarray) -> float:
 
 
 def finite_squares(name: str, values: np.ndarray, columns: int | None = None) -> None:
-    """Refuse entries of points of so many columns so large that squares, of which risks are made, leave the precision.
+    """Refuse entries of points so large that a risk, which is a sum of squares, overflows in their precision.
 
-    These are ``values``, of shape (n, d) where the number of columns isn't given.
+    Args:
+        name: of the argument.
+        values: the entries.
+        columns: how many squares are summed; by default the columns of ``values``, of shape (n, d).
+
     """
     size = largest(values)
     most = float(np.sqrt(np.finfo(values.dtype).max / (columns or values.shape[1]))) / 4
@@ -166,7 +170,7 @@ def memory_of_the_machine() -> int:
     """Return how many bytes of memory this machine has."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # it can't be asked: refuse only what none has
+    except (AttributeError, ValueError, OSError):  # unknown here: refuse only what no machine has
         return 1 << 44
 
 
@@ -188,35 +192,22 @@ def real(
     below: float | None = None,
 ) -> float:
     """Return a finite real number between ``above`` and ``below`` (excluded), in [``minimum``, ``maximum``]."""
-    bounds = []
-    if above is not None:
-        bounds.append(f"above {above:g}")
-    if minimum is not None:
-        bounds.append(f"at least {minimum:g}")
-    if maximum is not None:
-        bounds.append(f"at most {maximum:g}")
-    if below is not None:
-        bounds.append(f"below {below:g}")
-    rule = "be a finite number" + (" " + " and ".join(bounds) if bounds else "")
+    limits = ((above, "above", gt), (minimum, "at least", ge), (maximum, "at most", le), (below, "below", lt))
+    asked = [(limit, words, holds) for limit, words, holds in limits if limit is not None]
+    rule = " ".join(["be a finite number", " and ".join(f"{words} {limit:g}" for limit, words, _ in asked)]).rstrip()
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         refuse_type(name, rule, value)
     try:
         number = float(value)
     except OverflowError:
         refuse(name, rule, value)
-    outside = (
-        (above is not None and number <= above)
-        or (minimum is not None and number < minimum)
-        or (maximum is not None and number > maximum)
-        or (below is not None and number >= below)
-    )
-    if outside or not math.isfinite(number):
+    if not math.isfinite(number) or not all(holds(number, limit) for limit, _, holds in asked):
         refuse(name, rule, number)
     return number
 
 
 def scale(name: str, value: object, *, above: float | None = None, minimum: float | None = None) -> float:
-    """Return a number as `real` does, which can also be squared and divided by its square."""
+    """Return a number as `real` does, which can also be squared, and divided by its square, in double precision."""
     number = real(name, value, above=above, minimum=minimum)
     smallest, largest = SCALES
     if number != 0 and not smallest <= abs(number) <= largest:
@@ -248,13 +239,20 @@ def array(
 ) -> np.ndarray:
     """Return a finite floating-point array of the given shape; a string in ``shape`` names a free axis.
 
-    A float32 or float64 array keeps its type unless ``dtype`` asks for another; everything else becomes float64. With
-    ``holes``, entries may be NaN. ``columns`` are the names of a table's, by which messages say where an entry stands.
+    Args:
+        name: of the argument.
+        value: what is to be an array.
+        shape: sizes, or names of free axes.
+        dtype: of the array; by default that of a float32 or float64 array, and float64 for all else.
+        holes: whether entries may be NaN.
+        hint: what to do about entries that are not finite.
+        columns: names of the columns, by which messages say where an entry stands.
+
     """
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     try:
         result = np.asarray(value)
-    except Exception:  # asking a stranger's object for its array may raise anything
+    except Exception:  # conversion runs code of the object, which may raise anything
         refuse_type(name, f"be an array of shape {wanted}", described("ragged or not an array"))
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         refuse(name, "have no masked entries", described("a masked array"), "remove or impute them")
@@ -280,9 +278,9 @@ def array(
     return result
 
 
-def column(place: int, names: Sequence[str] | None) -> str:
-    """Return what messages call a column of a table: by its name, or its place where it has none."""
-    return f"column {place}" if names is None else f"column {named(names[place])!r}"
+def column(index: int, names: Sequence[str] | None) -> str:
+    """Return what messages call a column of a table: its name, or its index where it has none."""
+    return f"column {index}" if names is None else f"column {named(names[index])!r}"
 
 
 def times(name: str, value: object) -> np.ndarray:
@@ -294,7 +292,7 @@ def times(name: str, value: object) -> np.ndarray:
 
 
 def subset_of_times(name: str, value: ArrayLike, times: np.ndarray) -> np.ndarray:
-    """Return the indices in ``times`` of the times asked for; each must be one of them."""
+    """Return the indices in ``times`` of the times in ``value``, in increasing order; each must be one of ``times``."""
     if isinstance(value, bool):
         refuse_type(name, "be a time or several times", value)
     if _is_empty(value):
@@ -308,7 +306,7 @@ def subset_of_times(name: str, value: ArrayLike, times: np.ndarray) -> np.ndarra
 
 
 def index_of_time(name: str, value: float, times: np.ndarray) -> int:
-    """Return the index of one of the recorded times."""
+    """Return the index in ``times`` of the time ``value``, which must be one of them."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     return int(subset_of_times(name, [real(name, value)], times)[0])
@@ -316,16 +314,16 @@ def index_of_time(name: str, value: float, times: np.ndarray) -> int:
 
 def _is_empty(value: object) -> bool:
     try:
-        return len(value) == 0 and not isinstance(value, str | bytes | Mapping)  # pyright: ignore[reportArgumentType]
-    except TypeError:  # a single number
+        return isinstance(value, Sized) and not isinstance(value, str | bytes | Mapping) and len(value) == 0
+    except TypeError:  # an array without dimensions
         return False
 
 
 def instance(name: str, value: object, kinds: type | tuple[type, ...]) -> None:
     """Refuse a ``value`` that is not an instance of ``kinds``."""
     if not isinstance(value, kinds):
-        named = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
-        refuse_type(name, f"be an instance of {named}", described(f"of type {type(value).__name__}"))
+        names = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
+        refuse_type(name, f"be an instance of {names}", described(f"of type {type(value).__name__}"))
 
 
 def _abbreviated(values: np.ndarray) -> str:

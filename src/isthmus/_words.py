@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 DIGITS = 3
-"""Significant digits of a number in print."""
+"""The number of significant digits of a number in print."""
 
 
 def number(value: float, digits: int = DIGITS) -> str:
-    """Return a number with so many significant digits, trailing zeros included, and a true minus sign.
+    """Return a number with so many significant digits, trailing zeros included, and a minus sign for a hyphen.
 
     Example:
         >>> number(0.002), number(-0.8571), number(1234.5), number(0.0)

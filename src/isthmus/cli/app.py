@@ -20,7 +20,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]  # public under no name of Type
 
 
 class Interrupted(Exception):
-    """An interrupt, of which the message says what is left."""
+    """An interrupt; its message says which results are kept."""
 
 
 GROUPS = {
@@ -46,9 +46,9 @@ class _Ordered(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command that refuses a flag of one value that stands twice, of which one would be lost in silence.
+    """A command that refuses a flag given twice, of which one value would be lost in silence.
 
-    Flags of several values are taken whole, the last one of each: it replaces the list before it.
+    A flag that holds several values may stand twice: its last list replaces the one before it.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -72,12 +72,12 @@ class Command(TyperCommand):
         for option in options:
             key = keys.get(flags[option.name].key or option.name) if option.name in flags else None
             if key is not None:
-                usual = "" if key.default is None else rf" [dim]\[default: {_written(key.default)}][/dim]"
-                option.help = (option.help or f"{key.meaning[:1].upper()}{key.meaning[1:]}.") + usual
+                default = "" if key.default is None else rf" [dim]\[default: {_written(key.default)}][/dim]"
+                option.help = (option.help or f"{key.meaning[:1].upper()}{key.meaning[1:]}.") + default
         super().format_help(ctx, formatter)
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     """Return a value as a flag takes it."""
     return ",".join(map(_written, value)) if isinstance(value, tuple | list) else f"{value}".removesuffix(".0")
 
@@ -87,8 +87,8 @@ class _Program(typer.Typer):
 
     def command(self, *arguments: Any, **options: Any) -> Any:
         def register(function: Any) -> Any:
-            usual = {"cls": Command, "rich_help_panel": _PANEL_OF[function.__name__]}
-            return super(_Program, self).command(*arguments, **(usual | options))(function)
+            defaults = {"cls": Command, "rich_help_panel": _PANEL_OF[function.__name__]}
+            return super(_Program, self).command(*arguments, **(defaults | options))(function)
 
         return register
 
@@ -106,7 +106,7 @@ app = _Program(
 
 
 def program() -> None:
-    """Run the command line as a process of its own, which ends at once: nobody waits for jobs that can't be stopped."""
+    """Run the command line as a process of its own, and end it at once where jobs still run that can't be stopped."""
     try:
         main()
     except SystemExit as stop:

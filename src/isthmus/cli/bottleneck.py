@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from isthmus._words import interval, number
 from isthmus.cli.commands import study_command
 from isthmus.cli.options import NUMERICS, TRAINING, Flag, shared
-from isthmus.cli.output import Running, print_table, run_study, tell_data
+from isthmus.cli.output import Running, describe_data, print_table, run_study
 
 if TYPE_CHECKING:
     from isthmus.studies.bottleneck import BottleneckStudy
@@ -37,8 +37,8 @@ def bottleneck(study: BottleneckStudy, running: Running) -> None:
     from isthmus.studies.bottleneck_result import bottleneck_curve
 
     _ = study.problems  # so that what is wrong with data or law is said before a folder is made
-    tell_data(study, running.quiet, study.raw)
-    run_study(study, bottleneck_curve, running, tell=_print_curve)
+    describe_data(study, running.quiet, study.raw)
+    run_study(study, bottleneck_curve, running, print_tables=_print_curve)
 
 
 def _print_curve(result: BottleneckResult) -> None:

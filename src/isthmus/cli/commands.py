@@ -50,7 +50,7 @@ def study_command(
 
         complete: Any = command
         complete.__signature__ = signature(given_flags, takes_file=takes_file)
-        complete.__annotations__ = {one.name: one.annotation for one in complete.__signature__.parameters.values()}
+        complete.__annotations__ = {part.name: part.annotation for part in complete.__signature__.parameters.values()}
         complete.study, complete.flags = kind, given_flags
         app.command(epilog=f"Example: [bold]{example}[/bold]")(complete)
         return body

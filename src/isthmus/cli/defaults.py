@@ -35,12 +35,12 @@ def keys_of(kind: str) -> dict[str, Key]:
 
 
 def _keys(module: str, name: str, given: dict[str, Any]) -> dict[str, Key]:
-    """Return the keys of a class and its bases, with the defaults that were given in its place."""
+    """Return the keys of a class and its bases; ``given`` are defaults that replace those of the class."""
     tree = _parsed(module)
     found = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
     if found is None:
-        home = _home(tree, name)
-        return {} if home is None else _keys(home, name, given)
+        origin = _imported_from(tree, name)
+        return {} if origin is None else _keys(origin, name, given)
     keys: dict[str, Key] = {}
     for base in found.bases:
         keys |= _keys(module, ast.unparse(base), given)
@@ -54,12 +54,12 @@ def _of_line(module: str, name: str, value: ast.expr, given: dict[str, Any]) -> 
     """Return the keys that a line of a class declares: one, or those of a table."""
     if not isinstance(value, ast.Call):
         return {name: Key(given.get(name, _plain(value)), "")}
-    named = {str(one.arg): _plain(one.value) for one in value.keywords}
+    named = {str(keyword.arg): _plain(keyword.value) for keyword in value.keywords}
     function = ast.unparse(value.func)
     if function != "Field":
         return {f"{name}.{key}": about for key, about in _keys(module, function, named).items()}
-    usual = _plain(value.args[0]) if value.args else named.get("default")
-    return {name: Key(given.get(name, usual), named.get("description") or "")}
+    default = _plain(value.args[0]) if value.args else named.get("default")
+    return {name: Key(given.get(name, default), named.get("description") or "")}
 
 
 def _plain(value: ast.expr) -> Any:
@@ -69,7 +69,7 @@ def _plain(value: ast.expr) -> Any:
         return None
 
 
-def _home(tree: ast.Module, name: str) -> str | None:
+def _imported_from(tree: ast.Module, name: str) -> str | None:
     """Return the module of ours that a module imports a name from."""
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.cli.commands import study_command
 from isthmus.cli.options import NUMERICS, Flag, shared
-from isthmus.cli.output import Running, run_study, tell_data
+from isthmus.cli.output import Running, describe_data, run_study
 
 if TYPE_CHECKING:
     from isthmus.studies.expressivity import ExpressivityStudy
@@ -23,5 +23,5 @@ def optimum(study: ExpressivityStudy, running: Running) -> None:
     """Find the best infinitely wide autoencoder, certify it, and say how close networks of each width come."""
     from isthmus.studies.expressivity_result import expressivity_curve
 
-    tell_data(study, running.quiet, study.problem.data)  # what is wrong with it is said before a folder is made
+    describe_data(study, running.quiet, study.problem.data)  # what is wrong with it is said before a folder is made
     run_study(study, expressivity_curve, running)

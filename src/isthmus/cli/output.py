@@ -14,10 +14,12 @@ from isthmus.cli.app import Interrupted, say
 from isthmus.cli.progress import with_progress
 
 if TYPE_CHECKING:
+    from isthmus.core.data import Data, Stream
+    from isthmus.studies.result import StudyResult
     from isthmus.studies.study import Study
 
 
-def tell_data(study: Any, quiet: bool, data: Any) -> None:
+def describe_data(study: Study, quiet: bool, data: Data | Stream) -> None:
     """Say on standard error what was read from a file, and what was assumed.
 
     Args:
@@ -26,12 +28,13 @@ def tell_data(study: Any, quiet: bool, data: Any) -> None:
         data: what was read.
 
     """
+    from isthmus.core.data import Data
     from isthmus.core.sources import is_file
 
-    if quiet or not is_file(study.data.source):
+    if quiet or not isinstance(data, Data) or not is_file(study.data.source):
         return
-    said = f"{data.size:,} points in {data.dim:,} dimensions from {study.data.described}"
-    say("Data: " + "; ".join([said, *data.notes]))
+    size = f"{data.size:,} points in {data.dim:,} dimensions from {study.data.described}"
+    say("Data: " + "; ".join([size, *data.notes]))
 
 
 def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -48,7 +51,7 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str
     Console(highlight=False).print(table)
 
 
-def print_findings(result: Any) -> None:
+def print_findings(result: StudyResult) -> None:
     """Print the answer of a study, then what else was found."""
     from rich.console import Console
 
@@ -58,12 +61,6 @@ def print_findings(result: Any) -> None:
     for verdict in result.verdicts():
         console.print(textwrap.fill(f"• {verdict}", console.width, initial_indent="  ", subsequent_indent="    "))
     console.print()
-
-
-def print_places(places: dict[str, Path]) -> None:
-    """Print where things are."""
-    for name, place in places.items():
-        print(f"{name}: {place}")
 
 
 class Running(NamedTuple):
@@ -95,9 +92,9 @@ class Running(NamedTuple):
 
 def run_study(
     study: Study,
-    run: Callable[..., Any],
+    run: Callable[..., StudyResult],
     running: Running,
-    tell: Callable[[Any], None] | None = None,
+    print_tables: Callable[[Any], None] | None = None,
 ) -> None:
     """Run a study, leave its results, figures and report in a folder, and print what was found.
 
@@ -106,7 +103,7 @@ def run_study(
         run: called as ``run(study, workers=…, executor=…, folder=…, resume=…, progress=…)``; its result has an entry in
             `isthmus.show.pages.PAGES`, which draws it and writes its page.
         running: where and how.
-        tell: prints tables, after the answer and the findings.
+        print_tables: prints the tables of the result, after the answer and the findings.
 
     """
     from isthmus.studies.executors import keep_compiled_programs
@@ -126,12 +123,13 @@ def run_study(
         print(json.dumps(result.summary() | {"folder": str(folder)}, allow_nan=False))
         return
     print_findings(result)
-    if tell is not None:
-        tell(result)
-    print_places({"Report": folder / "report.html", "Numbers": folder / "results.nc"})
+    if print_tables is not None:
+        print_tables(result)
+    print(f"Report: {folder / 'report.html'}")
+    print(f"Numbers: {folder / 'results.nc'}")
 
 
-def _result(study: Study, run: Callable[..., Any], running: Running) -> Any:
+def _result(study: Study, run: Callable[..., StudyResult], running: Running) -> StudyResult:
     """Run a study; an interrupt says what is kept."""
     from isthmus.studies.folder import finished_jobs
 
@@ -150,7 +148,7 @@ def _result(study: Study, run: Callable[..., Any], running: Running) -> Any:
         ) from None
 
 
-def _leave(result: Any, folder: Path, quiet: bool) -> None:
+def _leave(result: StudyResult, folder: Path, quiet: bool) -> None:
     """Write the figures and the report of a result."""
     if not quiet:
         say("Drawing figures and report.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from isthmus._words import number, setting
 from isthmus.cli.commands import study_command
 from isthmus.cli.options import TRAINING, Flag, shared
-from isthmus.cli.output import Running, print_table, run_study, tell_data
+from isthmus.cli.output import Running, describe_data, print_table, run_study
 
 if TYPE_CHECKING:
     from isthmus.studies.prediction_result import PredictionResult
@@ -31,8 +31,8 @@ def predict(study: PredictionStudy, running: Running) -> None:
 
     problem = study.problem  # so that what is wrong with the data or the law is said before a folder is made
     refuse_unpredictable("study", problem)
-    tell_data(study, running.quiet, problem.data)
-    run_study(study, run, running, tell=_print_gaps)
+    describe_data(study, running.quiet, problem.data)
+    run_study(study, run, running, print_tables=_print_gaps)
 
 
 def _print_gaps(result: PredictionResult) -> None:

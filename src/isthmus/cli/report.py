@@ -43,8 +43,8 @@ def report(
         print(f"Figures and captions: {folder / 'paper'}")
         return
     if other is None:
-        text, place = render_page(result_page(results[0])), out or folder / "report.html"
+        text, path = render_page(result_page(results[0])), out or folder / "report.html"
     else:
-        text, place = render_comparison(compare(results, [str(folder), str(other)])), out or Path(COMPARISON_FILE)
-    write_text(text, place)
-    print(f"Report: {place}")
+        text, path = render_comparison(compare(results, [str(folder), str(other)])), out or Path(COMPARISON_FILE)
+    write_text(text, path)
+    print(f"Report: {path}")

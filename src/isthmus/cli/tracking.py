@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from isthmus._words import interval, number, percent, setting
 from isthmus.cli.commands import study_command
 from isthmus.cli.options import shared
-from isthmus.cli.output import Running, print_table, run_study, tell_data
+from isthmus.cli.output import Running, describe_data, print_table, run_study
 
 if TYPE_CHECKING:
     from isthmus.studies.tracking import TrackingStudy
@@ -42,8 +42,8 @@ def _run_tracking(study: TrackingStudy, running: Running) -> None:
     from isthmus.studies.tracking_result import track as run
 
     problem = study.problem  # so that what is wrong with the data or the law is said before a folder is made
-    tell_data(study, running.quiet, problem.data)
-    run_study(study, run, running, tell=_print_gaps)
+    describe_data(study, running.quiet, problem.data)
+    run_study(study, run, running, print_tables=_print_gaps)
 
 
 def _print_gaps(result: TrackingResult) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from isthmus._words import interval, number, percent
 from isthmus.cli.commands import study_command
 from isthmus.cli.options import NUMERICS, TRAINING, Flag, shared
-from isthmus.cli.output import Running, print_table, run_study, tell_data
+from isthmus.cli.output import Running, describe_data, print_table, run_study
 
 if TYPE_CHECKING:
     from isthmus.studies.width import WidthStudy
@@ -36,17 +36,17 @@ def width(study: WidthStudy, running: Running) -> None:
 
     problem = study.problem  # so that what is wrong with the data or the law is said before a folder is made
     refuse_unpredictable("study", problem)
-    tell_data(study, running.quiet, problem.data)
-    run_study(study, find_width, running, tell=_print_widths)
+    describe_data(study, running.quiet, problem.data)
+    run_study(study, find_width, running, print_tables=_print_widths)
 
 
 def _print_widths(result: WidthResult) -> None:
     from isthmus.studies.statistics import CONFIDENCE
 
-    def row(one: Checked) -> list[str]:
-        bounds = interval(one.quantile.lower, one.quantile.upper) if one.quantile.has_interval else "too few runs"
-        share = f"{one.inside:,} of {one.runs:,}"
-        return [f"{one.width:,}", share, number(one.quantile.value), bounds, number(one.predicted_quantile)]
+    def row(checked: Checked) -> list[str]:
+        quantile, share = checked.quantile, f"{checked.inside:,} of {checked.runs:,}"
+        bounds = interval(quantile.lower, quantile.upper) if quantile.has_interval else "too few runs"
+        return [f"{checked.width:,}", share, number(quantile.value), bounds, number(checked.predicted_quantile)]
 
     title = f"{result.asked_share} quantile of the sup-gap max |R_N(t) − R(t)|"
     headings = ("width", "within the tolerance", "sup-gap", f"{percent(CONFIDENCE)} CI", "predicted")

@@ -136,10 +136,10 @@ function riskDrawer(difference) {
       name, panel: "", labels: ["t", label, ...Object.keys(more)], places: values.map((value, i) => [x(times[i]), y(value)]),
       values: [times, values, ...Object.values(more)],
     });
-    const told = [series("mean field", limit)];
+    const readings = [series("mean field", limit)];
     const ends = (below, above) => below.map((value, i) => [value, above[i]]);
-    if (view.measured) told.push(series(network.name, middle, { "5–95 %": ends(low, high) }));
-    if (predicted && view.predicted) told.push(series(`${network.name}, predicted`, shifted(predicted[1]), { "5–95 %": ends(shifted(predicted[0]), shifted(predicted[2])) }));
+    if (view.measured) readings.push(series(network.name, middle, { "5–95 %": ends(low, high) }));
+    if (predicted && view.predicted) readings.push(series(`${network.name}, predicted`, shifted(predicted[1]), { "5–95 %": ends(shifted(predicted[0]), shifted(predicted[2])) }));
     const move = (place) => {
       const before = Math.floor(place), share = place - before, after = Math.min(before + 1, data.frames.length - 1);
       const [i, j] = [data.frames[before], data.frames[after]];
@@ -148,7 +148,7 @@ function riskDrawer(difference) {
       dot.setAttribute("cx", at.toFixed(1));
       dot.setAttribute("cy", ((1 - share) * y(limit[i]) + share * y(limit[j])).toFixed(1));
     };
-    return { move, series: () => told };
+    return { move, series: () => readings };
   };
 }
 

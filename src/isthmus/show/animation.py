@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from isthmus._words import counted, setting
 from isthmus.show.animation_data import animation_data
@@ -31,7 +31,7 @@ class Animation(NamedTuple):
     predicted: bool
     readout: str
     figures: Sequence[Moving]
-    data: dict[str, Any]
+    data: dict[str, object]
 
 
 def tracking_animation(result: TrackingResult) -> Animation | None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from isthmus.show.canvas import feature_names, network_colors
-from isthmus.show.labels import label_coloring, label_colors, point_colors
+from isthmus.show.labels import label_coloring
 from isthmus.show.picture_plots import image_shape, scaled_pictures
 from isthmus.show.prediction_plots import BAND, decoder_plane, encoder_plane
 from isthmus.show.readings import rounded
@@ -24,7 +25,7 @@ DIGITS = 6
 """The number of significant digits of risks and errors."""
 
 
-def animation_data(result: TrackingResult) -> dict[str, Any] | None:
+def animation_data(result: TrackingResult) -> dict[str, object] | None:
     """Return what the animation of a tracking study shows, None where the results hold none.
 
     Widths and step sizes are in increasing order, and networks are those of the widths with the mean field last.
@@ -42,8 +43,8 @@ def animation_data(result: TrackingResult) -> dict[str, Any] | None:
         "risk": _risk(result),
         "latents": {
             "places": packed(latent_plane(kept.scene_latent.values, coloring)),
-            "colors": point_colors(coloring, kept.sizes["scene_point"]),
-            "key": label_colors(data, coloring),
+            "colors": coloring.colors(coloring.codes[: kept.sizes["scene_point"]]) if coloring else [],
+            "key": coloring.key() if coloring else [],
             "names": ["z₁", "z₂"] if kept.sizes["scene_axis"] > 1 else ["z", ""],
         },
         "encoder": {"places": packed(kept.scene_encoder.values), "names": encoder_plane(kept.sizes["feature"])},
@@ -70,12 +71,12 @@ def unpacked(array: dict[str, Any]) -> np.ndarray:
     return np.where(whole == -LARGEST - 1, np.nan, whole * array["unit"])
 
 
-def _numbers(values: Any) -> Any:
+def _numbers(values: ArrayLike) -> object:
     """Return an array as nested lists of numbers with a few significant digits."""
     return rounded(np.asarray(values, float), DIGITS)
 
 
-def _risk(result: TrackingResult) -> dict[str, Any]:
+def _risk(result: TrackingResult) -> dict[str, object]:
     """Return risks over time: of the mean field, of runs and predicted, (widths, step sizes, (low, middle, high))."""
     data = result.dataset.sel(width=sorted(result.study.widths), step_size=sorted(result.study.step_sizes))
     risk = data.risk.transpose("width", "step_size", "run", "time").values
@@ -92,7 +93,7 @@ def _risk(result: TrackingResult) -> dict[str, Any]:
     }
 
 
-def _pictures(result: TrackingResult, kept: xr.Dataset) -> dict[str, Any]:
+def _pictures(result: TrackingResult, kept: xr.Dataset) -> dict[str, object]:
     """Return originals, their PCA and the moving reconstructions, with their errors."""
     shape = image_shape(result)
     fixed, [_, pca_errors] = scaled_pictures(

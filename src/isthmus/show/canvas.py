@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, ParamSpec
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -27,6 +27,7 @@ from isthmus._files import write_atomically
 from isthmus._words import listed, setting
 
 P = ParamSpec("P")
+Size = TypeVar("Size", int, float)
 DARK, GREY = "#111111", "#808080"
 FLOW = "#08519c"
 """The colour of gradient flow."""
@@ -194,7 +195,7 @@ def step_colors(step_sizes: Sequence[float]) -> dict[float, str]:
     return {0.0: FLOW} | _shades([step_size for step_size in step_sizes if step_size], "YlOrRd", (0.65, 0.95), 0.75)
 
 
-def _shades(values: Sequence[Any], scale: str, ends: tuple[float, float], alone: float) -> dict[Any, str]:
+def _shades(values: Sequence[Size], scale: str, ends: tuple[float, float], alone: float) -> dict[Size, str]:
     """Return values in order with colours of a scale, from one end to the other, or that of a value alone."""
     shades = np.linspace(*ends, len(values)) if len(values) > 1 else (alone,) * len(values)
     return {value: to_hex(colormaps[scale](shade)) for value, shade in zip(sorted(values), shades, strict=True)}

@@ -11,6 +11,7 @@ from isthmus._words import counted, listed
 from isthmus.show.gap_comparison import GapComparison, gap_comparison
 from isthmus.show.pages import result_page
 from isthmus.show.report import Page, Plate, Table, marked, rendered_template
+from isthmus.studies.result import StudyResult
 from isthmus.studies.tracking_result import TrackingResult
 
 LETTERS = ("A", "B")
@@ -40,7 +41,7 @@ class Comparison(NamedTuple):
     command: str
 
 
-def compare(results: Sequence[Any], folders: Sequence[str]) -> Comparison:
+def compare(results: Sequence[StudyResult], folders: Sequence[str]) -> Comparison:
     """Return the page of two studies of one kind, from two folders.
 
     Numbers are compared only where both studies ask the same of the same data; otherwise the page says why not.
@@ -57,7 +58,9 @@ def compare(results: Sequence[Any], folders: Sequence[str]) -> Comparison:
         )
     sides = [_side(*each) for each in zip(LETTERS, folders, results, strict=True)]
     rows = differences(first.dataset.attrs, second.dataset.attrs)
-    numbers = gap_comparison(first, second, rows) if isinstance(first, TrackingResult) else GapComparison([], [])
+    numbers = GapComparison([], [])
+    if isinstance(first, TrackingResult) and isinstance(second, TrackingResult):
+        numbers = gap_comparison(first, second, rows)
     answer, *findings = [*numbers.sentences, _what_differs(rows)]
     folded = [(side, plate) for side in sides for section in side.page.sections for plate in section.plates]
     return Comparison(
@@ -93,7 +96,7 @@ def differences(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str
     return [row for row in rows if row[1] != row[2]]
 
 
-def _side(letter: str, folder: str, result: Any) -> Side:
+def _side(letter: str, folder: str, result: StudyResult) -> Side:
     page = result_page(result)
     animation = page.animation and page.animation._replace(name=f"animation-{letter}", heading=f"{letter}: {folder}")
     sections = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -15,46 +15,58 @@ from isthmus.show.canvas import GREY, color_bar
 CATEGORIES = ("#332288", "#88CCEE", "#117733", "#DDCC77", "#CC6677", "#44AA99", "#AA4499", "#882255", "#999933", GREY)
 
 
-def label_coloring(data: xr.Dataset) -> dict[str, Any] | None:
-    """Return colours of the points as arguments of `scatter`: categories where labels are few, a scale otherwise."""
+class Coloring(NamedTuple):
+    """Colours of points by their labels: categories where labels are few, a scale otherwise.
+
+    Attributes:
+        codes: a number for each point.
+        names: the different labels, in order.
+        scale: the colours of the numbers.
+
+    """
+
+    codes: np.ndarray
+    names: list[str]
+    scale: ScalarMappable
+
+    @property
+    def categorical(self) -> bool:
+        """Whether each label has a colour of its own."""
+        return isinstance(self.scale.norm, BoundaryNorm)
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """The arguments by which `scatter` draws all points in their colours."""
+        return {"c": self.codes, "cmap": self.scale.cmap, "norm": self.scale.norm}
+
+    def colors(self, codes: np.ndarray) -> list[str]:
+        """Return the colours of numbers."""
+        return [to_hex(color) for color in self.scale.to_rgba(codes)]
+
+    def key(self) -> list[tuple[str, str]]:
+        """Return labels with their colours: all where they are few, the ends of the scale otherwise."""
+        names, norm = self.names, self.scale.norm
+        if self.categorical:
+            return list(zip(names, self.colors(np.arange(len(names))), strict=True))
+        return list(zip((names[0], names[-1]), self.colors(np.array([norm.vmin, norm.vmax])), strict=True))
+
+    def draw_key(self, figure: Figure, panels: np.ndarray) -> None:
+        """Draw the labels and their colours at the right of panels."""
+        bar = color_bar(figure, panels, self.scale, "label")
+        if self.categorical:
+            bar.set_ticks(list(range(len(self.names))), labels=self.names)
+            bar.minorticks_off()
+            bar.ax.tick_params(length=0)
+
+
+def label_coloring(data: xr.Dataset) -> Coloring | None:
+    """Return the colours of the points of a study, None where they have no labels."""
     if "label" not in data:
         return None
     kinds, codes = np.unique(data.label.values, return_inverse=True)
+    names = [str(kind) for kind in kinds]
     if len(kinds) <= len(CATEGORIES):
         norm = BoundaryNorm(np.arange(len(kinds) + 1) - 0.5, len(kinds))
-        return {"c": codes, "cmap": ListedColormap(list(CATEGORIES[: len(kinds)])), "norm": norm}
-    scale = data.label.values if np.issubdtype(kinds.dtype, np.number) else codes
-    return {"c": scale, "cmap": "viridis", "norm": Normalize(scale.min(), scale.max())}
-
-
-def point_colors(coloring: dict[str, Any] | None, count: int) -> list[str]:
-    """Return the colours of the first points, none where they have no labels."""
-    if coloring is None:
-        return []
-    return [to_hex(color) for color in _mappable(coloring).to_rgba(coloring["c"][:count])]
-
-
-def label_colors(data: xr.Dataset, coloring: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Return labels with their colours: all where they are few, the ends of the scale otherwise."""
-    if coloring is None:
-        return []
-    kinds = np.unique(data.label.values)
-    shown, codes = kinds, np.arange(len(kinds))
-    if not isinstance(coloring["norm"], BoundaryNorm):
-        shown, codes = kinds[[0, -1]], np.array([coloring["norm"].vmin, coloring["norm"].vmax])
-    colors = (to_hex(color) for color in _mappable(coloring).to_rgba(codes))
-    return list(zip(map(str, shown), colors, strict=True))
-
-
-def _mappable(coloring: dict[str, Any]) -> ScalarMappable:
-    return ScalarMappable(coloring["norm"], coloring["cmap"])
-
-
-def label_key(figure: Figure, grid: np.ndarray, coloring: dict[str, Any], data: xr.Dataset) -> None:
-    """Draw the key of a colouring at the right of panels."""
-    bar = color_bar(figure, grid, _mappable(coloring), "label")
-    if isinstance(coloring["norm"], BoundaryNorm):
-        kinds = np.unique(data.label.values)
-        bar.set_ticks(list(range(len(kinds))), labels=[str(kind) for kind in kinds])
-        bar.minorticks_off()
-        bar.ax.tick_params(length=0)
+        return Coloring(codes, names, ScalarMappable(norm, ListedColormap(list(CATEGORIES[: len(kinds)]))))
+    values = data.label.values if np.issubdtype(kinds.dtype, np.number) else codes
+    return Coloring(values, names, ScalarMappable(Normalize(values.min(), values.max()), "viridis"))

@@ -1,8 +1,9 @@
-"""Mathematics in the words of a page: LaTeX and plain formulas become MathML, without a network."""
+"""Mathematics in the words of a page: LaTeX and plain formulas become MathML."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 from latex2mathml.converter import convert
@@ -52,7 +53,9 @@ def plain_latex(plain: str) -> str:
     return POWER.sub(r"^{\1}", plain).replace("−", "-")
 
 
-def _replaced(pattern: re.Pattern[str], text: str, found, rest) -> Markup:
+def _replaced(
+    pattern: re.Pattern[str], text: str, found: Callable[[re.Match[str]], Markup], rest: Callable[[str], Markup]
+) -> Markup:
     """Return a text whose matches are replaced in one way, and what lies between them in another."""
     parts, end = [], 0
     for match in pattern.finditer(text):

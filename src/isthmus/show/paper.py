@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from isthmus._files import write_atomically
 from isthmus.show.canvas import PAPER, drawing_for, rendered
 from isthmus.show.mathematics import LATEX, PLAIN, plain_latex
 from isthmus.show.pages import drawn_figures, result_page
 from isthmus.show.report import Page, write_text
+from isthmus.studies.result import StudyResult
 
 TOKEN = re.compile(rf"{LATEX.pattern}|{PLAIN.pattern}|.", re.DOTALL)
 SIGNS = {
@@ -18,11 +18,11 @@ SIGNS = {
     "\u00a0": "~", "–": "--", "’": "'", "…": r"\dots{}", "−": "$-$", "×": r"$\times$", "→": r"$\to$", "∞": r"$\infty$",
     "≥": r"$\geq$", "≤": r"$\leq$", "ε": r"$\varepsilon$", "½": r"$\frac12$", "‖": r"$\|$", "₁": "$_1$", "₂": "$_2$",
 }  # fmt: skip
-"""Signs of plain words in LaTeX, where they are others."""
+"""Signs of plain words, and what LaTeX writes for them."""
 HEAD = r"\providecommand{\isthmuscaption}[1]{\csname isthmus-#1\endcsname}" + "\n"
 
 
-def write_paper(result: Any, folder: Path) -> list[Path]:
+def write_paper(result: StudyResult, folder: Path) -> list[Path]:
     r"""Write every figure of a study as PDF to a folder, with captions in Markdown and LaTeX, and return the paths.
 
     After ``\input{captions.tex}``, ``\caption{\isthmuscaption{sup_gap}}`` is the caption of ``sup_gap.pdf``.
@@ -32,7 +32,7 @@ def write_paper(result: Any, folder: Path) -> list[Path]:
         contents = {f"{name}.pdf": rendered(figure, name, "pdf") for name, figure in drawn.items()}
     page = result_page(result, drawn)
     for name, content in contents.items():
-        write_atomically(folder / name, lambda place, content=content: place.write_bytes(content))
+        write_atomically(folder / name, lambda path, content=content: path.write_bytes(content))
     written = {"captions.md": _markdown(page), "captions.tex": _captions(page)}
     for name, text in written.items():
         write_text(text, folder / name)

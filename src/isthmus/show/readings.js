@@ -18,10 +18,10 @@ function number(value, digits = DIGITS) {
   return rounded.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−");
 }
 
-const told = (value) => (Array.isArray(value) ? `${number(value[0])} to ${number(value[1])}` : typeof value === "string" ? value : number(value));
+const valueText = (value) => (Array.isArray(value) ? `${number(value[0])} to ${number(value[1])}` : typeof value === "string" ? value : number(value));
 
-// Lets a holder of an SVG tell values: `find()` returns its series, with places in the units of the SVG.
-function tell(holder, find) {
+// Shows the values of an SVG under the pointer: `find()` returns its series, with positions in the units of the SVG.
+function showReadings(holder, find) {
   const box = document.createElement("div");
   box.className = "reading";
   box.hidden = true;
@@ -45,7 +45,7 @@ function tell(holder, find) {
     name.innerHTML = [series.panel, series.name].filter(Boolean).join(": ");
     box.replaceChildren(name, ...series.labels.map((label, part) => {
       const row = document.createElement("div");
-      for (const [text, plain] of [[label, false], [told(series.values[part][i]), true]]) {
+      for (const [text, plain] of [[label, false], [valueText(series.values[part][i]), true]]) {
         const cell = document.createElement("span");
         cell[plain ? "textContent" : "innerHTML"] = text;
         row.append(cell);
@@ -90,5 +90,5 @@ function tell(holder, find) {
 
 for (const figure of document.querySelectorAll("figure:has(> .readings)")) {
   const series = JSON.parse(figure.querySelector(".readings").textContent);
-  window.addEventListener("load", () => tell(figure.querySelector(".plate"), () => series));
+  window.addEventListener("load", () => showReadings(figure.querySelector(".plate"), () => series));
 }

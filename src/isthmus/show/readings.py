@@ -1,10 +1,10 @@
-"""The numbers behind a figure, with their places in it, so that a page can show those under the pointer."""
+"""The numbers behind a figure, with their positions in it, so that a page can show those under the pointer."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from isthmus.show.mathematics import caption
 
@@ -31,7 +32,7 @@ class Series(NamedTuple):
 
 
 class _Readable(Artist):
-    """A series that a reader can ask for; it draws nothing."""
+    """A series whose values a page shows under the pointer; it draws nothing."""
 
     def __init__(self, series: Series) -> None:
         super().__init__()
@@ -42,8 +43,8 @@ class _Readable(Artist):
         """Draw nothing."""
 
 
-def readable(axes: Axes, name: str, x: Any, y: Any, values: Mapping[str, Any]) -> None:
-    """Give the places (x, y) on axes values that a reader can ask for; where axes have any, they have no others.
+def readable(axes: Axes, name: str, x: ArrayLike, y: ArrayLike, values: Mapping[str, ArrayLike]) -> None:
+    """Give marks on axes the values that a page shows under the pointer; unmarked series of these axes then have none.
 
     Args:
         axes: where the marks are.
@@ -57,13 +58,13 @@ def readable(axes: Axes, name: str, x: Any, y: Any, values: Mapping[str, Any]) -
     axes.add_artist(_Readable(Series(name, np.asarray(x, float), np.asarray(y, float), arrays)))
 
 
-def readings(figure: Figure) -> list[dict[str, Any]]:
-    """Return the series of a figure as JSON can hold them; places are in the units of its SVG, from the upper left."""
+def readings(figure: Figure) -> list[dict[str, object]]:
+    """Return the series of a figure for JSON; positions are in the units of its SVG, from the upper left."""
     found, height = [], POINTS * figure.get_figheight()
     for axes in figure.axes:
         for series in series_of(axes):
             pixels = axes.transData.transform(np.column_stack([series.x, series.y]))
-            places, shown = pixels * POINTS / figure.dpi, _inside(axes, pixels)
+            positions, shown = pixels * POINTS / figure.dpi, _inside(axes, pixels)
             if not shown.any():
                 continue
             found.append(
@@ -71,14 +72,14 @@ def readings(figure: Figure) -> list[dict[str, Any]]:
                     "name": caption(series.name),
                     "panel": caption(axes.get_title()),
                     "labels": [caption(label) for label in series.values],
-                    "places": [[round(x, 1), round(height - y, 1)] for x, y in places[shown]],
+                    "places": [[round(x, 1), round(height - y, 1)] for x, y in positions[shown]],
                     "values": [rounded(value[shown]) for value in series.values.values()],
                 }
             )
     return found
 
 
-def json_element(content: Any) -> Markup:
+def json_element(content: object) -> Markup:
     """Return JSON that may stand inside a script element."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&":  # so that nothing in it can end the element
@@ -86,7 +87,7 @@ def json_element(content: Any) -> Markup:
     return Markup(text)
 
 
-def rounded(values: np.ndarray, digits: int = DIGITS) -> Any:
+def rounded(values: np.ndarray, digits: int = DIGITS) -> object:
     """Return an array as nested lists of numbers with so many significant digits, None for NaN, words as they are."""
     if not np.issubdtype(values.dtype, np.number):
         return values.tolist()
@@ -96,7 +97,7 @@ def rounded(values: np.ndarray, digits: int = DIGITS) -> Any:
 
 
 def _inside(axes: Axes, pixels: np.ndarray) -> np.ndarray:
-    """Return which places, (n, 2), lie within axes, and not beyond their ends."""
+    """Return which positions, (n, 2), lie within axes, and not beyond their ends."""
     box = axes.bbox.padded(1)
     return np.all(np.isfinite(pixels) & (pixels >= box.min) & (pixels <= box.max), axis=1)
 
@@ -122,8 +123,10 @@ def series_of(axes: Axes) -> Iterator[Series]:
             yield _numbers(cloud.get_label(), labels, offsets)
 
 
-def _numbers(name: object, labels: tuple[str, str], places: Any, more: Mapping[str, np.ndarray] | None = None):
-    x, y = np.asarray(places, float).T
+def _numbers(
+    name: object, labels: tuple[str, str], positions: ArrayLike, more: Mapping[str, np.ndarray] | None = None
+) -> Series:
+    x, y = np.asarray(positions, float).T
     return Series(str(name), x, y, {labels[0]: x, labels[1]: y, **(more or {})})
 
 
@@ -134,6 +137,6 @@ def _named(label: object) -> bool:
 def _label(axes: Axes, side: str) -> str:
     """Return the name of an axis, which may stand at another panel that shares it, or at the figure."""
     siblings = [axes, *getattr(axes, f"get_shared_{side}_axes")().get_siblings(axes)]
-    names = [getattr(one, f"get_{side}label")() for one in siblings]
+    names = [getattr(sibling, f"get_{side}label")() for sibling in siblings]
     names.append(getattr(axes.get_figure(), f"get_sup{side}label")())
     return next(filter(None, names), side)

@@ -31,24 +31,24 @@ class StudyAnimation {
       const drawn = DRAWERS[figure.dataset.figure](svg, this.data, this.view, width);
       this.moves.push(drawn.move);
       holder.series = drawn.series ?? (() => []);
-      if (!holder.told) tell(holder, () => holder.series());
-      holder.told = true;
+      if (!holder.hasReadings) showReadings(holder, () => holder.series());
+      holder.hasReadings = true;
     }
     this.draw();
-    this.tell();
+    this.updateReadout();
   }
 
   // The latest frame that is not after a time.
   aim(time) {
     this.target = Math.max(0, this.times.findLastIndex((own) => own <= time * (1 + 1e-9)));
-    this.tell();
+    this.updateReadout();
   }
 
   draw() {
     for (const move of this.moves) move(this.place, this.times[Math.round(this.place)]);
   }
 
-  tell() {
+  updateReadout() {
     const { risk, frames, networks } = this.data, { network, step } = this.view, i = frames[this.target];
     const name = networks[network].name, four = (value) => number(value, 4);
     const spread = ([low, middle, high]) => [four(middle[i]), `${four(low[i])} to ${four(high[i])}`];

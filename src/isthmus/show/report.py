@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -39,7 +39,7 @@ class Plate(NamedTuple):
     caption: str
     svg: str
     png: str
-    readings: list[dict[str, Any]]
+    readings: list[dict[str, object]]
 
 
 class Table(NamedTuple):

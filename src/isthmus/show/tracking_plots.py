@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
@@ -26,7 +24,7 @@ from isthmus.show.canvas import (
     styled,
     width_colors,
 )
-from isthmus.show.labels import label_coloring, label_key
+from isthmus.show.labels import Coloring, label_coloring
 from isthmus.show.prediction_plots import predicted_band
 from isthmus.show.readings import readable
 from isthmus.studies.tracking_result import TrackingResult
@@ -92,7 +90,7 @@ def latents(result: TrackingResult) -> Figure:
                 values_shown["label"] = data.label.values.astype(str)
             readable(axes, name, cloud[:, 0], cloud[:, 1], values_shown)
             marks = {"s": 7, "linewidths": 0, "alpha": 0.85, "rasterized": values[..., 0].size > MOST_VECTOR_DOTS}
-            axes.scatter(cloud[:, 0], cloud[:, 1], **marks, **(coloring or {"c": FLOW}))
+            axes.scatter(cloud[:, 0], cloud[:, 1], **marks, **(coloring.arguments if coloring else {"c": FLOW}))
             small_ticks(axes)
         row[0].set_ylabel(name, fontweight="bold", color=color)
     for axes, time in zip(grid[0], times, strict=True):
@@ -108,19 +106,19 @@ def latents(result: TrackingResult) -> Figure:
             axes.set_aspect("equal")
         figure.supxlabel("z₁ across, z₂ upwards, the same scale throughout", fontsize=rcParams["axes.labelsize"])
     if coloring is not None:
-        label_key(figure, grid, coloring, data)
+        coloring.draw_key(figure, grid)
     axes_shown = f" (first two of {dim} axes)" if dim > 2 else ""
     return finished(
         figure, f"At t = {setting(result.study.horizon)} the latents{axes_shown} {_latent_distances(result)}"
     )
 
 
-def latent_plane(values: np.ndarray, coloring: dict[str, Any] | None) -> np.ndarray:
+def latent_plane(values: np.ndarray, coloring: Coloring | None) -> np.ndarray:
     """Return latents, (..., points, k), as points of a plane: a single axis is spread out by label."""
     if values.shape[-1] > 1:
         return values[..., :2]
     count = values.shape[-2]
-    heights = jitter(count) if coloring is None else coloring["c"][:count] + 0.7 * jitter(count)
+    heights = jitter(count) if coloring is None else coloring.codes[:count] + 0.7 * jitter(count)
     return np.stack([values[..., 0], np.broadcast_to(heights, values.shape[:-1])], axis=-1)
 
 
