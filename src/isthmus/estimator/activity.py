@@ -33,14 +33,7 @@ class Activity(NamedTuple):
 
 
 def activity(network: Autoencoder, points: np.ndarray, weights: np.ndarray) -> Activity:
-    """Return which neurons, features and latent dimensions of a network do its work.
-
-    Args:
-        network: of any precision; it is computed in double precision.
-        points: shape (n, d), NaN where an entry is missing.
-        weights: of sum 1, shape (n,).
-
-    """
+    """Return which parts of a network do its work on points, shape (n, d), with weights of sum 1."""
     with computing_in(DOUBLE):
         network, points = network.in_precision(DOUBLE), np.asarray(points, DOUBLE)
         points = np.nan_to_num(points)  # what the encoder sees of missing entries

@@ -65,16 +65,7 @@ def carried(network: Autoencoder, before: Scaling, after: Scaling, points: np.nd
 def carried_memory(
     memory: Memory | None, optimizer: Optimizer, network: Autoencoder, before: Scaling, after: Scaling
 ) -> Memory | None:
-    """Return the averages that an optimizer would have of the same past in units ``after``.
-
-    Args:
-        memory: its averages in units ``before``, None where it has none.
-        optimizer: whose they are.
-        network: of arrays in the type of the averages.
-        before: mean and unit of the past.
-        after: those from now on.
-
-    """
+    """Return the averages that an optimizer would have of the same past in units ``after``, those of a network."""
     kappa, delta = _change(before, after)
     if memory is None or not memory.averages or (kappa == 1 and not delta.any()):
         return memory

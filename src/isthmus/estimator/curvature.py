@@ -46,14 +46,7 @@ class Curvature(NamedTuple):
 
 
 def curvature(network: Autoencoder, points: np.ndarray, weights: np.ndarray) -> Curvature:
-    """Return the lowest and the highest curvature of the objective at a network.
-
-    Args:
-        network: of any precision; it is computed in double precision.
-        points: shape (n, d), NaN where an entry is missing.
-        weights: of sum 1, shape (n,).
-
-    """
+    """Return the lowest and the highest curvature of the objective, for points, shape (n, d), and weights of sum 1."""
     with computing_in(DOUBLE):
         network = network.in_precision(DOUBLE)
         points, weights = np.asarray(points, DOUBLE), np.asarray(weights, DOUBLE)
@@ -110,13 +103,6 @@ def relaxed(network: Autoencoder, points: np.ndarray, weights: np.ndarray, found
     """Return the network after steps of size 1/highest on all points, in which the noise of batches dies out.
 
     There are `RELAXATION_STEPS`, or fewer where a deviation along the lowest curvature would grow more than e²-fold.
-
-    Args:
-        network: of any precision; it is computed in double precision.
-        points: shape (n, d), NaN where an entry is missing.
-        weights: of sum 1, shape (n,).
-        found: the curvature at the network.
-
     """
     if found.highest <= NO_CURVATURE:
         return network

@@ -267,15 +267,7 @@ def _time(time: float) -> str:
 
 
 def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: Effort) -> Diagnosis:
-    """Return what is found of a fitted estimator.
-
-    Args:
-        state: of the estimator.
-        points: shape (n, d), an array or sparse.
-        weights: of sum 1, shape (n,).
-        effort: what the comparison with the infinitely wide network may cost.
-
-    """
+    """Return what is found of a fitted estimator on points, shape (n, d), with weights of sum 1."""
     weights, same = as_fitted(state, points, weights)
     sample = EvaluationSample.of(points, weights, state.coordinates)
     network, schedule = state.network.in_precision(DOUBLE), state.schedule
@@ -307,13 +299,7 @@ def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: 
 def as_fitted(state: FitState, points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, bool]:
     """Return weights of sum 1, 0 for what the fit held out where the points are those of the fit, and whether they are.
 
-    They are where they have its mean and unit.
-
-    Args:
-        state: of the estimator.
-        points: shape (n, d), an array or sparse.
-        weights: of sum 1, shape (n,).
-
+    The given ones have sum 1. Points, shape (n, d), are those of the fit where they have its mean and unit.
     """
     candidates, held_out, fitted = [weights], state.held_out, state.coordinates.scaling
     if held_out is not None and held_out.max(initial=-1) < points.shape[0]:
@@ -330,14 +316,7 @@ def as_fitted(state: FitState, points: np.ndarray, weights: np.ndarray) -> tuple
 
 
 def beginning(state: FitState, points: np.ndarray, weights: np.ndarray) -> Start | None:
-    """Return what the start of a fitted estimator was made from, None where it has no aligned start.
-
-    Args:
-        state: of the estimator.
-        points: those of the fit, shape (n, d).
-        weights: of sum 1, shape (n,).
-
-    """
+    """Return what the start of a fit to these points was made from, None where it has no aligned start."""
     schedule, settings, latent_dim = state.schedule, state.settings, len(state.components)
     if schedule is None or settings.init == "independent":
         return None
@@ -357,12 +336,7 @@ def _start_curvature(start: Start, network: Autoencoder) -> float:
 def comparison(state: FitState, start: Start | None, same: bool, effort: Effort) -> Distance | str:
     """Return the distance of the learning curve from the infinitely wide network's, or why there is none.
 
-    Args:
-        state: of the estimator.
-        start: what its training began with, None where it has no aligned start.
-        same: whether the data are those of the fit.
-        effort: what the comparison may cost.
-
+    The data are the ``same`` as those of the fit, or not; ``start`` is None where there is no aligned one.
     """
     if not effort.compare:
         return "compare is False"

@@ -126,13 +126,6 @@ def distance(state: FitState, start: Start, schedule: Schedule, effort: Effort) 
     """Return how far a learning curve is from R(t), with the predicted law of networks like the estimator's.
 
     The law is that on fewer points, and R(t) is computed with twice as many particles.
-
-    Args:
-        state: of the estimator, with its learning curve.
-        start: what its training began with.
-        schedule: of its steps.
-        effort: what the comparison may cost.
-
     """
     assert state.times is not None and state.curve is not None
     decay = state.settings.weight_decay

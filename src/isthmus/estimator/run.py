@@ -56,12 +56,7 @@ class Run:
 def pca_run(spectrum: Spectrum, pca_risk: float, why: str, validation: HeldOutCurve | None = None) -> Run:
     """Return PCA as a network, whose learning curve is constant, since gradients vanish there.
 
-    Args:
-        spectrum: of the training data.
-        pca_risk: PCA's risk on it.
-        why: PCA was chosen, a clause.
-        validation: what was learned of held-out points before it was chosen.
-
+    ``why`` is a clause that says why it was chosen, ``validation`` what was learned of held-out points before.
     """
     return Run(
         network=pca_network(spectrum.components, spectrum.encoding),
