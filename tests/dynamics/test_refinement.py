@@ -39,3 +39,14 @@ def test_the_error_of_particles_is_half_of_students_interval():
     np.testing.assert_allclose(path.errors["particles"], expected, rtol=1e-5)
     assert len(set(path.replicate_risk[:, 1])) == 4
     assert path.risk == pytest.approx(path.replicate_risk.mean(axis=0))
+
+
+def test_the_error_of_a_population_is_that_of_independent_samples():
+    """Against a sample 256 times as large, at time 0."""
+    stream, law = im.gaussian_stream([1.5]), Scalar().problem.law
+    risk = lambda count: im.solve_mean_field(
+        im.Problem(stream, law, train_biases=False, population_points=count), [0.0], particles=64, replicates=2
+    )
+    few, many = risk(16), risk(4096)
+    assert 20 * many.errors["population"][0] < few.errors["population"][0] < 0.2 * few.risk[0]
+    assert 0 < abs(few.risk[0] - many.risk[0]) < 2 * few.errors["population"][0]
