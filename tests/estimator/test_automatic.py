@@ -46,7 +46,7 @@ def uniform(points):
 def table_of(points, k=2, splits=None, validation=None):
     weights = uniform(points)
     validation = None if validation is None else Rows(validation)
-    return automatic.Table(Rows(points), weights, Spectrum.of(points, weights, k), splits or [], validation)
+    return automatic.TrainingTable(Rows(points), weights, Spectrum.of(points, weights, k), splits or [], validation)
 
 
 def settings_of(**changes):
