@@ -38,7 +38,9 @@ def test_version_and_help_answer_at_once(arguments, text):
         after = os.times()
         seconds.append(sum(after[2:4]) - sum(before[2:4]))
         assert text in done.stdout and done.stderr == ""
-    assert min(seconds) < 0.6
+        if seconds[-1] < 0.6:
+            return
+    pytest.fail(f"{arguments} takes {min(seconds):.2f} s")
 
 
 FIRST_WORDS = """
@@ -46,7 +48,7 @@ import sys
 from isthmus.cli import app, commands
 
 def say(text):
-    print(text, sorted({"jax", "scipy", "xarray", "matplotlib"} & set(sys.modules)))
+    print(text, sorted({"jax", "numpy", "scipy", "xarray", "matplotlib"} & set(sys.modules)))
     raise SystemExit
 
 commands.say = say

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from isthmus import _checks
 from isthmus.cli.app import app
 
 EXAMPLE = "Example: [bold]isthmus report my-study --paper[/bold]"
@@ -29,6 +28,7 @@ def report(
     ] = False,
 ) -> None:
     """Make the report of a finished study again, compare two, or make figures for a paper. Nothing is run again."""
+    from isthmus import _checks
     from isthmus.show.comparison import compare, render_comparison
     from isthmus.show.pages import result_page
     from isthmus.show.paper import write_paper
