@@ -11,9 +11,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 import numpy as np
 import pytest
+from jaxtyping import install_import_hook
 from slow_groups import GROUPS, MINUTES, SLOW, group_of
 
-from isthmus._precision import computing_in
+SHAPES_STATED = ("covariance", "leading", "masked_pca", "neuron_laws", "points", "principal", "recorded_times", "sobol")
+install_import_hook([f"isthmus.core.{name}" for name in SHAPES_STATED], "shapes.shapes_checked")  # before their import
+
+from isthmus._precision import computing_in  # noqa: E402
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

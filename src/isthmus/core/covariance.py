@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
@@ -11,7 +12,9 @@ RELATIVE_ROUNDING = 1e-10
 """A number that is smaller than this share of what it was computed from counts as 0."""
 
 
-def covariance_factor(name: str, covariance: ArrayLike, axes: np.ndarray | None = None) -> np.ndarray:
+def covariance_factor(
+    name: str, covariance: ArrayLike, axes: Float[np.ndarray, "p p"] | None = None
+) -> Float[np.ndarray, "p p"]:
     """Return L with L Lᵀ = C, for a positive semidefinite C that may be singular.
 
     Args:
@@ -41,7 +44,7 @@ def covariance_factor(name: str, covariance: ArrayLike, axes: np.ndarray | None 
     return axes @ (scales[:, None] * _triangular(along_axes / np.outer(units, units)))
 
 
-def _triangular(correlation: np.ndarray) -> np.ndarray:
+def _triangular(correlation: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
     """Return Cholesky's lower triangular L with L Lᵀ = C; a variable that follows from those before it adds nothing.
 
     So L is unique for a singular C too, and rounding changes it by no more than rounding.

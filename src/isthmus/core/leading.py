@@ -7,7 +7,10 @@ eigenvectors of C to high accuracy after few products (Musco and Musco, 2015).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from jaxtyping import Float
 
 from isthmus.core.principal import NEGLIGIBLE, filled, with_fixed_signs
 from isthmus.core.scaling import DOUBLE, Scaling, blocks, tiles
@@ -23,7 +26,7 @@ LARGEST_SQUARE_OF_MEAN = 1e4
 """|mean|² in squared units up to which centring after the product costs no more than four digits."""
 
 
-def projected(points: np.ndarray, units: Scaling, axes: np.ndarray) -> np.ndarray:
+def projected(points: Any, units: Scaling, axes: Float[np.ndarray, "d r"]) -> Float[np.ndarray, "n r"]:
     """Return z·axes of scaled points, shape (n, r), for axes of shape (d, r)."""
     if _centred_afterwards(points, units):
         return (points @ axes - (units.mean + units.rest) @ axes) / units.unit
@@ -34,7 +37,9 @@ def projected(points: np.ndarray, units: Scaling, axes: np.ndarray) -> np.ndarra
     return product
 
 
-def squares_outside(points: np.ndarray, units: Scaling, axes: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def squares_outside(
+    points: Any, units: Scaling, axes: Float[np.ndarray, "d r"], inside: Float[np.ndarray, "n r"]
+) -> Float[np.ndarray, " n"]:
     """Return the square of what scaled points have outside orthonormal axes, shape (n,), for ``inside`` = z·axes."""
     if _centred_afterwards(points, units):
         squares = row_squares(points, units.mean + units.rest) / units.unit**2
@@ -46,7 +51,9 @@ def squares_outside(points: np.ndarray, units: Scaling, axes: np.ndarray, inside
     return outside
 
 
-def second_moments_times(points: np.ndarray, weights: np.ndarray, units: Scaling, vectors: np.ndarray) -> np.ndarray:
+def second_moments_times(
+    points: Any, weights: Float[np.ndarray, " n"], units: Scaling, vectors: Float[np.ndarray, "d c"]
+) -> Float[np.ndarray, "d c"]:
     """Return E z zᵀ times vectors, shape (d, c), of scaled points."""
     if _centred_afterwards(points, units):
         along = weights[:, None] * projected(points, units, vectors)
@@ -59,8 +66,8 @@ def second_moments_times(points: np.ndarray, weights: np.ndarray, units: Scaling
 
 
 def leading_components(
-    points: np.ndarray, weights: np.ndarray, units: Scaling, count: int, exact: int
-) -> tuple[np.ndarray, np.ndarray]:
+    points: Any, weights: Float[np.ndarray, " n"], units: Scaling, count: int, exact: int
+) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "d r"]]:
     """Return variances and directions, in columns, along which scaled points vary most: ``count`` of them, at most.
 
     The first ``exact`` are principal directions to rounding, as far as gaps between variances allow. The others span a
@@ -82,8 +89,8 @@ def leading_components(
 
 
 def _ritz(
-    points: np.ndarray, weights: np.ndarray, units: Scaling, block: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    points: Any, weights: Float[np.ndarray, " n"], units: Scaling, block: Float[np.ndarray, "d c"], count: int
+) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "d r"], Float[np.ndarray, " r"]]:
     """Return the variances along, and directions of, the principal axes in a Krylov space, and their residuals."""
     size = block.shape[1]
     basis = np.empty((len(block), count))
@@ -107,7 +114,7 @@ def _ritz(
     return values, basis[:, :rank] @ axes, residuals
 
 
-def _centred_afterwards(points: np.ndarray, units: Scaling) -> bool:
+def _centred_afterwards(points: Any, units: Scaling) -> bool:
     """Whether points are a large sparse table whose mean can be subtracted from products."""
     if not by_entries(points):
         return False

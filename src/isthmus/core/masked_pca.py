@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from isthmus.core.principal import filled, with_fixed_signs
 from isthmus.core.scaling import ENTRIES_AT_ONCE
@@ -43,16 +44,18 @@ class LinearCode(NamedTuple):
     encoding: np.ndarray
     directions: np.ndarray
 
-    def of(self, filled_points: np.ndarray) -> np.ndarray:
+    def of(self, filled_points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
         """Return the reconstructions of points whose missing entries are 0, shape (n, d)."""
         return filled_points @ self.encoding @ self.directions.T
 
-    def in_axes(self, basis: np.ndarray) -> LinearCode:
+    def in_axes(self, basis: Float[np.ndarray, "d r"]) -> LinearCode:
         """Return the same in the coordinates along orthonormal axes, in the columns of a (d, r) array."""
         return LinearCode(basis.T @ self.encoding, basis.T @ self.directions)
 
 
-def masked_pca(points: np.ndarray, weights: np.ndarray, directions: np.ndarray) -> LinearCode:
+def masked_pca(
+    points: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"], directions: Float[np.ndarray, "d k"]
+) -> LinearCode:
     """Return PCA of centred points, NaN where an entry is missing, for weights of sum 1.
 
     Args:
@@ -90,8 +93,12 @@ def masked_pca(points: np.ndarray, weights: np.ndarray, directions: np.ndarray) 
 
 
 def _improved(
-    zeroed: np.ndarray, observed: np.ndarray, weights: np.ndarray, loadings: np.ndarray, noise: float
-) -> tuple[np.ndarray, float]:
+    zeroed: Float[np.ndarray, "n d"],
+    observed: Bool[np.ndarray, "n d"],
+    weights: Float[np.ndarray, " n"],
+    loadings: Float[np.ndarray, "d k"],
+    noise: float,
+) -> tuple[Float[np.ndarray, "d k"], float]:
     """Return W and σ² after a step of expectation-maximisation."""
     d, k = loadings.shape
     pairs = (loadings[:, :, None] * loadings[:, None, :]).reshape(d, -1)

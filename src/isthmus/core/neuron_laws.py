@@ -11,6 +11,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 from scipy.linalg import block_diag
 
@@ -73,7 +74,9 @@ class GaussianNeurons(NeuronLaw):
         """How many standard normals `from_normals` turns into one neuron."""
         return len(self.mean)
 
-    def from_normals(self, normals: jax.Array, factor: np.ndarray | None = None) -> NeuronMeasure:
+    def from_normals(
+        self, normals: Float[Array, "N p"], factor: Float[np.ndarray, "p p"] | None = None
+    ) -> NeuronMeasure:
         """Map standard normals, shape (N, outputs + inputs + 1), to the uniform measure on N neurons.
 
         ``factor`` replaces the factor of the covariance by another one, which says which normal drives what.
@@ -88,7 +91,11 @@ class GaussianNeurons(NeuronLaw):
             bias=joint[:, -1],
         )
 
-    def in_axes(self, outgoing: np.ndarray | None = None, incoming: np.ndarray | None = None) -> GaussianNeurons:
+    def in_axes(
+        self,
+        outgoing: Float[np.ndarray, "outputs r"] | None = None,
+        incoming: Float[np.ndarray, "inputs s"] | None = None,
+    ) -> GaussianNeurons:
         """Return the law of the coordinates of the weights along orthonormal axes.
 
         With fewer axes than dimensions it is the marginal law of these coordinates.
@@ -107,7 +114,7 @@ class GaussianNeurons(NeuronLaw):
             len(blocks[0]), len(blocks[1]), mean=matrix @ self.mean, covariance=matrix @ self.covariance @ matrix.T
         )
 
-    def factor_leading(self, leading: Literal["outgoing", "incoming"]) -> np.ndarray:
+    def factor_leading(self, leading: Literal["outgoing", "incoming"]) -> Float[np.ndarray, "p p"]:
         """Return a factor of the covariance whose first normals drive the weight named, the next the bias."""
         order = np.arange(self.number_of_normals)
         v, w, b = order[: self.outputs], order[self.outputs : -1], order[-1:]
@@ -138,7 +145,7 @@ class GaussianNeurons(NeuronLaw):
         """The sum of the variances of the outgoing weight's entries."""
         return float(np.trace(self.covariance[: self.outputs, : self.outputs]))
 
-    def outgoing_outside_is_noise(self, basis: np.ndarray) -> bool:
+    def outgoing_outside_is_noise(self, basis: Float[np.ndarray, "outputs r"]) -> bool:
         """Whether the outgoing weight orthogonal to axes, (outputs, r), is centred and independent of all else."""
         covariance, mean = self.covariance[: self.outputs], self.mean[: self.outputs]
         outside = covariance - basis @ (basis.T @ covariance)
@@ -148,7 +155,9 @@ class GaussianNeurons(NeuronLaw):
         is_independent = np.abs(outside).max() <= RELATIVE_ROUNDING * variance
         return bool(is_independent and np.abs(mean - basis @ (basis.T @ mean)).max() <= RELATIVE_ROUNDING * size)
 
-    def drawn_outside(self, basis: np.ndarray, start: NeuronMeasure, random: np.random.Generator) -> np.ndarray:
+    def drawn_outside(
+        self, basis: Float[np.ndarray, "inputs r"], start: NeuronMeasure, random: np.random.Generator
+    ) -> Float[np.ndarray, "N inputs"]:
         """Draw what incoming weights have orthogonal to axes, given the rest of each neuron, shape (N, inputs).
 
         Args:
@@ -199,7 +208,9 @@ class LinearNeurons(GaussianNeurons):
     def _factor(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleVariableOverride]
         return covariance_factor("covariance", self.covariance)
 
-    def from_normals(self, normals: jax.Array, factor: np.ndarray | None = None) -> NeuronMeasure:
+    def from_normals(
+        self, normals: Float[Array, "N p"], factor: Float[np.ndarray, "p p"] | None = None
+    ) -> NeuronMeasure:
         """Map standard normals, shape (N, outputs + inputs + 1), to the uniform measure on N neurons."""
         if factor is not None:
             return super().from_normals(normals, factor)
@@ -209,7 +220,11 @@ class LinearNeurons(GaussianNeurons):
         masses = jnp.full(len(normals), 1 / len(normals), normals.dtype)
         return NeuronMeasure(masses, v, w, bias * normals[:, -1])
 
-    def in_axes(self, outgoing: np.ndarray | None = None, incoming: np.ndarray | None = None) -> GaussianNeurons:
+    def in_axes(
+        self,
+        outgoing: Float[np.ndarray, "outputs r"] | None = None,
+        incoming: Float[np.ndarray, "inputs s"] | None = None,
+    ) -> GaussianNeurons:
         """Return the law of the coordinates of the weights along orthonormal axes, in the columns of (d, r) arrays."""
         slope = self._slope if outgoing is None else outgoing.T @ self._slope
         inside = slope if incoming is None else slope @ incoming
@@ -235,12 +250,14 @@ class LinearNeurons(GaussianNeurons):
         """The sum of the variances of the outgoing weight's entries."""
         return self._scales[0] ** 2 * float((self._slope**2).sum()) + self.outputs * self._scales[1] ** 2
 
-    def outgoing_outside_is_noise(self, basis: np.ndarray) -> bool:
+    def outgoing_outside_is_noise(self, basis: Float[np.ndarray, "outputs r"]) -> bool:
         """Whether the part of the outgoing weight orthogonal to axes, (outputs, r), is independent of all else."""
         outside = self._slope - basis @ (basis.T @ self._slope)
         return bool(np.abs(outside).max() <= RELATIVE_ROUNDING * np.abs(self._slope).max())
 
-    def drawn_outside(self, basis: np.ndarray, start: NeuronMeasure, random: np.random.Generator) -> np.ndarray:
+    def drawn_outside(
+        self, basis: Float[np.ndarray, "inputs r"], start: NeuronMeasure, random: np.random.Generator
+    ) -> Float[np.ndarray, "N inputs"]:
         """Draw the parts of incoming weights orthogonal to axes, (inputs, r), given the rest of each neuron."""
         outside = self._slope - (self._slope @ basis) @ basis.T
         if np.abs(outside).max() > RELATIVE_ROUNDING * np.abs(self._slope).max():  # the outgoing weight depends on it
@@ -249,7 +266,9 @@ class LinearNeurons(GaussianNeurons):
         return self._scales[0] * (normals - (normals @ basis) @ basis.T)
 
 
-def _covariance(slope: np.ndarray, variances: np.ndarray, noise: float, bias: float) -> np.ndarray:
+def _covariance(
+    slope: Float[np.ndarray, "outputs inputs"], variances: Float[np.ndarray, " inputs"], noise: float, bias: float
+) -> Float[np.ndarray, "p p"]:
     """Return the covariance of (v, w, b) with v = slope w + noise, for incoming weights of these variances."""
     outputs, inputs = slope.shape
     covariance = np.zeros((outputs + inputs + 1,) * 2)
@@ -262,7 +281,9 @@ def _covariance(slope: np.ndarray, variances: np.ndarray, noise: float, bias: fl
     return covariance
 
 
-def linear_neurons(slope: np.ndarray, variances: np.ndarray, noise: float, bias: float) -> GaussianNeurons:
+def linear_neurons(
+    slope: Float[np.ndarray, "outputs inputs"], variances: Float[np.ndarray, " inputs"], noise: float, bias: float
+) -> GaussianNeurons:
     """Return the Gaussian law of (v, w, b) with v = slope w + noise, by its covariance unless that is large.
 
     Args:
@@ -279,7 +300,7 @@ def linear_neurons(slope: np.ndarray, variances: np.ndarray, noise: float, bias:
     return GaussianNeurons(*slope.shape, covariance=_covariance(slope, variances, noise, bias))
 
 
-def completed(basis: np.ndarray) -> np.ndarray:
+def completed(basis: Float[np.ndarray, "d r"]) -> Float[np.ndarray, "d d"]:
     """Return an orthonormal basis of the whole space that begins with the given one."""
     rest = np.linalg.svd(basis, full_matrices=True)[0][:, basis.shape[1] :]
     return np.concatenate([basis, rest], axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
@@ -22,12 +23,14 @@ def ignores_missing(value: object) -> bool:
 
 
 def checked_points(name: str, values: object, missing: bool, columns: tuple[str, ...] | None = None) -> np.ndarray:
-    """Return points as a new array, shape (n, d), finite but for the NaN of missing entries if ``missing`` ones are allowed."""
+    """Return points as a new array, shape (n, d), finite but for NaN where an entry is ``missing``, if any may be."""
     hint = "remove them" if missing else MISSING_HINT
     return _checks.array(name, values, ("n", "d"), holes=missing, hint=hint, columns=columns)
 
 
-def check_observed(name: str, points: np.ndarray, weights: np.ndarray, columns: tuple[str, ...] | None) -> None:
+def check_observed(
+    name: str, points: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"], columns: tuple[str, ...] | None
+) -> None:
     """Refuse a column in which nothing is there."""
     empty = np.isnan(points[weights > 0]).all(axis=0)
     if empty.any():
@@ -50,7 +53,7 @@ def normalised_weights(name: str, weights: ArrayLike | None, count: int) -> np.n
     return normalised(checked)
 
 
-def normalised(weights: np.ndarray) -> np.ndarray:
+def normalised(weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Return checked weights over their sum, which itself may leave double precision."""
     relative = weights / weights.max()
     return relative / relative.sum()
@@ -61,7 +64,7 @@ def has_missing(points: Any) -> bool:
     return not is_sparse(points) and any(np.isnan(points[rows]).any() for rows in row_slices(points.shape))
 
 
-def square_errors(points: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+def square_errors(points: Float[np.ndarray, "n d"], outputs: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
     """Return ‖x − x̂‖² over the entries that are there, shape (n,); NaN where an output is no number."""
     return np.where(np.isnan(points), 0.0, (points - outputs) ** 2).sum(axis=1)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from jaxtyping import Float
 
 from isthmus.core.scaling import DOUBLE, ENTRIES_AT_ONCE, Scaling, blocks
 from isthmus.core.sparse import dense
@@ -16,8 +19,8 @@ NEGLIGIBLE = 1e-14
 
 
 def principal_components(
-    points: np.ndarray, weights: np.ndarray, units: Scaling, dtype: np.dtype = DOUBLE
-) -> tuple[np.ndarray, np.ndarray]:
+    points: Any, weights: Float[np.ndarray, " n"], units: Scaling, dtype: np.dtype = DOUBLE
+) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "d r"]]:
     """Return the principal variances λ_1 ≥ λ_2 ≥ … of scaled points, and their directions in columns.
 
     There are d of them, or where fewer points than that have a positive weight, at most one a point: then nothing of
@@ -34,7 +37,7 @@ def principal_components(
     return _from_products(points, weights, units, dtype)
 
 
-def second_moments(points: np.ndarray, weights: np.ndarray, units: Scaling) -> np.ndarray:
+def second_moments(points: Any, weights: Float[np.ndarray, " n"], units: Scaling) -> Float[np.ndarray, "d d"]:
     """Return E z zᵀ of scaled points, shape (d, d)."""
     moments = np.zeros((points.shape[1],) * 2)
     for block, part in blocks(points, weights):
@@ -43,7 +46,7 @@ def second_moments(points: np.ndarray, weights: np.ndarray, units: Scaling) -> n
     return moments
 
 
-def filled(scaled: np.ndarray) -> np.ndarray:
+def filled(scaled: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     """Return scaled points with 0, the mean, in the place of what is missing."""
     return np.nan_to_num(scaled, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
 
@@ -86,7 +89,7 @@ def _from_products(
     return variances[:rank], with_fixed_signs(directions)
 
 
-def with_more_directions(directions: np.ndarray, count: int) -> np.ndarray:
+def with_more_directions(directions: Float[np.ndarray, "d r"], count: int) -> Float[np.ndarray, "d s"]:
     """Return at least ``count`` orthonormal directions that begin with the given ones, in columns."""
     dim, missing = len(directions), count - directions.shape[1]
     if missing <= 0:
@@ -96,13 +99,13 @@ def with_more_directions(directions: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([directions, np.linalg.qr(more - directions @ (directions.T @ more))[0]], axis=1)
 
 
-def spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def spectrum(matrix: Float[np.ndarray, "d d"]) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "d d"]]:
     """Return eigenvalues and eigenvectors of a positive semidefinite matrix, the largest first, with signs fixed."""
     values, vectors = np.linalg.eigh(matrix.astype(DOUBLE))
     return np.maximum(values[::-1], 0), with_fixed_signs(vectors[:, ::-1])
 
 
-def with_fixed_signs(vectors: np.ndarray) -> np.ndarray:
+def with_fixed_signs(vectors: Float[np.ndarray, "d r"]) -> Float[np.ndarray, "d r"]:
     """Return vectors, in columns, with signs that make the largest entry positive.
 
     The sign of an eigenvector is arbitrary; fixing it makes results repeat across LAPACKs.

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Literal, Protocol
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.optimize import root_scalar
 
@@ -44,7 +45,7 @@ def recorded_times(
     step_size: float | Sequence[float] | None = None,
     spacing: Spacing = "log",
     follow: LearningCurve | None = None,
-) -> np.ndarray:
+) -> Float[np.ndarray, " T"]:
     """Return 0 and the times of so many records up to the horizon, shape (T,), with the arguments of `Problem.times`.
 
     Raises:
@@ -107,7 +108,9 @@ def _growing(horizon: float, records: int, first: float) -> np.ndarray:
     return first * np.sinh(ranks * growth) / math.sinh(growth)
 
 
-def _following(times: np.ndarray, risk: np.ndarray, horizon: float, records: int, first: float) -> np.ndarray:
+def _following(
+    times: Float[np.ndarray, " T"], risk: Float[np.ndarray, " T"], horizon: float, records: int, first: float
+) -> Float[np.ndarray, " R"]:
     """Return positions between which linear interpolation of a curve has about the same error everywhere.
 
     On the axis u = asinh(t/first), which is linear below the first record and logarithmic beyond it, the error over a

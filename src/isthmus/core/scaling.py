@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from isthmus._precision import DOUBLE
 from isthmus.core import sparse
@@ -70,7 +71,7 @@ class Scaling(NamedTuple):
             scaled[rows] = self.precisely(dense(points, rows))
         return scaled
 
-    def precisely(self, points: np.ndarray) -> np.ndarray:
+    def precisely(self, points: np.ndarray) -> Float[np.ndarray, "n d"]:
         """Return points in the units of the computation, in double precision."""
         scaled = points.astype(DOUBLE)
         scaled -= self.mean
@@ -90,7 +91,7 @@ class Scaling(NamedTuple):
         return restored.astype(points.dtype, copy=False)
 
 
-def scaling(points: np.ndarray, weights: np.ndarray, scale: Scale = "total") -> Scaling:
+def scaling(points: Any, weights: Float[np.ndarray, " n"], scale: Scale = "total") -> Scaling:
     """Return the scaling that subtracts the mean and divides by the unit that ``scale`` names, for weights of sum 1.
 
     - 'none': 1.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 from scipy.special import ndtri
 from scipy.stats import qmc
 
@@ -10,7 +11,7 @@ ROWS_AT_ONCE = 1 << 15
 """Rows of normals that are multiplied together."""
 
 
-def sobol_normals(dim: int, count: int, random: np.random.Generator) -> np.ndarray:
+def sobol_normals(dim: int, count: int, random: np.random.Generator) -> Float[np.ndarray, "{count} {dim}"]:
     """Return the first ``count`` (a power of 2) scrambled Sobol' points as standard normals, shape (count, dim).
 
     Source: Sobol' (1967), with the directions of Joe and Kuo (2008) and Matoušek's linear matrix scrambling (1998), an
@@ -21,7 +22,7 @@ def sobol_normals(dim: int, count: int, random: np.random.Generator) -> np.ndarr
     return ndtri(points, out=points)
 
 
-def matched(normals: np.ndarray) -> np.ndarray:
+def matched(normals: Float[np.ndarray, "N p"]) -> Float[np.ndarray, "N p"]:
     """Return normals, shape (N, p), whose sample mean is 0 and whose sample covariance is the identity.
 
     Only the leading N/2 coordinates are matched, so that the correction stays small where there are few points.
