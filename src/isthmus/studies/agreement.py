@@ -43,7 +43,7 @@ def agreement(draws: Mapping[str, np.ndarray], *gaps: Mapping[str, np.ndarray]) 
 
     def largest(name: str) -> np.ndarray:
         shape = gaps[0][name].shape[:-1]
-        values = [max(probability(one[name][i], draws[name][i]) for one in gaps) for i in np.ndindex(shape)]
+        values = [max(probability(each[name][i], draws[name][i]) for each in gaps) for i in np.ndindex(shape)]
         return np.reshape(values, shape)
 
     tested = {TESTED[name]: largest(name) for name in TESTED if name in gaps[0] and name in draws}

@@ -32,7 +32,7 @@ class Split(NamedTuple):
 
     Attributes:
         training: the points in training.
-        held_out: the others, in the same units and about the same place.
+        held_out: the others, in the same units and about the same mean.
         training_rows: which rows of the data the former are.
         held_out_rows: which rows the latter are.
 

@@ -10,17 +10,17 @@ from isthmus._words import counted, interval, listed, number, percent, setting
 from isthmus.studies.bottleneck_comparison import BottleneckComparison
 from isthmus.studies.statistics import CONFIDENCE, Estimate
 
-LEVEL = 0.05
+NEGLIGIBLE = 0.05
 """Risks that differ by a smaller share count as equal, and a smaller numerical error as of no account."""
 
 
 def answer(result: BottleneckComparison) -> str:
     """Return what to use in one sentence: the network with the suggested k, or PCA."""
     if result.recommended == "network":
-        k = result.suggested
+        k, ratio = result.suggested, result.against_pca(result.suggested)
         return (
             f"Use the network with k = {k}: its risk on held-out points is {result.estimate('held_out_risk', k)}, "
-            f"{_beside(result.against_pca(k))} that of PCA with {_components(k)} ({_bounds(result.against_pca(k))})."
+            f"{_relation(ratio)} that of PCA with {counted(k, 'component')} ({_bounds(ratio)})."
         )
     k = result.pca_components
     pca, network = (result.estimate(name, k) for name in ("pca_held_out_risk", "held_out_risk"))
@@ -32,8 +32,8 @@ def answer(result: BottleneckComparison) -> str:
     else:
         lower = "the network's is not significantly lower"
     return (
-        f"Use PCA with {_components(k)}: its risk on held-out points is {pca}; {lower} (at k = {k} it is "
-        f"{number(network.value)}{_aside(result.against_pca(k))})."
+        f"Use PCA with {counted(k, 'component')}: its risk on held-out points is {pca}; {lower} (at k = {k} it is "
+        f"{number(network.value)}{_against_that_of_pca(result.against_pca(k))})."
     )
 
 
@@ -84,7 +84,7 @@ def _most(result: BottleneckComparison, dims: list[int]) -> str:
     """Say by how much network and PCA differ, and where there are several k, at which they differ most."""
     k = max(dims, key=lambda k: abs(np.log(result.against_pca(k).value)))
     where = f"most at k = {k}, " if len(dims) > 1 else ""
-    return f"{where}{_beside(result.against_pca(k))}, {_bounds(result.against_pca(k))}"
+    return f"{where}{_relation(result.against_pca(k))}, {_bounds(result.against_pca(k))}"
 
 
 def _why_pca(result: BottleneckComparison) -> list[str]:
@@ -94,17 +94,17 @@ def _why_pca(result: BottleneckComparison) -> list[str]:
     k, ratio = result.suggested, result.against_pca(result.suggested)
     if ratio.value < 1:
         return [
-            f"At k = {k} the network's held-out risk is {_beside(ratio)} PCA's, but the interval of their ratio, "
+            f"At k = {k} the network's held-out risk is {_relation(ratio)} PCA's, but the interval of their ratio, "
             f"{interval(ratio.lower, ratio.upper)}, holds 1: more splits or points would tell."
         ]
     risk, pca = (result.estimate(name, k).value for name in ("training_risk", "pca_training_risk"))
     risks = f"{number(risk)} against {number(pca)}"
-    if risk < pca * (1 - LEVEL):
+    if risk < pca * (1 - NEGLIGIBLE):
         return [
             f"At k = {k} the network overfits: on points in training its risk is below PCA's ({risks}), on held-out "
             "points it is not. More points or weight decay may help."
         ]
-    above = "is no lower than PCA's" if risk <= pca * (1 + LEVEL) else "is still above PCA's"
+    above = "is no lower than PCA's" if risk <= pca * (1 + NEGLIGIBLE) else "is still above PCA's"
     settled = _settled(result, k) and (result.study.validates or result.study.method == "optimum")
     remedies = [] if settled else [f"raise {'max_horizon' if result.study.validates else 'horizon'}"]
     if np.any(result.study.weight_decay):
@@ -130,7 +130,7 @@ def _pca_for_same_risk(result: BottleneckComparison) -> list[str]:
     k, needed = result.suggested, result.pca_for_same_risk
     if needed is None:
         return [f"PCA does not reach the held-out risk of the network with k = {k}, whatever the number of components."]
-    return [f"PCA reaches the held-out risk of the network with k = {k} with {_components(needed)}."]
+    return [f"PCA reaches the held-out risk of the network with k = {k} with {counted(needed, 'component')}."]
 
 
 def _stopping(result: BottleneckComparison) -> list[str]:
@@ -160,7 +160,7 @@ def _settled(result: BottleneckComparison, k: int) -> bool:
 def _overfitting(result: BottleneckComparison) -> str:
     k = result.suggested
     training, held_out = (result.estimate(name, k).value for name in ("training_risk", "held_out_risk"))
-    relation = _beside(Estimate(held_out / training, np.nan, np.nan)) if training > 0 else "above"
+    relation = _relation(Estimate(held_out / training, np.nan, np.nan)) if training > 0 else "above"
     return f"At k = {k} the network's risk on held-out points, {number(held_out)}, is {relation} that in training."
 
 
@@ -179,8 +179,9 @@ def _dimension(result: BottleneckComparison) -> str:
 def _numerical_error(result: BottleneckComparison) -> str:
     data = result.dataset
     if result.study.method == "horizon":
-        shares = [float((data[f"{part}error"] / data[risk]).max()) for part, risk in PARTS.items()]
-        more = ": raise particles" if max(shares) > LEVEL else ""
+        errors = {"training_risk": data.error, "held_out_risk": data.held_out_error}
+        shares = [float((error / data[risk]).max()) for risk, error in errors.items()]
+        more = ": raise particles" if max(shares) > NEGLIGIBLE else ""
         return (
             f"The numerical error ({percent(CONFIDENCE)} level) is at most {percent(shares[0])} of a training risk and "
             f"{percent(shares[1])} of a held-out risk{more}."
@@ -193,10 +194,7 @@ def _numerical_error(result: BottleneckComparison) -> str:
     )
 
 
-PARTS = {"": "training_risk", "held_out_": "held_out_risk"}
-
-
-def _beside(ratio: Estimate) -> str:
+def _relation(ratio: Estimate) -> str:
     """Say by how much one risk lies above or below another: ``12 % below``, ``2.50 times``."""
     share = ratio.value - 1
     if share >= 1:
@@ -205,15 +203,15 @@ def _beside(ratio: Estimate) -> str:
 
 
 def _bounds(ratio: Estimate) -> str:
-    """Return the interval of a ratio that excludes 1, in the words of `_beside`."""
+    """Return the interval of a ratio that excludes 1, in the words of `_relation`."""
     low, high = sorted((abs(ratio.lower - 1), abs(ratio.upper - 1)))
     ends = interval(ratio.lower, ratio.upper) if ratio.value >= 2 else f"{percent(low)} to {percent(high)}"
     return f"{percent(CONFIDENCE)} CI {ends}"
 
 
-def _aside(ratio: Estimate) -> str:
-    """Say how a risk compares with PCA's after a comma; nothing where PCA leaves no risk to compare with."""
-    return f", {_beside(ratio)} PCA's" if np.isfinite(ratio.value) else ""
+def _against_that_of_pca(ratio: Estimate) -> str:
+    """Return how a risk compares with PCA's, after a comma; nothing where PCA leaves no risk to compare with."""
+    return f", {_relation(ratio)} PCA's" if np.isfinite(ratio.value) else ""
 
 
 def _range(values: np.ndarray) -> str:
@@ -222,19 +220,12 @@ def _range(values: np.ndarray) -> str:
 
 
 def spans(numbers: Sequence[int]) -> str:
-    """Return increasing whole numbers with neighbours drawn together: ``1 to 3 and 5``."""
+    """Return increasing whole numbers with consecutive ones as ranges: ``1 to 3 and 5``."""
     runs: list[list[int]] = []
-    for one in numbers:
-        if runs and one == runs[-1][-1] + 1:
-            runs[-1].append(one)
+    for value in numbers:
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
         else:
-            runs.append([one])
-    return listed([text for run in runs for text in _spanned(run)])
-
-
-def _spanned(run: list[int]) -> list[str]:
-    return [f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(one) for one in run]
-
-
-def _components(count: int) -> str:
-    return counted(count, "component")
+            runs.append([value])
+    spanned = lambda run: [f"{run[0]} to {run[-1]}"] if len(run) > 2 else run
+    return listed([text for run in runs for text in spanned(run)])

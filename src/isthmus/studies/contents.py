@@ -110,5 +110,5 @@ def _are(found: np.ndarray, values: object) -> bool:
     if found.shape != wanted.shape or (found.dtype.kind in NUMBERS) != (wanted.dtype.kind in NUMBERS):
         return False
     if wanted.dtype.kind not in NUMBERS:
-        return [str(one) for one in found] == [str(one) for one in wanted]
+        return [str(name) for name in found] == [str(name) for name in wanted]
     return bool(np.allclose(found.astype(float), wanted.astype(float), rtol=1e-6, atol=0))

@@ -58,7 +58,7 @@ def shift_slope(sizes: Sequence[float], curves: np.ndarray, replicates: np.ndarr
     limit, error = replicates.mean(axis=0), replicates.var(axis=0, ddof=1) / len(replicates)
     means, variances = _left_out(curves)
     by_run = (np.square(means - limit) - variances / (curves.shape[1] - 1) - error).mean(axis=-1)
-    by_replicate = np.stack([np.square(_mean_deviation(curves, one)).mean(-1) for one in leave_one_out(replicates)])
+    by_replicate = np.stack([np.square(_mean_deviation(curves, mean)).mean(-1) for mean in leave_one_out(replicates)])
     interval = jackknife_intervals(slope(_squared_shift(curves, replicates)), slope(by_run))
     return widened(interval, slope(by_replicate.T))
 

@@ -186,7 +186,7 @@ def claim_folder(folder: Path, study: Study) -> None:
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> None:
     """Write a dataset as a netCDF file, made in memory since HDF5 doesn't survive a full disk."""
-    write_atomically(path, lambda place: place.write_bytes(dataset.to_netcdf(engine="h5netcdf")))
+    write_atomically(path, lambda temporary: temporary.write_bytes(dataset.to_netcdf(engine="h5netcdf")))
 
 
 def read_dataset(path: Path) -> xr.Dataset:

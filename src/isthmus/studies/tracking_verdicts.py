@@ -192,8 +192,8 @@ class TrackingFindings(StudyResult[TrackingStudy]):
         if f"predicted_{name}" not in self.dataset or not (self.dataset[f"predicted_{name}"].sel(part=part) > 0).all():
             return ""
         ratio = self.dataset[name].sel(part=part, bound="estimate") / self.dataset[f"predicted_{name}"].sel(part=part)
-        low, high = (number(float(one), 2) for one in (ratio.min(), ratio.max()))
-        return f"; it is {_range(low, high)} times the predicted one"
+        low, high = (number(float(extreme), 2) for extreme in (ratio.min(), ratio.max()))
+        return f"; it is {low if low == high else f'{low} to {high}'} times the predicted one"
 
     def _unresolved(self, part: str, where: str) -> list[str]:
         """Say where the mean shift can't be told from zero, and how large it may be."""
@@ -268,10 +268,10 @@ def _step_orders(rate: Estimate) -> str:
     found = [name for name, value in known.items() if rate.contains(value)]
     if found:
         return f", consistent with {' and '.join(found)}"
-    half, one = known
-    if rate.lower > known[half] and rate.upper < known[one]:
-        return f", between {half} and {one}"
-    return f", consistent with neither {half} nor {one}"
+    noise, steps = known
+    if rate.lower > known[noise] and rate.upper < known[steps]:
+        return f", between {noise} and {steps}"
+    return f", consistent with neither {noise} nor {steps}"
 
 
 def _share(level: float) -> str:
@@ -280,7 +280,3 @@ def _share(level: float) -> str:
 
 def _quantile_noun(level: float) -> str:
     return quantile_name(level).removesuffix("s")
-
-
-def _range(low: str, high: str) -> str:
-    return low if low == high else f"{low} to {high}"
