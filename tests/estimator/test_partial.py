@@ -25,9 +25,8 @@ def weights_of(model):
     return [np.asarray(part) for side in (model.encoder_, model.decoder_) for part in vars(side).values()]
 
 
-@pytest.mark.parametrize("activation", ["relu", "softplus", "linear"])
-def test_divergence_is_said_and_the_network_stays_as_it_was(activation, tmp_path):
-    model = im.MeanFieldAutoencoder(2, activation=activation, **BEGIN).partial_fit(X)
+def test_divergence_is_said_and_the_network_stays_as_it_was(tmp_path):
+    model = im.MeanFieldAutoencoder(2, activation="relu", **BEGIN).partial_fit(X)
     before, state = weights_of(model), (model.n_iter_, model.unit_, model.mean_, model.score(X))
     model.set_params(step_size=1e4)
     for rows in (X, 3 * X):

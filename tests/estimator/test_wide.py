@@ -138,9 +138,8 @@ def test_a_result_that_is_pca_keeps_the_components_alone():
     [(WIDE[:2], 2), (WIDE[:3], 2), (WIDE[:5], 8), (np.repeat(WIDE[:2], 6, axis=0), 3), (np.full((4, 60), 0.1), 2)],
     ids=["two rows", "three rows", "k above the rank", "duplicates", "constant"],
 )
-@pytest.mark.parametrize("horizon", ["auto", 2.0])
-def test_what_pca_reconstructs_is_reconstructed(X, k, horizon):
-    for scale in (1e-200, 1.0, 1e140):
+def test_what_pca_reconstructs_is_reconstructed(X, k):
+    for horizon, scale in (("auto", 1e-200), ("auto", 1e140), (2.0, 1.0)):
         model = im.MeanFieldAutoencoder(k, **QUICK | {"horizon": horizon}).fit(X * scale)
         assert model.score(X * scale) == pytest.approx(1, abs=1e-9)
         np.testing.assert_allclose(model.inverse_transform(model.transform(X * scale)), X * scale, rtol=1e-6)

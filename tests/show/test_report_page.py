@@ -15,6 +15,7 @@ from isthmus.show import (
     animation_data,
     canvas,
     comparison,
+    gap_plots,
     labels,
     pages,
     picture_plots,
@@ -302,7 +303,10 @@ def test_what_is_no_study_or_another_kind_is_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "isthmus-comparison.html").exists()
 
 
-def test_figures_for_a_paper_are_pdfs_with_embedded_fonts_and_captions(tmp_path):
+def test_figures_for_a_paper_are_pdfs_with_embedded_fonts_and_captions(tmp_path, monkeypatch):
+    """One that is as wide as a column and one as wide as a page."""
+    few = pages.Shown([gap_plots.sup_gap, picture_plots.reconstructions], tracking_report.tracking_page)
+    monkeypatch.setitem(pages.PAGES, TrackingResult, few)
     result = invented()
     save_result(tmp_path / "one", result)
     assert run("report", "one", "--paper", folder=tmp_path) == (0, "Figures and captions: one/paper\n", "")
@@ -317,7 +321,7 @@ def test_figures_for_a_paper_are_pdfs_with_embedded_fonts_and_captions(tmp_path)
     for name in names:
         content = (folder / f"{name}.pdf").read_bytes()
         width = float(re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", content)[1]) / 72
-        assert content.startswith(b"%PDF") and width == pytest.approx(3.4 if name in COLUMN else 7.0)
+        assert content.startswith(b"%PDF") and width == pytest.approx(3.4 if name == "sup_gap" else 7.0)
         assert b"/FontFile2" in content and b"STIXGeneral" in content and b"/Type3" not in content
     markdown, tex = ((folder / f"captions.{kind}").read_text(encoding="utf-8") for kind in ("md", "tex"))
     for plate in page.plates:
@@ -325,6 +329,3 @@ def test_figures_for_a_paper_are_pdfs_with_embedded_fonts_and_captions(tmp_path)
     assert tex.count("\\csname isthmus-") == len(names) + 1 and tex.count("{") == tex.count("}")
     assert all(sign not in tex for sign in "−ε→≥½∞’") and tex.count("$") % 2 == 0
     assert "'paper' must be given for one folder" in refused("report", "one", "one", "--paper", folder=tmp_path)
-
-
-COLUMN = {"sup_gap", "gap_parts", "late_gap", "step_gap", "risk_curves"}

@@ -26,6 +26,13 @@ def times():
 
 
 @pytest.fixture(scope="module")
+def rough_law(problem, times):
+    """A law from few particles, for what holds of every law."""
+    path = im.solve_mean_field(problem, times, particles=256, replicates=2, snapshot_times=())
+    return im.predict_finite_width(problem, times, path=path, particles=256)
+
+
+@pytest.fixture(scope="module")
 def law(problem, times):
     path = im.solve_mean_field(problem, times, particles=2048, snapshot_times=())
     return im.predict_finite_width(problem, times, path=path, particles=512)
@@ -104,13 +111,14 @@ def test_step_noise_alone_has_the_predicted_law(problem, times, law):
     assert share > 0.9
 
 
-def test_at_time_0_kernels_and_decoder_shift_are_the_exact_ones(problem, law):
+def test_at_time_0_kernels_and_decoder_shift_are_the_exact_ones(problem, rough_law):
     """K_E(0,0) = Var Ψ_E and E R(ρ, ν^N) − R = (1/2N) E tr Cov_ν σ_D, over many draws of the law."""
-    limit, draws = im.solve_mean_field(problem, [0.0], particles=1 << 14, replicates=1).at(0.0), 1 << 16
+    law = rough_law
+    limit, draws = im.solve_mean_field(problem, [0.0], particles=1 << 13, replicates=1).at(0.0), 1 << 15
     with computing_in(DOUBLE):
         wide = problem.draw(jax.random.key(1), (draws, draws), DOUBLE)
         points = problem.population.points
-        psi_e, psi_d = map(np.asarray, limit.first_variations(points, at=wide))
+        psi_e, psi_d = map(np.asarray, jax.jit(lambda at: limit.first_variations(points, at=at))(wide))
         latents = np.asarray(limit.encode(points))
         phi = np.tanh(np.asarray(wide.decoder.incoming) @ latents.T + np.asarray(wide.decoder.bias)[:, None])
         sigma = np.asarray(wide.decoder.outgoing)[:, None, :] * phi[:, :, None]
@@ -156,7 +164,8 @@ def test_a_sample_of_the_population_has_the_predicted_law(problem, times, law):
         np.testing.assert_allclose(predicted.std[3::3], std, rtol=4 / math.sqrt(120))
 
 
-def test_widths_and_step_sizes_meet_their_tolerance_and_no_more(law):
+def test_widths_and_step_sizes_meet_their_tolerance_and_no_more(rough_law):
+    law = rough_law
     width = law.width_for(0.02, 0.9)
     assert law.gap_quantile(0.9, width) <= 0.02 < law.gap_quantile(0.9, width - 1)
     step_size = law.step_size_for(0.02, 0.9, 2 * width, 4)
@@ -169,7 +178,8 @@ def test_widths_and_step_sizes_meet_their_tolerance_and_no_more(law):
         law.step_size_for(1e-4, 0.9, 64, 1)
 
 
-def test_parts_add_up_and_bands_hold_their_share(law):
+def test_parts_add_up_and_bands_hold_their_share(rough_law):
+    law = rough_law
     network = law.at((300, 600), 0.05, 8)
     sources = law.sources((300, 600), 0.05, 8)
     np.testing.assert_allclose(sum(sources.values()), network.std**2)
@@ -180,7 +190,8 @@ def test_parts_add_up_and_bands_hold_their_share(law):
     np.testing.assert_allclose(law.covariance(300)[2, 2], law.std(300)[2] ** 2)
 
 
-def test_small_networks_are_warned_of(law):
+def test_small_networks_are_warned_of(rough_law):
+    law = rough_law
     assert law.at(100_000).warning is None
     text = law.at(4).warning
     assert text is not None and "Take a wider network" in text
@@ -199,7 +210,7 @@ def test_single_precision_agrees(problem, times, law):
 def test_progress_counts_up(problem, times):
     seen = []
     report = lambda *done: seen.append(done)
-    im.predict_finite_width(problem, times, particles=512, samples=2, progress=report)
+    im.predict_finite_width(problem, times, particles=256, samples=2, progress=report)
     assert [done for done, _ in seen] == list(range(1, len(seen) + 1)) and seen[-1][0] == seen[-1][1]
 
 
@@ -218,17 +229,17 @@ def test_progress_counts_up(problem, times):
         (lambda law: law.at(10).source_std("moon"), "'source' must be one of"),
     ],
 )
-def test_arguments_are_checked(law, call, message):
+def test_arguments_are_checked(rough_law, call, message):
     with pytest.raises((im.ArgumentError, im.ArgumentTypeError)) as caught:
-        call(law)
+        call(rough_law)
     assert message in str(caught.value)
 
 
-def test_what_can_not_be_linearised_is_refused(problem, law, times):
+def test_what_can_not_be_linearised_is_refused(problem, rough_law, times):
     data = problem.data
     with pytest.raises(im.ArgumentError, match="with a continuous slope"):
         im.predict_finite_width(im.Problem(data, im.aligned_law(data, 1, activation="relu"), "relu"), times)
     with pytest.raises(im.ArgumentError, match="'path' must be a MeanFieldPath at the same times"):
-        im.predict_finite_width(problem, times[1:], path=law.path)
+        im.predict_finite_width(problem, times[1:], path=rough_law.path)
     with pytest.raises(im.ArgumentError, match="'curvature_particles' must be a power of 2"):
         im.predict_finite_width(problem, times, curvature_particles=100)

@@ -52,11 +52,19 @@ def linear(path):
     return linearised(path, 0, None, None)
 
 
+STEPS = {}
+"""Compiled steps by the identity of their system, which they keep alive."""
+
+
+def step_of(system):
+    return STEPS.setdefault(id(system), jax.jit(lambda s, w, t, h: system.step(s, w, t, h)))
+
+
 def risks(path, start, weights=None, only_step=None, measured=None):
     """Follow the same steps from another start, or with other weights in all steps or in one."""
     system, found, state = path.system, [], start
     with computing_in(DOUBLE):
-        step = jax.jit(lambda s, w, t, h: system.step(s, w, t, h))
+        step = step_of(system)
         for node in range(len(path.nodes)):
             if node in path.recorded:
                 found.append(float(state.risk(system.points, system.weights if measured is None else measured)))

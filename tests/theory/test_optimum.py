@@ -142,7 +142,8 @@ def test_no_random_neuron_lies_below_the_minimum_of_the_first_variation(curve, o
         measure = NeuronMeasure.of(neurons[:, :outputs], neurons[:, outputs:-1], neurons[:, -1])
         at = network.with_measures(*((measure, network.decoder) if side == 0 else (network.encoder, measure)))
         with computing_in(DOUBLE):
-            psi = network.first_variations(curve.population.points, at=at)[side]
+            variations = jax.jit(lambda at, network=network: network.first_variations(curve.population.points, at=at))
+            psi = variations(at)[side]
         values = np.asarray(psi) + curve.decays[side] / 2 * (neurons**2).sum(axis=1)
         assert values.min() >= getattr(optimum.certificate, f"{name}_minimum") - 1e-12
 

@@ -45,7 +45,7 @@ def test_copies_part_in_training_only_where_they_are_spread(trained):
     for spread, parts in ((0.0, False), (0.1, True)):
         wide = im.resize(network, 192, problem.data, spread=spread).autoencoder
         with computing_in(DOUBLE):
-            velocity = wide.velocity(problem.population.points)
+            velocity = jax.jit(lambda network: network.velocity(problem.population.points))(wide)
         first, second = np.asarray(velocity.encoder.incoming)[:2]  # copies stand side by side
         np.testing.assert_array_equal(*np.asarray(wide.encoder.incoming)[:2])
         assert np.any(np.abs(first - second) > 1e-6) == parts
