@@ -5,13 +5,15 @@ import os
 import time
 from pathlib import Path
 
-# Tests run in several processes, and the threads of one would wait for those of the other.
+# Tests run in several processes, and the threads of one would wait for those of the other: in processes that are
+# started from here, and in this one, where plugins have imported NumPy already.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
+import threadpoolctl
 from slow_groups import GROUPS, MINUTES, SLOW, group_of
 
 SHAPES_STATED = ("covariance", "leading", "masked_pca", "neuron_laws", "points", "principal", "recorded_times", "sobol")
@@ -19,6 +21,7 @@ install_import_hook([f"isthmus.core.{name}" for name in SHAPES_STATED], "shapes.
 
 from isthmus._precision import computing_in  # noqa: E402
 
+threadpoolctl.threadpool_limits(1, user_api="blas")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
