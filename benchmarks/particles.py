@@ -7,7 +7,8 @@ import numpy as np
 import isthmus as im
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.sobol import sobol_normals
-from isthmus.dynamics.flow import flow_settings, integrate_flow
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.flow import flow_settings, integrate
 
 DOUBLE = np.dtype(np.float64)
 SIZES = (256, 1024, 4096)
@@ -37,9 +38,8 @@ def plain_sobol(problem: im.Problem, times: np.ndarray, count: int, seed: int) -
         joint = normals @ np.linalg.cholesky(law.covariance + 1e-14 * np.eye(len(normals[0]))).T + law.mean
         v, w = law.outputs, law.outputs + law.inputs
         measures.append(NeuronMeasure.of(joint[:, :v], joint[:, v:w], joint[:, w]))
-    start, settings = problem.autoencoder(*measures), flow_settings(1e-6, None, 20_000, DOUBLE)
-    nothing = np.zeros(0, dtype=int)
-    return integrate_flow(start, problem.population, problem.motion, times, nothing, settings, DOUBLE).risk
+    field = VectorField.of(problem.population, problem.motion, DOUBLE)
+    return integrate(field, problem.autoencoder(*measures), times, flow_settings(1e-6, None, 20_000, DOUBLE)).risk
 
 
 def report() -> None:

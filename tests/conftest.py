@@ -16,8 +16,9 @@ from jaxtyping import install_import_hook
 import threadpoolctl
 from slow_groups import GROUPS, MINUTES, SLOW, group_of
 
-SHAPES_STATED = ("covariance", "leading", "masked_pca", "neuron_laws", "points", "principal", "recorded_times", "sobol")
-install_import_hook([f"isthmus.core.{name}" for name in SHAPES_STATED], "shapes.shapes_checked")  # before their import
+CORE = "autoencoder covariance leading masked_pca neuron_laws points principal recorded_times sobol"
+SHAPES_STATED = [*(f"isthmus.core.{name}" for name in CORE.split()), "isthmus.dynamics.field"]
+install_import_hook(SHAPES_STATED, "shapes.shapes_checked")  # before their import
 
 from isthmus._precision import computing_in  # noqa: E402
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import isthmus as im
 from isthmus._precision import computing_in
+from isthmus.dynamics.field import VectorField
 
 NAMES = sorted(im.ACTIVATIONS)
 PAIRS = list(zip(NAMES, NAMES[1:] + NAMES[:1], strict=True))
@@ -124,8 +125,9 @@ def test_energy_identity(activations, double):
     def both(network):
         """Return the change of the risk along the velocity, and the dissipation."""
         velocity = network.velocity(points, weights)
-        _, change = eqx.filter_jvp(lambda state: state.risk(points, weights), (network,), (velocity,))
-        return change, network.dissipation(points, weights)
+        tangent = network.with_measures(velocity.encoder, velocity.decoder)
+        _, change = eqx.filter_jvp(lambda state: state.risk(points, weights), (network,), (tangent,))
+        return change, VectorField(points, weights).dissipation(network)
 
     change, dissipation = both(network)
     close(change, -dissipation)
@@ -144,11 +146,10 @@ def test_a_rotation_of_the_bottleneck_is_a_gauge(seed):
     with computing_in(np.dtype(np.float64)):
         network, points, weights = system(seed)
         q = rotation(seed, 2)
-        turn = lambda state: im.Autoencoder(
-            with_neurons(state.encoder, state.encoder.outgoing @ q.T, state.encoder.incoming, state.encoder.bias),
-            with_neurons(state.decoder, state.decoder.outgoing, state.decoder.incoming @ q.T, state.decoder.bias),
-            state.encoder_activation,
-            state.decoder_activation,
+        turn = lambda state: eqx.tree_at(
+            lambda state: (state.encoder.outgoing, state.decoder.incoming),
+            state,
+            (state.encoder.outgoing @ q.T, state.decoder.incoming @ q.T),
         )
         close(risk_of(turn(network), points, weights), risk_of(network, points, weights), 1e-9)
         close(velocity_of(turn(network), points, weights), turn(velocity_of(network, points, weights)), 1e-9)
@@ -160,11 +161,10 @@ def test_a_rotation_of_data_and_wide_weights_changes_nothing(seed):
     with computing_in(np.dtype(np.float64)):
         network, points, weights = system(seed)
         q = rotation(seed, 4)
-        turn = lambda state: im.Autoencoder(
-            with_neurons(state.encoder, state.encoder.outgoing, state.encoder.incoming @ q.T, state.encoder.bias),
-            with_neurons(state.decoder, state.decoder.outgoing @ q.T, state.decoder.incoming, state.decoder.bias),
-            state.encoder_activation,
-            state.decoder_activation,
+        turn = lambda state: eqx.tree_at(
+            lambda state: (state.encoder.incoming, state.decoder.outgoing),
+            state,
+            (state.encoder.incoming @ q.T, state.decoder.outgoing @ q.T),
         )
         close(risk_of(turn(network), points @ q.T, weights), risk_of(network, points, weights), 1e-9)
         close(velocity_of(turn(network), points @ q.T, weights), turn(velocity_of(network, points, weights)), 1e-9)

@@ -9,6 +9,7 @@ import pytest
 
 import isthmus as im
 from isthmus._precision import computing_in
+from isthmus.core.autoencoder import Velocity
 
 MEAN, SQUARE, EPSILON, BATCH = 0.4, 1.5, 0.05, 3
 TIMES = np.array([0.0, 0.25, 1.0])
@@ -37,7 +38,8 @@ def averaged(problem, start):
         filled = lambda memory: jnp.where(time > 0, -jnp.expm1(-time / memory) * memory, 1.0)
         m = both(lambda total, now: jnp.where(time > 0, total / filled(MEAN), now), mean, v)
         s = both(lambda total, now: jnp.where(time > 0, total / filled(SQUARE), now), square, squares)
-        move = both(lambda m, s: m / (jnp.sqrt(s) + EPSILON), m, s).times(0.5, 1 + time)
+        move = both(lambda m, s: m / (jnp.sqrt(s) + EPSILON), m, s).scaled(0.5, 1 + time)
+        move = network.with_measures(move.encoder, move.decoder)  # of the type of the state it moves
         grown = lambda total, now, memory: both(lambda total, now: now - total / memory, total, now)
         return move, grown(mean, v, MEAN), grown(square, squares, SQUARE)
 
@@ -50,7 +52,7 @@ def averaged(problem, start):
         four = slope(time + size, moved(1.0, three))
         return both(lambda y, a, b, c, d: y + size / 6 * (a + 2 * b + 2 * c + d), state, one, two, three, four)
 
-    nothing = both(jnp.zeros_like, start)
+    nothing = Velocity(*both(jnp.zeros_like, (start.encoder, start.decoder)))
     state, risks = (start, nothing, nothing), [float(start.risk(points))]
     for begin, end in itertools.pairwise(TIMES):
         size = jnp.asarray((end - begin) / STEPS)

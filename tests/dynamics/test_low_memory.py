@@ -44,7 +44,7 @@ def test_the_path_does_not_depend_on_chunks_nor_much_on_the_method(digits, monke
     times = [0.0, 4.0, 20.0]
     options = {"particles": 64, "replicates": 2, "rtol": 1e-7, "snapshot_times": [0.0, 20.0]}
     usual = im.solve_mean_field(digits, times, **options)
-    monkeypatch.setattr(low_memory, "CHUNK", chunk)
+    monkeypatch.setattr(low_memory, "NEURONS_AT_ONCE", chunk)
     frugal = im.solve_mean_field(digits, times, integrator="low_memory", **options)
     np.testing.assert_allclose(frugal.risk, usual.risk, rtol=1e-6)
     np.testing.assert_allclose(frugal.at(0.0).encoder.incoming, usual.at(0.0).encoder.incoming, rtol=1e-12)
@@ -65,8 +65,8 @@ def test_rates_and_fixed_biases_are_heeded(digits):
 
 def test_a_large_state_is_integrated_with_little_memory(digits, monkeypatch):
     called = []
-    original = mean_field.integrate_flow
-    monkeypatch.setattr(mean_field, "integrate_flow", lambda *a: called.append(a[8]) or original(*a))
+    original = mean_field.integrate
+    monkeypatch.setattr(mean_field, "integrate", lambda *a: called.append(a[3].low_memory) or original(*a))
     im.solve_mean_field(digits, [0.0, 0.5], particles=64, replicates=1)
     monkeypatch.setattr(mean_field, "LARGE_STATE", 1000)
     im.solve_mean_field(digits, [0.0, 0.5], particles=64, replicates=1)

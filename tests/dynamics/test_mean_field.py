@@ -5,6 +5,7 @@ from linear import Example
 from nonlinear import Scalar
 
 import isthmus as im
+from isthmus.dynamics.field import VectorField
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +159,8 @@ def test_error_of_time_steps_falls_with_the_tolerance(digits):
 def test_energy_is_dissipated_at_the_rate_of_the_identity(digits, double):
     times = np.linspace(0, 20, 401)
     path = im.solve_mean_field(digits, times, particles=64, replicates=1, rtol=1e-9, snapshot_times=times)
-    points = digits.population.points
-    rates = [float(path.at(t).dissipation(points)) for t in times]
+    field = VectorField.of(digits.population, digits.motion, np.dtype(np.float64))
+    rates = [float(field.dissipation(path.at(t))) for t in times]
     # Simpson's rule of the dissipation gives the loss of risk.
     simpson = (times[1] / 3) * (rates[0] + rates[-1] + 4 * sum(rates[1:-1:2]) + 2 * sum(rates[2:-1:2]))
     assert path.risk[0] - path.risk[-1] == pytest.approx(simpson, rel=1e-6)

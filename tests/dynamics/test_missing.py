@@ -7,9 +7,9 @@ import pytest
 
 import isthmus as im
 from isthmus._precision import computing_in
-from isthmus.core.quadrature import sobol_particles
+from isthmus.dynamics.field import VectorField
 from isthmus.studies.bottleneck_jobs import pca_risks
-from isthmus.theory.linearisation import System, Trajectory, linearised
+from isthmus.theory.linearisation import Trajectory, linearised, step
 
 DOUBLE = np.dtype(np.float64)
 TIMES = np.array([0.0, 1.0, 4.0])
@@ -98,22 +98,21 @@ def test_complete_data_are_not_changed_by_the_word():
 
 
 def test_the_influence_of_points_is_that_of_finite_differences(problem):
-    frame = problem.frame
-    np.testing.assert_array_equal(frame.basis, np.eye(5))
-    start = problem.autoencoder(*sobol_particles(frame, 16, 0, 0, DOUBLE))
-    path = Trajectory(start, System.of(frame.data, problem.rates, DOUBLE), TIMES, 1e-4, 1000)
+    np.testing.assert_array_equal(problem.frame.basis, np.eye(5))
+    start, field = problem.particles(16).network, VectorField.of(problem.frame.data, problem.motion, DOUBLE)
+    path = Trajectory(start, field, TIMES, 1e-4, 1000)
     linear = linearised(path, 0, None, None)
     influence = np.asarray(linear.points).sum(axis=1)[-1]
     h = 1e-5
     with computing_in(DOUBLE):
-        step = jax.jit(lambda *arguments: path.system.step(*arguments))
+        move = jax.jit(step)
         for point in (0, 11):
             pair = []
             for sign in (1, -1):
-                state, weights = start, path.system.weights.at[point].add(sign * h)
+                state, weights = start, field.weights.at[point].add(sign * h)
                 for node in range(len(path.nodes) - 1):
-                    state = step(state, weights, *path.interval(node))
-                pair.append(float(state.risk(path.system.points, path.system.weights)))
+                    state = move(field, state, weights, *path.interval(node))
+                pair.append(float(field.risk(state)))
             assert influence[point] == pytest.approx((pair[0] - pair[1]) / (2 * h), rel=1e-6)
 
 

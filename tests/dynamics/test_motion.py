@@ -11,6 +11,7 @@ from linear import Example
 
 import isthmus as im
 from isthmus._precision import computing_in
+from isthmus.dynamics.field import VectorField
 
 DOUBLE = np.dtype(np.float64)
 STANDARD_ERRORS = 5
@@ -88,14 +89,14 @@ def full_batch_network(problem, optimizer, step_size, steps, width=8):
 
     with computing_in(DOUBLE), jax.numpy_dtype_promotion("standard"):  # optax raises β to an integer
         network = jax.tree.map(jnp.asarray, problem.draw(run_keys(0, 0)[0], (width, width), DOUBLE))
-        points = jnp.asarray(problem.population.points)
+        field = VectorField.of(problem.population, problem.motion, DOUBLE)
         parts = lambda side: (side.outgoing, side.incoming, side.bias)
         trained = lambda net: (*parts(net.encoder), *parts(net.decoder))
 
         def objective(parameters):
             import equinox as eqx
 
-            return eqx.tree_at(trained, network, parameters).objective(points)
+            return field.objective(eqx.tree_at(trained, network, parameters))
 
         @jax.jit
         def step(parameters, state):
@@ -137,9 +138,10 @@ def test_the_second_moment_is_that_of_single_points(wine, double):
     network = problem.draw(jax.random.key(1), (5, 7), DOUBLE)
     points = jnp.asarray(problem.population.points)
     weights = jnp.asarray(np.arange(1.0, 25) / np.arange(1.0, 25).sum())
-    single = [network.velocity(points[i : i + 1]) for i in range(24)]
+    field = VectorField(points, weights, problem.motion)
+    single = [field.velocity_at_rates(network, (1.0, 1.0), jnp.eye(24)[i]) for i in range(24)]
     brute = jax.tree.map(lambda *leaves: sum(w * v**2 for w, v in zip(weights, leaves, strict=True)), *single)
-    ours = network.second_moment(points, weights)
+    ours = field.second_moment(network)
     for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(brute), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14)
 
@@ -277,5 +279,6 @@ def test_the_objective_falls_as_the_energy_identity_says(wine):
     before, middle, after = (path.at(t) for t in times[1:])
     slope = (problem.objective(after) - problem.objective(before)) / 0.01
     with computing_in(DOUBLE):
-        dissipated = jax.jit(lambda points: middle.dissipation(points))(problem.population.points)
+        field = VectorField.of(problem.population, problem.motion, DOUBLE)
+        dissipated = jax.jit(VectorField.dissipation)(field, middle)
     assert slope == pytest.approx(-float(dissipated), rel=1e-4)

@@ -37,5 +37,6 @@ def test_decays_belong_to_their_sides(problem):
     encoder = lambda outgoing: im.NeuronMeasure.of([[outgoing]], [[1.0, 0.0, 2.0]], [1.0])
     decoder = im.NeuronMeasure.of([[3.0, 0.0, 0.0]], [[1.0]])
     for outgoing, square in ((2.0, 10.0), (4.0, 22.0)):
-        penalty = problem.autoencoder(encoder(outgoing), decoder).penalty()
-        assert float(penalty) == pytest.approx(0.3 / 2 * square + 0.1 / 2 * 10)
+        network = problem.autoencoder(encoder(outgoing), decoder)
+        risk = network.risk(problem.population.points, problem.population.weights)
+        assert problem.objective(network) - float(risk) == pytest.approx(0.3 / 2 * square + 0.1 / 2 * 10)

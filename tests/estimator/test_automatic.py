@@ -12,7 +12,9 @@ from sklearn.preprocessing import StandardScaler
 
 import isthmus as im
 from isthmus._words import number
+from isthmus.core.optimizers import GRADIENT_FLOW
 from isthmus.core.scaling import Scaling
+from isthmus.dynamics.field import VectorField
 from isthmus.estimator import automatic, folds
 from isthmus.estimator.coordinates import Coordinates, Spectrum
 from isthmus.estimator.curvature import curvature
@@ -305,10 +307,12 @@ def test_an_array_in_a_file_is_read_where_it_is(tmp_path):
 
 def test_the_curvature_is_that_of_lanczos(fitted):
     start = beginning(fitted._fit_state(), WINE, uniform(WINE))
-    network = start.network(np.random.default_rng(0), 64, (0.0, 0.0))
+    network = start.network(np.random.default_rng(0), 64)
     batches = np.resize(start.sample.points, (8, 178, 13)).astype(np.float32)
     found = stiffness(network.in_precision(np.dtype(np.float32)), batches, HEAVY_BALL, seed=0)
-    assert found == pytest.approx(curvature(network, start.sample.points, start.sample.weights).highest, rel=0.05)
+    assert found == pytest.approx(
+        curvature(VectorField.of(start.sample, GRADIENT_FLOW, np.dtype(float)), network).highest, rel=0.05
+    )
 
 
 def test_steps_grow_as_they_are_said_to_and_the_average_is_that_of_its_shares():
@@ -357,7 +361,7 @@ def test_coordinates_and_what_lies_outside_make_the_whole():
 
 def beginning_network(spectrum, sample):
     start = automatic.automatic_start(spectrum, sample, settings_of())
-    return start.network(np.random.default_rng(0), 16, (0.0, 0.0))
+    return start.network(np.random.default_rng(0), 16)
 
 
 def test_wide_tables_have_no_matrix_of_their_columns(monkeypatch):

@@ -70,7 +70,7 @@ def test_it_starts_at_pca(data, law, start):
     assert float(network.in_precision(DOUBLE).risk(data.points)) == pytest.approx(data.pca_risk(2), rel=2e-3)
 
 
-def test_it_turns_along(data, law, start):
+def test_it_is_rotation_equivariant(data, law, start):
     network, turn = drawn(data, law, 30), np.linalg.qr(np.random.default_rng(0).standard_normal((13, 13)))[0]
     where = lambda state: (state.encoder.incoming, state.decoder.outgoing)
     turned = eqx.tree_at(where, network, (network.encoder.incoming @ turn, network.decoder.outgoing @ turn))

@@ -9,7 +9,6 @@ import xarray as xr
 import isthmus as im
 from isthmus.show.pages import result_page
 from isthmus.show.report import render_page
-from isthmus.studies import prediction
 from isthmus.studies.agreement import agreement, agreement_verdicts
 from isthmus.studies.prediction import law_tables
 from isthmus.studies.prediction_study import PredictionJobs
@@ -183,14 +182,14 @@ def test_runs_from_the_law_agree_and_others_do_not(study, predicted):
         assert f"alone {word} the runs" in agreement_verdicts(data, 0.9)[0]
 
 
-def test_why_not_names_what_stands_in_the_way():
+def test_a_problem_says_why_its_networks_have_no_predicted_law():
     data = im.load_data("wine")
-    assert prediction.why_not(im.Problem(data, im.aligned_law(data, 2))) is None
+    assert im.Problem(data, im.aligned_law(data, 2)).unpredictable_because is None
     relu = im.Problem(data, im.aligned_law(data, 2, activation="relu"), "relu")
-    assert prediction.why_not(relu) == "one whose activation relu has a slope that jumps"
+    assert relu.unpredictable_because == "one whose activation relu has a slope that jumps"
     with pytest.warns(im.TrivialLimitWarning):
         dead = im.Problem(data, im.independent_law(13, 2))
-    assert prediction.why_not(dead) == "one whose mean-field limit is trivial"
+    assert dead.unpredictable_because == "one whose mean-field limit is trivial"
 
 
 def test_a_number_of_particles_that_is_no_power_of_2_is_refused():

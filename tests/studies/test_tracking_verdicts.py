@@ -16,7 +16,7 @@ from isthmus.studies.parts import gap_draws, predicted_parts, predicted_relaxati
 from isthmus.studies.tracking import Tracked
 from isthmus.studies.tracking_jobs import numbers
 from isthmus.studies.tracking_result import TrackingResult
-from isthmus.theory.finite_width import FiniteWidthLaw
+from isthmus.theory.finite_width_law import FiniteWidthLaw
 from isthmus.theory.prediction import Noise
 
 PCA_RISK = 0.25

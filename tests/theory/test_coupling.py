@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import isthmus as im
-from isthmus.core.frame import Frame
 from isthmus.theory import coupling as module
 
 
@@ -15,11 +14,8 @@ def problem():
 
 
 def test_an_ideal_particle_that_starts_at_one_of_the_limit_stays_with_it(problem, monkeypatch):
-    frame = Frame(problem.population, problem.law.encoder, problem.law.decoder)
-    from isthmus.core.quadrature import sobol_particles
-
-    start = problem.autoencoder(*sobol_particles(frame, 32, 0, 0, np.dtype(np.float64)))
-    lifted = frame.lifted(start, start, 0)
+    start = problem.particles(32)
+    lifted = start.lifted(start.network)
     monkeypatch.setattr(im.Problem, "draw", lambda self, key, widths, dtype: lifted)
     coupling = im.couple(problem, [0.0, 1.0, 4.0], width=32, runs=1, particles=32, rtol=1e-9)
     # The network is then the limit's own particles, so that all three are one.

@@ -13,21 +13,20 @@ from linear import Example
 
 import isthmus as im
 from isthmus._precision import computing_in
-from isthmus.core.frame import Frame
-from isthmus.core.quadrature import sobol_particles
 from isthmus.dynamics.closures import moment_flow
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.integrators import moved
 from isthmus.estimator.curvature import curvature
 from isthmus.estimator.pca_start import PCAStart
 from isthmus.theory import linearisation
-from isthmus.theory.linearisation import System, Trajectory, linearised
+from isthmus.theory.linearisation import Trajectory, linearised, step
 
 DOUBLE = np.dtype(np.float64)
 
 
 def particles(problem, count, seed=0):
-    frame = Frame(problem.population, problem.law.encoder, problem.law.decoder)
-    start = problem.autoencoder(*sobol_particles(frame, count, seed, 0, DOUBLE))
-    return start, System.of(frame.data, problem.rates, DOUBLE)
+    start = problem.particles(count, seed)
+    return start.network, VectorField.of(start.population, problem.motion, DOUBLE)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +42,8 @@ def times():
 
 @pytest.fixture(scope="module")
 def path(wine, times):
-    start, system = particles(wine, 16)
-    return Trajectory(start, system, times, 1e-4, 1000)
+    start, field = particles(wine, 16)
+    return Trajectory(start, field, times, 1e-4, 1000)
 
 
 @pytest.fixture(scope="module")
@@ -52,25 +51,19 @@ def linear(path):
     return linearised(path, 0, None, None)
 
 
-STEPS = {}
-"""Compiled steps by the identity of their system, which they keep alive."""
-
-
-def step_of(system):
-    return STEPS.setdefault(id(system), jax.jit(lambda s, w, t, h: system.step(s, w, t, h)))
+MOVE = jax.jit(step)
 
 
 def risks(path, start, weights=None, only_step=None, measured=None):
     """Follow the same steps from another start, or with other weights in all steps or in one."""
-    system, found, state = path.system, [], start
+    field, found, state = path.field, [], start
     with computing_in(DOUBLE):
-        step = step_of(system)
         for node in range(len(path.nodes)):
             if node in path.recorded:
-                found.append(float(state.risk(system.points, system.weights if measured is None else measured)))
+                found.append(float(state.risk(field.points, field.weights if measured is None else measured)))
             if node < len(path.nodes) - 1:
                 changed = weights is not None and only_step in (None, node)
-                state = step(state, weights if changed else system.weights, *path.interval(node))
+                state = MOVE(field, state, weights if changed else field.weights, *path.interval(node))
     return np.array(found)
 
 
@@ -93,12 +86,12 @@ def test_the_influence_of_a_neuron_is_that_of_finite_differences(path, linear):
 
 
 def test_the_influence_of_a_point_is_that_of_finite_differences(path, linear):
-    start, h, weights = path._kept[0], 1e-5, np.array(path.system.weights)
+    start, h, weights = path._kept[0], 1e-5, np.array(path.field.weights)
     other = lambda point, sign: weights + sign * h * (np.arange(len(weights)) == point)
     for point in (0, 11):
-        for step in (0, len(path.nodes) - 2):
-            pair = [risks(path, start, other(point, sign), only_step=step) for sign in (1, -1)]
-            both_halves = linear.points[:, 2 * step : 2 * step + 2, point].sum(axis=1)
+        for index in (0, len(path.nodes) - 2):
+            pair = [risks(path, start, other(point, sign), only_step=index) for sign in (1, -1)]
+            both_halves = linear.points[:, 2 * index : 2 * index + 2, point].sum(axis=1)
             np.testing.assert_allclose(both_halves, (pair[0] - pair[1]) / (2 * h), rtol=1e-6, atol=1e-8)
         pair = [risks(path, start, measured=other(point, sign)) for sign in (1, -1)]
         np.testing.assert_allclose(linear.direct[:, point], (pair[0] - pair[1]) / (2 * h), rtol=1e-6)
@@ -107,7 +100,7 @@ def test_the_influence_of_a_point_is_that_of_finite_differences(path, linear):
 def test_at_time_0_the_influence_is_the_first_variation(wine, path, linear):
     with computing_in(DOUBLE):
         start = path._kept[0]
-        psi = start.first_variations(path.system.points, path.system.weights)
+        psi = start.first_variations(path.field.points, path.field.weights)
     np.testing.assert_allclose(linear.encoder[0], psi[0], rtol=1e-10, atol=1e-14)
     np.testing.assert_allclose(linear.decoder[0], psi[1], rtol=1e-10, atol=1e-14)
 
@@ -116,9 +109,9 @@ def test_on_the_closed_system_the_influence_is_the_derivative_in_the_second_mome
     """An independent route to the same number: F depends on a linear network's masses through its moments alone."""
     problem, times = Example.problem(), np.array([0.0, 0.1, 0.3])
     problem = dataclasses.replace(problem, train_biases=False)
-    start, system = particles(problem, 16)
-    linear = linearised(Trajectory(start, system, times, 1e-9, 5000), 0, None, None)
-    sigma = np.asarray(system.points).T @ (np.asarray(system.weights)[:, None] * np.asarray(system.points))
+    start, field = particles(problem, 16)
+    linear = linearised(Trajectory(start, field, times, 1e-9, 5000), 0, None, None)
+    sigma = np.asarray(field.points).T @ (np.asarray(field.weights)[:, None] * np.asarray(field.points))
     moments = lambda measure, masses: (
         (joint := np.concatenate([measure.outgoing, measure.incoming], axis=1)).T @ (masses[:, None] * joint)
     )
@@ -141,16 +134,16 @@ def test_on_the_closed_system_the_influence_is_the_derivative_in_the_second_mome
 
 
 def test_the_drift_is_that_of_explicit_steps(wine, times, path, linear):
-    system, drifts = path.system, []
+    field, drifts = path.field, []
     with computing_in(DOUBLE):
-        move = jax.jit(lambda s, t, h: jax.tree.map(lambda a, v: a + h * v, s, system.velocity(s, t, system.weights)))
-        exact = Trajectory(path._kept[0], system, times, 1e-8, 5000).risk
+        move = jax.jit(lambda s, t, h: moved(s, h, field.velocity(s, t)))
+        exact = Trajectory(path._kept[0], field, times, 1e-8, 5000).risk
         for size in (0.0125, 0.00625):
-            state, found = path._kept[0], [float(path._kept[0].risk(system.points, system.weights))]
+            state, found = path._kept[0], [float(path._kept[0].risk(field.points, field.weights))]
             for begin, end in itertools.pairwise(times):
                 for step in range(round((end - begin) / size)):
                     state = move(state, jnp.asarray(begin + step * size), jnp.asarray(size))
-                found.append(float(state.risk(system.points, system.weights)))
+                found.append(float(state.risk(field.points, field.weights)))
             drifts.append((np.array(found) - exact) / size)
     extrapolated = 2 * drifts[1] - drifts[0]
     np.testing.assert_allclose(linear.drift, extrapolated, rtol=0.03, atol=0.01 * np.abs(extrapolated).max())
@@ -158,7 +151,7 @@ def test_the_drift_is_that_of_explicit_steps(wine, times, path, linear):
 
 def test_states_that_were_not_kept_are_computed_again(path, linear, times, monkeypatch):
     monkeypatch.setattr(linearisation, "KEPT", 0)
-    again = Trajectory(path._kept[0], path.system, times, 1e-4, 1000)
+    again = Trajectory(path._kept[0], path.field, times, 1e-4, 1000)
     assert 1 < len(again._kept) < len(path._kept)
     for ours, theirs in zip(linearised(again, 0, 1, None), linear, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
@@ -169,10 +162,8 @@ def test_the_influence_does_not_blow_up_where_steps_are_at_the_border_of_stabili
     """Loose steps on a stiff problem against fine ones."""
     data = im.load_data("digits", max_points=40)
     problem, times = im.Problem(data, im.aligned_law(data, 2)), np.array([20.0, 40.0, 60.0])
-    start, system = particles(problem, 32)
-    spread = lambda rtol: np.std(
-        linearised(Trajectory(start, system, times, rtol, 5000), 0, None, None).encoder, axis=1
-    )
+    start, field = particles(problem, 32)
+    spread = lambda rtol: np.std(linearised(Trajectory(start, field, times, rtol, 5000), 0, None, None).encoder, axis=1)
     loose, fine = spread(1e-2), spread(1e-6)
     np.testing.assert_allclose(loose, fine, rtol=0.1)
 
@@ -185,28 +176,24 @@ def at_rest():
     law = dataclasses.replace(im.aligned_law(data, 2), correction=PCAStart(data.points, data.weights, directions))
     problem = im.Problem(data, law)
     frame = problem.frame
-    drawn = problem.autoencoder(*sobol_particles(frame, 32, 0, 0, DOUBLE))
     correction = law.correction.in_axes(frame.basis)
-    return drawn, correction, System.of(frame.data, problem.rates, DOUBLE)
+    return problem.particles(32).drawn, correction, VectorField.of(frame.data, problem.motion, DOUBLE)
 
 
 def test_steps_are_stable_where_what_is_stiff_is_at_rest(at_rest):
     """Their error alone would let the first pass at several times the border of stability."""
-    drawn, correction, system = at_rest
-    path = Trajectory(correction.of(drawn), system, np.array([20.0]), 1e-2, 1000)
+    drawn, correction, field = at_rest
+    path = Trajectory(correction.of(drawn), field, np.array([20.0]), 1e-2, 1000)
     states = dict(path.backwards(len(path.nodes) - 1))
-    points, weights = np.asarray(system.points), np.asarray(system.weights)
     sizes = np.diff(path.nodes)
-    products = [
-        size * curvature(states[node], points, weights).highest for node, size in enumerate(sizes) if node % 8 == 0
-    ]
+    products = [size * curvature(field, states[node]).highest for node, size in enumerate(sizes) if node % 8 == 0]
     assert 1.6 < np.median(products) < max(products) < 2.1
 
 
 def test_the_influence_through_the_pca_start_is_that_of_finite_differences(at_rest):
     """The mass of one neuron changes the correction of all, of which the path is solved anew."""
-    drawn, correction, system = at_rest
-    path = Trajectory(correction.of(drawn), system, np.array([0.0, 2.0, 6.0]), 1e-4, 1000)
+    drawn, correction, field = at_rest
+    path = Trajectory(correction.of(drawn), field, np.array([0.0, 2.0, 6.0]), 1e-4, 1000)
     linear = linearised(path, 0, None, None, partial(correction.pulled_back, drawn))
     assert_influence_of_masses(path, linear, drawn, correction.of, 1e-4, 1e-7)
 

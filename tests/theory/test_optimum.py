@@ -158,9 +158,12 @@ def test_without_its_heaviest_decoder_atom_the_missing_neuron_is_found(curve, op
         masses = np.asarray(best.decoder.masses)[others]
         lame = best.with_measures(best.encoder, NeuronMeasure.of(*parts, masses / masses.sum()))
         certificate, (_, found) = certified(lame, landscape, 256, 0)
-        psi = np.asarray(lame.first_variations(*landscape.arrays)[1])
+        data = landscape.field.points, landscape.field.weights
+        psi = np.asarray(lame.first_variations(*data)[1])
         at_atoms = psi + curve.decays[1] / 2 * sum((part.reshape(len(others), -1) ** 2).sum(axis=1) for part in parts)
-        at_found = lame.first_variations(*landscape.arrays, at=lame.with_measures(lame.encoder, found))[1][0]
+        at_found = lame.first_variations(
+            landscape.field.points, landscape.field.weights, at=lame.with_measures(lame.encoder, found)
+        )[1][0]
         gained = landscape.objective(lame) - optimum.objective
     square = sum((np.asarray(part)[0] ** 2).sum() for part in (found.outgoing, found.incoming, found.bias))
     assert certificate.decoder_minimum == pytest.approx(float(at_found) + curve.decays[1] / 2 * square, rel=1e-8)

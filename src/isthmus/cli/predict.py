@@ -26,11 +26,10 @@ TOLERANCE = Flag(TRAINING, float, "RISK", "Also say how wide networks keep their
 )
 def predict(study: PredictionStudy, running: Running) -> None:
     """Predict the risk curves of finite networks from one mean-field solve, without training any of them."""
-    from isthmus.studies.prediction import refuse_unpredictable
     from isthmus.studies.prediction_result import predict as run
 
     problem = study.problem  # so that what is wrong with the data or the law is said before a folder is made
-    refuse_unpredictable("study", problem)
+    problem.require_predictable("study")
     describe_data(study, running.quiet, problem.data)
     run_study(study, run, running, print_tables=_print_gaps)
 

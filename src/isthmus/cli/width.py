@@ -31,11 +31,10 @@ RUNS = Flag(NUMERICS, int, "RUNS", "Networks trained at the width, and at half o
 )
 def width(study: WidthStudy, running: Running) -> None:
     """Find the smallest width whose risk stays within a tolerance of infinite width, and train networks to check it."""
-    from isthmus.studies.prediction import refuse_unpredictable
     from isthmus.studies.width_search import find_width
 
     problem = study.problem  # so that what is wrong with the data or the law is said before a folder is made
-    refuse_unpredictable("study", problem)
+    problem.require_predictable("study")
     describe_data(study, running.quiet, problem.data)
     run_study(study, find_width, running, print_tables=_print_widths)
 

@@ -25,17 +25,24 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from isthmus.core.activations import Activation
 from isthmus.core.blocks import block_sizes, mapped, summed
 from isthmus.core.neurons import NeuronMeasure
+
+if TYPE_CHECKING:
+    Arrays = jax.Array
+else:
+    Arrays = jax.Array | np.ndarray
+    """NumPy arrays serve as JAX arrays."""
 
 NARROW = 4
 """Up to this inner dimension a matrix product costs less as a few fused multiplications."""
@@ -49,17 +56,17 @@ MANY_POINTS = 64
 """From here on the bias rides along in the matrix products as one more incoming weight."""
 
 
-def seen(points: jax.Array) -> jax.Array:
+def seen(points: Float[Arrays, "n d"]) -> Float[Array, "n d"]:
     """Return what the encoder sees of points: 0 where an entry is missing."""
     return jnp.where(jnp.isnan(points), 0, points)
 
 
-def residuals(outputs: jax.Array, points: jax.Array) -> jax.Array:
+def residuals(outputs: Float[Arrays, "n d"], points: Float[Arrays, "n d"]) -> Float[Array, "n d"]:
     """Return x̂ − x, 0 where an entry of x is missing."""
     return jnp.where(jnp.isnan(points), 0, outputs - points)
 
 
-def _product(left: jax.Array, right: jax.Array) -> jax.Array:
+def _product(left: Float[Arrays, "a b"], right: Float[Arrays, "b c"]) -> Float[Arrays, "a c"]:
     """Return the matrix product, fused with what surrounds it where the inner dimension is that of a bottleneck."""
     inner, columns = left.shape[1], right.shape[1]
     if inner <= NARROW:
@@ -70,7 +77,9 @@ def _product(left: jax.Array, right: jax.Array) -> jax.Array:
     return left @ right
 
 
-def _rated_product(left: jax.Array, right: jax.Array, rate: jax.Array | float) -> jax.Array:
+def _rated_product(
+    left: Float[Arrays, "a b"], right: Float[Arrays, "b c"], rate: Float[Array, ""] | float
+) -> Float[Arrays, "a c"]:
     """Return rate × the matrix product; of small weights and batches the rate multiplies the left factor.
 
     It has few entries, and the compiler then keeps it rather than compute it again for every weight.
@@ -85,7 +94,7 @@ def preactivations(measure: NeuronMeasure, inputs: Any) -> Any:
 
     Neurons come first, here and in all large matrices: then nearly every product reads both its factors along rows.
     """
-    if isinstance(inputs, np.ndarray) and isinstance(measure.incoming, np.ndarray):
+    if all(isinstance(array, np.ndarray) for array in (inputs, measure.incoming)):
         return measure.incoming @ inputs.T + measure.bias[:, None]
     if measure.inputs > NARROW and len(inputs) >= MANY_POINTS:
         incoming = jnp.concatenate([measure.incoming, measure.bias[:, None]], axis=1)
@@ -98,11 +107,13 @@ def features(measure: NeuronMeasure, phi: Activation, inputs: Any) -> Any:
     return phi.of(preactivations(measure, inputs))
 
 
-def _with_ones(inputs: jax.Array) -> jax.Array:
+def _with_ones(inputs: Float[Arrays, "n i"]) -> Float[Array, "n i+1"]:
     return jnp.concatenate([inputs, jnp.ones((len(inputs), 1), inputs.dtype)], axis=1)
 
 
-def _integral(values: jax.Array, masses: jax.Array, weights: jax.Array) -> jax.Array:
+def _integral(
+    values: Float[Arrays, "N n"], masses: Float[Arrays, " N"], weights: Float[Arrays, "N i"]
+) -> Float[Arrays, "n i"]:
     """Return ∫ weight × value dμ, shape (n, i), from values (N, n) and weights (N, i); masses go to the smaller one."""
     if values.shape[1] > FEW_POINTS:
         return ((masses[:, None] * weights).T @ values).T
@@ -113,8 +124,12 @@ def _integral(values: jax.Array, masses: jax.Array, weights: jax.Array) -> jax.A
 
 
 def network_outputs(
-    measure: NeuronMeasure, phi: Activation, inputs: jax.Array, block: int | None = None, axis: str | None = None
-) -> jax.Array:
+    measure: NeuronMeasure,
+    phi: Activation,
+    inputs: Float[Arrays, "n i"],
+    block: int | None = None,
+    axis: str | None = None,
+) -> Float[Array, "n o"]:
     """Evaluate ∫ v φ(⟨w, x⟩ + b) dμ at each row x of ``inputs``, shape (n, outputs)."""
 
     def part(neurons: NeuronMeasure) -> jax.Array:
@@ -126,13 +141,12 @@ def network_outputs(
 def network_response(
     measure: NeuronMeasure,
     phi: Activation,
-    inputs: jax.Array,
-    pull: jax.Array,
-    rate: jax.Array | float,
+    inputs: Float[Arrays, "n i"],
+    pull: Float[Array, "n o"],
+    rate: Float[Array, ""] | float,
     block: int,
     axis: str | None,
-    train_biases: bool = True,
-) -> tuple[NeuronMeasure, jax.Array]:
+) -> tuple[NeuronMeasure, Float[Array, "n i"]]:
     """Return rate × ∇Ψ at each neuron for a pull (n, outputs) on the outputs, and the pull that arrives at the inputs.
 
     Ψ = E⟨p(x), v φ(⟨w, x⟩ + b)⟩. A pull is weighted, here and everywhere: row x is p(x) times the weight of x, so that
@@ -149,27 +163,11 @@ def network_response(
         else:
             incoming, bias = _rated_product(slope_pull, inputs, rate), rate * slope_pull.sum(axis=1)
         outgoing = _rated_product(phi.value(s), pull, rate)
-        moved = bias if train_biases else jnp.zeros_like(bias)
-        velocity = NeuronMeasure(jnp.zeros_like(neurons.masses), outgoing, incoming, moved)
-        return velocity, _integral(slope_pull, neurons.masses, neurons.incoming)
+        gradient = NeuronMeasure(jnp.zeros_like(neurons.masses), outgoing, incoming, bias)
+        return gradient, _integral(slope_pull, neurons.masses, neurons.incoming)
 
-    velocity, pull_on_inputs = mapped(part, measure, block)
-    return velocity, _over_devices(pull_on_inputs, axis)
-
-
-def trained(measure: NeuronMeasure, train_biases: bool) -> NeuronMeasure:
-    """Return the trained parameters of a measure, with 0 in the place of all else."""
-    bias = measure.bias if train_biases else jnp.zeros_like(measure.bias)
-    return NeuronMeasure(jnp.zeros_like(measure.masses), measure.outgoing, measure.incoming, bias)
-
-
-def decayed(
-    velocity: NeuronMeasure, measure: NeuronMeasure, rate: jax.Array | float, decay: float, train_biases: bool
-) -> NeuronMeasure:
-    """Return the velocity with −rate × λθ added."""
-    if decay == 0:
-        return velocity
-    return jax.tree.map(lambda moved, theta: moved - rate * decay * theta, velocity, trained(measure, train_biases))
+    gradient, pull_on_inputs = mapped(part, measure, block)
+    return gradient, _over_devices(pull_on_inputs, axis)
 
 
 def _over_devices(part: jax.Array, axis: str | None) -> jax.Array:
@@ -177,12 +175,26 @@ def _over_devices(part: jax.Array, axis: str | None) -> jax.Array:
     return part if axis is None else jax.lax.psum(part, axis)
 
 
+class Velocity(eqx.Module):
+    """A vector at each neuron of an autoencoder, such as the rate of change of its parameters.
+
+    Its parts have the shapes of the measures they belong to, with 0 in the place of masses, which never change.
+    """
+
+    encoder: NeuronMeasure
+    decoder: NeuronMeasure
+
+    def scaled(self, encoder: jax.Array | float, decoder: jax.Array | float) -> Velocity:
+        """Return it with each side multiplied by a number."""
+        multiplied = lambda side, factor: jax.tree.map(lambda leaf: factor * leaf, side)
+        return Velocity(multiplied(self.encoder, encoder), multiplied(self.decoder, decoder))
+
+
 class Autoencoder(eqx.Module):
     """An encoder measure and a decoder measure that meet in a bottleneck of dimension k.
 
     All methods take points of shape (n, d), NaN where an entry is missing, and weights of shape (n,) with sum 1 where
-    an expectation over the data is taken (uniform if left out). With ``train_biases=False`` biases keep their values:
-    their velocity is 0, and no weight decay acts on them.
+    an expectation over the data is taken (uniform if left out).
 
     Example:
         >>> import isthmus as im
@@ -199,8 +211,6 @@ class Autoencoder(eqx.Module):
     decoder: NeuronMeasure
     encoder_activation: Activation = eqx.field(static=True)
     decoder_activation: Activation = eqx.field(static=True)
-    train_biases: bool = eqx.field(static=True, default=True)
-    weight_decay: tuple[float, float] = eqx.field(static=True, default=(0.0, 0.0))
 
     def with_measures(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
         """Return the same autoencoder with other measures in it."""
@@ -209,11 +219,6 @@ class Autoencoder(eqx.Module):
     def in_precision(self, dtype: np.dtype) -> Autoencoder:
         """Return the same autoencoder in NumPy arrays of a type."""
         return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), self)
-
-    def times(self, encoder: jax.Array | float, decoder: jax.Array | float) -> Autoencoder:
-        """Return a velocity with that of each side multiplied by a number."""
-        factors = ((self.encoder, encoder), (self.decoder, decoder))
-        return self.with_measures(*(jax.tree.map(lambda leaf, f=f: f * leaf, side) for side, f in factors))
 
     @property
     def latent_dim(self) -> int:
@@ -225,51 +230,39 @@ class Autoencoder(eqx.Module):
         """The dimension d of the data."""
         return self.encoder.inputs
 
-    def encode(self, points: ArrayLike) -> jax.Array:
+    def encode(self, points: ArrayLike) -> Float[Array, "n k"]:
         """Return the latents f(x), shape (n, k)."""
         return network_outputs(self.encoder, self.encoder_activation, seen(jnp.asarray(points)))
 
-    def decode(self, latents: ArrayLike) -> jax.Array:
+    def decode(self, latents: ArrayLike) -> Float[Array, "n d"]:
         """Return g(z), shape (n, d)."""
         return network_outputs(self.decoder, self.decoder_activation, jnp.asarray(latents))
 
-    def reconstruct(self, points: ArrayLike) -> jax.Array:
+    def reconstruct(self, points: ArrayLike) -> Float[Array, "n d"]:
         """Return g(f(x)), shape (n, d)."""
         return self.decode(self.encode(points))
 
-    def jacobian(self, latents: ArrayLike) -> jax.Array:
+    def jacobian(self, latents: ArrayLike) -> Float[Array, "n d k"]:
         """Return Dg(z), shape (n, d, k)."""
         slopes = self.decoder_activation.first(preactivations(self.decoder, jnp.asarray(latents)))
         slopes = slopes * self.decoder.masses[:, None]
         return jnp.einsum("Nn,Nd,Nk->ndk", slopes, self.decoder.outgoing, self.decoder.incoming)
 
-    def risk(self, points: ArrayLike, weights: ArrayLike | None = None, axis: str | None = None) -> jax.Array:
+    def risk(self, points: ArrayLike, weights: ArrayLike | None = None, axis: str | None = None) -> Float[Array, ""]:
         """Return R = ½ E‖x − g(f(x))‖², a scalar. With ``axis``, neurons are spread along this axis of a mesh."""
         points = jnp.asarray(points)
         blocks = self._blocks(points)
 
         def term(part: tuple[jax.Array, jax.Array]) -> jax.Array:
             points, weights = part
-            inputs = seen(points)
-            latents = network_outputs(self.encoder, self.encoder_activation, inputs, blocks[0], axis)
-            outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
-            return jnp.dot(weights, jnp.square(residuals(outputs, points)).sum(axis=1)) / 2
+            *_, errors = self._forward(points, blocks, axis)
+            return jnp.dot(weights, jnp.square(errors).sum(axis=1)) / 2
 
         return summed(term, (points, _uniform_unless(weights, points)), blocks[2])
 
-    def penalty(self) -> jax.Array:
-        """Return (λ_E/2) ∫ |θ|² dρ + (λ_D/2) ∫ |ω|² dν over what is trained, a scalar."""
-        sides = zip((self.encoder, self.decoder), self.weight_decay, strict=True)
-        terms = [decay / 2 * jnp.dot(measure.masses, squares(measure, self.train_biases)) for measure, decay in sides]
-        return terms[0] + terms[1]
-
-    def objective(self, points: ArrayLike, weights: ArrayLike | None = None) -> jax.Array:
-        """Return the risk plus the penalty, which is what the dynamics descends."""
-        return self.risk(points, weights) + self.penalty()
-
     def first_variations(
         self, points: ArrayLike, weights: ArrayLike | None = None, at: Autoencoder | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> tuple[Float[Array, " N_E"], Float[Array, " N_D"]]:
         """Return Ψ_E, shape (N_E,), and Ψ_D, shape (N_D,), at the neurons of ``at`` (its own if left out).
 
         They are those of the risk; that of the penalty at θ is (λ/2) |θ|².
@@ -295,91 +288,64 @@ class Autoencoder(eqx.Module):
         encoder_rate: jax.Array | float = 1.0,
         decoder_rate: jax.Array | float = 1.0,
         axis: str | None = None,
-    ) -> Autoencoder:
-        """Return the velocity −ξ_E(∇Ψ_E + λ_E θ) of each encoder neuron and −ξ_D(∇Ψ_D + λ_D ω) of each decoder neuron.
+    ) -> Velocity:
+        """Return the velocity −ξ_E ∇Ψ_E of each encoder neuron and −ξ_D ∇Ψ_D of each decoder neuron.
 
-        The rates ξ_E and ξ_D are scalars. The masses' rate of change, in the place of the masses, is 0. Neurons and
-        points are taken in blocks. With ``axis``, neurons are spread along this axis of a mesh of devices. The penalty
-        is part of the loss of each point, so that the velocity is linear in the weights also where their sum isn't 1.
+        The rates ξ_E and ξ_D are scalars. Neurons and points are taken in blocks. With ``axis``, neurons are spread
+        along this axis of a mesh of devices.
         """
         points = jnp.asarray(points)
         blocks = self._blocks(points)
 
         def term(part: tuple[jax.Array, jax.Array]) -> tuple[NeuronMeasure, NeuronMeasure]:
             points, weights = part
-            inputs = seen(points)
-            latents = network_outputs(self.encoder, self.encoder_activation, inputs, blocks[0], axis)
-            outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
-            pull = weights[:, None] * residuals(outputs, points)
+            inputs, latents, errors = self._forward(points, blocks, axis)
+            pull = weights[:, None] * errors
             decoder, pull_on_latents = network_response(
-                self.decoder, self.decoder_activation, latents, pull, -decoder_rate, blocks[1], axis, self.train_biases
+                self.decoder, self.decoder_activation, latents, pull, -decoder_rate, blocks[1], axis
             )
             encoder, _ = network_response(
-                self.encoder,
-                self.encoder_activation,
-                inputs,
-                pull_on_latents,
-                -encoder_rate,
-                blocks[0],
-                axis,
-                self.train_biases,
+                self.encoder, self.encoder_activation, inputs, pull_on_latents, -encoder_rate, blocks[0], axis
             )
-            total = weights.sum()
-            return (
-                decayed(encoder, self.encoder, encoder_rate * total, self.weight_decay[0], self.train_biases),
-                decayed(decoder, self.decoder, decoder_rate * total, self.weight_decay[1], self.train_biases),
-            )
+            return encoder, decoder
 
-        return self.with_measures(*summed(term, (points, _uniform_unless(weights, points)), blocks[2]))
+        return Velocity(*summed(term, (points, _uniform_unless(weights, points)), blocks[2]))
 
     def second_moment(
-        self, points: ArrayLike, weights: ArrayLike | None = None, axis: str | None = None
-    ) -> Autoencoder:
-        """Return E[v_x²] of every parameter, v_x its velocity for the point x alone and at unit rates.
+        self,
+        points: ArrayLike,
+        weights: ArrayLike | None = None,
+        decays: tuple[float, float] = (0.0, 0.0),
+    ) -> Velocity:
+        """Return E[v_x²] of every parameter, v_x its velocity −∇Ψ_x − λθ for the point x alone and at unit rates.
 
         Batches of B points drawn with replacement have velocities whose square is v² + (E[v_x²] − v²)/B on average.
+        The decays λ_E and λ_D are part of the loss of each point.
         """
         points = jnp.asarray(points)
         blocks = self._blocks(points)
 
         def term(part: tuple[jax.Array, jax.Array]) -> tuple[NeuronMeasure, NeuronMeasure]:
             points, weights = part
-            inputs = seen(points)
-            latents = network_outputs(self.encoder, self.encoder_activation, inputs, blocks[0], axis)
-            outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
-            decoder, pull_on_latents = self._squares(1, latents, residuals(outputs, points), weights, axis)
-            encoder, _ = self._squares(0, inputs, pull_on_latents, weights, axis)
+            inputs, latents, errors = self._forward(points, blocks, None)
+            decoder, pull_on_latents = _mean_squares(
+                self.decoder, self.decoder_activation, latents, errors, weights, decays[1]
+            )
+            encoder, _ = _mean_squares(
+                self.encoder, self.encoder_activation, inputs, pull_on_latents, weights, decays[0]
+            )
             return encoder, decoder
 
-        return self.with_measures(*summed(term, (points, _uniform_unless(weights, points)), blocks[2]))
+        return Velocity(*summed(term, (points, _uniform_unless(weights, points)), blocks[2]))
 
-    def _squares(
-        self, side: int, inputs: jax.Array, pull: jax.Array, weights: jax.Array, axis: str | None
-    ) -> tuple[NeuronMeasure, jax.Array]:
-        """Return E[v_x²] of one side, given the pull r(x) or q(x) without weights, and the pull on the inputs."""
-        measure = (self.encoder, self.decoder)[side]
-        phi = (self.encoder_activation, self.decoder_activation)[side]
-        s = preactivations(measure, inputs)
-        slope_pull = _product(measure.outgoing, pull.T) * phi.first(s)
-        decay = self.weight_decay[side]
-
-        def mean_square(left: jax.Array, right: jax.Array, theta: jax.Array) -> jax.Array:
-            """Return E[(left × right + λθ)²] over the points."""
-            square = jnp.square(left) @ (weights[:, None] * jnp.square(right))
-            if decay == 0:
-                return square
-            mean = left @ (weights[:, None] * right)
-            return square + decay * theta * (2 * mean + decay * theta * weights.sum())
-
-        ones = jnp.ones((len(inputs), 1), inputs.dtype)
-        bias = mean_square(slope_pull, ones, measure.bias[:, None])[:, 0]
-        moments = NeuronMeasure(
-            jnp.zeros_like(measure.masses),
-            mean_square(phi.value(s), pull, measure.outgoing),
-            mean_square(slope_pull, inputs, measure.incoming),
-            bias if self.train_biases else jnp.zeros_like(bias),
-        )
-        return moments, _over_devices(_integral(slope_pull, measure.masses, measure.incoming), axis)
+    def _forward(
+        self, points: Float[Arrays, "n d"], blocks: tuple[int, int, int], axis: str | None
+    ) -> tuple[Float[Array, "n d"], Float[Array, "n k"], Float[Array, "n d"]]:
+        """Return what the encoder sees, the latents, and x̂ − x of points."""
+        inputs = seen(points)
+        latents = network_outputs(self.encoder, self.encoder_activation, inputs, blocks[0], axis)
+        outputs = network_outputs(self.decoder, self.decoder_activation, latents, blocks[1], axis)
+        return inputs, latents, residuals(outputs, points)
 
     def _blocks(self, points: jax.Array) -> tuple[int, int, int]:
         """Return how many encoder neurons, decoder neurons and points are taken at once."""
@@ -387,22 +353,49 @@ class Autoencoder(eqx.Module):
         decoder = block_sizes(self.decoder.width, len(points))
         return encoder[0], decoder[0], min(encoder[1], decoder[1])
 
-    def dissipation(self, points: ArrayLike, weights: ArrayLike | None = None) -> jax.Array:
-        """Return ∫|∇Ψ_E + λ_E θ|²dρ + ∫|∇Ψ_D + λ_D ω|²dν.
 
-        At unit rates it equals −d/dt of the objective (the energy identity).
-        """
-        velocity = self.velocity(points, weights)
-        sides = ((self.encoder, velocity.encoder), (self.decoder, velocity.decoder))
-        terms = [jnp.dot(measure.masses, squares(moved)) for measure, moved in sides]
-        return terms[0] + terms[1]
+def _mean_squares(
+    measure: NeuronMeasure,
+    phi: Activation,
+    inputs: Float[Arrays, "n i"],
+    pull: Float[Array, "n o"],
+    weights: Float[Arrays, " n"],
+    decay: float,
+) -> tuple[NeuronMeasure, Float[Array, "n i"]]:
+    """Return E[v_x²] of one side, given the pull r(x) or q(x) without weights, and the pull on the inputs."""
+    s = preactivations(measure, inputs)
+    slope_pull = _product(measure.outgoing, pull.T) * phi.first(s)
+
+    def mean_square(left: Arrays, right: Arrays, theta: Arrays) -> Arrays:
+        """Return E[(left × right + λθ)²] over the points."""
+        square = jnp.square(left) @ (weights[:, None] * jnp.square(right))
+        if decay == 0:
+            return square
+        mean = left @ (weights[:, None] * right)
+        return square + decay * theta * (2 * mean + decay * theta * weights.sum())
+
+    ones = jnp.ones((len(inputs), 1), inputs.dtype)
+    moments = NeuronMeasure(
+        jnp.zeros_like(measure.masses),
+        mean_square(phi.value(s), pull, measure.outgoing),
+        mean_square(slope_pull, inputs, measure.incoming),
+        mean_square(slope_pull, ones, measure.bias[:, None])[:, 0],
+    )
+    return moments, _integral(slope_pull, measure.masses, measure.incoming)
 
 
-def _uniform_unless(weights: ArrayLike | None, points: jax.Array) -> jax.Array:
+def penalty(network: Autoencoder, decays: tuple[float, float], train_biases: bool = True) -> Float[Array, ""]:
+    """Return (λ_E/2) ∫ |θ|² dρ + (λ_D/2) ∫ |ω|² dν over what is trained, a scalar."""
+    sides = zip((network.encoder, network.decoder), decays, strict=True)
+    terms = [decay / 2 * jnp.dot(measure.masses, squares(measure, train_biases)) for measure, decay in sides]
+    return terms[0] + terms[1]
+
+
+def _uniform_unless(weights: ArrayLike | None, points: Float[Arrays, "n d"]) -> Float[Array, " n"]:
     return jnp.full(len(points), 1 / len(points), points.dtype) if weights is None else jnp.asarray(weights)
 
 
-def squares(measure: NeuronMeasure, train_biases: bool = True) -> jax.Array:
+def squares(measure: NeuronMeasure, train_biases: bool = True) -> Float[Arrays, " N"]:
     """Return |v|² + |w|² + b² of each neuron, shape (N,), without biases that aren't trained."""
     weights = jnp.square(measure.outgoing).sum(axis=1) + jnp.square(measure.incoming).sum(axis=1)
     return weights + jnp.square(measure.bias) if train_biases else weights

@@ -13,9 +13,9 @@ Tree = TypeVar("Tree")
 FEW_NEURONS = 4096
 """Up to so many neurons are taken at once, and points in blocks that keep a matrix of both in the cache."""
 NEURONS = 1024
-"""More neurons come in blocks of this size,"""
+"""The size of blocks of neurons where there are more than a few."""
 POINTS = 8192
-"""and points, then, in blocks of this one."""
+"""The size of blocks of points where there are more than a few neurons."""
 ENTRIES = 1 << 20
 """Entries of a matrix (neurons × points) that stay in the cache."""
 

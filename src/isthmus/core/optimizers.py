@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from isthmus import _checks
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Velocity
 from isthmus.core.rates import Rate
 
 
@@ -27,37 +28,71 @@ class Optimizer(ABC):
     """How the velocity of a neuron becomes its motion, by way of averages of the velocity over its past."""
 
     @property
+    def has_averages(self) -> bool:
+        """Whether motion depends on averages of past velocities, and not on the velocity alone."""
+        return True
+
+    @property
     def shortest_memory(self) -> float:
         """The largest step size that makes sense, infinite without memory."""
         return math.inf
 
     @property
-    def turns_along(self) -> bool:
-        """Whether turned data and neurons take the turned path."""
+    def inertia(self) -> float | None:
+        """The memory τ of the heavy ball τθ̈ + θ̇ = ξv that this optimizer is, 0 without one, None for another motion."""
+        return None
+
+    @property
+    def is_rotation_equivariant(self) -> bool:
+        """Whether the dynamics commutes with rotations of data and neurons."""
         return True
+
+    @property
+    def limit_depends_on_batches(self) -> bool:
+        """Whether the noise of batches enters the limit."""
+        return False
 
     @property
     def noise_batch(self) -> int | None:
         """The batch size whose noise enters the limit, None where none does."""
         return None
 
+    def stability_limit(self, step_size: float) -> float | None:
+        """Return the product of step size and curvature below which steps are stable, None where it isn't known.
+
+        For the heavy ball, θ″ = (1 + β − ε²λ/τ) θ′ − β θ with β = 1 − ε/τ, it is 4τ/ε − 2, and 2 for gradient descent.
+        """
+        if self.inertia is None:
+            return None
+        return 4 * self.inertia / step_size - 2 if self.inertia > 0 else 2.0
+
+    def natural_step(self, curvature: float) -> float:
+        """Return a step size from the highest curvature λ at the start: 1/λ, half of what is stable."""
+        return 1 / curvature
+
+    def transformed(
+        self, averages: Any, velocity: Callable[[Velocity], Velocity], square: Callable[[Velocity], Velocity]
+    ) -> Any:
+        """Return averages in other units, given what becomes of a velocity and of its square there."""
+        return averages
+
     @abstractmethod
-    def flow_start(self, velocity: Autoencoder, square: Autoencoder | None) -> Any:
-        """Return the averages at time 0, given the velocity there and the mean of its square over batches."""
+    def flow_start(self, velocity: Velocity, second_moment: Velocity | None) -> Any:
+        """Return the averages at time 0, given the velocity there and the mean of its square over points."""
 
     @abstractmethod
     def slope(
-        self, time: jax.Array, averages: Any, velocity: Autoencoder, square: Autoencoder | None
-    ) -> tuple[Autoencoder, Any]:
-        """Return dθ/dt at unit rates, and d/dt of the averages."""
+        self, time: jax.Array, averages: Any, velocity: Velocity, second_moment: Velocity | None
+    ) -> tuple[Velocity, Any]:
+        """Return dθ/dt at unit rates, and the rate of change of the averages."""
 
     @abstractmethod
-    def step_start(self, network: Autoencoder) -> Any:
-        """Return the averages before the first step."""
+    def step_start(self, nothing: Velocity) -> Any:
+        """Return the averages before the first step, given a velocity of 0."""
 
     @abstractmethod
-    def step(self, size: jax.Array, averages: Any, velocity: Autoencoder) -> tuple[Autoencoder, Any]:
-        """Return the motion of one step of size ε, in units of ε, and the averages after it."""
+    def step(self, size: jax.Array, averages: Any, velocity: Velocity) -> tuple[Velocity, Any]:
+        """Return the update of a step of size ε, in units of ε, and the averages after it."""
 
 
 @dataclass(frozen=True)
@@ -71,23 +106,36 @@ class GradientDescent(Optimizer):
 
     """
 
-    def flow_start(self, velocity: Autoencoder, square: Autoencoder | None) -> tuple[()]:
-        """Return nothing."""
+    @property
+    def has_averages(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def inertia(self) -> float:
+        """0."""
+        return 0.0
+
+    def flow_start(self, velocity: Velocity, second_moment: Velocity | None) -> tuple[()]:
+        """Return no averages."""
         return ()
 
     def slope(
-        self, time: jax.Array, averages: tuple[()], velocity: Autoencoder, square: Autoencoder | None
-    ) -> tuple[Autoencoder, tuple[()]]:
+        self, time: jax.Array, averages: tuple[()], velocity: Velocity, second_moment: Velocity | None
+    ) -> tuple[Velocity, tuple[()]]:
         """Return the velocity."""
         return velocity, ()
 
-    def step_start(self, network: Autoencoder) -> tuple[()]:
-        """Return nothing."""
+    def step_start(self, nothing: Velocity) -> tuple[()]:
+        """Return no averages."""
         return ()
 
-    def step(self, size: jax.Array, averages: tuple[()], velocity: Autoencoder) -> tuple[Autoencoder, tuple[()]]:
+    def step(self, size: jax.Array, averages: tuple[()], velocity: Velocity) -> tuple[Velocity, tuple[()]]:
         """Return the velocity."""
         return velocity, ()
+
+
+GRADIENT_DESCENT = GradientDescent()
 
 
 @dataclass(frozen=True)
@@ -117,32 +165,51 @@ class Momentum(Optimizer):
         """The memory τ."""
         return self.memory
 
-    def flow_start(self, velocity: Autoencoder, square: Autoencoder | None) -> Autoencoder:
-        """Return a ball at rest."""
-        return jax.tree.map(jnp.zeros_like, velocity)
+    @property
+    def inertia(self) -> float:
+        """The memory τ."""
+        return self.memory
+
+    def natural_step(self, curvature: float) -> float:
+        """Return √(τ/λ), at which the ball moves by a radian of its fastest oscillation."""
+        return min(self.memory, math.sqrt(self.memory / curvature))
+
+    def transformed(
+        self, averages: Velocity, velocity: Callable[[Velocity], Velocity], square: Callable[[Velocity], Velocity]
+    ) -> Velocity:
+        """Return the average of velocities in other units."""
+        return velocity(averages)
+
+    def flow_start(self, velocity: Velocity, second_moment: Velocity | None) -> Velocity:
+        """Return m = 0, a ball at rest."""
+        return self.step_start(jax.tree.map(jnp.zeros_like, velocity))
 
     def slope(
-        self, time: jax.Array, averages: Autoencoder, velocity: Autoencoder, square: Autoencoder | None
-    ) -> tuple[Autoencoder, Autoencoder]:
+        self, time: jax.Array, averages: Velocity, velocity: Velocity, second_moment: Velocity | None
+    ) -> tuple[Velocity, Velocity]:
         """Return m and (v − m)/τ."""
         return averages, jax.tree.map(lambda m, v: (v - m) / self.memory, averages, velocity)
 
-    def step_start(self, network: Autoencoder) -> Autoencoder:
-        """Return a ball at rest."""
-        return jax.tree.map(jnp.zeros_like, network)
+    def step_start(self, nothing: Velocity) -> Velocity:
+        """Return m = 0, a ball at rest."""
+        return nothing
 
-    def step(self, size: jax.Array, averages: Autoencoder, velocity: Autoencoder) -> tuple[Autoencoder, Autoencoder]:
-        """Return the new m, twice."""
+    def step(self, size: jax.Array, averages: Velocity, velocity: Velocity) -> tuple[Velocity, Velocity]:
+        """Return the update and the new state (both are m)."""
         averages = jax.tree.map(lambda m, v: m + size / self.memory * (v - m), averages, velocity)
         return averages, averages
 
 
-class AdamAverages(NamedTuple):
-    """Averages of the velocity and of its square, and for steps the share of each memory that is filled."""
+NATURAL_STEP = 0.05
+"""Adam's step size where none is given: its motion has size 1 whatever the curvature."""
 
-    mean: Autoencoder
-    square: Autoencoder
-    filled: tuple[Any, Any] | None
+
+class AdamAverages(NamedTuple):
+    """Averages of the velocity and of its square; for steps also the part of each memory that is filled."""
+
+    mean: Velocity
+    square: Velocity
+    filled: tuple[jax.Array, jax.Array] | None
 
 
 @dataclass(frozen=True)
@@ -189,80 +256,103 @@ class Adam(Optimizer):
         return min(self.mean_memory, self.square_memory)
 
     @property
-    def turns_along(self) -> bool:
-        """Not so: coordinates are moved one by one."""
+    def is_rotation_equivariant(self) -> bool:
+        """False: Adam divides coordinate by coordinate."""
         return False
+
+    @property
+    def limit_depends_on_batches(self) -> bool:
+        """True: their noise enters the average of squares."""
+        return True
 
     @property
     def noise_batch(self) -> int | None:
         """The batch size B."""
         return self.batch_size
 
-    def flow_start(self, velocity: Autoencoder, square: Autoencoder | None) -> AdamAverages:
-        """Return averages over no time at all, which are what they average."""
-        return AdamAverages(velocity, self._square(velocity, square), None)
+    def natural_step(self, curvature: float) -> float:
+        """Return a constant, since the size of its motion doesn't depend on that of velocities."""
+        return min(self.shortest_memory, NATURAL_STEP)
+
+    def transformed(
+        self, averages: AdamAverages, velocity: Callable[[Velocity], Velocity], square: Callable[[Velocity], Velocity]
+    ) -> AdamAverages:
+        """Return both averages in other units."""
+        return AdamAverages(velocity(averages.mean), square(averages.square), averages.filled)
+
+    def flow_start(self, velocity: Velocity, second_moment: Velocity | None) -> AdamAverages:
+        """Return averages over no time at all, which equal what they average."""
+        return AdamAverages(velocity, self._mean_square(velocity, second_moment), None)
 
     def slope(
-        self, time: jax.Array, averages: AdamAverages, velocity: Autoencoder, square: Autoencoder | None
-    ) -> tuple[Autoencoder, AdamAverages]:
+        self, time: jax.Array, averages: AdamAverages, velocity: Velocity, second_moment: Velocity | None
+    ) -> tuple[Velocity, AdamAverages]:
         """Return the motion, and how averages approach what they average: at 1/t while the past is shorter than τ."""
 
-        def approach(memory: float, average: Autoencoder, now: Autoencoder) -> Autoencoder:
+        def approach(memory: float, average: Velocity, now: Velocity) -> Velocity:
             begun = time > 0
             filled = -jnp.expm1(-jnp.where(begun, time, 1.0) / memory)
-            speed = jnp.where(begun, 1 / (memory * filled), 0.0)  # at time 0 they are equal, and nothing is approached
+            speed = jnp.where(begun, 1 / (memory * filled), 0.0)  # at time 0 both are equal, and nothing is approached
             return jax.tree.map(lambda a, b: speed.astype(a.dtype) * (b - a), average, now)
 
         change = AdamAverages(
             approach(self.mean_memory, averages.mean, velocity),
-            approach(self.square_memory, averages.square, self._square(velocity, square)),
+            approach(self.square_memory, averages.square, self._mean_square(velocity, second_moment)),
             None,
         )
         return self._motion(averages), change
 
-    def step_start(self, network: Autoencoder) -> AdamAverages:
+    def step_start(self, nothing: Velocity) -> AdamAverages:
         """Return empty averages."""
-        nothing, zero = jax.tree.map(jnp.zeros_like, network), jnp.zeros((), network.encoder.bias.dtype)
-        return AdamAverages(nothing, nothing, (zero, zero))
+        empty = jnp.zeros((), nothing.encoder.bias.dtype)
+        return AdamAverages(nothing, nothing, (empty, empty))
 
-    def step(self, size: jax.Array, averages: AdamAverages, velocity: Autoencoder) -> tuple[Autoencoder, AdamAverages]:
-        """Return the motion by the new averages, and these."""
+    def step(self, size: jax.Array, averages: AdamAverages, velocity: Velocity) -> tuple[Velocity, AdamAverages]:
+        """Return the update by the new averages, and these."""
         assert averages.filled is not None
-        shares = size / self.mean_memory, size / self.square_memory
-        filled = tuple(old + share * (1 - old) for old, share in zip(averages.filled, shares, strict=True))
-        weights = [share / full for share, full in zip(shares, filled, strict=True)]
-        follow = lambda weight, average, now: jax.tree.map(lambda a, b: a + weight * (b - a), average, now)
-        averages = AdamAverages(
-            follow(weights[0], averages.mean, velocity),
-            follow(weights[1], averages.square, jax.tree.map(jnp.square, velocity)),
-            filled,  # pyright: ignore[reportArgumentType]  (a pair)
-        )
+
+        def followed(memory: float, full: jax.Array, average: Velocity, now: Velocity) -> tuple[jax.Array, Velocity]:
+            """Return the filled part of a memory, and the average over it, after the step."""
+            share = size / memory
+            full = full + share * (1 - full)
+            return full, jax.tree.map(lambda a, b: a + share / full * (b - a), average, now)
+
+        first, mean = followed(self.mean_memory, averages.filled[0], averages.mean, velocity)
+        squared = jax.tree.map(jnp.square, velocity)
+        second, square = followed(self.square_memory, averages.filled[1], averages.square, squared)
+        averages = AdamAverages(mean, square, (first, second))
         return self._motion(averages), averages
 
-    def _square(self, velocity: Autoencoder, square: Autoencoder | None) -> Autoencoder:
-        """Return the mean over batches of the square of the velocity."""
-        if self.batch_size is None or square is None:
+    def _mean_square(self, velocity: Velocity, second_moment: Velocity | None) -> Velocity:
+        """Return the mean over batches of the square of a batch's velocity."""
+        if self.batch_size is None or second_moment is None:
             return jax.tree.map(jnp.square, velocity)
         share = 1 / self.batch_size
-        return jax.tree.map(lambda v, s: jnp.square(v) * (1 - share) + s * share, velocity, square)
+        return jax.tree.map(lambda v, s: jnp.square(v) * (1 - share) + s * share, velocity, second_moment)
 
-    def _motion(self, averages: AdamAverages) -> Autoencoder:
+    def _motion(self, averages: AdamAverages) -> Velocity:
         # An integrator may try states in which the average of squares is below 0 by its error.
         root = lambda s: jnp.sqrt(jnp.maximum(s, jnp.finfo(s.dtype).tiny))
         return jax.tree.map(lambda m, s: m / (root(s) + self.epsilon), averages.mean, averages.square)
 
 
 class Motion(NamedTuple):
-    """What moves neurons besides their velocity: rates ξ_E and ξ_D, the optimizer, and the temperature.
+    """What moves neurons: rates ξ_E and ξ_D, optimizer, temperature, weight decays, and whether biases are trained.
 
     Its parts hash, so that it can be a static argument of compiled functions.
     """
 
-    rates: tuple[Rate, Rate]
-    optimizer: Optimizer
-    temperature: float
+    rates: tuple[Rate, Rate] = (1.0, 1.0)
+    optimizer: Optimizer = GRADIENT_DESCENT
+    temperature: float = 0.0
+    decays: tuple[float, float] = (0.0, 0.0)
+    train_biases: bool = True
 
     @property
     def is_gradient_flow(self) -> bool:
         """Whether neurons move with their velocity alone, at some rate."""
-        return isinstance(self.optimizer, GradientDescent) and self.temperature == 0
+        return not self.optimizer.has_averages and self.temperature == 0
+
+
+GRADIENT_FLOW = Motion()
+"""Gradient flow at unit rates."""

@@ -15,22 +15,22 @@ from isthmus._errors import TrivialLimitWarning
 from isthmus._precision import computing_in
 from isthmus.core import rates
 from isthmus.core.activations import Activation, activation_pair
-from isthmus.core.autoencoder import Autoencoder, features
+from isthmus.core.autoencoder import Autoencoder, features, penalty
 from isthmus.core.data import Data, Stream, as_data
 from isthmus.core.frame import Frame
 from isthmus.core.laws import Law
 from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.optimizers import GradientDescent, Motion, Optimizer
+from isthmus.core.optimizers import GRADIENT_DESCENT, Motion, Optimizer
+from isthmus.core.quadrature import Particles, Quadrature, gauss_hermite_particles, sobol_particles
 from isthmus.core.rates import Rate
 from isthmus.core.recorded_times import LearningCurve, Spacing, recorded_times
-
-PLAIN = GradientDescent()
+from isthmus.core.scaling import DOUBLE
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be learned, from where, and by which network, with no word on how it is solved.
+    """Data, initial law, architecture and dynamics; independent of the solver.
 
     The dynamics is dθ = −ξ_E(t) (∇Ψ_E(θ) + λ_E θ) dt + √(2 ξ_E τ) dB for encoder neurons, and the same with D in place
     of E for decoder neurons; it descends the objective R + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν, with a term τ ∫ log ρ dρ
@@ -75,7 +75,7 @@ class Problem:
     decoder_rate: Rate = 1.0
     weight_decay: float | tuple[float, float] = 0.0
     temperature: float = 0.0
-    optimizer: Optimizer = PLAIN
+    optimizer: Optimizer = GRADIENT_DESCENT
     train_biases: bool = True
     population_points: int = 4096
     population_seed: int = 0
@@ -93,7 +93,7 @@ class Problem:
         _check_decay(self.weight_decay)
         _checks.real("temperature", self.temperature, minimum=0)
         _checks.instance("optimizer", self.optimizer, Optimizer)
-        if self.temperature > 0 and not isinstance(self.optimizer, GradientDescent):
+        if self.temperature > 0 and self.optimizer.has_averages:
             _checks.refuse("temperature", "be 0 with an optimizer other than GradientDescent", self.temperature)
         if isinstance(self.data, Data) and self.data.has_missing and not self.data.is_centred:
             hint = "the encoder sees 0 in the place of a missing entry; use Data(points, center=True, missing='ignore')"
@@ -145,8 +145,8 @@ class Problem:
 
     @property
     def motion(self) -> Motion:
-        """What moves neurons besides their velocity."""
-        return Motion(self.rates, self.optimizer, float(self.temperature))
+        """What moves neurons: rates, optimizer, temperature, weight decays, and whether biases are trained."""
+        return Motion(self.rates, self.optimizer, float(self.temperature), self.decays, self.train_biases)
 
     @cached_property
     def population(self) -> Data:
@@ -167,13 +167,84 @@ class Problem:
             ArgumentError: where the law isn't of `GaussianNeurons`.
 
         """
+        return self._frame_of(0, False)
+
+    def particles(
+        self,
+        count: int,
+        seed: int = 0,
+        replicate: int = 0,
+        dtype: np.dtype = DOUBLE,
+        *,
+        quadrature: Quadrature = "sobol",
+        sample: int = 0,
+        in_span: bool = False,
+    ) -> Particles:
+        """Return particles that stand for the initial law, where a flow of them starts.
+
+        Args:
+            count: of each side; a power of 2 for Sobol' points, at most so many for a tensor rule.
+            seed, replicate: of the scrambling, or of the draws; replicates are independent.
+            dtype: the precision of the particles.
+            quadrature: 'sobol', 'gauss_hermite', or 'iid'.
+            sample: which sample of a stream's population they move on.
+            in_span: leave out components outside the span of the points also where weight decay moves them: they never
+                act on the risk.
+
+        Raises:
+            ArgumentError: where the law isn't of `GaussianNeurons` and the rule isn't 'iid', or has too many parameters
+                for a tensor rule.
+
+        """
+        if quadrature == "iid":
+            key = jax.random.fold_in(jax.random.key(seed), replicate)
+            network = self.draw(key, (count, count), dtype)
+            return Particles(network, network, self.population_sample(sample), None, seed)
+        # Elsewhere components outside the span of the points act (Adam) or move on their own (noise, weight decay).
+        equivariant = self.optimizer.is_rotation_equivariant
+        decays = self.decays[0] > 0 and not in_span
+        frame = self._frame_of(sample, self.temperature > 0 or decays or not equivariant)
+        if quadrature == "sobol":
+            measures = sobol_particles(frame, count, seed, replicate, dtype)
+        else:
+            measures = gauss_hermite_particles(frame, count, dtype)
+        drawn = self.autoencoder(*measures)
+        start = self.started(drawn, frame.basis)
+        if equivariant:
+            return Particles(drawn, start, frame.data, frame, seed)
+        network = frame.lifted(start, start, seed)
+        return Particles(network, network, self.population_sample(sample), None, seed)
+
+    @cached_property
+    def _frames(self) -> dict[tuple[int, bool], Frame]:
+        return {}
+
+    def _frame_of(self, sample: int, whole: bool) -> Frame:
+        """Return the coordinates of a sample of the population, completed to a basis of all where they are whole."""
         encoder, decoder = self.law.encoder, self.law.decoder
         if not (isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons)):
             other = next(type(law).__name__ for law in (encoder, decoder) if not isinstance(law, GaussianNeurons))
             _checks.refuse(
                 "problem", "have a law of Gaussian neurons (GaussianNeurons)", _checks.described(f"one with {other}")
             )
-        return Frame(self.population, encoder, decoder)
+        if (sample, whole) not in self._frames:
+            self._frames[sample, whole] = Frame(self.population_sample(sample), encoder, decoder, whole=whole)
+        return self._frames[sample, whole]
+
+    @cached_property
+    def unpredictable_because(self) -> str | None:
+        """Why the law of finite networks can't be predicted from this problem's limit, as 'one whose …', or None."""
+        if not all(isinstance(law, GaussianNeurons) for law in (self.law.encoder, self.law.decoder)):
+            return "one whose initial law is known by a sampler only"
+        rough = [activation.name for activation in self.activations if not activation.smooth]
+        if rough:
+            return f"one whose activation {rough[0]} has a slope that jumps"
+        if not self.motion.is_gradient_flow:
+            moved = f"noise at temperature {self.temperature:g}" if self.temperature else f"{self.optimizer}"
+            return f"one whose dynamics is not gradient descent without noise, but has {moved}"
+        if self.is_trivial:
+            return "one whose mean-field limit is trivial"
+        return None
 
     @cached_property
     def is_trivial(self) -> bool:
@@ -184,7 +255,7 @@ class Problem:
         where 4,096 draws can't tell it from one (no entry beyond 5 standard errors).
         """
         encoder, decoder = self.law.encoder, self.law.decoder
-        with computing_in(np.dtype(np.float64)):
+        with computing_in(DOUBLE):
             if isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons):
                 noise = encoder.outgoing_is_noise and decoder.outgoing_is_noise
                 return noise and bool(np.linalg.norm(self.population.mean) <= self._mean_error)
@@ -198,7 +269,7 @@ class Problem:
 
     def autoencoder(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
         """Return the autoencoder made of these measures with the problem's activations and trained parameters."""
-        return Autoencoder(encoder, decoder, *self.activations, self.train_biases, self.decays)
+        return Autoencoder(encoder, decoder, *self.activations)
 
     def started(self, network: Autoencoder, basis: np.ndarray | None = None) -> Autoencoder:
         """Return where a network of drawn neurons starts: the law's correction of it, in the network's precision.
@@ -244,9 +315,10 @@ class Problem:
 
     def objective(self, network: Autoencoder) -> float:
         """Return the risk on the population plus the penalty of weight decay (without an entropy)."""
-        with computing_in(np.dtype(np.float64)):
-            autoencoder = self.autoencoder(network.encoder, network.decoder)
-            return float(autoencoder.objective(self.population.points, self.population.weights))
+        with computing_in(DOUBLE):
+            network = self.autoencoder(network.encoder, network.decoder)
+            risk = network.risk(self.population.points, self.population.weights)
+            return float(risk + penalty(network, self.decays, self.train_biases))
 
     def require_gradient_flow(self, what: str) -> None:
         """Refuse temperature, momentum and Adam, for ``what`` knows gradient flow (with weight decay) only."""
@@ -254,12 +326,18 @@ class Problem:
             moved = f"one at temperature {self.temperature:g}" if self.temperature else f"one with {self.optimizer}"
             _checks.refuse("problem", f"use gradient descent without noise for {what}", _checks.described(moved))
 
+    def require_predictable(self, name: str = "problem") -> None:
+        """Refuse a problem, given by way of the argument ``name``, whose networks have no law that can be predicted."""
+        if self.unpredictable_because is not None:
+            rule = "be one whose networks have a law that can be predicted"
+            _checks.refuse(name, rule, _checks.described(self.unpredictable_because))
+
     def draw(self, key: jax.Array, widths: tuple[int, int], dtype: np.dtype) -> Autoencoder:
         """Return a network of widths (N_E, N_D) whose neurons are independent draws from the initial law.
 
         The draw is made in double precision and then rounded, so that it is the same network in either.
         """
-        with computing_in(np.dtype(np.float64)):
+        with computing_in(DOUBLE):
             keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, widths[0]), widths[1]))
             encoder = self.law.encoder.sample(keys[0], widths[0])
             decoder = self.law.decoder.sample(keys[1], widths[1])

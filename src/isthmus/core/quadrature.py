@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from scipy.special import roots_hermitenorm
 
 from isthmus import _checks
+from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.covariance import RELATIVE_ROUNDING
+from isthmus.core.data import Data
 from isthmus.core.frame import Frame
 from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
@@ -17,10 +20,36 @@ from isthmus.core.sobol import matched, sobol_normals
 Quadrature = Literal["sobol", "iid", "gauss_hermite"]
 QUADRATURES: tuple[Quadrature, ...] = ("sobol", "iid", "gauss_hermite")
 
-ROWS = 1 << 15
+NEURONS_AT_ONCE = 1 << 15
+"""Neurons that are made from their normals together."""
 LARGEST_SOBOL_SET = 1 << 30
+"""The largest number of Sobol' points."""
 LARGEST_TENSOR_RULE = 1 << 20
 """The largest number of nodes of a tensor rule on one side."""
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Particles that stand for the initial law of a problem.
+
+    Attributes:
+        drawn: the autoencoder of these particles before the correction of the law.
+        network: where they start.
+        population: the points, in the coordinates of the particles.
+        frame: these coordinates, None for those of the data.
+        seed: of the components outside the frame.
+
+    """
+
+    drawn: Autoencoder
+    network: Autoencoder
+    population: Data
+    frame: Frame | None
+    seed: int
+
+    def lifted(self, network: Autoencoder) -> Autoencoder:
+        """Return a network that began as these particles in the coordinates of the data; leading axes may be there."""
+        return network if self.frame is None else self.frame.lifted(network, self.network, self.seed)
 
 
 def check_quadrature(quadrature: Quadrature, particles: int) -> None:
@@ -100,8 +129,8 @@ def _measure(
 ) -> NeuronMeasure:
     """Map normals to neurons, a few at a time, so that no second copy of all is made in double precision."""
     joint = np.empty((len(normals), len(law.mean)), dtype)
-    for rows in range(0, len(normals), ROWS):
-        joint[rows : rows + ROWS] = normals[rows : rows + ROWS] @ factor.T + law.mean
+    for rows in range(0, len(normals), NEURONS_AT_ONCE):
+        joint[rows : rows + NEURONS_AT_ONCE] = normals[rows : rows + NEURONS_AT_ONCE] @ factor.T + law.mean
     masses = np.full(len(joint), 1 / len(joint)) if masses is None else masses
     v, w = law.outputs, law.outputs + law.inputs
     return NeuronMeasure.of(joint[:, :v], joint[:, v:w], joint[:, w], masses.astype(dtype))

@@ -10,10 +10,8 @@ from isthmus import _checks
 from isthmus._errors import NumericalError
 from isthmus.core import rates
 from isthmus.core.neuron_laws import GaussianNeurons
-from isthmus.core.optimizers import GradientDescent, Momentum, Motion
+from isthmus.core.optimizers import GRADIENT_FLOW, Motion
 from isthmus.core.problem import Problem
-
-PLAIN = Motion((1.0, 1.0), GradientDescent(), 0.0)
 
 
 def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -> np.ndarray:
@@ -57,7 +55,7 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
     rtol = _checks.real("rtol", rtol, minimum=1e-13, maximum=0.1)
     if any(activation.name != "linear" for activation in problem.activations):
         _checks.refuse("activation", "be 'linear' for the closed system", problem.activation)
-    if not problem.optimizer.turns_along:
+    if problem.optimizer.inertia is None:
         _checks.refuse("optimizer", "be GradientDescent or Momentum for the closed system", problem.optimizer)
     if problem.law.correction is not None:
         _checks.refuse("problem", "have a law without a correction for the closed system", problem.law.correction)
@@ -75,7 +73,6 @@ def linear_closure(problem: Problem, times: ArrayLike, *, rtol: float = 1e-11) -
         grid,
         rtol,
         problem.motion,
-        problem.decays,
     )
 
 
@@ -85,13 +82,12 @@ def moment_flow(
     second_moment: np.ndarray,
     times: np.ndarray,
     rtol: float,
-    motion: Motion = PLAIN,
-    decays: tuple[float, float] = (0.0, 0.0),
+    motion: Motion = GRADIENT_FLOW,
 ) -> np.ndarray:
     """Solve the closed system from the second moments of encoder, decoder and data; return the risk, shape (T,)."""
     dim, latent_dim = len(second_moment), len(encoder) - len(second_moment)
-    memory = motion.optimizer.memory if isinstance(motion.optimizer, Momentum) else None
-    if memory is not None:  # the averages start at 0
+    memory = motion.optimizer.inertia
+    if memory:  # the averages start at 0
         encoder, decoder = (np.pad(moments, (0, len(moments))) for moments in (encoder, decoder))
     split = encoder.size
 
@@ -103,7 +99,7 @@ def moment_flow(
         m_e, m_d, a, b = unpack(state)
         defect = (np.eye(dim) - b @ a) @ second_moment
         xi = (rates.values("rate", rate, np.array([time]))[0] for rate in motion.rates)
-        sides = zip((m_e, m_d), (b.T @ defect, defect @ a.T), xi, decays, strict=True)
+        sides = zip((m_e, m_d), (b.T @ defect, defect @ a.T), xi, motion.decays, strict=True)
         changes = []
         for moments, block, rate, decay in sides:
             change = _generator(block, rate, decay, memory) @ moments
@@ -134,11 +130,11 @@ def _moments(name: str, law: object) -> np.ndarray:
 
 
 def _generator(block: np.ndarray, rate: float, decay: float, memory: float | None) -> np.ndarray:
-    """Return S in d/dt y = S y for y = (v, w), or (v, w, m) with a memory; v pulls w by the block, and back."""
+    """Return S in ẏ = Sy for y = (v, w), or y = (v, w, m) with a memory, where v̇ = block × w and ẇ = blockᵀ × v."""
     outputs, inputs = block.shape
     pull = np.block([[np.zeros((outputs, outputs)), block], [block.T, np.zeros((inputs, inputs))]])
     one = np.eye(len(pull))
     pull = pull - decay * one
-    if memory is None:
+    if not memory:
         return rate * pull
     return np.block([[np.zeros_like(pull), rate * one], [pull / memory, -one / memory]])

@@ -10,7 +10,7 @@ import numpy as np
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 
-ROWS = 1024
+POINTS_AT_ONCE = 1024
 """Points that go through a network together."""
 
 
@@ -33,8 +33,8 @@ def _in_rows(function: Any, network: Autoencoder, inputs: np.ndarray) -> np.ndar
     dtype = np.dtype(network.encoder.bias.dtype)
     parts = []
     with computing_in(dtype):
-        for first in range(0, len(inputs), ROWS):
-            part = np.asarray(inputs[first : first + ROWS], dtype)
+        for first in range(0, len(inputs), POINTS_AT_ONCE):
+            part = np.asarray(inputs[first : first + POINTS_AT_ONCE], dtype)
             filled = 1 << int(np.ceil(np.log2(max(len(part), 8))))  # few shapes, few programs
             padded = np.concatenate([part, np.zeros((filled - len(part), part.shape[1]), dtype)])
             parts.append(np.asarray(function(network, padded))[: len(part)])

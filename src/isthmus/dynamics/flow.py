@@ -1,11 +1,11 @@
-"""The gradient flow of weighted neurons by an adaptive Runge–Kutta method: of particles, or of a finite network."""
+"""The gradient flow of weighted neurons, with whatever else moves them: of particles, or of a finite network."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,45 +15,57 @@ from isthmus._errors import Status
 from isthmus._precision import computing_in
 from isthmus._words import counted, number
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import Data
-from isthmus.core.optimizers import GradientDescent, Motion
-from isthmus.core.rates import both_at
+from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import BOGACKI_SHAMPINE, TSITOURAS, Method, Tolerances, states_at
-from isthmus.dynamics.langevin import langevin_path
-from isthmus.dynamics.low_memory import System, low_memory_path
-from isthmus.dynamics.placement import Placement
+from isthmus.dynamics.langevin import NoisySolver
+from isthmus.dynamics.low_memory import LowMemorySolver
 
-ONE_DEVICE = Placement(None)
 MOST_STEPS = 2**31 - 1
-"""They are counted in 32 bits."""
+"""Steps are counted in 32 bits."""
 LEAST_NOISY_RTOL = 1e-4
 """Below it the error of time steps is lost in the noise of any affordable number of particles."""
+FIRST_NOISY_STEPS = 64
+"""Steps over the whole horizon of the coarsest solve with noise that is tried."""
 LOOSE_RTOL = 1e-3
 """From here on steps end at recorded times, or at the border of stability, more often than the error asks for."""
 
 
 class Flow(NamedTuple):
-    """Risk (T,) and snapshots of one flow, how it ended, and for one with noise the error of its time steps (T,)."""
+    """What an integrator returns.
+
+    Attributes:
+        risk: at the recorded times, shape (T,), NaN where they weren't reached.
+        snapshots: the networks at the times that were kept, in arrays with a leading axis; None where there are none.
+        status: how it ended.
+        step_error: the error of the time steps, shape (T,), for a flow with noise.
+
+    """
 
     risk: np.ndarray
-    snapshots: Autoencoder | None  # arrays with a leading axis of snapshots
+    snapshots: Autoencoder | None
     status: Status
     step_error: np.ndarray | None = None
 
 
 class FlowSettings(NamedTuple):
-    """Tolerances of the time steps, the largest number of them, and the fewest between two recorded times."""
+    """Tolerances of the time steps, the most of them, the fewest between two recorded times, and the method."""
 
     rtol: float
     atol: float
     max_steps: int
     least_steps: int = 1
     method: Method = TSITOURAS
+    low_memory: bool = False
 
     def finer(self, dtype: np.dtype) -> FlowSettings:
         """Return settings of the same method under which the error of the time steps is at most about a tenth."""
         factor = max(0.1, _smallest_rtol(dtype) / self.rtol)
         return self._replace(rtol=self.rtol * factor, atol=self.atol * factor, least_steps=2 * self.least_steps)
+
+    @property
+    def tolerances(self) -> Tolerances:
+        """What bounds the steps."""
+        return Tolerances(self.rtol, self.atol, self.max_steps)
 
 
 def flow_settings(rtol: float | None, atol: float | None, max_steps: int, dtype: np.dtype) -> FlowSettings:
@@ -72,151 +84,149 @@ def _smallest_rtol(dtype: np.dtype) -> float:
     return 1e-5 if dtype == np.float32 else 1e-13
 
 
-def integrate_flow(
+def integrate(
+    field: VectorField,
     start: Autoencoder,
-    population: Data,
-    motion: Motion,
     times: np.ndarray,
-    snapshot_indices: np.ndarray,
     settings: FlowSettings,
-    dtype: np.dtype,
-    placement: Placement = ONE_DEVICE,
-    low_memory: bool = False,
+    kept: Sequence[int] | np.ndarray = (),
     noise_key: jax.Array | None = None,
 ) -> Flow:
-    """Follow dθ/dt = −ξ∇Ψ, or what else moves neurons, from ``start``; return the risk at the times and some states."""
-    with computing_in(dtype):
-        points, weights = _placed(population, dtype, placement)
-        if low_memory or times[-1] == 0:
-            system = System(
-                (start.encoder_activation, start.decoder_activation),
-                start.train_biases,
-                start.weight_decay,
-                points,
-                weights,
-                motion.rates,
-                placement,
-            )
-            tolerances, stops = (settings.rtol, settings.atol), _stops(times, settings.least_steps)
-            path = low_memory_path(start, system, stops, times, snapshot_indices, tolerances, settings.max_steps)
-            return Flow(path.risk, path.snapshots, _status(path.risk, path.successful, path.steps, times, settings))
-        if motion.temperature > 0:
+    """Follow a network from ``start`` along a field; return the risk at the times and the networks at some of them.
+
+    Args:
+        field: what moves the neurons; at a temperature they also move by noise.
+        start: the network at time 0, in NumPy arrays.
+        times: shape (T,), increasing from 0 or later.
+        settings: of the time steps.
+        kept: indices of the times at which networks are kept.
+        noise_key: of the Brownian motions, needed at a temperature.
+
+    """
+    with computing_in(field.dtype):
+        if field.motion.temperature > 0:
             assert noise_key is not None
-            tolerance = max(settings.rtol, LEAST_NOISY_RTOL)
-            noisy = langevin_path(
-                start, points, weights, motion, times, snapshot_indices, tolerance, settings.max_steps, noise_key
-            )
-            status = _status(noisy.risk, noisy.successful, noisy.steps, times, settings)
-            return Flow(noisy.risk, noisy.snapshots, status, noisy.step_error)
-        field = Field(points, weights, motion, placement)
-        path = _path(field, placement.place(start, spread=True), times, snapshot_indices, settings, together=False)
-    return Flow(path.risk, path.snapshots, _status(path.risk, path.reached, path.steps, times, settings))
+            return _with_noise(field, start, times, settings, kept, noise_key)
+        solver = LowMemorySolver(field, start) if settings.low_memory else _AdaptiveSolver(field, start, settings)
+        stops = _stops(times, settings.least_steps)
+        risk, snapshots, reached, steps = _followed(solver, times, stops, settings.tolerances, kept)
+    return Flow(risk, snapshots, _status(risk, reached, steps, times, settings))
 
 
-def integrate_flows(
+def integrate_together(
+    field: VectorField,
     starts: list[Autoencoder],
-    population: Data,
-    motion: Motion,
     times: np.ndarray,
-    snapshot_indices: np.ndarray,
     settings: FlowSettings,
-    dtype: np.dtype,
+    kept: Sequence[int] | np.ndarray = (),
 ) -> list[Flow]:
     """Follow independent networks of one shape, without noise, that share their time steps."""
-    with computing_in(dtype):
-        field = Field(*_placed(population, dtype, ONE_DEVICE), motion, ONE_DEVICE)
+    with computing_in(field.dtype):
         stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
-        path = _path(field, stacked, times, snapshot_indices, settings, together=True)
+        solver = _AdaptiveSolver(field, stacked, settings, together=True)
+        stops = _stops(times, settings.least_steps)
+        risks, snapshots, reached, steps = _followed(solver, times, stops, settings.tolerances, kept)
     flows = []
-    for index, risk in enumerate(path.risk.T):
-        snapshots = jax.tree.map(lambda leaf, index=index: leaf[:, index], path.snapshots)
-        flows.append(Flow(risk, snapshots, _status(risk, path.reached, path.steps, times, settings)))
+    for index, risk in enumerate(risks.T):
+        own = jax.tree.map(lambda leaf, index=index: leaf[:, index], snapshots)
+        flows.append(Flow(risk, own, _status(risk, reached, steps, times, settings)))
     return flows
 
 
-class Field(eqx.Module):
-    """What moves the state: a network with the averages of its optimizer, over points (n, d) with weights (n,)."""
+class _Solver(Protocol):
+    """How states of any representation move, and what is read off them."""
 
-    points: jax.Array
-    weights: jax.Array
-    motion: Motion = eqx.field(static=True)
-    placement: Placement = eqx.field(static=True)
+    def states_at(self, stops: np.ndarray, tolerances: Tolerances) -> Iterator[tuple[Any, bool, int]]: ...
 
-    def __call__(self, time: jax.Array, state: tuple[Autoencoder, Any]) -> tuple[Autoencoder, Any]:
-        """Return the rate of change of the network and of the averages."""
-        network, averages = state
-        moved, change = self.motion.optimizer.slope(time, averages, *self.pulls(time, network))
-        return moved.times(*both_at(self.motion.rates, time, self.points.dtype)), change
+    def risk(self, state: Any) -> float | np.ndarray: ...
 
-    def pulls(self, time: jax.Array, network: Autoencoder) -> tuple[Autoencoder, Autoencoder | None]:
-        """Return the velocity at unit rates, and its second moment where that is wanted."""
-        velocity = self.placement.velocity((1.0, 1.0), time, network, self.points, self.weights)
-        if self.motion.optimizer.noise_batch is None:
-            return velocity, None
-        return velocity, network.second_moment(self.points, self.weights)
+    def network(self, state: Any) -> Autoencoder: ...
 
 
-class _Path(NamedTuple):
-    """Risks (T,), or (T, networks), snapshots with a leading axis, whether the horizon was reached, and the steps."""
+class _AdaptiveSolver:
+    """Follows a network, or several along the leading axis of the arrays, by a Runge–Kutta method on the device."""
 
-    risk: np.ndarray
-    snapshots: Autoencoder | None
-    reached: bool
-    steps: int
+    def __init__(
+        self, field: VectorField, start: Autoencoder, settings: FlowSettings, *, together: bool = False
+    ) -> None:
+        self._field, self._method, self._together = field, settings.method, together
+        placed = field.placement.place(start, spread=True)
+        self._begin = _begun(field, placed, together) if field.motion.optimizer.has_averages else (placed, ())
+
+    def states_at(self, stops: np.ndarray, tolerances: Tolerances) -> Iterator[tuple[State, bool, int]]:
+        """Yield at each stop the state, whether it was reached, and the number of steps so far."""
+        return states_at(self._field, self._begin, stops, self._method, tolerances, together=self._together)
+
+    def risk(self, state: State) -> np.ndarray:
+        """Return the risk, of each of several networks."""
+        return self._field.placement.fetch(_risk(self._field, state[0], self._together))
+
+    def network(self, state: State) -> Autoencoder:
+        """Return the network in NumPy arrays."""
+        return self._field.placement.fetch(state[0])
 
 
-def _path(
-    field: Field,
+@partial(jax.jit, static_argnames="together")
+def _risk(field: VectorField, network: Autoencoder, together: bool) -> jax.Array:
+    return jax.vmap(field.risk)(network) if together else field.risk(network)
+
+
+@partial(jax.jit, static_argnames="together")
+def _begun(field: VectorField, network: Autoencoder, together: bool) -> State:
+    return jax.vmap(field.start)(network) if together else field.start(network)
+
+
+def _followed(
+    solver: _Solver,
+    times: np.ndarray,
+    stops: np.ndarray,
+    tolerances: Tolerances,
+    kept: Sequence[int] | np.ndarray,
+) -> tuple[np.ndarray, Autoencoder | None, bool, int]:
+    """Return risks (T, …) and snapshots at the times, whether the horizon was reached, and the number of steps.
+
+    Risks are NaN at times that weren't reached; so are the snapshots there.
+    """
+    index_of, wanted = {float(time): index for index, time in enumerate(times)}, set(np.asarray(kept, int).tolist())
+    risks, snapshots, reached, steps, state = [], [], True, 0, None
+    for stop, (state, reached, steps) in zip(stops, solver.states_at(stops, tolerances), strict=True):  # noqa: B007
+        index = index_of.get(float(stop))
+        if index is None or not reached:
+            continue
+        risks.append(np.asarray(solver.risk(state), float))
+        if index in wanted:
+            snapshots.append(solver.network(state))
+    first = risks[0] if risks else np.asarray(solver.risk(state), float)
+    risk = np.full((len(times), *first.shape), np.nan)
+    risk[: len(risks)] = np.array(risks).reshape(-1, *first.shape)
+    risk[~np.isfinite(risk)] = np.nan
+    if not wanted:
+        return risk, None, reached, steps
+    if len(snapshots) < len(wanted):
+        missing = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), solver.network(state))
+        snapshots += [missing] * (len(wanted) - len(snapshots))
+    return risk, jax.tree.map(lambda *leaves: np.stack(leaves), *snapshots), reached, steps
+
+
+def _with_noise(
+    field: VectorField,
     start: Autoencoder,
     times: np.ndarray,
-    snapshot_indices: np.ndarray,
     settings: FlowSettings,
-    *,
-    together: bool,
-) -> _Path:
-    """Follow a network, or several along the leading axis of the arrays; NaN at times that weren't reached."""
-    places, kept = {float(time): place for place, time in enumerate(times)}, set(snapshot_indices.tolist())
-    tolerances = Tolerances(settings.rtol, settings.atol, settings.max_steps)
-    stops = _stops(times, settings.least_steps)
-    remembers = not isinstance(field.motion.optimizer, GradientDescent)
-    began = (start, _averages(field, start, together) if remembers else ())
-    risks, snapshots, reached, steps = [], [], True, 0
-    states = states_at(field, began, stops, settings.method, tolerances, together=together)
-    for stop, (state, reached, steps) in zip(stops, states, strict=True):  # noqa: B007  (steps are told at the end)
-        place = places.get(float(stop))
-        if place is None or not reached:
-            continue
-        risks.append(np.asarray(field.placement.fetch(_risk(field, state[0], together)), float))
-        if place in kept:
-            snapshots.append(field.placement.fetch(state[0]))
-    risk = np.full((len(times), *np.shape(start.encoder.masses)[: int(together)]), np.nan)
-    risk[: len(risks)] = np.array(risks).reshape(-1, *risk.shape[1:])
-    risk[~np.isfinite(risk)] = np.nan
-    whole = None
-    if len(kept):
-        missing = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), start)
-        snapshots += [missing] * (len(kept) - len(snapshots))
-        whole = jax.tree.map(lambda *leaves: np.stack(leaves), *snapshots)
-    return _Path(risk, whole, reached, steps)
-
-
-def _placed(population: Data, dtype: np.dtype, placement: Placement) -> tuple[jax.Array, jax.Array]:
-    return placement.place((population.points.astype(dtype), population.weights.astype(dtype)), spread=False)
-
-
-@partial(jax.jit, static_argnames="together")
-def _risk(field: Field, network: Autoencoder, together: bool) -> jax.Array:
-    risk = lambda network: field.placement.risk(network, field.points, field.weights)
-    return jax.vmap(risk)(network) if together else risk(network)
-
-
-@partial(jax.jit, static_argnames="together")
-def _averages(field: Field, network: Autoencoder, together: bool) -> Any:
-    """Return the averages at time 0."""
-    at_rest = lambda network: field.motion.optimizer.flow_start(
-        *field.pulls(jnp.zeros((), field.points.dtype), network)
-    )
-    return jax.vmap(at_rest)(network) if together else at_rest(network)
+    kept: Sequence[int] | np.ndarray,
+    key: jax.Array,
+) -> Flow:
+    """Halve the steps until the difference of solves with steps of two sizes is below ``rtol`` of the largest risk."""
+    rtol, wanted = max(settings.rtol, LEAST_NOISY_RTOL), FIRST_NOISY_STEPS
+    while True:
+        solver = NoisySolver(field, start, wanted, key)
+        pair, snapshots, _, steps = _followed(solver, times, times, settings.tolerances, kept)
+        error, risk = np.abs(pair[:, 0] - pair[:, 1]), pair[:, 1]
+        accurate = bool(np.all(error <= rtol * np.abs(risk).max()))  # not so where one is NaN
+        if accurate or 2 * steps > settings.max_steps:
+            break
+        wanted *= 2
+    return Flow(risk, snapshots, _status(risk, accurate, steps, times, settings), error)
 
 
 def _stops(times: np.ndarray, least_steps: int) -> np.ndarray:

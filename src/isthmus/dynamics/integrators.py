@@ -16,14 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.dynamics.step_control import SAFETY, SMALLEST_FACTOR
-
 State = Any
-"""A tree of arrays that moves."""
+"""A tree of arrays that moves. A slope has the same leaves in the same order, if in other containers."""
 Field = Callable[[jax.Array, State], State]
 """The velocity at a time: a tree that JAX can pass to a compiled function."""
 
-LARGEST_FACTOR = 8.0
+SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 5.0
+"""How much shorter than the error allows the next step is, and by which factors it may change at most."""
 FIRST = 1 / 100
 """The part of the horizon that is tried as the first step."""
 
@@ -99,9 +98,11 @@ def combined(coefficients: jax.Array, slopes: State) -> State:
     return jax.tree.map(lambda leaf: jnp.tensordot(coefficients.astype(leaf.dtype), leaf, axes=1), slopes)
 
 
-def moved(state: State, size: jax.Array, slope: State) -> State:
+def moved(state: State, size: jax.Array | float, slope: State) -> State:
     """Return the state plus size × slope."""
-    return jax.tree.map(lambda leaf, change: leaf + size * change, state, slope)
+    leaves, structure = jax.tree.flatten(state)
+    changes = zip(leaves, jax.tree.leaves(slope), strict=True)
+    return jax.tree.unflatten(structure, [leaf + size * change for leaf, change in changes])
 
 
 def stages(
@@ -136,7 +137,9 @@ def stages(
         index, row, share, own = given
         at = moved(state, size, combined(row, slopes))
         slope = velocity(time + share * size, at, *(() if own is None else (own,)))
-        return (jax.tree.map(lambda all_of_them, one: all_of_them.at[index].set(one), slopes, slope), at), None
+        leaves, structure = jax.tree.flatten(slopes)
+        filled = zip(leaves, jax.tree.leaves(slope), strict=True)
+        return (jax.tree.unflatten(structure, [rows.at[index].set(one) for rows, one in filled]), at), None
 
     chosen = np.array(part)
     return jax.lax.scan(
@@ -144,10 +147,10 @@ def stages(
     )[0]
 
 
-class Cruise(NamedTuple):
-    """Where a solve is: its time and state, the slope there, the next step to try, and how many were taken.
+class Solve(NamedTuple):
+    """Where a solve is: its time and state, the slope there, the next step to try, and how many were tried.
 
-    The slope isn't known at the start, which a first step of size 0 finds out.
+    The slope isn't known at the start: a first step of size 0 finds it, and isn't counted.
     """
 
     time: jax.Array
@@ -166,6 +169,25 @@ class Tolerances(NamedTuple):
     max_steps: int
 
 
+Norm = Callable[[State, State, State, jax.Array, jax.Array], jax.Array]
+"""The size of an error of a step over the tolerance, given error, states before and after, ``rtol`` and ``atol``."""
+
+
+def elementwise(error: State, before: State, after: State, rtol: jax.Array, atol: jax.Array) -> jax.Array:
+    """Return the root mean square of e/(atol + rtol max(|y|, |y′|)) over all entries."""
+    parts = zip(*map(jax.tree.leaves, (error, before, after)), strict=True)
+    squares = [jnp.square(e / (atol + rtol * jnp.maximum(jnp.abs(a), jnp.abs(b)))) for e, a, b in parts]
+    return jnp.sqrt(sum(jnp.sum(square) for square in squares) / sum(square.size for square in squares))
+
+
+def new_solve(start: State, horizon: float) -> Solve:
+    """Return a solve that has taken no step."""
+    dtype = jax.tree.leaves(start)[0].dtype
+    zero, first = jnp.zeros((), dtype), jnp.asarray(FIRST * horizon, dtype)
+    nothing = jax.tree.map(jnp.zeros_like, start)
+    return Solve(zero, start, nothing, first, jnp.asarray(0, np.int32), jnp.asarray(False))
+
+
 def states_at(
     field: Field, start: State, stops: np.ndarray, method: Method, tolerances: Tolerances, *, together: bool = False
 ) -> Iterator[tuple[State, bool, int]]:
@@ -174,12 +196,9 @@ def states_at(
     Steps end at the stops. With ``together`` the arrays have a leading axis of independent systems, which share their
     steps: those of the system whose error is the largest.
     """
-    dtype = jax.tree.leaves(start)[0].dtype
-    number = partial(jnp.asarray, dtype=dtype)
-    rtol, atol, first = number(tolerances.rtol), number(tolerances.atol), number(FIRST * float(stops[-1]))
-    nothing = jax.tree.map(jnp.zeros_like, start)
-    now = Cruise(number(0), start, nothing, first, jnp.asarray(0, np.int32), jnp.asarray(False))
-    most = jnp.asarray(tolerances.max_steps, np.int32)
+    now = new_solve(start, float(stops[-1]))
+    number = partial(jnp.asarray, dtype=now.time.dtype)
+    rtol, atol, most = number(tolerances.rtol), number(tolerances.atol), jnp.asarray(tolerances.max_steps, np.int32)
     for stop in stops:
         if stop > 0:
             now = _advance(field, method, now, number(stop), rtol, atol, most, together)
@@ -190,60 +209,74 @@ def states_at(
 def _advance(
     field: Field,
     method: Method,
-    now: Cruise,
+    now: Solve,
     stop: jax.Array,
     rtol: jax.Array,
     atol: jax.Array,
     max_steps: jax.Array,
     together: bool,
-) -> Cruise:
+) -> Solve:
     """Take steps until the stop, or as many as there may be."""
-    velocity = jax.vmap(field, (None, 0)) if together else field
-    errors, nothing = jnp.asarray(method.errors, rtol.dtype), jax.tree.map(jnp.zeros_like, now.state)
 
-    def go_on(now: Cruise) -> jax.Array:
-        moves = now.time + now.size > now.time
-        return (now.time < stop) & (now.steps < max_steps) & moves
+    def go_on(now: Solve) -> jax.Array:
+        return (now.time < stop) & (now.steps < max_steps) & (now.time + now.size > now.time)
 
-    def attempt(now: Cruise) -> Cruise:
-        # What is left is divided evenly; without the margin, rounding could leave a step of almost nothing.
-        left = stop - now.time
-        count = jnp.maximum(1, jnp.ceil(left / (1.001 * now.size)))
-        step = jnp.where(now.slope_is_known, left / count, 0)
-        slopes = jax.tree.map(lambda known, first: known.at[0].set(first), no_slopes(method, now.state), now.slope)
-        rest = range(1, len(method.shares))
-        slopes, following = stages(velocity, method, now.time, now.state, step, slopes, rest)
-        error = _error(moved(nothing, step, combined(errors, slopes)), now.state, following, rtol, atol, together)
-        passed, last = error <= 1, count == 1
-        time = jnp.where(last & now.slope_is_known, stop, now.time + step)
-        size = step * factor(error, method.order)
-        # A step that was cut short at a stop and passed says nothing against the size that was planned.
-        size = jnp.where(passed & last, jnp.maximum(size, now.size), size)
-        chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(passed, a, b), new, old)
-        last_slope = jax.tree.map(lambda leaf: leaf[-1], slopes)
-        return Cruise(
-            *chosen((time, following, last_slope), (now.time, now.state, now.slope)),
-            size=jnp.where(now.slope_is_known, size, now.size),
-            steps=now.steps + now.slope_is_known.astype(np.int32),
-            slope_is_known=jnp.asarray(True),
-        )
+    def attempt(now: Solve) -> Solve:
+        return attempted(field, method, now, stop, rtol, atol, together=together)
 
     return jax.lax.while_loop(go_on, attempt, now)
 
 
-def _error(error: State, before: State, after: State, rtol: jax.Array, atol: jax.Array, together: bool) -> jax.Array:
-    """Return the root mean square of an error over the tolerance, of the worst system where there are several."""
+def attempted(
+    field: Field,
+    method: Method,
+    now: Solve,
+    stop: jax.Array,
+    rtol: jax.Array,
+    atol: jax.Array,
+    norm: Norm = elementwise,
+    *,
+    together: bool = False,
+) -> Solve:
+    """Return the solve after one attempt at a step, which moves it where the error is within the tolerance."""
+    velocity, error_norm = field, norm
+    if together:
+        velocity = jax.vmap(field, (None, 0))
+        error_norm = lambda *states: jnp.max(jax.vmap(norm, (0, 0, 0, None, None))(*states))
+    size, is_last = planned(now.time, now.size, stop)
+    size = jnp.where(now.slope_is_known, size, 0)
+    slopes = jax.tree.map(lambda known, first: known.at[0].set(first), no_slopes(method, now.state), now.slope)
+    slopes, following = stages(velocity, method, now.time, now.state, size, slopes, range(1, len(method.shares)))
+    error = jax.tree.map(lambda leaf: size * leaf, combined(jnp.asarray(method.errors, rtol.dtype), slopes))
+    passed, next_size = judged(error_norm(error, now.state, following, rtol, atol), method, now.size, size, is_last)
+    time = jnp.where(is_last & now.slope_is_known, stop, now.time + size)
+    last_slope = jax.tree.map(lambda leaf: leaf[-1], slopes)
+    chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(passed, a, b), new, old)
+    return Solve(
+        *chosen((time, following, last_slope), (now.time, now.state, now.slope)),
+        size=jnp.where(now.slope_is_known, next_size, now.size),
+        steps=now.steps + now.slope_is_known.astype(np.int32),
+        slope_is_known=jnp.asarray(True),
+    )
 
-    def square(e: jax.Array, a: jax.Array, b: jax.Array) -> jax.Array:
-        ratio = jnp.square(e / (atol + rtol * jnp.maximum(jnp.abs(a), jnp.abs(b))))
-        return ratio.reshape(len(ratio) if together else 1, -1).sum(axis=1)
 
-    total = jax.tree.reduce(jnp.add, jax.tree.map(square, error, before, after))
-    count = sum(leaf.size for leaf in jax.tree.leaves(error)) / len(total)
-    return jnp.sqrt(jnp.max(total) / count)
+def planned(time: jax.Array, size: jax.Array, stop: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the step to try, and whether it ends at the stop.
+
+    What is left is divided evenly. Without the margin, rounding could leave a step of almost nothing.
+    """
+    count = jnp.maximum(1, jnp.ceil((stop - time) / (1.001 * size)))
+    return (stop - time) / count, count == 1
 
 
-def factor(error: jax.Array, order: int) -> jax.Array:
-    """Return by how much the next step is longer, given the error of this one over the tolerance."""
-    wanted = SAFETY * jnp.maximum(error, 1e-12) ** (-1 / order)
-    return jnp.where(jnp.isfinite(error), jnp.clip(wanted, SMALLEST_FACTOR, LARGEST_FACTOR), SMALLEST_FACTOR)
+def judged(
+    error: jax.Array, method: Method, wanted: jax.Array, size: jax.Array, is_last: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return whether a step passes, and the next one to try, given its error over the tolerance.
+
+    A step that was cut short at a stop and passed says nothing against the size that was wanted.
+    """
+    passed = error <= 1
+    factor = jnp.clip(SAFETY * jnp.maximum(error, 1e-12) ** (-1 / method.order), SMALLEST_FACTOR, LARGEST_FACTOR)
+    following = size * jnp.where(jnp.isfinite(error), factor, SMALLEST_FACTOR)
+    return passed, jnp.where(passed & is_last, jnp.maximum(following, wanted), following)

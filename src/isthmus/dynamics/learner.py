@@ -12,7 +12,8 @@ import numpy as np
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.optimizers import Motion
-from isthmus.dynamics.sgd_step import sgd_step
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.sgd import at_rest, sgd_step
 
 CHUNK = 128
 """Steps, at most, whose batches are handed over together."""
@@ -99,7 +100,7 @@ class Learner:
 
 @partial(jax.jit, static_argnames="motion")
 def _started(network: Autoencoder, motion: Motion) -> Any:
-    return motion.optimizer.step_start(network)
+    return motion.optimizer.step_start(at_rest(network))
 
 
 @partial(jax.jit, static_argnames="motion")
@@ -118,9 +119,8 @@ def _learned(
     def step(number: jax.Array, state: tuple[Autoencoder, Any, Autoencoder | None]) -> Any:
         network, averages, average = state
         move = moves[number]
-        network, averages = sgd_step(
-            network, averages, (batches[number], weights), (sizes[number], move, move), motion, noiseless
-        )
+        field = VectorField(batches[number], weights, motion)
+        network, averages = sgd_step(field, network, averages, (sizes[number], move, move), noiseless)
         if average is not None and shares is not None:
             share = shares[number]
             average = jax.tree.map(lambda old, new: old + share * (new - old), average, network)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -18,12 +18,12 @@ from isthmus._errors import Status
 from isthmus._precision import Precision, floating
 from isthmus._words import counted, number, setting
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import Data, Stream
-from isthmus.core.frame import Frame
+from isthmus.core.data import Stream
 from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.problem import Problem
-from isthmus.core.quadrature import Quadrature, check_quadrature, gauss_hermite_particles, sobol_particles
-from isthmus.dynamics.flow import Flow, FlowSettings, flow_settings, integrate_flow
+from isthmus.core.quadrature import Quadrature, check_quadrature
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.flow import Flow, FlowSettings, flow_settings, integrate
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.placement import Placement
 from isthmus.dynamics.results import MeanFieldPath
@@ -191,130 +191,90 @@ def check_memory_of_particles(problem: Problem, name: str, particles: int, dtype
     _checks.memory(name, particles, particles * size)
 
 
-class _Setting(NamedTuple):
-    """Where one flow starts, on which points, and how its networks come back to the coordinates of the data."""
-
-    start: Autoencoder
-    population: Data
-    lifted: Callable[[Autoencoder], Autoencoder]
-
-
+@dataclass(frozen=True)
 class _Solver:
-    """Solves one problem with any number of particles."""
+    """Solves one problem with any number of particles; ``kept`` are indices of times at which to keep networks."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        times: np.ndarray,
-        kept: np.ndarray,
-        quadrature: Quadrature,
-        replicates: int,
-        seed: int,
-        dtype: np.dtype,
-        integrator: Integrator,
-        placement: Placement,
-        workers: int | None,
-        progress: Progress | None,
-    ) -> None:
-        laws = (problem.law.encoder, problem.law.decoder)
-        if quadrature != "iid" and not all(isinstance(law, GaussianNeurons) for law in laws):
-            named = _checks.described(f"{quadrature!r} with a law of type {type(laws[0]).__name__}")
+    problem: Problem
+    times: np.ndarray
+    kept: np.ndarray
+    quadrature: Quadrature
+    replicates: int
+    seed: int
+    dtype: np.dtype
+    integrator: Integrator
+    placement: Placement
+    workers: int | None
+    progress: Progress | None
+
+    def __post_init__(self) -> None:
+        laws = (self.problem.law.encoder, self.problem.law.decoder)
+        if self.quadrature != "iid" and not all(isinstance(law, GaussianNeurons) for law in laws):
+            named = _checks.described(f"{self.quadrature!r} with a law of type {type(laws[0]).__name__}")
             _checks.refuse("quadrature", "be 'iid' unless the law is GaussianNeurons", named)
-        if integrator == "low_memory":
-            problem.require_gradient_flow("integrator='low_memory'")
-        if placement.mesh is not None:
-            problem.require_gradient_flow("several devices")
-        if quadrature == "gauss_hermite" and problem.temperature > 0:
-            _checks.refuse("quadrature", "be 'sobol' or 'iid' at a temperature", quadrature)
-        self._problem, self._times, self._kept, self._quadrature = problem, times, kept, quadrature
-        self._replicates = 1 if quadrature == "gauss_hermite" else replicates
-        self._seed, self._dtype, self._workers, self._progress = seed, dtype, workers, progress
-        self._integrator, self._placement = integrator, placement
-        self._frame = functools.cache(self._frame_of_sample)
+        if self.integrator == "low_memory":
+            self.problem.require_gradient_flow("integrator='low_memory'")
+        if self.placement.mesh is not None:
+            self.problem.require_gradient_flow("several devices")
+        if self.quadrature == "gauss_hermite" and self.problem.temperature > 0:
+            _checks.refuse("quadrature", "be 'sobol' or 'iid' at a temperature", self.quadrature)
 
     def solve(self, particles: int, settings: FlowSettings) -> MeanFieldPath:
         """Return the path with the error of its particles, of its time steps, and of its population."""
-        jobs = [(particles, replicate, 0, settings) for replicate in range(self._replicates)]
-        noisy = self._problem.temperature > 0
+        replicates = 1 if self.quadrature == "gauss_hermite" else self.replicates
+        jobs = [(particles, replicate, 0, settings) for replicate in range(replicates)]
+        noisy = self.problem.temperature > 0
         if not noisy:
-            jobs.append((particles, 0, 0, settings.finer(self._dtype)))
-        if self._quadrature == "gauss_hermite":
+            jobs.append((particles, 0, 0, settings.finer(self.dtype)))
+        if self.quadrature == "gauss_hermite":
             jobs.append((_fewer_nodes(particles), 0, 0, settings))
-        if isinstance(self._problem.data, Stream):
-            jobs += [(particles, 0, sample, settings) for sample in range(1, max(self._replicates, 4))]
-        alone = self._low_memory(particles) or self._placement.mesh is not None
-        workers = 1 if alone else self._workers
+        if isinstance(self.problem.data, Stream):
+            jobs += [(particles, 0, sample, settings) for sample in range(1, max(replicates, 4))]
+        alone = self._low_memory(particles) or self.placement.mesh is not None
+        workers = 1 if alone else self.workers
         follow = lambda index: self.flow(*jobs[index], keep=index == 0)
-        flows = run_jobs(follow, len(jobs), workers, self._progress)
+        flows = run_jobs(follow, len(jobs), workers, self.progress)
         risks = np.stack([flow.risk for flow in flows])
-        own, others = risks[: self._replicates], risks[self._replicates :]
+        own, others = risks[:replicates], risks[replicates:]
         steps = flows[0].step_error if noisy else MARGIN * np.abs(own[0] - others[0])
         errors = {"time_steps": np.asarray(steps)}
-        if self._quadrature == "gauss_hermite":
+        if self.quadrature == "gauss_hermite":
             errors["particles"] = np.abs(own[0] - others[1])
         else:
             errors["particles"] = _half_width(own)
         samples = [risk for risk, job in zip(risks, jobs, strict=True) if job[2] > 0]
         errors["population"] = _spread([own[0], *samples]) if samples else np.zeros_like(own[0])
         return MeanFieldPath(
-            times=self._times,
+            times=self.times,
             risk=own.mean(axis=0),
             errors=errors,
             replicate_risk=own,
             particles=particles,
-            snapshot_times=self._times[self._kept],
-            snapshots=_apart(flows[0].snapshots, len(self._kept)),
+            snapshot_times=self.times[self.kept],
+            snapshots=_apart(flows[0].snapshots, len(self.kept)),
             status=next((flow.status for flow in flows if not flow.status.ok), Status()),
         )
 
     def flow(self, particles: int, replicate: int, sample: int, settings: FlowSettings, *, keep: bool) -> Flow:
         """Follow one replicate on one sample of the population; keep its measures where that is asked."""
-        setting = self._setting(particles, replicate, sample)
-        self._placement.check(setting.start.encoder.width)
-        flow = integrate_flow(
-            setting.start,
-            setting.population,
-            self._problem.motion,
-            self._times,
-            self._kept,
-            settings,
-            self._dtype,
-            self._placement,
-            self._low_memory(particles),
-            jax.random.fold_in(jax.random.key(self._seed), replicate),
+        problem, placement = self.problem, self.placement
+        start = problem.particles(
+            particles, self.seed, replicate, self.dtype, quadrature=self.quadrature, sample=sample
         )
+        placement.check(start.network.encoder.width)
+        field = VectorField.of(start.population, problem.motion, self.dtype, placement)
+        settings = settings._replace(low_memory=self._low_memory(particles))
         # All flows run the same compiled solve, but only the first one's measures are kept.
-        keep = keep and flow.snapshots is not None
-        return flow._replace(snapshots=setting.lifted(flow.snapshots) if keep and flow.snapshots else None)
+        kept = self.kept if keep else ()
+        flow = integrate(
+            field, start.network, self.times, settings, kept, jax.random.fold_in(jax.random.key(self.seed), replicate)
+        )
+        return flow if flow.snapshots is None else flow._replace(snapshots=start.lifted(flow.snapshots))
 
     def _low_memory(self, particles: int) -> bool:
-        if self._integrator != "auto" or not self._problem.motion.is_gradient_flow:
-            return self._integrator == "low_memory"
-        return 2 * particles * (self._problem.dim + self._problem.latent_dim + 2) * self._dtype.itemsize > LARGE_STATE
-
-    def _setting(self, particles: int, replicate: int, sample: int) -> _Setting:
-        if self._quadrature == "iid":
-            key = jax.random.fold_in(jax.random.key(self._seed), replicate)
-            start = self._problem.draw(key, (particles, particles), self._dtype)
-            return _Setting(start, self._problem.population_sample(sample), lambda network: network)
-        frame = self._frame(sample)
-        if self._quadrature == "sobol":
-            measures = sobol_particles(frame, particles, self._seed, replicate, self._dtype)
-        else:
-            measures = gauss_hermite_particles(frame, particles, self._dtype)
-        start = self._problem.started(self._problem.autoencoder(*measures), frame.basis)
-        if not self._problem.optimizer.turns_along:
-            network = frame.lifted(start, start, self._seed)
-            return _Setting(network, self._problem.population_sample(sample), lambda network: network)
-        return _Setting(start, frame.data, functools.partial(frame.lifted, start=start, seed=self._seed))
-
-    def _frame_of_sample(self, sample: int) -> Frame:
-        encoder, decoder = self._problem.law.encoder, self._problem.law.decoder
-        assert isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons)
-        problem = self._problem
-        # Elsewhere components outside the span of the points act (Adam) or move on their own (noise, weight decay).
-        whole = problem.temperature > 0 or problem.decays[0] > 0 or not problem.optimizer.turns_along
-        return Frame(problem.population_sample(sample), encoder, decoder, whole=whole)
+        if self.integrator != "auto" or not self.problem.motion.is_gradient_flow:
+            return self.integrator == "low_memory"
+        return 2 * particles * (self.problem.dim + self.problem.latent_dim + 2) * self.dtype.itemsize > LARGE_STATE
 
 
 def _apart(snapshots: Autoencoder | None, count: int) -> tuple[Autoencoder, ...]:

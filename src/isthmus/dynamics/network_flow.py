@@ -12,7 +12,8 @@ from isthmus import _checks
 from isthmus._errors import Status
 from isthmus._precision import Precision, floating
 from isthmus.core.problem import Problem
-from isthmus.dynamics.flow import Flow, flow_settings, integrate_flow, integrate_flows
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.flow import Flow, flow_settings, integrate, integrate_together
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.results import TrainingRuns
 from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys
@@ -80,16 +81,16 @@ def gradient_flow(
 
     size = _runs_at_once(problem, runs, max(widths))
     firsts = range(0, runs, size)
+    field = VectorField.of(problem.population, problem.motion, precision)
 
     def follow(index: int) -> list[Flow]:
         # A last group is filled up with copies of the last run, so that all share one compiled program.
-        group = [min(firsts[index] + place, runs - 1) for place in range(size)]
+        group = [min(run, runs - 1) for run in range(firsts[index], firsts[index] + size)]
         keys = [run_keys(seed, first_run + run) for run in group]
         starts = [problem.draw(initial_key, widths, precision) for initial_key, _ in keys]
-        rest = (problem.population, problem.motion, grid, kept, settings, precision)
         if size > 1:
-            return integrate_flows(starts, *rest)[: runs - firsts[index]]
-        return [integrate_flow(starts[0], *rest, noise_key=keys[0][1])]
+            return integrate_together(field, starts, grid, settings, kept)[: runs - firsts[index]]
+        return [integrate(field, starts[0], grid, settings, kept, noise_key=keys[0][1])]
 
     flows = [flow for group in run_jobs(follow, len(firsts), workers, progress) for flow in group]
     failed = [not flow.status.ok for flow in flows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,11 +12,6 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from isthmus import _checks
-from isthmus.core.activations import Activation
-from isthmus.core.autoencoder import Autoencoder, network_outputs, network_response
-from isthmus.core.blocks import block_sizes
-from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.rates import Rate, both_at
 
 AXIS = "neurons"
 SPREAD, COPIED = PartitionSpec(AXIS), PartitionSpec()
@@ -68,52 +64,16 @@ class Placement:
 
         return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree, tiled=True))
 
-    def velocity(
-        self, rates: tuple[Rate, Rate], time: jax.Array, state: Autoencoder, points: jax.Array, weights: jax.Array
-    ) -> Autoencoder:
-        """Return the velocity of the neurons at a time."""
-        encoder_rate, decoder_rate = both_at(rates, time, points.dtype)
-        evaluate = partial(Autoencoder.velocity, axis=self._axis)
-        specs = (SPREAD, COPIED, COPIED, COPIED, COPIED)
-        return self._on_mesh(evaluate, specs, SPREAD)(state, points, weights, encoder_rate, decoder_rate)
+    def on_mesh(self, function: Callable[..., Any], ins: Any, outs: Any) -> Callable[..., Any]:
+        """Return a function of neurons that sums over them across devices, which it does along its keyword ``axis``.
 
-    def risk(self, state: Autoencoder, points: jax.Array, weights: jax.Array) -> jax.Array:
-        """Return the risk."""
-        evaluate = partial(Autoencoder.risk, axis=self._axis)
-        return self._on_mesh(evaluate, (SPREAD, COPIED, COPIED), COPIED)(state, points, weights)
-
-    def outputs(self, measure: NeuronMeasure, phi: Activation, inputs: jax.Array) -> jax.Array:
-        """Return ∫ v φ(⟨w, x⟩ + b) dμ at the inputs, shape (n, outputs)."""
-
-        def evaluate(measure: NeuronMeasure, inputs: jax.Array) -> jax.Array:
-            block = block_sizes(measure.width, len(inputs))[0]
-            return network_outputs(measure, phi, inputs, block, self._axis)
-
-        return self._on_mesh(evaluate, (SPREAD, COPIED), COPIED)(measure, inputs)
-
-    def response(
-        self,
-        measure: NeuronMeasure,
-        phi: Activation,
-        inputs: jax.Array,
-        pull: jax.Array,
-        rate: jax.Array,
-        train_biases: bool,
-    ) -> tuple[NeuronMeasure, jax.Array]:
-        """Return rate × ∇Ψ of the neurons under a pull on the outputs, and the pull on the inputs."""
-
-        def evaluate(measure: NeuronMeasure, inputs: jax.Array, pull: jax.Array, rate: jax.Array):
-            block = block_sizes(measure.width, len(inputs))[0]
-            return network_response(measure, phi, inputs, pull, rate, block, self._axis, train_biases)
-
-        return self._on_mesh(evaluate, (SPREAD, COPIED, COPIED, COPIED), (SPREAD, COPIED))(measure, inputs, pull, rate)
-
-    @property
-    def _axis(self) -> str | None:
-        return None if self.mesh is None else AXIS
-
-    def _on_mesh(self, function: Any, ins: Any, outs: Any) -> Any:
+        Each of the arguments and results is `SPREAD` over the devices or `COPIED` to each.
+        """
         if self.mesh is None:
             return function
-        # Scans over blocks carry values whose variation over devices JAX can't infer; the sums above are all there is.
-        return jax.shard_map(function, mesh=self.mesh, in_specs=ins, out_specs=outs, check_vma=False)
+        local = partial(function, axis=AXIS)
+        # Scans over blocks carry values whose variation over devices JAX can't infer; the sums are all there is.
+        return jax.shard_map(local, mesh=self.mesh, in_specs=ins, out_specs=outs, check_vma=False)
+
+
+ONE_DEVICE = Placement(None)

@@ -14,13 +14,14 @@ from isthmus import _checks
 from isthmus._errors import Status
 from isthmus._precision import Precision, computing_in, floating
 from isthmus._words import counted
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, Velocity
 from isthmus.core.optimizers import Motion
 from isthmus.core.problem import Problem
 from isthmus.dynamics.batches import Batches, Sampling, check_sampling
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.integrators import moved
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.results import TrainingRuns
-from isthmus.dynamics.sgd_step import sgd_step
 from isthmus.dynamics.step_plan import Group, StepPlan, StepSize, plan_steps
 
 EXPLOSION = 1e4
@@ -130,7 +131,7 @@ def train(
 
 def _check_noise_batch(problem: Problem, batch_size: int, sampling: Sampling) -> None:
     """Refuse batches that don't lead to the limit of an optimizer into which their noise enters."""
-    if problem.optimizer.turns_along:
+    if not problem.optimizer.limit_depends_on_batches:
         return
     wanted = problem.optimizer.noise_batch
     full = sampling == "without_replacement" and batch_size == problem.population.size
@@ -185,7 +186,7 @@ def _one_run(
     risk, snapshots = np.full(records, np.nan), []
     with computing_in(dtype):
         network = jax.tree.map(jnp.asarray, start)
-        state = (network, problem.optimizer.step_start(network), batches.first_order())
+        state = (network, problem.optimizer.step_start(at_rest(network)), batches.first_order())
         found = []
         for group in groups:
             state, risks = _train(state, batch_key, batches, group.plan, problem.motion)
@@ -208,7 +209,7 @@ def _train(state: tuple, key: jax.Array, batches: Batches, plan: StepPlan, motio
         points, weights, order = batches.batch(key, step, drawn[offset], order)
         sizes = chunk.sizes[offset], chunk.encoder_steps[offset], chunk.decoder_steps[offset]
         own = jax.random.fold_in(noise_key, step)
-        return (*sgd_step(network, averages, (points, weights), sizes, motion, own), order)
+        return (*sgd_step(VectorField(points, weights, motion), network, averages, sizes, own), order)
 
     def take_chunk(state: tuple, chunk: StepPlan) -> tuple[tuple, jax.Array]:
         drawn = batches.draws(key, chunk.first, plan.sizes.shape[1])
@@ -219,6 +220,35 @@ def _train(state: tuple, key: jax.Array, batches: Batches, plan: StepPlan, motio
 
     noise_key = jax.random.fold_in(key, NOISE)
     return jax.lax.scan(take_chunk, state, plan)
+
+
+def at_rest(network: Autoencoder) -> Velocity:
+    """Return a velocity of 0 for each neuron of a network."""
+    return Velocity(*jax.tree.map(jnp.zeros_like, (network.encoder, network.decoder)))
+
+
+def sgd_step(
+    field: VectorField,
+    network: Autoencoder,
+    averages: Any,
+    sizes: tuple[jax.Array, jax.Array, jax.Array],
+    noise_key: jax.Array,
+) -> tuple[Autoencoder, Any]:
+    """Return the network and the optimizer's averages after a step on the batch that the field is over.
+
+    Sizes are ε, εξ_E and εξ_D. A step of size 0 changes nothing.
+    """
+    size, encoder_size, decoder_size = sizes
+    optimizer, temperature = field.motion.optimizer, field.motion.temperature
+    if optimizer.has_averages:
+        update, averages = optimizer.step(size, averages, field.velocity_at_rates(network, (1.0, 1.0)))
+        update = update.scaled(encoder_size, decoder_size)
+    else:  # sizes enter early, where they cost nothing
+        update = field.velocity_at_rates(network, (encoder_size, decoder_size))
+    if temperature > 0:
+        scales = jnp.sqrt(2 * temperature * encoder_size), jnp.sqrt(2 * temperature * decoder_size)
+        update = jax.tree.map(jnp.add, update, field.noise(network, noise_key, scales))
+    return moved(network, 1.0, update), averages
 
 
 def _divergence(problem: Problem, times: np.ndarray, risk: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from isthmus.estimator.folds import Split
 from isthmus.estimator.run import HeldOutCurve, Run, Watch, pca_run, record_marks
 from isthmus.estimator.samples import EvaluationSample, Pool
 from isthmus.estimator.schedule import HEAVY_BALL, LONGEST, Schedule
-from isthmus.estimator.settings import Settings, gradient_motion, natural_step
+from isthmus.estimator.settings import Settings, gradient_motion
 from isthmus.estimator.span import Rows
 from isthmus.estimator.start import Start
 from isthmus.estimator.stiffness import BATCHES, stiffness
@@ -135,13 +135,13 @@ def _first_schedules(table: TrainingTable, settings: Settings, start: Start, see
     if settings.step_size is not None:
         return [Schedule(settings.step_size, motion=gradient_motion(settings.optimizer))]
     random = np.random.default_rng(seed)
-    network = start.network(random, min(COPY_WIDTH, settings.width), settings.decays).in_precision(SINGLE)
+    network = start.network(random, min(COPY_WIDTH, settings.width)).in_precision(SINGLE)
     coordinates = table.spectrum.coordinates(table.spectrum.rank)
     pool = Pool(table.rows.points, table.weights, coordinates, SINGLE, settings.batch_size)
-    curvature = stiffness(network, pool.batches(random, BATCHES), HEAVY_BALL, seed)
+    curvature = stiffness(network, pool.batches(random, BATCHES), settings.penalised(HEAVY_BALL), seed)
     if settings.optimizer is None:
         return [Schedule.automatic(curvature, longest) for longest in LONGEST]
-    return [Schedule(natural_step(settings.optimizer, curvature), motion=gradient_motion(settings.optimizer))]
+    return [Schedule(settings.optimizer.natural_step(curvature), motion=gradient_motion(settings.optimizer))]
 
 
 class _Part:
@@ -158,9 +158,9 @@ class _Part:
         start = automatic_start(spectrum, table.rows.sample(learning, coordinates), settings)
         random = np.random.default_rng([seed, number])
         width = min(COPY_WIDTH, settings.width)
-        self.network = start.network(random, width, settings.decays).in_precision(SINGLE)
+        self.network = start.network(random, width).in_precision(SINGLE)
         self.pool = Pool(table.rows.points, learning, coordinates, SINGLE, settings.batch_size)
-        self.seeds = (seed, number, 1)
+        self.seeds, self.settings = (seed, number, 1), settings
         self.square = (spectrum.scaling.unit / table.spectrum.scaling.unit) ** 2  # to the units of the whole table
         self.weights = self.sample.weights * (float(held_out.sum()) or 1.0)
         self.pca_errors = self.square * self.sample.pca_errors(start.components, start.encoding)
@@ -172,7 +172,7 @@ class _Copy:
 
     def __init__(self, part: _Part, schedule: Schedule) -> None:
         self._part, self._schedule, self._steps = part, schedule, 0
-        self._learner = Learner(part.network, schedule.motion, averaging=True)
+        self._learner = Learner(part.network, part.settings.penalised(schedule.motion), averaging=True)
         self._random = np.random.default_rng(part.seeds)
 
     def errors_at(self, mark: int) -> np.ndarray:
@@ -287,9 +287,9 @@ def _full_run(
     coordinates = spectrum.coordinates(spectrum.rank)
     marks = record_marks(choice.steps, min(settings.records, RECORDS))
     random = np.random.default_rng(seed)
-    network = start.network(random, settings.width, settings.decays).in_precision(SINGLE)
+    network = start.network(random, settings.width).in_precision(SINGLE)
     pool = Pool(table.rows.points, table.weights, coordinates, SINGLE, settings.batch_size)
-    learner, curve = Learner(network, schedule.motion, averaging=True), []
+    learner, curve = Learner(network, settings.penalised(schedule.motion), averaging=True), []
     for mark in pool.trained_up_to(marks, learner, schedule, random):
         curve.append(sample.risk(learner.network))
         watch.say(f"full network, {mark:,d} of {choice.steps:,d} steps: training risk {curve[-1]:.4g}")

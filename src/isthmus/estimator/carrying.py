@@ -19,18 +19,18 @@ order of δ times the mean of r. Squares are taken as if v_w and v_b were indepe
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import jax
 import numpy as np
 
 from isthmus._precision import computing_in
-from isthmus.core.autoencoder import Autoencoder, features
+from isthmus.core.autoencoder import Autoencoder, Velocity, features
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.optimizers import AdamAverages, Optimizer
+from isthmus.core.optimizers import Optimizer
 from isthmus.core.scaling import DOUBLE, Scaling
 from isthmus.dynamics.evaluation import encoded
 from isthmus.dynamics.learner import Memory
+from isthmus.dynamics.sgd import at_rest
 
 RIDGE = 1e-9
 """Relative to E ∫ φ² dν, as in the start at PCA, but smaller: the only target is a constant."""
@@ -70,15 +70,12 @@ def carried_memory(
     if memory is None or not memory.averages or (kappa == 1 and not delta.any()):
         return memory
     with computing_in(np.asarray(network.encoder.bias).dtype):
-        structure = jax.tree.structure(optimizer.step_start(network))
-    averages: Any = jax.tree.unflatten(structure, memory.averages)
-    if isinstance(averages, AdamAverages):
-        mean, square = _velocity(averages.mean, kappa, -delta), _velocity(averages.square, kappa**2, delta**2)
-        averages = AdamAverages(mean, square, averages.filled)
-    else:
-        is_network = lambda part: isinstance(part, Autoencoder)
-        carry = lambda part: _velocity(part, kappa, -delta) if is_network(part) else part
-        averages = jax.tree.map(carry, averages, is_leaf=is_network)
+        structure = jax.tree.structure(optimizer.step_start(at_rest(network)))
+    averages = optimizer.transformed(
+        jax.tree.unflatten(structure, memory.averages),
+        velocity=lambda average: _velocity(average, kappa, -delta),
+        square=lambda average: _velocity(average, kappa**2, delta**2),
+    )
     kept = zip(jax.tree.leaves(averages), memory.averages, strict=True)
     return Memory([np.asarray(new, old.dtype) for new, old in kept], memory.steps)
 
@@ -96,11 +93,11 @@ def _constant(measure: NeuronMeasure, values: np.ndarray) -> np.ndarray:
     return values @ np.linalg.solve(system + ridge * np.eye(len(system)), np.ones(len(system)))
 
 
-def _velocity(velocity: Autoencoder, kappa: float, along: np.ndarray) -> Autoencoder:
+def _velocity(velocity: Velocity, kappa: float, along: np.ndarray) -> Velocity:
     """Return a velocity in other units, with ``along`` = −δ; or squares, for κ² and δ²."""
     encoder, decoder = velocity.encoder, velocity.decoder
     incoming = (encoder.incoming + encoder.bias[:, None] * along) / kappa**3
-    return velocity.with_measures(
+    return Velocity(
         replace(encoder, outgoing=encoder.outgoing / kappa**2, incoming=incoming, bias=encoder.bias / kappa**2),
         NeuronMeasure(decoder.masses, decoder.outgoing / kappa, decoder.incoming / kappa**2, decoder.bias / kappa**2),
     )

@@ -18,9 +18,10 @@ from jax.flatten_util import ravel_pytree
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from isthmus._precision import computing_in
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.autoencoder import Autoencoder, Velocity
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.optimizers import GradientDescent, Momentum, Optimizer
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.integrators import moved
 
 DOUBLE = np.dtype(np.float64)
 KRYLOV_DIMENSION = 64
@@ -45,12 +46,11 @@ class Curvature(NamedTuple):
     highest_error: float
 
 
-def curvature(network: Autoencoder, points: np.ndarray, weights: np.ndarray) -> Curvature:
-    """Return the lowest and the highest curvature of the objective, for points, shape (n, d), and weights of sum 1."""
+def curvature(field: VectorField, network: Autoencoder) -> Curvature:
+    """Return the lowest and the highest curvature of the objective of a field in double precision, at unit rates."""
     with computing_in(DOUBLE):
         network = network.in_precision(DOUBLE)
-        points, weights = np.asarray(points, DOUBLE), np.asarray(weights, DOUBLE)
-        flat_roots, unravel = ravel_pytree(_roots(network))
+        flat_roots, unravel = ravel_pytree(_roots(network, field.motion.train_biases))
         moving = np.asarray(flat_roots) > 0
         roots = np.asarray(flat_roots)[moving]
 
@@ -58,8 +58,8 @@ def curvature(network: Autoencoder, points: np.ndarray, weights: np.ndarray) -> 
             """Return √m L (vector/√m), which is symmetric in the ordinary sense, over the parameters that move."""
             direction = np.zeros(len(moving))
             direction[moving] = np.ravel(vector) / roots
-            applied = _hessian_vector_product(network, unravel(jnp.asarray(direction)), points, weights)
-            return roots * np.asarray(ravel_pytree(applied)[0])[moving]
+            change = _change_along(field, network, unravel(jnp.asarray(direction)))
+            return -roots * np.asarray(ravel_pytree(change)[0])[moving]
 
         return ends_of_spectrum(product, len(roots))
 
@@ -89,18 +89,8 @@ def ends_of_spectrum(product: Callable[[np.ndarray], np.ndarray], size: int) -> 
     return Curvature(lowest, highest, lowest_error, highest_error)
 
 
-def stability_limit(optimizer: Optimizer, step_size: float) -> float | None:
-    """Return the step size × curvature below which steps are stable; None where it isn't known (Adam).
-
-    For the heavy ball, θ″ = (1 + β − ε²λ/τ) θ′ − β θ with β = 1 − ε/τ, it is 4τ/ε − 2.
-    """
-    if isinstance(optimizer, GradientDescent):
-        return 2.0
-    return 4 * optimizer.memory / step_size - 2 if isinstance(optimizer, Momentum) else None
-
-
-def relaxed(network: Autoencoder, points: np.ndarray, weights: np.ndarray, found: Curvature) -> Autoencoder:
-    """Return the network after steps of size 1/highest on all points, in which the noise of batches dies out.
+def relaxed(field: VectorField, network: Autoencoder, found: Curvature) -> Autoencoder:
+    """Return the network after steps of size 1/highest along a field, in which the noise of batches dies out.
 
     There are `RELAXATION_STEPS`, or fewer where a deviation along the lowest curvature would grow more than e²-fold.
     """
@@ -108,37 +98,28 @@ def relaxed(network: Autoencoder, points: np.ndarray, weights: np.ndarray, found
         return network
     most = 2 * found.highest / -found.lowest if found.lowest < 0 else RELAXATION_STEPS
     with computing_in(DOUBLE):
-        start = network.in_precision(DOUBLE)
-        arguments = np.asarray(points, DOUBLE), np.asarray(weights, DOUBLE), np.asarray(1 / found.highest, DOUBLE)
-        return jax.tree.map(np.asarray, _descended(start, *arguments, np.asarray(int(min(RELAXATION_STEPS, most)))))
+        size, steps = np.asarray(1 / found.highest, DOUBLE), np.asarray(int(min(RELAXATION_STEPS, most)))
+        return jax.tree.map(np.asarray, _descended(field, network.in_precision(DOUBLE), size, steps))
 
 
 @jax.jit
-def _descended(
-    network: Autoencoder, points: jax.Array, weights: jax.Array, size: jax.Array, steps: jax.Array
-) -> Autoencoder:
-    def step(_: jax.Array, state: Autoencoder) -> Autoencoder:
-        return jax.tree.map(lambda leaf, slope: leaf + size * slope, state, state.velocity(points, weights))
-
+def _descended(field: VectorField, network: Autoencoder, size: jax.Array, steps: jax.Array) -> Autoencoder:
+    step = lambda _, state: moved(state, size, field.velocity(state, jnp.zeros_like(size)))
     return jax.lax.fori_loop(0, steps, step, network)
 
 
 @jax.jit
-def _hessian_vector_product(
-    network: Autoencoder, direction: Autoencoder, points: jax.Array, weights: jax.Array
-) -> Autoencoder:
-    """Return L δ = −Dv δ along a direction δ."""
-    change = jax.jvp(lambda state: state.velocity(points, weights), (network,), (direction,))[1]
-    return jax.tree.map(jnp.negative, change)
+def _change_along(field: VectorField, network: Autoencoder, direction: Velocity) -> Velocity:
+    return field.along(network, jnp.zeros((), DOUBLE), direction)
 
 
-def _roots(network: Autoencoder) -> Autoencoder:
+def _roots(network: Autoencoder, train_biases: bool) -> Velocity:
     """Return √m for every parameter that moves, and 0 for all others."""
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
         roots = jnp.sqrt(jnp.asarray(measure.masses))
         per_weight = lambda weights: jnp.broadcast_to(roots[:, None], weights.shape)
-        bias = roots if network.train_biases else jnp.zeros_like(roots)
+        bias = roots if train_biases else jnp.zeros_like(roots)
         return NeuronMeasure(jnp.zeros_like(roots), per_weight(measure.outgoing), per_weight(measure.incoming), bias)
 
-    return network.with_measures(side(network.encoder), side(network.decoder))
+    return Velocity(side(network.encoder), side(network.decoder))

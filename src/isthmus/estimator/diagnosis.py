@@ -10,9 +10,10 @@ import numpy as np
 from isthmus._precision import computing_in
 from isthmus._version import __version__
 from isthmus._words import counted, number, percent, setting
-from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.optimizers import GRADIENT_FLOW, Motion
 from isthmus.core.points import has_missing
 from isthmus.core.scaling import DOUBLE, scaling
+from isthmus.dynamics.field import VectorField
 from isthmus.estimator.activity import Activity, activity
 from isthmus.estimator.automatic import automatic_start
 from isthmus.estimator.coordinates import Coordinates
@@ -173,8 +174,8 @@ class Diagnosis:
         departs = f"The learning curve departs from that of infinite width by at most {gap}"
         if distance.expected is None:
             return (
-                f"{departs}, after falling by {number(distance.learned, 2)}. No band is predicted: "
-                f"{distance.no_prediction}. To see what the width contributes, fit a network twice as wide."
+                f"{departs}, after falling by {number(distance.learned, 2)}. No band is predicted for this "
+                f"problem, {distance.no_prediction}. To see what the width contributes, fit a network twice as wide."
             )
         expected, source = number(distance.expected, 2), distance.source or "steps"
         predicted = f"predicted for 95\u00a0% of networks of width {self.width:,} at this step size and batch size"
@@ -271,11 +272,12 @@ def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: 
     weights, same = as_fitted(state, points, weights)
     sample = EvaluationSample.of(points, weights, state.coordinates)
     network, schedule = state.network.in_precision(DOUBLE), state.schedule
-    ends = curvature(network, sample.points, sample.weights)
-    at_rest = relaxed(network, sample.points, sample.weights, ends)
+    motion = state.settings.penalised(GRADIENT_FLOW)
+    field = VectorField.of(sample, motion, DOUBLE)
+    ends = curvature(field, network)
+    at_rest = relaxed(field, network, ends)
     with computing_in(DOUBLE):
-        objective = float(at_rest.objective(sample.points, sample.weights))
-        decline = float(at_rest.dissipation(sample.points, sample.weights))
+        objective, decline = float(field.objective(at_rest)), float(field.dissipation(at_rest))
     start = beginning(state, points, weights)
     compared = comparison(state, start, same, effort)
     return Diagnosis(
@@ -284,13 +286,13 @@ def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: 
         not_compared=compared if isinstance(compared, str) else None,
         activity=activity(network, sample.points, sample.weights),
         curvature=ends,
-        start_curvature=None if start is None else _start_curvature(start, network),
+        start_curvature=None if start is None else _start_curvature(start, network.encoder.width, motion),
         step_size=0.0 if schedule is None else schedule.last(state.steps),
         first_step_size=0.0 if schedule is None else schedule.first,
         stability_limit=None if schedule is None else schedule.stability_limit,
         objective=objective,
         decline=decline,
-        lowest_curvature=curvature(at_rest, sample.points, sample.weights).lowest,
+        lowest_curvature=curvature(field, at_rest).lowest,
         horizon=state.horizon,
         automatic=schedule is not None and schedule.counts_steps,
     )
@@ -327,10 +329,10 @@ def beginning(state: FitState, points: np.ndarray, weights: np.ndarray) -> Start
     return explicit_start(spectrum, rows.sample(weights, Coordinates(spectrum.scaling)), settings)
 
 
-def _start_curvature(start: Start, network: Autoencoder) -> float:
-    """Return the highest curvature at a start of the width of a network."""
-    begun = start.network(np.random.default_rng(0), network.encoder.width, network.weight_decay)
-    return curvature(begun, start.sample.points, start.sample.weights).highest
+def _start_curvature(start: Start, width: int, motion: Motion) -> float:
+    """Return the highest curvature at a start of some width."""
+    network = start.network(np.random.default_rng(0), width)
+    return curvature(VectorField.of(start.sample, motion, DOUBLE), network).highest
 
 
 def comparison(state: FitState, start: Start | None, same: bool, effort: Effort) -> Distance | str:

@@ -19,7 +19,7 @@ from isthmus.estimator.pca_start import with_best_decoder
 from isthmus.estimator.run import HeldOutCurve, Run, Watch, pca_run, record_marks
 from isthmus.estimator.samples import EvaluationSample, Pool
 from isthmus.estimator.schedule import HEAVY_BALL, Schedule
-from isthmus.estimator.settings import Settings, check_number_of_steps, gradient_motion, natural_step, rounded_down
+from isthmus.estimator.settings import Settings, check_number_of_steps, gradient_motion, rounded_down
 from isthmus.estimator.span import Rows
 from isthmus.estimator.start import Start, pca_network
 from isthmus.estimator.stiffness import BATCHES, stiffness
@@ -45,8 +45,8 @@ def first_network(start: Start, settings: Settings, random: np.random.Generator,
             TrivialLimitWarning,
             stacklevel=4,
         )
-        return start.independent(random, settings.width, settings.decays).in_precision(dtype)
-    return start.network(random, settings.width, settings.decays).in_precision(dtype)
+        return start.independent(random, settings.width).in_precision(dtype)
+    return start.network(random, settings.width).in_precision(dtype)
 
 
 def explicit_schedule(settings: Settings, network: Autoencoder, pool: Pool, seed: int) -> Schedule:
@@ -59,8 +59,10 @@ def explicit_schedule(settings: Settings, network: Autoencoder, pool: Pool, seed
 def stable_step(settings: Settings, network: Autoencoder, pool: Pool, seed: int) -> float:
     """Return the step size that the curvature at a network asks for, whatever the one that is given."""
     optimizer = gradient_motion(settings.optimizer).optimizer
-    curvature = stiffness(network, pool.batches(np.random.default_rng(seed), BATCHES), HEAVY_BALL, seed)
-    size = natural_step(optimizer, curvature) if curvature > 0 else optimizer.shortest_memory
+    curvature = stiffness(
+        network, pool.batches(np.random.default_rng(seed), BATCHES), settings.penalised(HEAVY_BALL), seed
+    )
+    size = optimizer.natural_step(curvature) if curvature > 0 else optimizer.shortest_memory
     return min(size, settings.horizon or 1.0)
 
 
@@ -94,7 +96,7 @@ def trained_explicitly(
     check_number_of_steps(settings.horizon, schedule.first)
     steps = max(1, round(settings.horizon / schedule.first))
     marks = record_marks(steps, settings.records)
-    learner, best, idle, curve = Learner(network, schedule.motion), network, 0, []
+    learner, best, idle, curve = Learner(network, settings.penalised(schedule.motion)), network, 0, []
     for mark in pool.trained_up_to(marks, learner, schedule, random):
         curve.append([sample.risk(learner.network) for sample in samples])
         time = mark * schedule.first

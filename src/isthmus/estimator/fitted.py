@@ -148,8 +148,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _inner(self) -> Autoencoder:
         """The network in the coordinates in which it is kept."""
         check_is_fitted(self, "components_")
-        decay = float(self.weight_decay)
-        return replace(self._network, weight_decay=(decay, decay))
+        return self._network
 
     @property
     def _n_features_out(self) -> int:

@@ -50,7 +50,7 @@ class Distance:
         curve, limit: the curve and R(t), shape (T,).
         limit_error: how far ``limit`` may be from R(t), shape (T,).
         prediction: the law of networks of this width, step size and batch size, None where there is none.
-        no_prediction: why there is none.
+        no_prediction: why there is none, as 'one whose …'.
 
     """
 
@@ -142,19 +142,8 @@ def distance(state: FitState, start: Start, schedule: Schedule, effort: Effort) 
         **options,
     )
     options |= {"particles": effort.particles, "samples": effort.samples}
-    unpredictable = _unpredictable_because(on_fewer)
-    prediction = None
+    prediction, unpredictable = None, on_fewer.unpredictable_because
     if unpredictable is None:
         law = predict_finite_width(on_fewer, path.times, path=path, **options)
         prediction = law.at(state.network.encoder.width, schedule.first, state.settings.batch_size)
     return Distance(state.times[rows], state.curve[rows], path.risk, path.risk_error, prediction, unpredictable)
-
-
-def _unpredictable_because(problem: Problem) -> str | None:
-    """Return why there is no law of finite networks, None where there is one."""
-    if not problem.motion.is_gradient_flow:
-        return f"the law of finite networks holds for plain SGD, not for {problem.optimizer}"
-    rough = next((activation.name for activation in problem.activations if not activation.smooth), None)
-    if rough is not None:
-        return f"the law of finite networks needs an activation with a continuous slope, and {rough!r} has none"
-    return None

@@ -223,7 +223,7 @@ def _trained(
         assert stream.seen is not None
         size, looked = stable_step(settings, network, pool, seed), stream.seen.count
     check_memory(motion.optimizer, size)
-    learner = Learner(network, motion, stream.memory)
+    learner = Learner(network, settings.penalised(motion), stream.memory)
     before = sample.risk(network)
     with np.errstate(over="ignore", invalid="ignore"):
         pool.train(

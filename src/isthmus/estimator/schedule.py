@@ -10,11 +10,10 @@ import numpy as np
 
 from isthmus.core.optimizers import Momentum, Motion
 from isthmus.dynamics.learner import Steps
-from isthmus.estimator.curvature import stability_limit
 
 MEMORY = 33
 """Steps over which the heavy ball remembers, β = 1 − 1/33 = 0.97."""
-HEAVY_BALL = Motion((1.0, 1.0), Momentum(float(MEMORY)), 0.0)
+HEAVY_BALL = Motion(optimizer=Momentum(float(MEMORY)))
 """The heavy ball in units of steps: time counts steps, and the size ε of a step multiplies its motion."""
 FIRST = 40.0
 """Curvature × size of the first steps; the heavy ball is stable below 2 (2 MEMORY − 1) = 130."""
@@ -88,7 +87,7 @@ class Schedule:
     @property
     def stability_limit(self) -> float | None:
         """Below which step size × curvature steps are stable; None where it isn't known (Adam)."""
-        return stability_limit(self.motion.optimizer, 1.0 if self.counts_steps else self.first)
+        return self.motion.optimizer.stability_limit(1.0 if self.counts_steps else self.first)
 
     def motion_times(self, times: np.ndarray) -> np.ndarray:
         """Return mean-field times in the time of the motion: where it counts steps, their number."""

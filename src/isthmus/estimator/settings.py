@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from isthmus import _checks
 from isthmus.core.activations import Activation, activation_pair
-from isthmus.core.optimizers import Adam, GradientDescent, Momentum, Motion, Optimizer
+from isthmus.core.optimizers import GRADIENT_DESCENT, Adam, GradientDescent, Momentum, Motion, Optimizer
 from isthmus.core.points import ignores_missing
 from isthmus.dynamics.step_plan import LARGEST_NUMBER_OF_STEPS
 
@@ -20,8 +20,6 @@ AUTO: Auto = "auto"
 INITS = ("aligned", "independent")
 OPTIMIZERS = ("auto", "sgd", "momentum", "adam")
 COUNTS = ("n_components", "width", "batch_size", "records", "patience")
-ADAM_STEP = 0.05
-"""Adam's step size where none is given: its motion has size 1 whatever the curvature."""
 
 
 @dataclass(frozen=True)
@@ -99,23 +97,14 @@ class Settings:
         """The weight decay of encoder and decoder."""
         return self.weight_decay, self.weight_decay
 
+    def penalised(self, motion: Motion) -> Motion:
+        """Return a motion with the weight decay of these settings."""
+        return motion._replace(decays=self.decays)
+
 
 def gradient_motion(optimizer: Optimizer | None) -> Motion:
     """Return the motion of an optimizer, gradient descent unless one is named."""
-    return Motion((1.0, 1.0), GradientDescent() if optimizer is None else optimizer, 0.0)
-
-
-def natural_step(optimizer: Optimizer, curvature: float) -> float:
-    """Return a step size from the highest curvature λ at the start, half of what is stable for gradient descent.
-
-    That is 1/λ; for the heavy ball √(τ/λ), at which it moves by a radian of its fastest oscillation; for Adam, whose
-    motion doesn't depend on the size of velocities, a constant.
-    """
-    if isinstance(optimizer, Momentum):
-        return min(optimizer.memory, np.sqrt(optimizer.memory / curvature))
-    if isinstance(optimizer, Adam):
-        return min(optimizer.shortest_memory, ADAM_STEP)
-    return min(optimizer.shortest_memory, 1 / curvature)
+    return Motion(optimizer=GRADIENT_DESCENT if optimizer is None else optimizer)
 
 
 def rounded_down(value: float) -> float:

@@ -63,20 +63,20 @@ class Start:
         points, encoding = np.nan_to_num(self.sample.points), None if self.encoding is None else self.encoding.T
         return PCAStart(points, self.sample.weights, self.components.T, encoding)
 
-    def network(self, random: np.random.Generator, width: int, decays: tuple[float, float]) -> Autoencoder:
+    def network(self, random: np.random.Generator, width: int) -> Autoencoder:
         """Return a network of neurons drawn from the law, brought to PCA, in double precision."""
         encoder, decoder = self._sides
         sides = encoder.draw(random, width, BIAS, NOISE), decoder.draw(random, width, BIAS, NOISE)
-        return self.correction.of(self._autoencoder(sides, decays))
+        return self.correction.of(self._autoencoder(sides))
 
-    def independent(self, random: np.random.Generator, width: int, decays: tuple[float, float]) -> Autoencoder:
+    def independent(self, random: np.random.Generator, width: int) -> Autoencoder:
         """Return a network of independent weights, with incoming ones as large as those of the law."""
         encoder, decoder = (side._replace(slope=0 * side.slope) for side in self._sides)
         sides = encoder.draw(random, width, BIAS, 1.0), decoder.draw(random, width, BIAS, 1.0)
-        return self._autoencoder(sides, decays)
+        return self._autoencoder(sides)
 
-    def _autoencoder(self, sides: tuple[NeuronMeasure, NeuronMeasure], decays: tuple[float, float]) -> Autoencoder:
-        network = Autoencoder(*sides, *self.activations, True, decays)
+    def _autoencoder(self, sides: tuple[NeuronMeasure, NeuronMeasure]) -> Autoencoder:
+        network = Autoencoder(*sides, *self.activations)
         return network if self.axes is None else embedded(network, self.axes)
 
     @cached_property

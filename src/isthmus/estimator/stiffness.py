@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.optimizers import Momentum, Motion
+from isthmus.core.optimizers import Motion
 from isthmus.dynamics.learner import Learner, Steps
 
 BATCHES = 8
@@ -45,10 +43,10 @@ def stiffness(network: Autoencoder, batches: np.ndarray, motion: Motion, seed: i
 
 def _velocity(network: Autoencoder, batches: np.ndarray, motion: Motion) -> list[np.ndarray]:
     """Return the mean velocity over batches, leaf by leaf."""
-    optimizer: Any = motion.optimizer
-    assert isinstance(optimizer, Momentum)
+    memory = motion.optimizer.inertia
+    assert memory
     learner = Learner(network, motion, averaging=True)
-    shares = optimizer.memory / np.arange(1, len(batches) + 1)  # the mean of all batches so far
+    shares = memory / np.arange(1, len(batches) + 1)  # the mean of all batches so far
     still = np.zeros(len(batches))
     learner.learn(batches, Steps(shares, still, still))
     return [part.astype(float) for part in learner.memory.averages]

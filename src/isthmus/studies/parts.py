@@ -9,7 +9,7 @@ import numpy as np
 
 from isthmus.studies.contents import Variable, labelled
 from isthmus.studies.tracking import TrackingStudy
-from isthmus.theory.finite_width import FiniteWidthLaw
+from isthmus.theory.finite_width_law import FiniteWidthLaw
 
 PARTS = ("draw", "training")
 PART = Variable(("part",), "the initial draw (t = 0), or training (from the relaxation time t₁ on)")

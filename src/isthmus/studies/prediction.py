@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from isthmus import _checks
 from isthmus._words import setting
-from isthmus.core.neuron_laws import GaussianNeurons
-from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.studies.contents import Variable, labelled
@@ -19,7 +16,8 @@ from isthmus.studies.parts import gap_draws, predicted_parts, predicted_relaxati
 from isthmus.studies.study import named
 from isthmus.studies.tracking import TrackingStudy
 from isthmus.theory import prediction as theory
-from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
+from isthmus.theory.finite_width import predict_finite_width
+from isthmus.theory.finite_width_law import FiniteWidthLaw
 
 SOURCES = ("encoder", "decoder", "batches")
 SOURCE_NAMES = {source: theory.SOURCES[source][0] for source in SOURCES}
@@ -44,36 +42,6 @@ LAW = {
     if name != "step_gap"
 }
 """The variables that say what is predicted of the networks of a study."""
-
-
-def why_not(problem: Problem) -> str | None:
-    """Return why the law of finite networks can't be predicted for a problem, or None."""
-    if not all(isinstance(law, GaussianNeurons) for law in (problem.law.encoder, problem.law.decoder)):
-        return "one whose initial law is known by a sampler only"
-    rough = [activation.name for activation in problem.activations if not activation.smooth]
-    if rough:
-        return f"one whose activation {rough[0]} has a slope that jumps"
-    if not problem.motion.is_gradient_flow:
-        return "one whose dynamics is not gradient descent without noise"
-    if problem.is_trivial:
-        return "one whose mean-field limit is trivial"
-    return None
-
-
-def refuse_unpredictable(name: str, problem: Problem) -> None:
-    """Refuse a problem, or the study of one, whose networks have no law that can be predicted.
-
-    Args:
-        name: of the argument that is refused.
-        problem: whose networks are asked about.
-
-    Raises:
-        ArgumentError: where their law can't be predicted.
-
-    """
-    reason = why_not(problem)
-    if reason is not None:
-        _checks.refuse(name, "be one whose networks have a law that can be predicted", _checks.described(reason))
 
 
 def predicted_law(

@@ -13,12 +13,12 @@ from isthmus._words import number, percent, setting
 from isthmus.studies.agreement import bias_caution, dynamics_in_words, largest_ratios
 from isthmus.studies.contents import Contents
 from isthmus.studies.engine import Execution, run_study
-from isthmus.studies.prediction import dominant_sources, predicted_summary, refuse_unpredictable
+from isthmus.studies.prediction import dominant_sources, predicted_summary
 from isthmus.studies.prediction_study import VARIABLES, PredictionJobs, PredictionStudy, width_within
 from isthmus.studies.result import StudyResult
 from isthmus.studies.study import StageProgress
 from isthmus.studies.tracking import TrackingStudy
-from isthmus.theory.finite_width import LARGEST_WIDTH, FiniteWidthLaw
+from isthmus.theory.finite_width_law import LARGEST_WIDTH, FiniteWidthLaw
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,6 @@ def predict(
     _checks.instance("study", study, TrackingStudy)
     if not isinstance(study, PredictionStudy):
         study = PredictionStudy.from_toml(study.to_toml())
-    refuse_unpredictable("study", study.problem)
+    study.problem.require_predictable("study")
     dataset, results = run_study(PredictionJobs(study), Execution(workers, executor, folder, resume, progress))
     return PredictionResult(study, dataset, results.get("law"))

@@ -17,7 +17,7 @@ from isthmus.studies.prediction import LAW, law_tables, predicted_law
 from isthmus.studies.specification import Positive
 from isthmus.studies.study import named, provenance
 from isthmus.studies.tracking import TrackingStudy
-from isthmus.theory.finite_width import FiniteWidthLaw
+from isthmus.theory.finite_width_law import FiniteWidthLaw
 
 CANDIDATES = 13
 """Widths at which the quantile of the sup-gap is kept, from a quarter of the smallest to four times the largest."""

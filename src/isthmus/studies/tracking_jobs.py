@@ -19,7 +19,7 @@ from isthmus.studies.cost import Cost
 from isthmus.studies.gaps import MEASURED, Runs
 from isthmus.studies.jobs import Job, StudyJobs
 from isthmus.studies.parts import PREDICTED_DEVIATIONS
-from isthmus.studies.prediction import LAW, law_tables, predicted_law, why_not
+from isthmus.studies.prediction import LAW, law_tables, predicted_law
 from isthmus.studies.scene import pictures
 from isthmus.studies.statistics import BOUNDS
 from isthmus.studies.study import provenance
@@ -81,7 +81,7 @@ class TrackingJobs(StudyJobs[TrackingStudy]):
         """Return the jobs: what takes longest first."""
         cost = Cost.of(self.study)
         alone = [Job("path", "mean-field path", reports_progress=True, seconds=cost.path)]
-        if self.study.predict and why_not(self.study.problem) is None:
+        if self.study.predict and self.study.problem.unpredictable_because is None:
             alone.append(Job("law", "law of finite networks", needs=("path",), reports_progress=True, seconds=cost.law))
         blocks = [block.job for block in self._blocks()]
         first = {job.compile_key: job.name for job in reversed(blocks)}

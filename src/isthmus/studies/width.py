@@ -26,7 +26,8 @@ from isthmus.studies.jobs import Job, StudyJobs
 from isthmus.studies.specification import Count, DataSpecification, NonNegative, Positive, Seed
 from isthmus.studies.statistics import BOUNDS, CONFIDENCE, quantile_intervals
 from isthmus.studies.study import Study, provenance
-from isthmus.theory.finite_width import FiniteWidthLaw, predict_finite_width
+from isthmus.theory.finite_width import predict_finite_width
+from isthmus.theory.finite_width_law import FiniteWidthLaw
 
 SMALLEST_WIDTH = 32
 """Below this width leading order is not to be relied on: smaller answers are raised to it."""

@@ -13,7 +13,6 @@ from isthmus.core.data import as_finite_data
 from isthmus.core.laws import aligned_law
 from isthmus.core.problem import Problem
 from isthmus.studies.engine import Execution, run_study
-from isthmus.studies.prediction import refuse_unpredictable
 from isthmus.studies.study import StageProgress
 from isthmus.studies.width import WidthJobs, WidthStudy
 from isthmus.studies.width_result import WidthResult
@@ -48,7 +47,7 @@ def find_width(
 
     """
     _checks.instance("study", study, WidthStudy)
-    refuse_unpredictable("study", study.problem)
+    study.problem.require_predictable("study")
     jobs = WidthJobs(study)
     jobs.check_memory()
     dataset, _ = run_study(jobs, Execution(workers, executor, folder, resume, progress))
@@ -119,7 +118,7 @@ def recommend_width(
         "seed": _checks.seed("seed", seed),
     }
     execution = Execution(workers, progress=progress)
-    refuse_unpredictable("problem", problem)
+    problem.require_predictable()
     jobs = WidthJobs(WidthStudy(**settings), problem)
     jobs.check_memory()
     return WidthResult(None, run_study(jobs, execution)[0])

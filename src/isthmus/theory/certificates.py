@@ -35,6 +35,7 @@ from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder, features, preactivations, residuals, squares
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.sobol import sobol_normals
+from isthmus.dynamics.field import VectorField
 from isthmus.theory.landscape import Landscape, scale_in_ball
 
 FAR = 1e6
@@ -120,15 +121,15 @@ def certified(
         seed: of these points.
 
     """
-    points, weights = landscape.arrays
-    latents, pulls, variations, stationarity = _first_order(network, points, weights)
-    if landscape.radius is None and min(network.weight_decay) == 0:
+    field, motion = landscape.field, landscape.field.motion
+    latents, pulls, variations, stationarity = _first_order(field, network)
+    if landscape.radius is None and min(motion.decays) == 0:
         return _linear_certificate(network, landscape, np.asarray(latents), float(stationarity))
     phis = (network.encoder_activation, network.decoder_activation)
     minima, means, gaps, candidates = [], [], [], []
     for index, measure in enumerate((network.encoder, network.decoder)):
-        decay, inputs, pull = network.weight_decay[index], (points, latents)[index], pulls[index]
-        side = Side(np.asarray(inputs), np.asarray(pull), decay, phis[index], network.train_biases, landscape.radius)
+        decay, inputs, pull = motion.decays[index], (field.points, latents)[index], pulls[index]
+        side = Side(np.asarray(inputs), np.asarray(pull), decay, phis[index], motion.train_biases, landscape.radius)
         mu = max(0.0, _steepest_ray(side, starts, seed) - decay) / 2
         neurons, heights = _lowest_neurons(dataclasses.replace(side, decay=decay + 2 * mu), starts, seed)
         values, masses = np.asarray(variations[index]), np.asarray(measure.masses)
@@ -148,10 +149,10 @@ def _linear_certificate(
 
     The best decoder is a regression of x on z; the best encoder, x ↦ B⁺x, leaves what the decoder can't reach.
     """
-    points, weights = landscape.arrays
+    points, weights = np.asarray(landscape.field.points), np.asarray(landscape.field.weights)
     risk = landscape.risk(network)
-    root = np.sqrt(weights)[:, None]
-    regressors = root * (np.column_stack([latents, np.ones(len(latents))]) if network.train_biases else latents)
+    root, with_biases = np.sqrt(weights)[:, None], landscape.field.motion.train_biases
+    regressors = root * (np.column_stack([latents, np.ones(len(latents))]) if with_biases else latents)
     coefficients = np.linalg.lstsq(regressors, root * points, rcond=None)[0]
     best_decoder = float(((root * points - regressors @ coefficients) ** 2).sum() / 2)
     reach = np.asarray(network.jacobian(latents[:1])[0])
@@ -164,17 +165,18 @@ def _linear_certificate(
 
 
 @jax.jit
-def _first_order(network: Autoencoder, points: jax.Array, weights: jax.Array) -> tuple:
+def _first_order(field: VectorField, network: Autoencoder) -> tuple:
     """Return latents, weighted pulls on both sides' outputs, Φ at the neurons of both, and ∫|∇Φ|²."""
+    points, weights, motion = field.points, field.weights, field.motion
     latents = network.encode(points)
     pull = weights[:, None] * residuals(network.decode(latents), points)
     pull_on_latents = jnp.einsum("ndk,nd->nk", network.jacobian(latents), pull)
     penalties = (
-        decay / 2 * squares(measure, network.train_biases)
-        for decay, measure in zip(network.weight_decay, (network.encoder, network.decoder), strict=True)
+        decay / 2 * squares(measure, motion.train_biases)
+        for decay, measure in zip(motion.decays, (network.encoder, network.decoder), strict=True)
     )
     variations = jax.tree.map(jnp.add, network.first_variations(points, weights), tuple(penalties))
-    return latents, (pull_on_latents, pull), variations, network.dissipation(points, weights)
+    return latents, (pull_on_latents, pull), variations, field.dissipation(network)
 
 
 def _lowest_neurons(side: Side, starts: int, seed: int) -> tuple[NeuronMeasure, np.ndarray]:

@@ -21,9 +21,10 @@ from isthmus._precision import Precision, floating
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
-from isthmus.core.quadrature import check_quadrature, sobol_particles
+from isthmus.core.quadrature import check_quadrature
 from isthmus.dynamics.batches import SAMPLINGS, Sampling
-from isthmus.dynamics.flow import flow_settings, integrate_flow
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.flow import flow_settings, integrate
 from isthmus.dynamics.mean_field import check_memory_of_particles
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
@@ -145,17 +146,17 @@ def couple(
     check_memory_of_networks(problem, "width", width, widths, precision)
     check_number_of_jobs("runs", runs, 8 * len(grid))
     check_memory_of_particles(problem, "particles", particles, precision)
-    frame = problem.frame
-    start = problem.started(problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision)), frame.basis)
-    carriers = frame.lifted(start, start, seed)
-    everywhere = np.arange(len(grid))
+    start = problem.particles(particles, seed, 0, precision, in_span=True)
+    carriers = start.lifted(start.network)
+    field = VectorField.of(problem.population, problem.motion, precision)
+    everywhere = range(len(grid))
 
     def follow(run: int) -> Autoencoder:
         drawn = problem.draw(run_keys(seed, run)[0], widths, precision)
-        beside = problem.autoencoder(
+        joint = problem.autoencoder(
             _with_tracers(carriers.encoder, drawn.encoder), _with_tracers(carriers.decoder, drawn.decoder)
         )
-        flow = integrate_flow(beside, problem.population, problem.motion, grid, everywhere, settings, precision)
+        flow = integrate(field, joint, grid, settings, everywhere)
         flow.status.raise_if_failed()
         assert flow.snapshots is not None
         return flow.snapshots

@@ -14,213 +14,26 @@ is added.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
-from isthmus._errors import NumericalError
 from isthmus._precision import Precision, floating
-from isthmus._words import number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Stream
 from isthmus.core.problem import Problem
-from isthmus.core.quadrature import check_quadrature, sobol_particles
-from isthmus.dynamics.batches import SAMPLINGS, Sampling
+from isthmus.core.quadrature import check_quadrature
+from isthmus.dynamics.field import VectorField
 from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
-from isthmus.theory.batch_noise import noise_without_replacement
-from isthmus.theory.linearisation import Linearisation, System, Trajectory, linearised
-from isthmus.theory.prediction import Noise, Prediction, centred, covariance
+from isthmus.theory.finite_width_law import FiniteWidthLaw, Influence
+from isthmus.theory.linearisation import Linearisation, Trajectory, linearised
+from isthmus.theory.prediction import Noise, centred, covariance
 from isthmus.theory.second_order import SecondOrder, second_order
-
-LARGEST_WIDTH = 1 << 40
-
-MeasuredOn = Literal["population", "sample"]
-
-
-@dataclass(frozen=True)
-class Influence:
-    """What moves the risk, and when: derivatives of the mean-field risk, centred so that each has mean 0.
-
-    Attributes:
-        neurons: the autoencoder at time 0, at whose neurons the influence is known.
-        encoder, decoder: of the mass of each initial neuron on R(t), shapes (T, particles).
-        points: of the weight of each point in training on R(t), shape (T, n).
-        direct: of its weight in the risk that is measured, ½|r(x)|², shape (T, n).
-        steps: shape (S + 1,), the ends of the steps of time.
-        points_by_step: the part of ``points`` that acts during each step, shape (T, S, n).
-
-    """
-
-    neurons: Autoencoder
-    encoder: np.ndarray
-    decoder: np.ndarray
-    points: np.ndarray
-    direct: np.ndarray
-    steps: np.ndarray
-    points_by_step: np.ndarray
-
-
-@dataclass(frozen=True)
-class FiniteWidthLaw:
-    """The leading-order law of the risk of all finite networks of a problem, at any width, step size and batch size.
-
-    Every method that takes a network takes ``width`` (N, a pair (N_E, N_D), or ``math.inf`` for no fluctuation of
-    initial neurons), ``step_size`` (0 for gradient flow), ``batch_size`` (None for full batches), and by name
-    ``sampling`` as in `train`, ``sample_size`` (n, where the training set is a sample of the population) and
-    ``measured_on`` ('population', or the 'sample' itself).
-
-    Attributes:
-        times: shape (T,).
-        path: the mean-field path R(t).
-        influence: the influence functions of neurons and points.
-        noises: at scale 1 by source: 'encoder', 'decoder', 'batches', 'steps', 'shuffled' (what remains of batches in
-            random order), 'sample' and 'own_sample' (the risk measured on the population, or on the sample).
-        weights: the weights of the points, shape (n,).
-
-    """
-
-    times: np.ndarray
-    path: MeanFieldPath
-    influence: Influence
-    noises: dict[str, Noise]
-    weights: np.ndarray
-    one_pass_is_fresh: bool = field(repr=False, default=False)
-
-    def at(
-        self,
-        width: float | tuple[float, float],
-        step_size: float = 0.0,
-        batch_size: int | None = None,
-        *,
-        sampling: Sampling | None = None,
-        sample_size: int | None = None,
-        measured_on: MeasuredOn = "population",
-    ) -> Prediction:
-        """Return the law of one kind of network."""
-        widths = _widths(width)
-        step_size = _checks.real("step_size", step_size, minimum=0)
-        noises = {side: self.noises[side].scaled(1 / n) for side, n in zip(("encoder", "decoder"), widths, strict=True)}
-        if step_size > 0:
-            noises["steps"] = self.noises["steps"].scaled(step_size)
-            if batch_size is not None:
-                batch_size = _checks.integer("batch_size", batch_size, minimum=1)
-                noises["batches"] = self._batches(step_size, batch_size, sampling)
-        elif batch_size is not None:
-            _checks.refuse("batch_size", "be None at step size 0", batch_size)
-        if sample_size is not None:
-            n = _checks.integer("sample_size", sample_size, minimum=1)
-            _checks.choice("measured_on", measured_on, ("population", "sample"))
-            noises["sample"] = self.noises["sample" if measured_on == "population" else "own_sample"].scaled(1 / n)
-        return Prediction(self.times, self.path.risk, noises)
-
-    def mean(self, *network: Any, **options: Any) -> np.ndarray:
-        """Return E R_N(t), shape (T,)."""
-        return self.at(*network, **options).mean
-
-    def std(self, *network: Any, **options: Any) -> np.ndarray:
-        """Return the standard deviation of R_N(t), shape (T,)."""
-        return self.at(*network, **options).std
-
-    def covariance(self, *network: Any, **options: Any) -> np.ndarray:
-        """Return Cov(R_N(t), R_N(t′)), shape (T, T)."""
-        return self.at(*network, **options).covariance
-
-    def band(self, confidence: float, *network: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends between which R_N(t) lies with probability ``confidence``, at each time for itself."""
-        return self.at(*network, **options).band(confidence)
-
-    def gap_quantile(self, confidence: float, *network: Any, **options: Any) -> float:
-        """Return the quantile of the sup-gap max_t |R_N(t) − R(t)|."""
-        return self.at(*network, **options).gap_quantile(confidence)
-
-    def sources(self, *network: Any, **options: Any) -> dict[str, np.ndarray]:
-        """Return the variance that each source makes, shape (T,), by name."""
-        parts = self.at(*network, **options).covariances
-        return {name: np.diagonal(part).copy() for name, part in parts.items()}
-
-    def width_for(
-        self,
-        tolerance: float,
-        confidence: float = 0.9,
-        step_size: float = 0.0,
-        batch_size: int | None = None,
-        **options: Any,
-    ) -> int:
-        """Return the smallest width of both sides whose sup-gap is within the tolerance with this confidence.
-
-        Raises:
-            NumericalError: where no width suffices, since batches and steps alone exceed the tolerance.
-
-        """
-        tolerance = _checks.real("tolerance", tolerance, above=0)
-        gap = lambda width: self.gap_quantile(confidence, width, step_size, batch_size, **options)
-        floor = gap(math.inf)
-        if floor > tolerance:
-            raise NumericalError(
-                f"no width brings the sup-gap within {tolerance:g}: at step size {step_size:g} steps, batches and "
-                f"sample alone contribute {number(floor)}; take smaller steps (see step_size_for) or larger batches"
-            )
-        upper = 1
-        while gap(upper) > tolerance:
-            upper *= 2
-            if upper > LARGEST_WIDTH:
-                raise NumericalError(f"no width up to {LARGEST_WIDTH:,} brings the sup-gap within {tolerance:g}")
-        lower = upper // 2
-        while upper - lower > 1:
-            middle = (lower + upper) // 2
-            lower, upper = (middle, upper) if gap(middle) > tolerance else (lower, middle)
-        return upper
-
-    def step_size_for(
-        self, tolerance: float, confidence: float, width: float | tuple[float, float], batch_size: int, **options: Any
-    ) -> float:
-        """Return the largest step size, to a part in a thousand, whose sup-gap is within the tolerance.
-
-        Whether steps so large are stable is another question: see what `train` says.
-
-        Raises:
-            NumericalError: where no step size suffices, since the width alone exceeds the tolerance.
-
-        """
-        tolerance = _checks.real("tolerance", tolerance, above=0)
-        gap = lambda size: self.gap_quantile(confidence, width, size, batch_size, **options)
-        floor = self.gap_quantile(confidence, width, **options)
-        if floor > tolerance:
-            raise NumericalError(
-                f"no step size brings the sup-gap within {tolerance:g}: the width alone contributes {number(floor)}; "
-                "take a wider network (see width_for)"
-            )
-        lower, upper = 0.0, 1e-3
-        while gap(upper) <= tolerance and upper < 1e6:
-            lower, upper = upper, 2 * upper
-        while upper - lower > 1e-3 * upper:
-            middle = (lower + upper) / 2
-            lower, upper = (middle, upper) if gap(middle) <= tolerance else (lower, middle)
-        return lower
-
-    def _batches(self, step_size: float, size: int, sampling: Sampling | None) -> Noise:
-        """Return what the noise of batches makes."""
-        chosen = _checks.choice("sampling", "with_replacement" if sampling is None else sampling, SAMPLINGS)
-        if chosen == "with_replacement" or self.one_pass_is_fresh:
-            return self.noises["batches"].scaled(step_size / size)
-        horizon, count = float(self.times[-1]), len(self.weights)
-        if size > count:
-            _checks.refuse("batch_size", f"be at most the number of points {count} without replacement", size)
-        epoch = step_size * (count // size)
-        if chosen == "one_pass" and horizon > epoch * (1 + 1e-9):
-            taken = _checks.described(f"'one_pass' up to t = {horizon:g}")
-            _checks.refuse("sampling", f"end when all points have been used, at t = {epoch:g}", taken)
-        influence = self.influence
-        return noise_without_replacement(
-            influence.points_by_step, influence.steps, self.weights, self.noises, step_size, size
-        )
 
 
 def predict_finite_width(
@@ -279,7 +92,7 @@ def predict_finite_width(
 
     """
     _checks.instance("problem", problem, Problem)
-    problem.require_gradient_flow("predict_finite_width")
+    problem.require_predictable()
     grid = _checks.times("times", times)
     check_quadrature("sobol", _checks.integer("particles", particles, minimum=2))
     curvature_particles = _checks.power_of_2("curvature_particles", curvature_particles, minimum=2)
@@ -292,38 +105,23 @@ def predict_finite_width(
     check_memory_of_particles(problem, "particles", particles, precision)
     check_memory_of_particles(problem, "curvature_particles", curvature_particles, precision)
     check_number_of_jobs("samples", samples, 8 * len(grid))
-    frame = problem.frame
-    for activation in problem.activations:
-        if not activation.smooth:
-            hint = "softplus and gelu are smooth"
-            _checks.refuse("problem", "have activations with a continuous slope", activation.name, hint)
     stages = _Stages(progress)
     if path is None:
         path = solve_mean_field(problem, grid, snapshot_times=(), seed=seed, workers=workers, progress=stages.next())
     elif not (isinstance(path, MeanFieldPath) and np.array_equal(path.times, grid)):
         _checks.refuse("path", "be a MeanFieldPath at the same times", _checks.described("not"))
-    drawn = problem.autoencoder(*sobol_particles(frame, particles, seed, 0, precision))
-    start = problem.started(drawn, frame.basis)
-    trajectory = Trajectory(start, System.of(frame.data, problem.rates, precision), grid, rtol, max_steps)
-    correction = problem.law.correction
-    if correction is None:
-        linear = linearised(trajectory, seed, workers, stages.next())
-    else:  # the mass of a neuron acts on the risk by way of the correction of all others, too
-        corrected = correction.in_axes(frame.basis)
-        linear = linearised(trajectory, seed, workers, stages.next(), partial(corrected.pulled_back, drawn))
+    start = problem.particles(particles, seed, 0, precision, in_span=True)
+    field = VectorField.of(start.population, problem.motion, precision)
+    trajectory = Trajectory(start.network, field, grid, rtol, max_steps)
+    correction, to_draws = problem.law.correction, None
+    if correction is not None:  # the mass of a neuron acts on the risk by way of the correction of all others, too
+        to_draws = partial(correction.in_axes(problem.frame.basis).pulled_back, start.drawn)
+    linear = linearised(trajectory, seed, workers, stages.next(), to_draws)
+    nodes, recorded = trajectory.nodes, trajectory.recorded
     curved = second_order(
-        problem,
-        frame,
-        trajectory.nodes,
-        trajectory.recorded,
-        curvature_particles,
-        samples,
-        seed,
-        precision,
-        workers,
-        stages.next(),
+        problem, nodes, recorded, curvature_particles, samples, seed, precision, workers, stages.next()
     )
-    return _law(problem, grid, path, frame.lifted(start, start, seed), trajectory, linear, curved)
+    return _law(problem, grid, path, start.lifted(start.network), trajectory, linear, curved)
 
 
 def _law(
@@ -383,14 +181,3 @@ class _Stages:
             report(before + done, before + total)
 
         return progress
-
-
-def _widths(width: float | tuple[float, float]) -> tuple[float, float]:
-    pair = width if isinstance(width, tuple | list) else (width, width)
-    if len(pair) != 2:
-        _checks.refuse("width", "be one width or a pair (encoder, decoder)", width)
-    one, two = (
-        math.inf if isinstance(side, float) and side == math.inf else _checks.integer("width", side, minimum=1)
-        for side in pair
-    )
-    return one, two

@@ -25,6 +25,7 @@ from isthmus.core.autoencoder import Autoencoder, squares
 from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
+from isthmus.dynamics.field import VectorField
 
 MEMORY = 30
 """Pairs of steps and gradients that the quasi-Newton method keeps."""
@@ -38,13 +39,13 @@ class Landscape(NamedTuple):
     """The objective of a problem in the coordinates of the span of its data.
 
     Attributes:
-        population: the points in these coordinates, shape (n, r).
+        field: whose objective it is, over the points in these coordinates, shape (n, r).
         basis: orthonormal, shape (d, r).
         radius: of the balls in which neurons are held, None for none.
 
     """
 
-    population: Data
+    field: VectorField
     basis: np.ndarray
     radius: float | None
 
@@ -54,20 +55,15 @@ class Landscape(NamedTuple):
         population = problem.population
         basis = population.span
         inside = Data(population.points.astype(float) @ basis, population.weights.astype(float), name=population.name)
-        return cls(inside, basis, radius)
+        return cls(VectorField.of(inside, problem.motion, DOUBLE), basis, radius)
 
     def objective(self, network: Autoencoder) -> float:
         """Return F."""
-        return float(_objective(network, *self.arrays))
+        return float(_objective(self.field, network))
 
     def risk(self, network: Autoencoder) -> float:
         """Return R."""
-        return float(_risk(network, *self.arrays))
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points and weights."""
-        return self.population.points, self.population.weights
+        return float(_risk(self.field, network))
 
     def descended(
         self, network: Autoencoder, *, free_masses: bool = True, iterations: int = 3000, tolerance: float = 1e-9
@@ -89,16 +85,17 @@ class Landscape(NamedTuple):
         raw = _raw(network, self.radius)
         start, unravel = ravel_pytree(raw)
         units = np.asarray(ravel_pytree(_units(raw))[0])
-        points, weights = self.arrays
 
         def function(scaled: np.ndarray) -> tuple[float, np.ndarray]:
             variables = unravel(jnp.asarray(scaled * units))
-            value, gradient = _value_and_gradient(variables, points, weights, self.radius, free_masses)
+            value, gradient = _value_and_gradient(self.field, variables, self.radius, free_masses)
             return float(value), np.asarray(ravel_pytree(gradient)[0]) * units
 
         options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": MEMORY, "gtol": tolerance, "ftol": 1e-15}
         found = minimize(function, np.asarray(start) / units, jac=True, method="L-BFGS-B", options=options)
-        return jax.tree.map(np.asarray, _realised(unravel(jnp.asarray(found.x * units)), self.radius, free_masses))
+        return jax.tree.map(
+            np.asarray, _realised(self.field, unravel(jnp.asarray(found.x * units)), self.radius, free_masses)
+        )
 
 
 def check_bounded(problem: Problem, radius: float | None) -> None:
@@ -132,23 +129,23 @@ def _require_no_biases(problem: Problem) -> None:
         _checks.refuse("problem", "have no frozen biases", _checks.described("one with train_biases=False"), hint)
 
 
-_objective = jax.jit(lambda network, points, weights: network.objective(points, weights))
-_risk = jax.jit(lambda network, points, weights: network.risk(points, weights))
+_objective = jax.jit(VectorField.objective)
+_risk = jax.jit(VectorField.risk)
 
 
 @partial(jax.jit, static_argnames=("radius", "free_masses"))
 def _value_and_gradient(
-    raw: Autoencoder, points: jax.Array, weights: jax.Array, radius: float | None, free_masses: bool
+    field: VectorField, raw: Autoencoder, radius: float | None, free_masses: bool
 ) -> tuple[jax.Array, Autoencoder]:
-    return jax.value_and_grad(lambda raw: _realised(raw, radius, free_masses).objective(points, weights))(raw)
+    return jax.value_and_grad(lambda raw: field.objective(_realised(field, raw, radius, free_masses)))(raw)
 
 
-def _realised(raw: Autoencoder, radius: float | None, free_masses: bool) -> Autoencoder:
+def _realised(field: VectorField, raw: Autoencoder, radius: float | None, free_masses: bool) -> Autoencoder:
     """Return the network of the raw variables; masses that aren't free are constants."""
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
         roots = measure.masses if free_masses else jax.lax.stop_gradient(measure.masses)
-        bias = measure.bias if raw.train_biases else jnp.zeros_like(measure.bias)
+        bias = measure.bias if field.motion.train_biases else jnp.zeros_like(measure.bias)
         parts = (measure.outgoing, measure.incoming, bias)
         if radius is not None:
             scale = 2 * radius / (1 + squares(NeuronMeasure(roots, *parts)))

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,68 +22,57 @@ import numpy as np
 from isthmus._errors import NumericalError
 from isthmus._precision import computing_in
 from isthmus._words import counted
-from isthmus.core.autoencoder import Autoencoder
-from isthmus.core.data import Data
-from isthmus.core.rates import Rate, both_at
-from isthmus.dynamics.integrators import BOGACKI_SHAMPINE, combined, moved, no_slopes, stages
+from isthmus.core.autoencoder import Autoencoder, Velocity
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.integrators import (
+    BOGACKI_SHAMPINE,
+    Solve,
+    attempted,
+    combined,
+    moved,
+    new_solve,
+    no_slopes,
+    stages,
+)
 from isthmus.dynamics.parallel import Progress, run_jobs
-from isthmus.dynamics.step_control import step_factor
 
 LANES = 8
 """Recorded times, at most, that are pulled back together."""
 KEPT = 1 << 30
 """Bytes of states that are kept; beyond, every so many steps one is, and those between are computed again."""
-LARGEST_FACTOR = 4.0
 STABLE = 2.0
 """Step × curvature, at most: at 2.5 the method would no longer damp what decays."""
-BEGUN = 32
+FIRST_ITERATIONS = 32
 """Iterations from which the first estimate of the curvature comes; later steps go on from it by one each."""
 FIRST_HALF = (0.875, 1.25, -0.25)
 """The integral over the first half of a step, given the parts that its three slopes add to that over all of it.
 
 It is that of the parabola through the integrand at the slopes' times.
 """
-
-
-class System(eqx.Module):
-    """Points (n, d) with weights (n,), and the rates of both sides."""
-
-    points: jax.Array
-    weights: jax.Array
-    rates: tuple[Rate, Rate] = eqx.field(static=True)
-
-    @classmethod
-    def of(cls, population: Data, rates: tuple[Rate, Rate], dtype: np.dtype) -> System:
-        """Return the system in a precision."""
-        with computing_in(dtype):
-            return cls(jnp.asarray(population.points, dtype), jnp.asarray(population.weights, dtype), rates)
-
-    def velocity(self, state: Autoencoder, time: jax.Array, weights: jax.Array) -> Autoencoder:
-        """Return the velocity of the neurons under any weights of the points; it is linear in them."""
-        return state.velocity(self.points, weights, *both_at(self.rates, time, weights.dtype))
-
-    def turned(self, state: Autoencoder, time: jax.Array, weights: jax.Array, direction: Autoencoder) -> Autoencoder:
-        """Return the derivative of the velocity along a direction."""
-        return jax.jvp(lambda state: self.velocity(state, time, weights), (state,), (direction,))[1]
-
-    def step(self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array) -> Autoencoder:
-        """Return the state after one step."""
-        return self.step_with_slopes(state, jnp.stack([weights] * SLOPES), time, size)[0]
-
-    def step_with_slopes(
-        self, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array, *, unroll: bool = False
-    ) -> tuple[Autoencoder, Autoencoder]:
-        """Return the state after one step of the method of Bogacki and Shampine, and the slopes, the last of them 0.
-
-        Each of the three slopes has weights of its own, in the rows of ``weights``.
-        """
-        evaluate = lambda time, state, weights: self.velocity(state, time, weights)
-        nothing = no_slopes(BOGACKI_SHAMPINE, state)
-        slopes, _ = stages(evaluate, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), weights, unroll=True)
-        return moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes)), slopes
-
-
 SLOPES = len(BOGACKI_SHAMPINE.shares) - 1
+"""Slopes that a step uses."""
+
+
+def step_with_slopes(
+    field: VectorField,
+    state: Autoencoder,
+    weights: jax.Array,
+    time: jax.Array,
+    size: jax.Array,
+) -> tuple[Autoencoder, Autoencoder]:
+    """Return the state after one step of the method of Bogacki and Shampine, and the slopes, the last of them 0.
+
+    Each of the three slopes has weights of the points of its own, in the rows of ``weights``.
+    """
+    evaluate = lambda time, state, weights: field.velocity(state, time, weights)
+    nothing = no_slopes(BOGACKI_SHAMPINE, state)
+    slopes, _ = stages(evaluate, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), weights, unroll=True)
+    return moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes)), slopes
+
+
+def step(field: VectorField, state: Autoencoder, weights: jax.Array, time: jax.Array, size: jax.Array) -> Autoencoder:
+    """Return the state after one step under the same weights of the points throughout."""
+    return step_with_slopes(field, state, jnp.stack([weights] * SLOPES), time, size)[0]
 
 
 class Trajectory:
@@ -96,13 +84,13 @@ class Trajectory:
 
     """
 
-    def __init__(self, start: Autoencoder, system: System, times: np.ndarray, rtol: float, max_steps: int) -> None:
-        self.system, self._dtype = system, np.dtype(system.points.dtype)
+    def __init__(self, start: Autoencoder, field: VectorField, times: np.ndarray, rtol: float, max_steps: int) -> None:
+        self.field = field
         self._kept, self._stride, nodes = {}, 1, []
-        with computing_in(self._dtype):
+        with computing_in(field.dtype):
             start = jax.tree.map(jnp.asarray, start)
             size = sum(leaf.nbytes for leaf in jax.tree.leaves(start))
-            for node, (time, state) in enumerate(_adaptive_steps(start, system, times, rtol, max_steps)):
+            for node, (time, state) in enumerate(_adaptive_steps(start, field, times, rtol, max_steps)):
                 nodes.append(time)
                 if node % self._stride == 0:
                     self._kept[node] = state
@@ -122,15 +110,15 @@ class Trajectory:
     def risk(self) -> np.ndarray:
         """The risk at the recorded times, shape (T,)."""
         wanted = set(self.recorded.tolist())
-        with computing_in(self._dtype):
+        with computing_in(self.field.dtype):
             states = self.backwards(len(self.nodes) - 1)
-            risk = {node: float(_risk(state, self.system)) for node, state in states if node in wanted}
+            risk = {node: float(_risk(self.field, state)) for node, state in states if node in wanted}
         return np.array([risk[node] for node in self.recorded])
 
     def interval(self, step: int) -> tuple[jax.Array, jax.Array]:
         """Return where a step begins, and its size."""
         start, end = self.nodes[step], self.nodes[step + 1]
-        return jnp.asarray(start, self._dtype), jnp.asarray(end - start, self._dtype)
+        return jnp.asarray(start, self.field.dtype), jnp.asarray(end - start, self.field.dtype)
 
     def backwards(self, last: int) -> Iterator[tuple[int, Autoencoder]]:
         """Yield (node, state) from node ``last`` down to node 0."""
@@ -138,7 +126,7 @@ class Trajectory:
         while first >= 0:
             states = [self._kept[first]]
             for node in range(first, last):
-                states.append(_step_with_error(states[-1], self.system, *self.interval(node), jnp.ones_like(1.0))[0])
+                states.append(_step(self.field, states[-1], self.field.weights, *self.interval(node)))
             for node in range(last, first - 1, -1):
                 yield node, states.pop()
             first, last = first - self._stride, first - 1
@@ -169,24 +157,28 @@ def linearised(
     seed: int,
     workers: int | None,
     progress: Progress | None,
-    further: Callable[[Autoencoder], Autoencoder] = lambda cotangents: cotangents,
+    to_draws: Callable[[Autoencoder], Autoencoder] | None = None,
 ) -> Linearisation:
-    """Pull the risk at all recorded times back to time 0, and by ``further`` to what the start was made from."""
+    """Pull the risk at all recorded times back to time 0, and by ``to_draws`` to what the start was made from."""
     recorded = trajectory.recorded
     size = -(-len(recorded) // -(-len(recorded) // LANES))
     groups = [np.arange(first, min(first + size, len(recorded))) for first in range(0, len(recorded), size)]
     # The longest way back comes first, so that threads end together.
-    pull = lambda index: _pulled_back(trajectory, groups[-1 - index], size, seed, further)
+    pull = lambda index: _pulled_back(trajectory, groups[-1 - index], size, seed, to_draws)
     parts = run_jobs(pull, len(groups), workers, progress)[::-1]
     return Linearisation(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _pulled_back(
-    trajectory: Trajectory, lanes: np.ndarray, size: int, seed: int, further: Callable[[Autoencoder], Autoencoder]
+    trajectory: Trajectory,
+    lanes: np.ndarray,
+    size: int,
+    seed: int,
+    to_draws: Callable[[Autoencoder], Autoencoder] | None,
 ) -> tuple[np.ndarray, ...]:
     """Return the fields of `Linearisation` for some of the recorded times, of ``size`` lanes the first ones."""
-    system, nodes = trajectory.system, trajectory.recorded[lanes]
-    dtype, count = np.dtype(system.points.dtype), len(system.points)
+    field, nodes = trajectory.field, trajectory.recorded[lanes]
+    dtype, count = field.dtype, len(field.points)
     points = np.zeros((len(lanes), len(trajectory.nodes) - 1, 2, count), dtype)
     direct = np.zeros((len(lanes), count))
     drift, shuffled = np.zeros(len(lanes)), np.zeros(len(lanes))
@@ -196,7 +188,7 @@ def _pulled_back(
         cotangents = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), state)
         while True:
             for lane in np.flatnonzero(nodes == node):
-                gradient, own = _risk_gradient(state, system)
+                gradient, own = _risk_gradient(field, state)
                 cotangents = _set_lane(cotangents, gradient, lane)
                 direct[lane] = own
             if node == 0:
@@ -205,12 +197,13 @@ def _pulled_back(
             begun = np.zeros(size, bool)
             begun[: len(lanes)] = nodes > node
             step = (*trajectory.interval(node), _signs(seed, node, count, dtype), begun)
-            cotangents, on_points, drifts = _pull(cotangents, before, state, system, *step)
+            cotangents, on_points, drifts = _pull(cotangents, before, state, field, *step)
             points[:, node] = np.asarray(on_points)[: len(lanes)]
             drift += np.asarray(drifts[0], float)[: len(lanes)]
             shuffled += np.asarray(drifts[1], float)[: len(lanes)]
             state = before
-    ends = further(jax.tree.map(np.asarray, cotangents))
+    ends = jax.tree.map(np.asarray, cotangents)
+    ends = ends if to_draws is None else to_draws(ends)
     masses = (ends.encoder.masses, ends.decoder.masses)
     encoder, decoder = (np.asarray(end, float)[: len(lanes)] for end in masses)
     return encoder, decoder, points.reshape(len(lanes), -1, count), direct, drift, shuffled
@@ -220,14 +213,13 @@ def _signs(seed: int, node: int, count: int, dtype: np.dtype) -> jax.Array:
     return jnp.asarray(np.random.default_rng([seed, node]).choice([-1.0, 1.0], count), dtype)
 
 
-@jax.jit
-def _risk(state: Autoencoder, system: System) -> jax.Array:
-    return state.risk(system.points, system.weights)
+_risk = jax.jit(VectorField.risk)
+_step = jax.jit(step)
 
 
 @jax.jit
-def _risk_gradient(state: Autoencoder, system: System) -> tuple[Autoencoder, jax.Array]:
-    return jax.grad(lambda state, weights: state.risk(system.points, weights), (0, 1))(state, system.weights)
+def _risk_gradient(field: VectorField, state: Autoencoder) -> tuple[Autoencoder, jax.Array]:
+    return jax.grad(field.risk, (0, 1))(state, field.weights)
 
 
 @partial(jax.jit, donate_argnums=0)
@@ -240,7 +232,7 @@ def _pull(
     after: Autoencoder,
     state: Autoencoder,
     following: Autoencoder,
-    system: System,
+    field: VectorField,
     time: jax.Array,
     size: jax.Array,
     signs: jax.Array,
@@ -253,111 +245,104 @@ def _pull(
     Explicit steps follow θ̇ = v − ½ε dv/dt, and batches of one point in random order, where no point comes twice, feel
     −½ε (Σ_j p_j Dv_j v_j − Dv v) more: the mean over random signs of Dv_z v_z with z on the points.
     """
-    weights = system.weights
-    step = lambda state, weights: system.step_with_slopes(state, weights, time, size, unroll=True)
-    _, pull, slopes = jax.vjp(step, state, jnp.stack([weights] * SLOPES), has_aux=True)
-    idle = jax.tree.map(jnp.zeros_like, (state, jnp.stack([weights] * SLOPES)))
+    weights = field.weights
+    stacked = jnp.stack([weights] * SLOPES)
+    advance = lambda state, weights: step_with_slopes(field, state, weights, time, size)
+    _, pull, slopes = jax.vjp(advance, state, stacked, has_aux=True)
+    idle = jax.tree.map(jnp.zeros_like, (state, stacked))
     # One lane after the other: what one of them needs stays in the cache.
     each = lambda part: jax.lax.cond(part[0], pull, lambda _: idle, part[1])
     before, by_slope = jax.lax.map(each, (begun, after))
     first_half = jnp.tensordot(by_slope, jnp.asarray(FIRST_HALF, weights.dtype), axes=(1, 0))
     on_points = jnp.stack([first_half, by_slope.sum(axis=1) - first_half], axis=1)
     velocity = jax.tree.map(lambda leaf: leaf[0], slopes)
-    acceleration = jax.tree.map(jnp.subtract, system.velocity(following, time + size, weights), velocity)
+    acceleration = moved(field.velocity(following, time + size), -1.0, velocity)
     noisy = signs * weights * jnp.sqrt(jnp.asarray(len(signs), weights.dtype))
-    turned = jax.vmap(_turned, (None, None, None, 0))(
-        system, moved(state, size / 2, velocity), time + size / 2, jnp.stack([noisy, weights])
-    )
-    shuffled = jax.tree.map(lambda leaf: size * (leaf[0] - leaf[1]), turned)
+    middle = moved(state, size / 2, velocity)
+    by_own_velocity = jax.vmap(partial(_along_own_velocity, field, middle, time + size / 2))
+    changes = by_own_velocity(jnp.stack([noisy, weights]))
+    shuffled = jax.tree.map(lambda leaf: size * (leaf[0] - leaf[1]), changes)
     drift, more = (-(_inner(before, slope) + _inner(after, slope)) / 4 for slope in (acceleration, shuffled))
     return before, on_points, (drift, more)
 
 
-def _turned(system: System, state: Autoencoder, time: jax.Array, weights: jax.Array) -> Autoencoder:
+def _along_own_velocity(field: VectorField, state: Autoencoder, time: jax.Array, weights: jax.Array) -> Velocity:
     """Return Dv v for the velocity under these weights."""
-    return system.turned(state, time, weights, system.velocity(state, time, weights))
+    return field.along(state, time, field.velocity(state, time, weights), weights)
 
 
-def _inner(lanes: Autoencoder, slope: Autoencoder) -> jax.Array:
+def _inner(lanes: Autoencoder, slope: Velocity) -> jax.Array:
     """Return ⟨lane, slope⟩ for each lane."""
-    products = jax.tree.map(lambda a, b: jnp.tensordot(a, b, axes=b.ndim), lanes, slope)
-    return jax.tree.reduce(jnp.add, products)
+    pairs = zip(jax.tree.leaves(lanes), jax.tree.leaves(slope), strict=True)
+    return sum(jnp.tensordot(a, b, axes=b.ndim) for a, b in pairs)  # pyright: ignore[reportReturnType]  (never empty)
 
 
 def _adaptive_steps(
-    start: Autoencoder, system: System, times: np.ndarray, rtol: float, max_steps: int
+    start: Autoencoder, field: VectorField, times: np.ndarray, rtol: float, max_steps: int
 ) -> Iterator[tuple[float, Autoencoder]]:
     """Yield the nodes, and the states there, of a solve of relative tolerance ``rtol``; recorded times are nodes.
 
-    An error-controlled step can exceed the stability limit where stiff modes are at rest, as at the PCA reconstruction;
-    an adjoint pulled back through it, or a noise, then blows up. So steps are also capped at `STABLE` / curvature.
+    An error-controlled step can exceed the stability limit when stiff modes have decayed, as at the PCA reconstruction;
+    the adjoint then blows up, and so does noise. So steps are also capped at `STABLE` / curvature.
     """
-    dtype = np.dtype(system.points.dtype)
-    now, state, size, attempts = 0.0, start, float(times[-1]) / 100, 0
-    direction, curvature = _direction(start), 0.0
-    for _ in range(BEGUN):
-        direction, curvature = _sharpened(state, system, jnp.asarray(0.0, dtype), direction)
-    yield now, state
+    now, number = new_solve(start, float(times[-1])), partial(jnp.asarray, dtype=field.dtype)
+    direction, curvature = _any_direction(start), 0.0
+    for _ in range(FIRST_ITERATIONS):
+        direction, curvature = _power_iteration(field, start, now.time, direction)
+    yield 0.0, start
     for time in times:
-        while now < time:
-            attempts += 1
-            if attempts > max_steps:
+        while now.time < number(time):
+            cap = STABLE / float(curvature) if curvature > 0 else np.inf
+            capped = now._replace(size=number(min(float(now.size), cap)))
+            if int(now.steps) >= max_steps or not float(capped.time + capped.size) > float(capped.time):
                 raise NumericalError(
-                    f"the linearised flow reached only t = {now:g} of {times[-1]:g} in {counted(max_steps, 'step')}; "
-                    f"loosen rtol={rtol:g}, raise max_steps, or shorten the horizon"
+                    f"the linearised flow reached only t = {float(now.time):g} of {times[-1]:g} in "
+                    f"{counted(max_steps, 'step')}; loosen rtol={rtol:g}, raise max_steps, or shorten the horizon"
                 )
-            if curvature > 0:
-                size = min(size, STABLE / float(curvature))
-            last = now + 1.001 * size >= time
-            step = time - now if last else size
-            numbers = (jnp.asarray(value, dtype) for value in (now, step, rtol))
-            following, error = _step_with_error(state, system, *numbers)
-            error = float(error)
-            passed = error <= 1
-            if passed:
-                now, state = time if last else now + step, following
-                direction, curvature = _sharpened(state, system, jnp.asarray(now, dtype), direction)
-                yield now, state
-            factor = step_factor(error, LARGEST_FACTOR)
-            size = max(size, step * factor) if last and passed else step * factor
+            before, now = now.time, _attempt(field, capped, number(time), number(rtol))
+            if now.time > before:
+                direction, curvature = _power_iteration(field, now.state, now.time, direction)
+                yield float(time) if now.time >= number(time) else float(now.time), now.state
 
 
-def _direction(state: Autoencoder) -> Autoencoder:
+def _any_direction(state: Autoencoder) -> Velocity:
     """Return some direction with a part along every other."""
     random = np.random.default_rng(0)
-    return jax.tree.map(lambda leaf: jnp.asarray(random.standard_normal(leaf.shape), leaf.dtype), state)
+    drawn = jax.tree.map(lambda leaf: jnp.asarray(random.standard_normal(leaf.shape), leaf.dtype), state)
+    return Velocity(drawn.encoder, drawn.decoder)
 
 
 @jax.jit
-def _sharpened(
-    state: Autoencoder, system: System, time: jax.Array, direction: Autoencoder
-) -> tuple[Autoencoder, jax.Array]:
+def _power_iteration(
+    field: VectorField, state: Autoencoder, time: jax.Array, direction: Velocity
+) -> tuple[Velocity, jax.Array]:
     """Return Dv d for a direction d made one long, which nears that of the highest curvature, and its length."""
     length = jnp.sqrt(_square_sum(direction))
     unit = jax.tree.map(lambda leaf: leaf / jnp.where(length > 0, length, 1), direction)
-    turned = system.turned(state, time, system.weights, unit)
-    return turned, jnp.sqrt(_square_sum(turned))
+    image = field.along(state, time, unit)
+    return image, jnp.sqrt(_square_sum(image))
 
 
 @jax.jit
-def _step_with_error(
-    state: Autoencoder, system: System, time: jax.Array, size: jax.Array, rtol: jax.Array
-) -> tuple[Autoencoder, jax.Array]:
-    """Return the state after one step, and the error of the step over the tolerance, by the embedded method."""
-    evaluate = lambda time, state: system.velocity(state, time, system.weights)
-    everything = range(len(BOGACKI_SHAMPINE.shares))
-    nothing = no_slopes(BOGACKI_SHAMPINE, state)
-    slopes, following = stages(evaluate, BOGACKI_SHAMPINE, time, state, size, nothing, everything)
-    zero = jax.tree.map(jnp.zeros_like, state)
-    error = moved(zero, size, combined(jnp.asarray(BOGACKI_SHAMPINE.errors), slopes))
-    # Each array is measured by its own size, and one that is 0 throughout by that of all.
+def _attempt(field: VectorField, now: Solve, stop: jax.Array, rtol: jax.Array) -> Solve:
+    evaluate = lambda time, state: field.velocity(state, time)
+    return attempted(evaluate, BOGACKI_SHAMPINE, now, stop, rtol, rtol, _array_by_array)
+
+
+def _array_by_array(
+    error: Autoencoder, before: Autoencoder, after: Autoencoder, rtol: jax.Array, atol: jax.Array
+) -> jax.Array:
+    """Return the root mean square of an error over the tolerance, each array measured by its own size.
+
+    An array that is 0 throughout is measured by the size of all.
+    """
     mean_square = lambda tree: _square_sum(tree) / sum(leaf.size for leaf in jax.tree.leaves(tree))
-    floor = 1e-3 * jnp.sqrt(mean_square(state))
+    floor = 1e-3 * jnp.sqrt(mean_square(before))
     over_tolerance = jax.tree.map(
-        lambda e, a: e / (rtol * (jnp.abs(a) + jnp.sqrt(mean_square(a)) + floor)), error, state
+        lambda e, a: e / (rtol * (jnp.abs(a) + jnp.sqrt(mean_square(a)) + floor)), error, before
     )
-    return following, jnp.sqrt(mean_square(over_tolerance))
+    return jnp.sqrt(mean_square(over_tolerance))
 
 
-def _square_sum(tree: Autoencoder) -> jax.Array:
+def _square_sum(tree: Autoencoder | Velocity) -> jax.Array:
     return jax.tree.reduce(jnp.add, jax.tree.map(lambda leaf: jnp.sum(jnp.square(leaf)), tree))

@@ -22,12 +22,11 @@ import numpy as np
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
-from isthmus.core.frame import Frame
 from isthmus.core.problem import Problem
-from isthmus.core.quadrature import sobol_particles
+from isthmus.dynamics.field import VectorField
 from isthmus.dynamics.integrators import moved
 from isthmus.dynamics.parallel import Progress, run_jobs
-from isthmus.theory.linearisation import System
+from isthmus.theory.linearisation import step
 
 MASS_NOISE = 0.1
 """Relative size of the noise on masses: a network 100 times as wide as there are particles."""
@@ -47,7 +46,6 @@ class SecondOrder(NamedTuple):
 
 def second_order(
     problem: Problem,
-    frame: Frame,
     nodes: np.ndarray,
     recorded: np.ndarray,
     particles: int,
@@ -61,9 +59,10 @@ def second_order(
     # In the limit the decoder's outgoing weights outside the span cancel. In a finite network they add to the risk at
     # second order, in proportion to their total variance alone, since each component evolves by the same linear
     # equation: so one axis stands for all.
+    frame = problem.frame
     hidden = frame.hidden_variance
-    system = System.of(frame.data, problem.rates, dtype)
-    wide = System.of(_with_hidden_axis(frame.data), problem.rates, dtype) if hidden > 0 else system
+    field = VectorField.of(frame.data, problem.motion, dtype)
+    wide = VectorField.of(_with_hidden_axis(frame.data), problem.motion, dtype) if hidden > 0 else field
     with computing_in(dtype):
         plan = _Plan(jnp.asarray(nodes[:-1], dtype), jnp.asarray(np.diff(nodes), dtype))
 
@@ -75,9 +74,9 @@ def second_order(
 
     def sample(index: int) -> tuple[np.ndarray, ...]:
         random = np.random.default_rng([seed, 2, index])
-        drawn = problem.autoencoder(*sobol_particles(frame, particles, seed, 1000 + index, dtype))
+        drawn = problem.particles(particles, seed, 1000 + index, dtype, in_span=True).drawn
         with computing_in(dtype):
-            return _one_sample(drawn, started, system, wide, hidden, plan, recorded, random)
+            return _one_sample(drawn, started, field, wide, hidden, plan, recorded, random)
 
     parts = run_jobs(sample, samples, workers, progress)
     return SecondOrder(*(np.stack(part) for part in zip(*parts, strict=True)))
@@ -93,14 +92,14 @@ class _Plan(NamedTuple):
 def _one_sample(
     drawn: Autoencoder,
     started: Callable[[Autoencoder], Autoencoder],
-    system: System,
-    wide: System,
+    field: VectorField,
+    wide: VectorField,
     hidden: float,
     plan: _Plan,
     recorded: np.ndarray,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, ...]:
-    dtype, weights = np.dtype(system.points.dtype), np.asarray(system.weights, float)
+    dtype, weights = field.dtype, np.asarray(field.weights, float)
     pair = _pair(drawn, hidden) if hidden > 0 else drawn
     starts = [started(pair)] * 3
     for side in ("encoder", "decoder"):
@@ -124,32 +123,32 @@ def _one_sample(
     driven = np.array([weights, weights + fixed, weights - fixed, *[weights] * 4])
     stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
     risks = np.asarray(_risks(stacked, wide, plan, jnp.asarray(driven, dtype)), float)[:, recorded]
-    calm, elsewhere, own = risks[0, :, 0], risks[1:3, :, 0], risks[1:3, :, 1]
-    kicked = np.asarray(_kicked_risks(started(drawn), system, plan, jnp.asarray([kicks, -kicks], dtype)), float)
+    noiseless, elsewhere, on_sample = risks[0, :, 0], risks[1:3, :, 0], risks[1:3, :, 1]
+    kicked = np.asarray(_kicked_risks(started(drawn), field, plan, jnp.asarray([kicks, -kicks], dtype)), float)
 
     def shift(pair: np.ndarray, size: float) -> np.ndarray:
-        return (pair[0] + pair[1] - 2 * calm) / (2 * size)
+        return (pair[0] + pair[1] - 2 * noiseless) / (2 * size)
 
     on_masses = (
         shift(risks[first : first + 2, :, 0], MASS_NOISE**2 / side.width)
         for first, side in ((3, pair.encoder), (5, pair.decoder))
     )
-    on_points = (shift(noisy, POINT_NOISE**2) for noisy in (kicked[:, recorded], elsewhere, own))
+    on_points = (shift(noisy, POINT_NOISE**2) for noisy in (kicked[:, recorded], elsewhere, on_sample))
     return (*on_masses, *on_points)
 
 
 @jax.jit
-def _risks(starts: Autoencoder, system: System, plan: _Plan, weights: jax.Array) -> jax.Array:
-    """Return the risks of flows at the nodes, (flows, S + 1, 2), under the system's weights and under those of each."""
+def _risks(starts: Autoencoder, field: VectorField, plan: _Plan, weights: jax.Array) -> jax.Array:
+    """Return the risks of flows at the nodes, (flows, S + 1, 2), under the field's weights and under those of each."""
 
     def follow(flow: tuple[Autoencoder, jax.Array]) -> jax.Array:
         start, weights = flow
 
         def measured(state: Autoencoder) -> jax.Array:
-            return jnp.stack([state.risk(system.points, w) for w in (system.weights, weights)])
+            return jnp.stack([field.risk(state), field.risk(state, weights)])
 
         def advance(state: Autoencoder, part: _Plan) -> tuple[Autoencoder, jax.Array]:
-            return system.step(state, weights, part.times, part.sizes), measured(state)
+            return step(field, state, weights, part.times, part.sizes), measured(state)
 
         end, risks = jax.lax.scan(advance, start, plan)
         return jnp.concatenate([risks, measured(end)[None]])
@@ -158,7 +157,7 @@ def _risks(starts: Autoencoder, system: System, plan: _Plan, weights: jax.Array)
 
 
 @jax.jit
-def _kicked_risks(start: Autoencoder, system: System, plan: _Plan, kicks: jax.Array) -> jax.Array:
+def _kicked_risks(start: Autoencoder, field: VectorField, plan: _Plan, kicks: jax.Array) -> jax.Array:
     """Return the risks at the nodes of flows with noise, (flows, S + 1), from its values, (flows, S, 2, n)."""
     dtype = kicks.dtype
     # Two kicks, each in the middle of a half of the step; after the last part there is none.
@@ -170,15 +169,15 @@ def _kicked_risks(start: Autoencoder, system: System, plan: _Plan, kicks: jax.Ar
 
             def between(state: Autoencoder, part: tuple) -> tuple[Autoencoder, None]:
                 begin, length, noise = part
-                following = system.step(state, system.weights, time + begin * size, length * size)
-                kick = system.velocity(following, time + (begin + length) * size, noise)
+                following = step(field, state, field.weights, time + begin * size, length * size)
+                kick = field.velocity(following, time + (begin + length) * size, noise)
                 return moved(following, size / 2, kick), None
 
             padded = jnp.concatenate([noise, jnp.zeros_like(noise[:1])])
-            return jax.lax.scan(between, state, (begins, lengths, padded))[0], state.risk(system.points, system.weights)
+            return jax.lax.scan(between, state, (begins, lengths, padded))[0], field.risk(state)
 
         end, risks = jax.lax.scan(advance, start, (plan, kicks))
-        return jnp.append(risks, end.risk(system.points, system.weights))
+        return jnp.append(risks, field.risk(end))
 
     return jax.lax.map(follow, kicks)
 

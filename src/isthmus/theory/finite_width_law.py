@@ -1,0 +1,254 @@
+"""The law of all finite networks of a problem, read at any width, step size and batch size."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+
+import numpy as np
+
+from isthmus import _checks
+from isthmus._errors import NumericalError
+from isthmus._words import number
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.dynamics.batches import SAMPLINGS, Sampling
+from isthmus.dynamics.results import MeanFieldPath
+from isthmus.theory.batch_noise import noise_without_replacement
+from isthmus.theory.prediction import Noise, Prediction
+
+LARGEST_WIDTH = 1 << 40
+
+MeasuredOn = Literal["population", "sample"]
+Network = ParamSpec("Network")
+Result = TypeVar("Result")
+
+
+def _read(
+    name: str, at: Callable[Concatenate[Any, Network], Prediction], of: Callable[[Prediction], Result], text: str
+) -> Callable[Concatenate[Any, Network], Result]:
+    """Return a method with the arguments of ``at`` that reads something off the prediction."""
+
+    def method(self: Any, *args: Network.args, **kwargs: Network.kwargs) -> Result:
+        return of(at(self, *args, **kwargs))
+
+    return _signed(method, name, inspect.signature(at), text)
+
+
+def _read_at_confidence(
+    name: str, at: Callable[Concatenate[Any, Network], Prediction], of: Callable[[Prediction, float], Result], text: str
+) -> Callable[Concatenate[Any, float, Network], Result]:
+    """Return a method with a confidence before the arguments of ``at``."""
+
+    def method(self: Any, confidence: float, *args: Network.args, **kwargs: Network.kwargs) -> Result:
+        return of(at(self, *args, **kwargs), confidence)
+
+    itself, *network = inspect.signature(at).parameters.values()
+    confidence = inspect.Parameter("confidence", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="float")
+    return _signed(method, name, inspect.Signature([itself, confidence, *network]), text)
+
+
+def _signed(method: Any, name: str, signature: inspect.Signature, text: str) -> Any:
+    """Return a method that shows its name, its arguments and what it does."""
+    method.__name__, method.__qualname__, method.__doc__ = name, f"FiniteWidthLaw.{name}", text
+    method.__signature__ = signature.replace(return_annotation=inspect.Signature.empty)
+    return method
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What moves the risk, and when: derivatives of the mean-field risk, centred so that each has mean 0.
+
+    Attributes:
+        neurons: the autoencoder at time 0, at whose neurons the influence is known.
+        encoder, decoder: of the mass of each initial neuron on R(t), shapes (T, particles).
+        points: of the weight of each point in training on R(t), shape (T, n).
+        direct: of its weight in the risk that is measured, ½|r(x)|², shape (T, n).
+        steps: shape (S + 1,), the ends of the steps of time.
+        points_by_step: the part of ``points`` that acts during each step, shape (T, S, n).
+
+    """
+
+    neurons: Autoencoder
+    encoder: np.ndarray
+    decoder: np.ndarray
+    points: np.ndarray
+    direct: np.ndarray
+    steps: np.ndarray
+    points_by_step: np.ndarray
+
+
+@dataclass(frozen=True)
+class FiniteWidthLaw:
+    """The leading-order law of the risk of all finite networks of a problem, at any width, step size and batch size.
+
+    Every method that takes a network takes ``width`` (N, a pair (N_E, N_D), or ``math.inf`` for no fluctuation of
+    initial neurons), ``step_size`` (0 for gradient flow), ``batch_size`` (None for full batches), and by name
+    ``sampling`` as in `train`, ``sample_size`` (n, where the training set is a sample of the population) and
+    ``measured_on`` ('population', or the 'sample' itself).
+
+    Attributes:
+        times: shape (T,).
+        path: the mean-field path R(t).
+        influence: the influence functions of neurons and points.
+        noises: at scale 1 by source: 'encoder', 'decoder', 'batches', 'steps', 'shuffled' (what remains of batches in
+            random order), 'sample' and 'own_sample' (the risk measured on the population, or on the sample).
+        weights: the weights of the points, shape (n,).
+
+    """
+
+    times: np.ndarray
+    path: MeanFieldPath
+    influence: Influence
+    noises: dict[str, Noise]
+    weights: np.ndarray
+    one_pass_is_fresh: bool = field(repr=False, default=False)
+
+    def at(
+        self,
+        width: float | tuple[float, float],
+        step_size: float = 0.0,
+        batch_size: int | None = None,
+        *,
+        sampling: Sampling | None = None,
+        sample_size: int | None = None,
+        measured_on: MeasuredOn = "population",
+    ) -> Prediction:
+        """Return the law of one kind of network."""
+        widths = _widths(width)
+        step_size = _checks.real("step_size", step_size, minimum=0)
+        noises = {side: self.noises[side].scaled(1 / n) for side, n in zip(("encoder", "decoder"), widths, strict=True)}
+        if step_size > 0:
+            noises["steps"] = self.noises["steps"].scaled(step_size)
+            if batch_size is not None:
+                batch_size = _checks.integer("batch_size", batch_size, minimum=1)
+                noises["batches"] = self._batches(step_size, batch_size, sampling)
+        elif batch_size is not None:
+            _checks.refuse("batch_size", "be None at step size 0", batch_size)
+        if sample_size is not None:
+            n = _checks.integer("sample_size", sample_size, minimum=1)
+            _checks.choice("measured_on", measured_on, ("population", "sample"))
+            noises["sample"] = self.noises["sample" if measured_on == "population" else "own_sample"].scaled(1 / n)
+        return Prediction(self.times, self.path.risk, noises)
+
+    mean = _read("mean", at, lambda law: law.mean, "Return E R_N(t), shape (T,).")
+    std = _read("std", at, lambda law: law.std, "Return the standard deviation of R_N(t), shape (T,).")
+    covariance = _read("covariance", at, lambda law: law.covariance, "Return Cov(R_N(t), R_N(t′)), shape (T, T).")
+    sources = _read(
+        "sources",
+        at,
+        lambda law: {name: np.diagonal(part).copy() for name, part in law.covariances.items()},
+        "Return the variance that each source makes, shape (T,), by name.",
+    )
+    band = _read_at_confidence(
+        "band",
+        at,
+        Prediction.band,
+        "Return the ends between which R_N(t) lies with probability ``confidence``, at each time for itself.",
+    )
+    gap_quantile = _read_at_confidence(
+        "gap_quantile", at, Prediction.gap_quantile, "Return the quantile of the sup-gap max_t |R_N(t) − R(t)|."
+    )
+
+    def width_for(
+        self,
+        tolerance: float,
+        confidence: float = 0.9,
+        step_size: float = 0.0,
+        batch_size: int | None = None,
+        *,
+        sampling: Sampling | None = None,
+        sample_size: int | None = None,
+        measured_on: MeasuredOn = "population",
+    ) -> int:
+        """Return the smallest width of both sides whose sup-gap is within the tolerance with this confidence.
+
+        Raises:
+            NumericalError: where no width suffices, since batches and steps alone exceed the tolerance.
+
+        """
+        tolerance = _checks.real("tolerance", tolerance, above=0)
+        options = {"sampling": sampling, "sample_size": sample_size, "measured_on": measured_on}
+        gap = lambda width: self.at(width, step_size, batch_size, **options).gap_quantile(confidence)
+        floor = gap(math.inf)
+        if floor > tolerance:
+            raise NumericalError(
+                f"no width brings the sup-gap within {tolerance:g}: at step size {step_size:g} steps, batches and "
+                f"sample alone contribute {number(floor)}; take smaller steps (see step_size_for) or larger batches"
+            )
+        upper = 1
+        while gap(upper) > tolerance:
+            upper *= 2
+            if upper > LARGEST_WIDTH:
+                raise NumericalError(f"no width up to {LARGEST_WIDTH:,} brings the sup-gap within {tolerance:g}")
+        lower = upper // 2
+        while upper - lower > 1:
+            middle = (lower + upper) // 2
+            lower, upper = (middle, upper) if gap(middle) > tolerance else (lower, middle)
+        return upper
+
+    def step_size_for(
+        self,
+        tolerance: float,
+        confidence: float,
+        width: float | tuple[float, float],
+        batch_size: int,
+        *,
+        sampling: Sampling | None = None,
+        sample_size: int | None = None,
+        measured_on: MeasuredOn = "population",
+    ) -> float:
+        """Return the largest step size, to a part in a thousand, whose sup-gap is within the tolerance.
+
+        Whether steps so large are stable is another question: see what `train` says.
+
+        Raises:
+            NumericalError: where no step size suffices, since the width alone exceeds the tolerance.
+
+        """
+        tolerance = _checks.real("tolerance", tolerance, above=0)
+        options = {"sampling": sampling, "sample_size": sample_size, "measured_on": measured_on}
+        gap = lambda size: self.at(width, size, batch_size if size else None, **options).gap_quantile(confidence)
+        floor = gap(0.0)
+        if floor > tolerance:
+            raise NumericalError(
+                f"no step size brings the sup-gap within {tolerance:g}: the width alone contributes {number(floor)}; "
+                "take a wider network (see width_for)"
+            )
+        lower, upper = 0.0, 1e-3
+        while gap(upper) <= tolerance and upper < 1e6:
+            lower, upper = upper, 2 * upper
+        while upper - lower > 1e-3 * upper:
+            middle = (lower + upper) / 2
+            lower, upper = (middle, upper) if gap(middle) <= tolerance else (lower, middle)
+        return lower
+
+    def _batches(self, step_size: float, size: int, sampling: Sampling | None) -> Noise:
+        """Return what the noise of batches makes."""
+        chosen = _checks.choice("sampling", "with_replacement" if sampling is None else sampling, SAMPLINGS)
+        if chosen == "with_replacement" or self.one_pass_is_fresh:
+            return self.noises["batches"].scaled(step_size / size)
+        horizon, count = float(self.times[-1]), len(self.weights)
+        if size > count:
+            _checks.refuse("batch_size", f"be at most the number of points {count} without replacement", size)
+        epoch = step_size * (count // size)
+        if chosen == "one_pass" and horizon > epoch * (1 + 1e-9):
+            taken = _checks.described(f"'one_pass' up to t = {horizon:g}")
+            _checks.refuse("sampling", f"end when all points have been used, at t = {epoch:g}", taken)
+        influence = self.influence
+        return noise_without_replacement(
+            influence.points_by_step, influence.steps, self.weights, self.noises, step_size, size
+        )
+
+
+def _widths(width: float | tuple[float, float]) -> tuple[float, float]:
+    pair = width if isinstance(width, tuple | list) else (width, width)
+    if len(pair) != 2:
+        _checks.refuse("width", "be one width or a pair (encoder, decoder)", width)
+    one, two = (
+        math.inf if isinstance(side, float) and side == math.inf else _checks.integer("width", side, minimum=1)
+        for side in pair
+    )
+    return one, two
