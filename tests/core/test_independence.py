@@ -17,8 +17,8 @@ def problem():
     return im.Problem(im.gaussian_stream([1.0, 0.5]), law, population_points=64)
 
 
-def columns(measure):
-    return np.column_stack([measure.outgoing, measure.incoming, measure.bias])[:WIDTH]
+def columns(measure, count=WIDTH):
+    return np.column_stack([measure.outgoing, measure.incoming, measure.bias])[:count]
 
 
 def test_sides_and_widths_and_keys_draw_for_themselves(problem):
@@ -44,4 +44,16 @@ def test_particles_of_both_sides_and_of_replicates_are_scrambled_apart(problem):
         drawn += [columns(path.encoder), columns(path.decoder)]
     for index, ours in enumerate(drawn):
         for theirs in drawn[:index]:
-            assert np.abs(np.sort(ours[:, 1]) - np.sort(theirs[:, 1])).max() > 1e-3
+            assert np.abs(ours[:, -1] - theirs[:, -1]).max() > 1e-3  # biases, which are normals as they were drawn
+
+
+def test_what_never_acts_is_drawn_given_the_rest_of_its_neuron():
+    """Along the second axis there are no points, but w_2 follows a: together they keep their covariance."""
+    covariance = np.eye(4)
+    covariance[0, 2] = covariance[2, 0] = 0.8
+    covariance[0, 1] = covariance[1, 0] = 0.3
+    law = im.Law(im.GaussianNeurons(1, 2, covariance=covariance), im.GaussianNeurons(2, 1))
+    problem = im.Problem(im.Data([[1.0, 0.0], [-1.0, 0.0]]), law)
+    encoder = im.solve_mean_field(problem, [0.0], particles=1024, replicates=1).encoder
+    found = np.cov(columns(encoder, 1024).T)
+    np.testing.assert_allclose(found, covariance, atol=5 * np.sqrt(2 / 1024))

@@ -79,3 +79,9 @@ def test_weight_decay_pulls_at_what_is_trained_and_no_more(train_biases, double)
         np.testing.assert_allclose(speed.incoming, -slope.incoming / masses[:, None], atol=1e-12)
         np.testing.assert_allclose(speed.bias, -slope.bias / masses if train_biases else 0.0, atol=1e-12)
     np.testing.assert_allclose(field.objective(network), value, rtol=1e-12)
+
+
+def test_rates_multiply_all_of_the_velocity_of_their_side(double):
+    network, field = system(True)
+    rated = jax.jit(lambda n: field.velocity_at_rates(n, (2.0, 0.5)))(network)
+    assert_same(rated, jax.jit(lambda n: field.velocity_at_rates(n, UNIT))(network).scaled(2.0, 0.5))

@@ -13,7 +13,7 @@ WEIGHTS = np.array([0.25, 0.2, 0.15, 0.3, 0.1])
 RATES = 1.5, 0.6
 ENCODER = np.array([[1.0, 0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 0.3]])
 """Covariance of (a, w_1, w_2)."""
-DECODER = np.array([[0.9, 0.0, 0.5], [0.0, 0.7, 0.0], [0.5, 0.0, 1.1]])
+DECODER = np.array([[0.9, 0.0, 0.5], [0.0, 3.0, 0.0], [0.5, 0.0, 1.1]])
 """Covariance of (c_1, c_2, u): along the second axis there are no points, and c_2 is noise."""
 SIZE = 9
 """Second moments of a side; those of encoder, decoder and data, (9, 9, 4), make the state."""

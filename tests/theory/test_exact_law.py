@@ -53,3 +53,11 @@ def test_the_drift_of_random_orders_is_that_of_the_moments(predict, exact):
 
 def test_the_limit_is_that_of_the_moments(law, exact):
     np.testing.assert_allclose(law.path.risk, exact[0], rtol=1e-5)
+
+
+def test_the_influence_of_a_point_is_resolved_to_halves_of_steps(law):
+    """It is smooth in time: as much of its change lies between the halves of a step as between steps."""
+    influence = law.influence
+    rate = influence.points_by_step[-1, :, 0] / np.diff(influence.steps)
+    within, between = np.abs(rate[1::2] - rate[::2]).sum(), np.abs(rate[2::2] - rate[1:-1:2]).sum()
+    assert 0.6 < within / between < 1.6
