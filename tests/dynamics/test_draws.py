@@ -8,6 +8,7 @@ from scipy.stats import chisquare
 
 import isthmus as im
 from isthmus._precision import computing_in
+from isthmus.dynamics.integrators import moved
 
 DOUBLE = np.dtype(np.float64)
 SIZE, STEP_SIZE = 8, 0.125
@@ -75,9 +76,7 @@ def test_steps_between_recorded_times_draw_anew_too(problem):
 
         @jax.jit
         def repeated(network, point):
-            step = lambda _, state: jax.tree.map(
-                lambda leaf, v: leaf + STEP_SIZE * v, state, state.velocity(point[None])
-            )
+            step = lambda _, state: moved(state, STEP_SIZE, state.velocity(point[None]))
             return jax.lax.fori_loop(0, 6, step, network)
 
         start = jax.tree.map(jnp.asarray, runs.at(0.0))

@@ -104,7 +104,7 @@ def test_the_duality_gap_bounds_what_a_convex_solver_on_a_grid_of_neurons_gains(
     with computing_in(DOUBLE):
         landscape = Landscape.of(curve, None)
         best = in_axes(optimum.autoencoder, landscape.basis)
-        latents = np.asarray(best.encode(landscape.population.points))
+        latents = np.asarray(best.encode(landscape.field.points))
     grid = np.array(list(itertools.product(np.linspace(-6, 6, 25), np.linspace(-4, 4, 17))))
     penalty = (
         curve.decays[0]

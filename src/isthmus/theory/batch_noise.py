@@ -1,10 +1,12 @@
-"""The noise of batches that take no point twice before all had their turn.
+"""The noise of batches that take no point twice within an epoch.
 
-Within an epoch of length τ = (n/B) ε the noises of its batches add up to 0, so that with g(s) = G(·, s; t)
+Draws without replacement from n points have the covariance −1/(n − 1) times the variance of one, so that the noises of
+the batches of an epoch, of ⌊n/B⌋ steps, are anticorrelated. With g(s) = G(·, s; t) and τ = (n/B) ε
 
     Cov ζ(t, t′) = (ε/B) n/(n − 1) [∫ Cov(g, g′) ds − (1/τ) Σ_epochs Cov(∫_epoch g ds, ∫_epoch g′ ds)],
 
-where g is that of t, 0 after t, and g′ that of t′, and covariances are over the points with n p(x) g as values.
+where g is that of t, 0 after t, and g′ that of t′, and covariances are over the points with n p(x) g as values. Where B
+divides n, an epoch takes every point, and its noises add up to 0.
 """
 
 from __future__ import annotations
@@ -34,21 +36,21 @@ def noise_without_replacement(
     """
     count, horizon = len(weights), float(nodes[-1])
     epoch, scale = step_size * (count // size), step_size / size
-    more = count / max(1, count - 1)
+    bessel = count / max(1, count - 1)
     ends = np.append(np.arange(0.0, horizon * (1 - 1e-9), epoch), horizon)
     values, uniform = by_step * (count * weights), np.full(count, 1 / count)
     white = sum(covariance(values[:, i], uniform) / length for i, length in enumerate(np.diff(nodes)))
     cumulated = np.concatenate([np.zeros_like(values[:, :1]), np.cumsum(values, axis=1)], axis=1)
-    places = np.clip(np.searchsorted(nodes, ends, side="right") - 1, 0, len(nodes) - 2)
-    shares = (ends - nodes[places]) / np.diff(nodes)[places]
-    repaid = np.zeros((len(values),) * 2)
+    steps = np.clip(np.searchsorted(nodes, ends, side="right") - 1, 0, len(nodes) - 2)
+    parts = (ends - nodes[steps]) / np.diff(nodes)[steps]
+    anticorrelated = np.zeros((len(values),) * 2)
     before = cumulated[:, 0]
-    for place, share in zip(places[1:], shares[1:], strict=True):
-        after = cumulated[:, place] + share * values[:, place]
-        repaid += covariance(after - before, uniform) / epoch
+    for step, part in zip(steps[1:], parts[1:], strict=True):
+        after = cumulated[:, step] + part * values[:, step]
+        anticorrelated += covariance(after - before, uniform) / (step_size * count / size)
         before = after
-    kernel = scale * more * (white - repaid)
+    kernel = scale * bessel * (white - anticorrelated)
     if len(ends) == 2:  # all within one epoch: noise that is white but for its mean, which acts as a sample does
-        return Noise(kernel, more * (scale * noises["batches"].curvatures - noises["sample"].shift / count))
-    left = scale * (count - size) / max(1, count - 1)
-    return Noise(kernel, left * noises["shuffled"].curvatures)
+        return Noise(kernel, bessel * (scale * noises["batches"].curvatures - noises["sample"].shift / count))
+    remaining = scale * (count - size) / max(1, count - 1)
+    return Noise(kernel, remaining * noises["shuffled"].curvatures)
