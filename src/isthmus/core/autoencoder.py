@@ -213,7 +213,7 @@ class Autoencoder(eqx.Module):
     decoder_activation: Activation = eqx.field(static=True)
 
     def with_measures(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
-        """Return the same autoencoder with other measures in it."""
+        """Return the same autoencoder with ``encoder`` and ``decoder`` as its measures."""
         return dataclasses.replace(self, encoder=encoder, decoder=decoder)
 
     def in_precision(self, dtype: np.dtype) -> Autoencoder:
@@ -249,7 +249,7 @@ class Autoencoder(eqx.Module):
         return jnp.einsum("Nn,Nd,Nk->ndk", slopes, self.decoder.outgoing, self.decoder.incoming)
 
     def risk(self, points: ArrayLike, weights: ArrayLike | None = None, axis: str | None = None) -> Float[Array, ""]:
-        """Return R = ½ E‖x − g(f(x))‖², a scalar. With ``axis``, neurons are spread along this axis of a mesh."""
+        """Return R = ½ E‖x − g(f(x))‖² over ``points`` with ``weights``; neurons may lie along ``axis`` of a mesh."""
         points = jnp.asarray(points)
         blocks = self._blocks(points)
 
@@ -265,7 +265,7 @@ class Autoencoder(eqx.Module):
     ) -> tuple[Float[Array, " N_E"], Float[Array, " N_D"]]:
         """Return Ψ_E, shape (N_E,), and Ψ_D, shape (N_D,), at the neurons of ``at`` (its own if left out).
 
-        They are those of the risk; that of the penalty at θ is (λ/2) |θ|².
+        They are those of the risk over ``points`` with ``weights``; that of the penalty at θ is (λ/2) |θ|².
         """
         points = jnp.asarray(points)
         weights = _uniform_unless(weights, points)
@@ -291,8 +291,8 @@ class Autoencoder(eqx.Module):
     ) -> Velocity:
         """Return the velocity −ξ_E ∇Ψ_E of each encoder neuron and −ξ_D ∇Ψ_D of each decoder neuron.
 
-        The rates ξ_E and ξ_D are scalars. Neurons and points are taken in blocks. With ``axis``, neurons are spread
-        along this axis of a mesh of devices.
+        The expectation is over ``points`` with ``weights``, and ``encoder_rate`` and ``decoder_rate`` are ξ_E and ξ_D.
+        Neurons and points are taken in blocks. With ``axis``, neurons are spread along this axis of a mesh of devices.
         """
         points = jnp.asarray(points)
         blocks = self._blocks(points)
@@ -312,15 +312,12 @@ class Autoencoder(eqx.Module):
         return Velocity(*summed(term, (points, _uniform_unless(weights, points)), blocks[2]))
 
     def second_moment(
-        self,
-        points: ArrayLike,
-        weights: ArrayLike | None = None,
-        decays: tuple[float, float] = (0.0, 0.0),
+        self, points: ArrayLike, weights: ArrayLike | None = None, decays: tuple[float, float] = (0.0, 0.0)
     ) -> Velocity:
         """Return E[v_x²] of every parameter, v_x its velocity −∇Ψ_x − λθ for the point x alone and at unit rates.
 
         Batches of B points drawn with replacement have velocities whose square is v² + (E[v_x²] − v²)/B on average.
-        The decays λ_E and λ_D are part of the loss of each point.
+        The expectation is over ``points`` with ``weights``; ``decays`` λ_E and λ_D are part of the loss of each point.
         """
         points = jnp.asarray(points)
         blocks = self._blocks(points)

@@ -103,6 +103,12 @@ def independent_law(
     With centred data its mean-field limit is trivial: the flow never moves from x̂ = 0, and finite networks leave
     only after a time that grows as log N. `aligned_law` is the one whose limit moves.
 
+    Args:
+        data_dim: d.
+        latent_dim: k, at most d.
+        outgoing_scale, incoming_scale, bias_scale: standard deviations of outgoing weights, incoming weights and
+            biases, the same for encoder and decoder.
+
     Example:
         >>> import isthmus as im
         >>> im.independent_law(64, 2).latent_dim

@@ -117,13 +117,13 @@ class GradientDescent(Optimizer):
         return 0.0
 
     def flow_start(self, velocity: Velocity, second_moment: Velocity | None) -> tuple[()]:
-        """Return no averages."""
+        """Return no averages: neither ``velocity`` nor ``second_moment`` is remembered."""
         return ()
 
     def slope(
         self, time: jax.Array, averages: tuple[()], velocity: Velocity, second_moment: Velocity | None
     ) -> tuple[Velocity, tuple[()]]:
-        """Return the velocity."""
+        """Return ``velocity`` at every ``time``; there are no ``averages``, and ``second_moment`` isn't used."""
         return velocity, ()
 
     def step_start(self, nothing: Velocity) -> tuple[()]:
@@ -131,7 +131,7 @@ class GradientDescent(Optimizer):
         return ()
 
     def step(self, size: jax.Array, averages: tuple[()], velocity: Velocity) -> tuple[Velocity, tuple[()]]:
-        """Return the velocity."""
+        """Return ``velocity`` whatever the ``size`` of the step; there are no ``averages``."""
         return velocity, ()
 
 
@@ -177,17 +177,17 @@ class Momentum(Optimizer):
     def transformed(
         self, averages: Velocity, velocity: Callable[[Velocity], Velocity], square: Callable[[Velocity], Velocity]
     ) -> Velocity:
-        """Return the average of velocities in other units."""
+        """Return ``averages`` in other units: ``velocity`` converts m, and ``square`` isn't used."""
         return velocity(averages)
 
     def flow_start(self, velocity: Velocity, second_moment: Velocity | None) -> Velocity:
-        """Return m = 0, a ball at rest."""
+        """Return m = 0, a ball at rest, in the shape of ``velocity``; ``second_moment`` isn't used."""
         return self.step_start(jax.tree.map(jnp.zeros_like, velocity))
 
     def slope(
         self, time: jax.Array, averages: Velocity, velocity: Velocity, second_moment: Velocity | None
     ) -> tuple[Velocity, Velocity]:
-        """Return m and (v − m)/τ."""
+        """Return m = ``averages`` and ṁ = (v − m)/τ, v = ``velocity``; ``time`` and ``second_moment`` aren't used."""
         return averages, jax.tree.map(lambda m, v: (v - m) / self.memory, averages, velocity)
 
     def step_start(self, nothing: Velocity) -> Velocity:
@@ -195,7 +195,7 @@ class Momentum(Optimizer):
         return nothing
 
     def step(self, size: jax.Array, averages: Velocity, velocity: Velocity) -> tuple[Velocity, Velocity]:
-        """Return the update and the new state (both are m)."""
+        """Return m + (ε/τ)(v − m) as the update and as the new m: ε = ``size``, m = ``averages``, v = ``velocity``."""
         averages = jax.tree.map(lambda m, v: m + size / self.memory * (v - m), averages, velocity)
         return averages, averages
 
@@ -277,17 +277,21 @@ class Adam(Optimizer):
     def transformed(
         self, averages: AdamAverages, velocity: Callable[[Velocity], Velocity], square: Callable[[Velocity], Velocity]
     ) -> AdamAverages:
-        """Return both averages in other units."""
+        """Return ``averages`` in other units: ``velocity`` converts the mean, ``square`` the mean square."""
         return AdamAverages(velocity(averages.mean), square(averages.square), averages.filled)
 
     def flow_start(self, velocity: Velocity, second_moment: Velocity | None) -> AdamAverages:
-        """Return averages over no time at all, which equal what they average."""
+        """Return ``velocity`` and its mean square, which is taken from ``second_moment`` where there are batches."""
         return AdamAverages(velocity, self._mean_square(velocity, second_moment), None)
 
     def slope(
         self, time: jax.Array, averages: AdamAverages, velocity: Velocity, second_moment: Velocity | None
     ) -> tuple[Velocity, AdamAverages]:
-        """Return the motion, and how averages approach what they average: at 1/t while the past is shorter than τ."""
+        """Return θ̇ at ``averages``, and the rates at which these approach ``velocity`` and its mean square.
+
+        At ``time`` t an average over a memory τ approaches at the rate 1/(τ(1 − exp(−t/τ))), which is 1/t at first. The
+        mean square is taken from ``second_moment`` where there are batches.
+        """
 
         def approach(memory: float, average: Velocity, now: Velocity) -> Velocity:
             begun = time > 0
@@ -308,7 +312,7 @@ class Adam(Optimizer):
         return AdamAverages(nothing, nothing, (empty, empty))
 
     def step(self, size: jax.Array, averages: AdamAverages, velocity: Velocity) -> tuple[Velocity, AdamAverages]:
-        """Return the update by the new averages, and these."""
+        """Return the update of a step of ``size`` ε by the new averages of ``velocity``, and these ``averages``."""
         assert averages.filled is not None
 
         def followed(memory: float, full: jax.Array, average: Velocity, now: Velocity) -> tuple[jax.Array, Velocity]:

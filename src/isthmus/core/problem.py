@@ -268,7 +268,7 @@ class Problem:
         return share * float(np.sqrt(self.population.principal_variances.sum()))
 
     def autoencoder(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
-        """Return the autoencoder made of these measures with the problem's activations and trained parameters."""
+        """Return the autoencoder with the measures ``encoder`` and ``decoder`` and the problem's activations."""
         return Autoencoder(encoder, decoder, *self.activations)
 
     def started(self, network: Autoencoder, basis: np.ndarray | None = None) -> Autoencoder:
@@ -321,13 +321,23 @@ class Problem:
             return float(risk + penalty(network, self.decays, self.train_biases))
 
     def require_gradient_flow(self, what: str) -> None:
-        """Refuse temperature, momentum and Adam, for ``what`` knows gradient flow (with weight decay) only."""
+        """Refuse temperature, momentum and Adam, for ``what`` knows gradient flow (with weight decay) only.
+
+        Raises:
+            ArgumentError: where the problem has one of them.
+
+        """
         if not self.motion.is_gradient_flow:
             moved = f"one at temperature {self.temperature:g}" if self.temperature else f"one with {self.optimizer}"
             _checks.refuse("problem", f"use gradient descent without noise for {what}", _checks.described(moved))
 
     def require_predictable(self, name: str = "problem") -> None:
-        """Refuse a problem, given by way of the argument ``name``, whose networks have no law that can be predicted."""
+        """Refuse a problem, given by way of the argument ``name``, whose networks have no law that can be predicted.
+
+        Raises:
+            ArgumentError: where `unpredictable_because` says why.
+
+        """
         if self.unpredictable_because is not None:
             rule = "be one whose networks have a law that can be predicted"
             _checks.refuse(name, rule, _checks.described(self.unpredictable_because))
@@ -335,7 +345,8 @@ class Problem:
     def draw(self, key: jax.Array, widths: tuple[int, int], dtype: np.dtype) -> Autoencoder:
         """Return a network of widths (N_E, N_D) whose neurons are independent draws from the initial law.
 
-        The draw is made in double precision and then rounded, so that it is the same network in either.
+        The draw with ``key`` is made in double precision and then rounded to ``dtype``, so that both precisions have
+        the same network.
         """
         with computing_in(DOUBLE):
             keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, widths[0]), widths[1]))

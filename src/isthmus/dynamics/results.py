@@ -29,6 +29,16 @@ class MeanFieldPath:
         snapshots: the autoencoders at these times, of the first replicate.
         status: how the solve ended.
 
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=32)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
+        >>> path = im.solve_mean_field(problem, [0.0, 1.0, 2.0], particles=64, snapshot_times=[0.0, 2.0])
+        >>> bool(path.risk_error.max() < 0.1 * path.risk.min()), sorted(path.errors)
+        (True, ['particles', 'population', 'time_steps'])
+        >>> path.at(2.0).encode(data.points).shape
+        (32, 2)
+
     """
 
     times: np.ndarray
@@ -73,6 +83,14 @@ class TrainingRuns:
         diverged_at: the recorded time at which a run was first seen to have diverged, else NaN, shape (runs,).
         status: how the runs ended.
 
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=32)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
+        >>> runs = im.train(problem, [0.0, 1.0], 32, 0.25, batch_size=4, runs=3, snapshot_times=[1.0])
+        >>> runs.risk.shape, runs.at(1.0, run=2).encode(data.points).shape
+        ((3, 2), (32, 2))
+
     """
 
     times: np.ndarray
@@ -84,7 +102,12 @@ class TrainingRuns:
     status: Status
 
     def at(self, time: float, run: int = 0) -> Autoencoder:
-        """Return the network of one run at one of ``snapshot_times``."""
+        """Return the network of ``run`` at ``time``, which must be one of ``snapshot_times``.
+
+        Raises:
+            ArgumentError: where there is no such run, or no network was kept at this time.
+
+        """
         run = _checks.integer("run", run, 0, len(self.risk) - 1, "the last run")
         if self.snapshots is None:
             _checks.refuse("time", "be one of the snapshot times", time, "no network was kept")

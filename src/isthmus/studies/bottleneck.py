@@ -215,7 +215,7 @@ class BottleneckStudy(Study):
             _checks.refuse("max_latent_dim", f"be at most {name} {most}", self.max_latent_dim)
 
     def pilot(self, number: int, latent_dim: int) -> Problem:
-        """Return the problem of one k on a part of the training set of one split."""
+        """Return the problem with ``latent_dim`` k on a part of the training set of split ``number``."""
         return self._problem(self.pilots[number], latent_dim)
 
     def _problem(self, split: Split, latent_dim: int) -> Problem:

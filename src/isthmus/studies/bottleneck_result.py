@@ -19,7 +19,20 @@ from isthmus.studies.study import StageProgress
 
 @dataclass(frozen=True)
 class BottleneckResult(BottleneckComparison):
-    """A finished bottleneck study; its comparison of networks with PCA is that of `BottleneckComparison`."""
+    """A finished bottleneck study; its comparison of networks with PCA is that of `BottleneckComparison`.
+
+    Example:
+        >>> import isthmus as im
+        >>> study = im.BottleneckStudy(
+        ...     data={"source": "wine", "max_points": 40}, max_latent_dim=1, splits=2, horizon=1.0, particles=16,
+        ... )
+        >>> result = im.bottleneck_curve(study, workers=1)
+        >>> print(result.answer())  # doctest: +ELLIPSIS
+        Use PCA with 1 component: ...
+        >>> [row["latent_dim"] for row in result.summary()["curve"]]
+        [1]
+
+    """
 
     @property
     def _contents(self) -> Contents:

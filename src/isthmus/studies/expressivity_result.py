@@ -37,6 +37,16 @@ class ExpressivityResult(StudyResult[ExpressivityStudy]):
             restarts, the risk of networks drawn from the optimum, the optimum's atoms with their masses, and its
             certificate as attributes.
 
+    Example:
+        >>> import isthmus as im
+        >>> study = im.ExpressivityStudy(
+        ...     data={"source": "wine", "max_points": 16}, law={"latent_dim": 1}, widths=[1, 2], atoms=8, restarts=1,
+        ...     trainings=2, draws=4, starts=64,
+        ... )
+        >>> result = im.expressivity_curve(study)
+        >>> result.dataset.attrs["risk"] < result.dataset.attrs["pca_risk"], bool((result.gap > 0).all())
+        (True, True)
+
     """
 
     @property

@@ -30,6 +30,18 @@ class PredictionResult(StudyResult[PredictionStudy]):
         dataset: every number as a labelled `xarray.Dataset`.
         law: the law itself, for any other network; None where the numbers were read from a folder.
 
+    Example:
+        >>> import isthmus as im
+        >>> study = im.PredictionStudy(
+        ...     data={"source": "wine"}, widths=[64, 256], step_sizes=[0.25], horizon=2.0, records=4, particles=64,
+        ...     law_particles=64, law_samples=2,
+        ... )
+        >>> result = im.predict(study)
+        >>> result.quantile(256, 0.25) < result.quantile(64, 0.25), len(result.verdicts())
+        (True, 3)
+        >>> result.law.gap_quantile(0.9, width=1024) < result.quantile(256, 0.25)
+        True
+
     """
 
     law: FiniteWidthLaw | None = None

@@ -137,7 +137,7 @@ class TrackingStudy(Study):
         return np.union1d(self.times[[0, *indices]], self.snapshot_times)
 
     def mean_field_path(self, workers: int | None, progress: Progress | None) -> MeanFieldPath:
-        """Solve the mean field of the study, on so many threads.
+        """Solve the mean field of the study with at most ``workers`` threads, and report to ``progress``.
 
         Raises:
             NumericalError: where the solve fails.

@@ -81,6 +81,15 @@ class WidthResult(StudyResult[WidthStudy | None]):
         study: what was asked; None where `recommend_width` was given the problem itself.
         dataset: every number as a labelled `xarray.Dataset`; each variable's ``long_name`` says what it is.
 
+    Example:
+        >>> import isthmus as im
+        >>> study = im.WidthStudy(
+        ...     data={"source": "wine"}, tolerance=0.05, horizon=2.0, records=2, runs=4, particles=64
+        ... )
+        >>> result = im.find_width(study)
+        >>> result.confirmed, result.half.width == result.width // 2, result.recommended.runs
+        (True, True, 4)
+
     """
 
     @property

@@ -48,6 +48,15 @@ class Coupling:
         networks, ideal: the neurons at each time, each array with leading axes (runs, T).
         limit: the mean-field particles at each time, each array with a leading axis T.
 
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=32)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
+        >>> coupling = im.couple(problem, [0.0, 1.0], width=32, runs=2, particles=64)
+        >>> distance = coupling.encoder[:, -1] ** 0.5
+        >>> bool((coupling.wasserstein("encoder", 1.0, exact=True) <= distance + 1e-9).all())
+        True
+
     """
 
     times: np.ndarray
@@ -66,9 +75,18 @@ class Coupling:
     def wasserstein(self, side: Side, time: float, *, exact: bool = False, seed: int = 0) -> np.ndarray:
         """Return the Wasserstein-2 distance between the laws of the network's neurons and of the limit's, (runs,).
 
-        Between the network's neurons and as many draws from the limit, its ideal particles, matched anew. Sliced: the
-        root mean square of the distances of 200 random projections, times the root of the dimension. ``exact`` solves
-        the assignment (at most 4,096 neurons).
+        The ideal particles stand for the limit: they are as many independent draws from it as there are neurons.
+
+        Args:
+            side: 'encoder' or 'decoder'.
+            time: one of ``times``.
+            exact: solve the assignment of neurons to ideal particles (at most 4,096 neurons). Otherwise the distance
+                is sliced: the root mean square of the distances of 200 random projections, times the root of the
+                dimension.
+            seed: of the random projections.
+
+        Raises:
+            ArgumentError: where there are too many neurons for ``exact``, or another argument breaks its rule.
 
         """
         index = _checks.index_of_time("time", time, self.times)
@@ -122,9 +140,9 @@ def couple(
 
     Example:
         >>> import isthmus as im
-        >>> data = im.load_data("digits", max_points=64)
+        >>> data = im.load_data("wine", max_points=32)
         >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
-        >>> coupling = im.couple(problem, [0.0, 1.0], width=32, runs=2, particles=128)
+        >>> coupling = im.couple(problem, [0.0, 1.0], width=32, runs=2, particles=64)
         >>> coupling.encoder.shape, float(coupling.encoder[:, 0].max())
         ((2, 2), 0.0)
 

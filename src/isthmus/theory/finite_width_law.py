@@ -84,10 +84,7 @@ class Influence:
 class FiniteWidthLaw:
     """The leading-order law of the risk of all finite networks of a problem, at any width, step size and batch size.
 
-    Every method that takes a network takes ``width`` (N, a pair (N_E, N_D), or ``math.inf`` for no fluctuation of
-    initial neurons), ``step_size`` (0 for gradient flow), ``batch_size`` (None for full batches), and by name
-    ``sampling`` as in `train`, ``sample_size`` (n, where the training set is a sample of the population) and
-    ``measured_on`` ('population', or the 'sample' itself).
+    Every method that asks about a network takes the arguments of `at`.
 
     Attributes:
         times: shape (T,).
@@ -96,6 +93,17 @@ class FiniteWidthLaw:
         noises: at scale 1 by source: 'encoder', 'decoder', 'batches', 'steps', 'shuffled' (what remains of batches in
             random order), 'sample' and 'own_sample' (the risk measured on the population, or on the sample).
         weights: the weights of the points, shape (n,).
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=32)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
+        >>> law = im.predict_finite_width(problem, [0.0, 1.0], particles=32, samples=2)
+        >>> width = law.width_for(tolerance=0.05, confidence=0.9)
+        >>> law.gap_quantile(0.9, width) <= 0.05 < law.gap_quantile(0.9, width - 1)
+        True
+        >>> sorted(law.sources(width=100, step_size=0.1, batch_size=8))
+        ['batches', 'decoder', 'encoder']
 
     """
 
@@ -116,7 +124,20 @@ class FiniteWidthLaw:
         sample_size: int | None = None,
         measured_on: MeasuredOn = "population",
     ) -> Prediction:
-        """Return the law of one kind of network."""
+        """Return the law of one kind of network.
+
+        Args:
+            width: N, a pair (N_E, N_D), or ``math.inf`` for no fluctuation of initial neurons.
+            step_size: of SGD, in mean-field time; 0 for gradient flow.
+            batch_size: points in a batch; None for full batches.
+            sampling: how batches are drawn, as in `train`.
+            sample_size: n, where the training set is a sample of the population; None where it is the population.
+            measured_on: whether the risk is taken on the 'population', or on the 'sample' itself.
+
+        Raises:
+            ArgumentError: where there are batches at step size 0, or an argument breaks its rule.
+
+        """
         widths = _widths(width)
         step_size = _checks.real("step_size", step_size, minimum=0)
         noises = {side: self.noises[side].scaled(1 / n) for side, n in zip(("encoder", "decoder"), widths, strict=True)}
@@ -165,6 +186,10 @@ class FiniteWidthLaw:
     ) -> int:
         """Return the smallest width of both sides whose sup-gap is within the tolerance with this confidence.
 
+        Args:
+            tolerance, confidence: the sup-gap must be at most the tolerance with this probability.
+            step_size, batch_size, sampling, sample_size, measured_on: as in `at`.
+
         Raises:
             NumericalError: where no width suffices, since batches and steps alone exceed the tolerance.
 
@@ -203,6 +228,10 @@ class FiniteWidthLaw:
         """Return the largest step size, to a part in a thousand, whose sup-gap is within the tolerance.
 
         Whether steps so large are stable is another question: see what `train` says.
+
+        Args:
+            tolerance, confidence: the sup-gap must be at most the tolerance with this probability.
+            width, batch_size, sampling, sample_size, measured_on: as in `at`.
 
         Raises:
             NumericalError: where no step size suffices, since the width alone exceeds the tolerance.

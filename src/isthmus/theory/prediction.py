@@ -72,6 +72,15 @@ class Prediction:
         noises: by source: 'encoder' and 'decoder' (initial neurons), 'batches', 'steps' (their size, a shift only)
             and 'sample'.
 
+    Example:
+        >>> import numpy as np
+        >>> import isthmus as im
+        >>> from isthmus.theory.prediction import Noise
+        >>> encoder = Noise(kernel=np.diag([0.04, 0.01]), curvatures=np.full((2, 2), 0.05))
+        >>> law = im.Prediction(np.array([0.0, 1.0]), limit=np.array([1.0, 0.5]), noises={"encoder": encoder})
+        >>> law.mean.tolist(), law.std.tolist()
+        ([1.05, 0.55], [0.2, 0.1])
+
     """
 
     times: np.ndarray
