@@ -57,3 +57,13 @@ def test_what_never_acts_is_drawn_given_the_rest_of_its_neuron():
     encoder = im.solve_mean_field(problem, [0.0], particles=1024, replicates=1).encoder
     found = np.cov(columns(encoder, 1024).T)
     np.testing.assert_allclose(found, covariance, atol=5 * np.sqrt(2 / 1024))
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": im.Adam()}, {"temperature": 0.1}, {"weight_decay": 0.1}])
+def test_what_moves_outside_the_span_of_the_points_is_drawn_there_too(changes):
+    """Coordinates are moved one by one, by noise or by decay: a weight keeps its law along all axes."""
+    law = im.Law(im.GaussianNeurons(1, 2), im.GaussianNeurons(2, 1, mean=[0.5, 0.0, 0.0, 0.0]))
+    problem = im.Problem(im.Data([[0.8, 0.6], [-0.8, -0.6], [0.4, 0.3]]), law, **changes)
+    path = im.solve_mean_field(problem, [0.0], particles=1024, replicates=1)
+    for weights in (path.encoder.incoming, path.decoder.outgoing - np.array([0.5, 0.0])):
+        np.testing.assert_allclose(np.cov(weights.T), np.eye(2), atol=5 * np.sqrt(2 / 1024))

@@ -15,7 +15,7 @@ def problem():
 
 
 def test_little_memory_solves_the_same_problem_with_decay_and_rates(problem):
-    times, options = [0.0, 0.5, 1.5], {"particles": 16, "replicates": 1, "rtol": 1e-6}
+    times, options = [0.0, 0.5, 1.5], {"particles": 16, "replicates": 1, "rtol": 1e-6, "max_steps": 500}
     adaptive, little = (
         im.solve_mean_field(problem, times, integrator=name, **options) for name in ("adaptive", "low_memory")
     )

@@ -42,11 +42,14 @@ def test_the_error_of_particles_is_half_of_students_interval():
 
 
 def test_the_error_of_a_population_is_that_of_independent_samples():
-    """Against a sample 256 times as large, at time 0."""
+    """Half of Student's interval of one sample among four, here the populations of problems of other seeds."""
     stream, law = im.gaussian_stream([1.5]), Scalar().problem.law
-    risk = lambda count: im.solve_mean_field(
-        im.Problem(stream, law, train_biases=False, population_points=count), [0.0], particles=64, replicates=2
+    solve = lambda seed: im.solve_mean_field(
+        im.Problem(stream, law, train_biases=False, population_points=16, population_seed=seed),
+        [0.0],
+        particles=64,
+        replicates=2,
     )
-    few, many = risk(16), risk(4096)
-    assert 20 * many.errors["population"][0] < few.errors["population"][0] < 0.2 * few.risk[0]
-    assert 0 < abs(few.risk[0] - many.risk[0]) < 2 * few.errors["population"][0]
+    risks = [solve(seed).replicate_risk[0, 0] for seed in range(4)]
+    assert solve(0).errors["population"][0] == pytest.approx(3.182446 * np.std(risks, ddof=1), rel=1e-5)
+    assert len(np.unique(risks)) == 4
