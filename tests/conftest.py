@@ -12,8 +12,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 import numpy as np
 import pytest
-from jaxtyping import install_import_hook
 import threadpoolctl
+from jaxtyping import install_import_hook
 from slow_groups import GROUPS, MINUTES, SLOW, group_of
 
 CORE = "autoencoder covariance leading masked_pca neuron_laws points principal recorded_times sobol"
@@ -27,6 +27,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 BEGIN = time.monotonic()
+gc.disable()  # until all modules are imported
 
 
 def pytest_addoption(parser):
@@ -61,6 +62,7 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_runtest_setup(item):
@@ -69,8 +71,11 @@ def pytest_runtest_setup(item):
 
 
 MAPS = Path("/proc/self/maps")
-MANY_MAPS = 30_000
-"""Every compiled program holds memory maps, of which a process may have 65,530 under Linux before it crashes."""
+MANY_MAPS = 8_000
+"""Every compiled program holds memory maps, of which a process may have 65,530 under Linux before it crashes, and memory.
+
+With so many of them a process takes some 2 GB.
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
