@@ -61,3 +61,15 @@ def test_the_influence_of_a_point_is_resolved_to_halves_of_steps(law):
     rate = influence.points_by_step[-1, :, 0] / np.diff(influence.steps)
     within, between = np.abs(rate[1::2] - rate[::2]).sum(), np.abs(rate[2::2] - rate[1:-1:2]).sum()
     assert 0.6 < within / between < 1.6
+
+
+def test_influences_have_mean_0(law):
+    influence, equal = law.influence, np.full(512, 1 / 512)
+    for values, weights in (
+        (influence.encoder, equal),
+        (influence.decoder, equal),
+        (influence.points, linear_law.WEIGHTS),
+        (influence.direct, linear_law.WEIGHTS),
+    ):
+        np.testing.assert_allclose(values @ weights, 0, atol=1e-10)
+    np.testing.assert_allclose(influence.points_by_step.sum(axis=1), influence.points, atol=1e-12)
