@@ -7,7 +7,8 @@ import pytest
 
 import isthmus as im
 from isthmus._precision import computing_in
-from isthmus.theory.atoms import apportioned, consolidated, number_of_atoms
+from isthmus.theory.atoms import apportioned, consolidated, number_of_atoms, with_births
+from isthmus.theory.certificates import certified
 from isthmus.theory.landscape import Landscape
 
 DOUBLE = np.dtype(np.float64)
@@ -70,3 +71,18 @@ def test_shares_of_a_width_are_the_nearest_whole_numbers(least):
     every = [c for c in itertools.product(range(width + 1), repeat=4) if sum(c) == width and min(c) >= least]
     assert counts.sum() == width and counts.min() >= least
     assert distance(counts) == pytest.approx(min(map(distance, every)))
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_new_atom_takes_its_mass_from_all_others_and_lowers_the_objective(side):
+    landscape, before, _ = merged("tanh", NEURONS, [0.7, 0.3], side)
+    with computing_in(DOUBLE):
+        roomy = consolidated(before, landscape, 2)
+        _, candidates = certified(roomy, landscape, 16, 0)
+        after = with_births(roomy, side, candidates[side], 1, landscape)
+        old, new = (np.asarray((network.encoder, network.decoder)[side].masses) for network in (roomy, after))
+        assert landscape.objective(after) < landscape.objective(roomy)
+    assert new.sum() == pytest.approx(1.0)
+    born = np.flatnonzero((old == 0) & (new > 0))
+    assert len(born) == 1
+    np.testing.assert_allclose(new[old > 0], (1 - new[born[0]]) * old[old > 0])
