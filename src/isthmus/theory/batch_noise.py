@@ -35,6 +35,8 @@ def noise_without_replacement(
 
     """
     count, horizon = len(weights), float(nodes[-1])
+    if size == count:  # full batches
+        return noises["batches"].scaled(0.0)
     epoch, scale = step_size * (count // size), step_size / size
     bessel = count / max(1, count - 1)
     ends = np.append(np.arange(0.0, horizon * (1 - 1e-9), epoch), horizon)
