@@ -16,8 +16,8 @@ POINTS = np.concatenate([np.linspace(-4, 4, 41) + 0.013, [-30.0, 30.0]])
 def test_derivatives_are_those_of_automatic_differentiation(name, double):
     phi = im.ACTIVATIONS[name]
     points = jnp.asarray(POINTS)
-    first = jax.vmap(jax.grad(phi.value))(points)
-    second = jax.vmap(jax.grad(jax.grad(phi.value)))(points)
+    first = jax.jit(jax.vmap(jax.grad(phi.value)))(points)
+    second = jax.jit(jax.vmap(jax.grad(jax.grad(phi.value))))(points)
     np.testing.assert_allclose(phi.first(points), first, atol=1e-13)
     np.testing.assert_allclose(phi.second(points), second, atol=1e-13)
 
@@ -38,7 +38,8 @@ def test_mean_slope_is_the_gaussian_integral(name, variance, double):
     if variance == 0:
         expected = float(phi.first(jnp.zeros(())))  # ReLU's slope at 0 is taken as 0, as JAX does
     else:
-        slope = lambda s: float(phi.first(jnp.asarray(s))) * norm.pdf(s, scale=np.sqrt(variance))
+        first = jax.jit(phi.first)
+        slope = lambda s: float(first(s)) * norm.pdf(s, scale=np.sqrt(variance))
         expected = quad(slope, -20, 20, points=[0.0], epsabs=1e-10)[0]
     assert phi.mean_slope(variance) == pytest.approx(expected, abs=1e-9)
 

@@ -26,10 +26,17 @@ def times():
 
 
 @pytest.fixture(scope="module")
-def rough_law(problem, times):
-    """A law from few particles, for what holds of every law."""
-    path = im.solve_mean_field(problem, times, particles=256, replicates=2, snapshot_times=())
-    return im.predict_finite_width(problem, times, path=path, particles=256)
+def told_law(problem, times):
+    """A law from few particles, for what holds of every law, and the progress that was told while it was found."""
+    told = []
+    path = im.solve_mean_field(problem, times, particles=128, replicates=2, snapshot_times=())
+    options = {"particles": 256, "curvature_particles": 32, "samples": 32}
+    return im.predict_finite_width(problem, times, path=path, **options, progress=lambda *done: told.append(done)), told
+
+
+@pytest.fixture(scope="module")
+def rough_law(told_law):
+    return told_law[0]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +121,7 @@ def test_step_noise_alone_has_the_predicted_law(problem, times, law):
 def test_at_time_0_kernels_and_decoder_shift_are_the_exact_ones(problem, rough_law):
     """K_E(0,0) = Var Ψ_E and E R(ρ, ν^N) − R = (1/2N) E tr Cov_ν σ_D, over many draws of the law."""
     law = rough_law
-    limit, draws = im.solve_mean_field(problem, [0.0], particles=1 << 13, replicates=1).at(0.0), 1 << 15
+    limit, draws = im.solve_mean_field(problem, [0.0], particles=1 << 12, replicates=1).at(0.0), 1 << 14
     with computing_in(DOUBLE):
         wide = problem.draw(jax.random.key(1), (draws, draws), DOUBLE)
         points = problem.population.points
@@ -207,10 +214,8 @@ def test_single_precision_agrees(problem, times, law):
         np.testing.assert_allclose(noise.kernel, law.noises[name].kernel, atol=2e-3 * scale)
 
 
-def test_progress_counts_up(problem, times):
-    seen = []
-    report = lambda *done: seen.append(done)
-    im.predict_finite_width(problem, times, particles=256, samples=2, progress=report)
+def test_progress_counts_up(told_law):
+    _, seen = told_law
     assert [done for done, _ in seen] == list(range(1, len(seen) + 1)) and seen[-1][0] == seen[-1][1]
 
 

@@ -29,7 +29,7 @@ def isotropic_rate(data, phi, a, w, c, u, train_biases):
     gram = w**2 * points @ points.T
     kernel = np.zeros((n, n))
     for i in range(n):
-        for j in range(n):
+        for j in range(i + 1):
             si = np.sqrt(gram[i, i])
             rho = gram[i, j] / si
             rest = np.sqrt(max(gram[j, j] - rho**2, 0))
@@ -38,7 +38,9 @@ def isotropic_rate(data, phi, a, w, c, u, train_biases):
             mass = np.outer(weights, weights)
             first = (mass * phi.value(s) * phi.value(t)).sum()
             second = (mass * phi.first(s) * phi.first(t)).sum()
-            kernel[i, j] = first + a**2 * second * (points[i] @ points[j] + (1.0 if train_biases else 0.0))
+            kernel[i, j] = kernel[j, i] = first + a**2 * second * (
+                points[i] @ points[j] + (1.0 if train_biases else 0.0)
+            )
     operator = points.T @ kernel @ points / n**2
     zero = np.zeros(1)
     slope, curve = float(phi.first(zero)[0]), float(phi.second(zero)[0])
