@@ -188,8 +188,11 @@ def _followed(
     Risks are NaN at times that weren't reached; so are the snapshots there.
     """
     index_of, wanted = {float(time): index for index, time in enumerate(times)}, set(np.asarray(kept, int).tolist())
+    states = solver.states_at(stops, tolerances)
     risks, snapshots, reached, steps, state = [], [], True, 0, None
-    for stop, (state, reached, steps) in zip(stops, solver.states_at(stops, tolerances), strict=True):  # noqa: B007
+    for stop in stops:
+        state = None  # A state may be large, so the former one is given up before the next one is computed.
+        state, reached, steps = next(states)
         index = index_of.get(float(stop))
         if index is None or not reached:
             continue

@@ -41,12 +41,13 @@ class LowMemorySolver:
     def __init__(self, field: VectorField, start: Autoencoder) -> None:
         self._field, self._start = field, start
         self._phis = start.encoder_activation, start.decoder_activation
-        self._begin: ChunkedState = (self._chunks(start.encoder), self._chunks(start.decoder))
 
     def states_at(self, stops: np.ndarray, tolerances: Tolerances) -> Iterator[tuple[ChunkedState, bool, int]]:
         """Yield at each stop the state, whether it was reached, and the number of steps so far."""
         number = partial(jnp.asarray, dtype=self._field.dtype)
-        state, now, size, steps = self._begin, number(0.0), number(FIRST * float(stops[-1])), 0
+        # Nothing else may hold these chunks, which are given up after the first step.
+        state: ChunkedState = (self._chunks(self._start.encoder), self._chunks(self._start.decoder))
+        now, size, steps = number(0.0), number(FIRST * float(stops[-1])), 0
         for stop in map(number, stops):
             while now < stop and steps < tolerances.max_steps:
                 steps += 1
