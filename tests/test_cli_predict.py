@@ -48,7 +48,6 @@ def test_it_prints_and_leaves_the_law_of_networks_that_were_not_trained(folder):
 
 def test_it_refuses_what_it_can_not_do_and_leaves_nothing(folder):
     for more, message in (
-        (("--activation", "relu"), "one whose activation relu has a slope that jumps"),
         (("--law", "independent"), "one whose mean-field limit is trivial"),
         (("--tolerance", "-1"), "--tolerance must be above 0"),
     ):

@@ -56,6 +56,8 @@ from .studies.width_search import find_width as find_width
 from .studies.width_search import recommend_width as recommend_width
 from .theory.best_network import best_networks as best_networks
 from .theory.certificates import Certificate as Certificate
+from .theory.control import FiniteWidthEstimate as FiniteWidthEstimate
+from .theory.control import estimate_finite_width as estimate_finite_width
 from .theory.coupling import Coupling as Coupling
 from .theory.coupling import couple as couple
 from .theory.expressivity import Expressivity as Expressivity

@@ -9,7 +9,8 @@ import isthmus as im
 from isthmus._precision import computing_in
 from isthmus.dynamics.field import VectorField
 from isthmus.studies.bottleneck_jobs import pca_risks
-from isthmus.theory.linearisation import Trajectory, linearised, step
+from isthmus.theory.linearisation import linearised
+from isthmus.theory.trajectory import Trajectory, step
 
 DOUBLE = np.dtype(np.float64)
 TIMES = np.array([0.0, 1.0, 4.0])
@@ -109,10 +110,10 @@ def test_the_influence_of_points_is_that_of_finite_differences(problem):
         for point in (0, 11):
             pair = []
             for sign in (1, -1):
-                state, weights = start, field.weights.at[point].add(sign * h)
+                state, weights = (start, ()), field.weights.at[point].add(sign * h)
                 for node in range(len(path.nodes) - 1):
                     state = move(field, state, weights, *path.interval(node))
-                pair.append(float(field.risk(state)))
+                pair.append(float(field.risk(state[0])))
             assert influence[point] == pytest.approx((pair[0] - pair[1]) / (2 * h), rel=1e-6)
 
 

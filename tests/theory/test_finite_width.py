@@ -241,12 +241,6 @@ def test_arguments_are_checked(rough_law, call, message):
 
 
 def test_what_can_not_be_linearised_is_refused(problem, rough_law, times):
-    data = problem.data
-    with pytest.raises(
-        im.ArgumentError,
-        match="but it is one whose activation relu has a slope that jumps",
-    ):
-        im.predict_finite_width(im.Problem(data, im.aligned_law(data, 1, activation="relu"), "relu"), times)
     with pytest.raises(im.ArgumentError, match="'path' must be a MeanFieldPath at the same times"):
         im.predict_finite_width(problem, times[1:], path=rough_law.path)
     with pytest.raises(im.ArgumentError, match="'curvature_particles' must be a power of 2"):

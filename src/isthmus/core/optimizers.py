@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -56,6 +56,15 @@ class Optimizer(ABC):
     def noise_batch(self) -> int | None:
         """The batch size whose noise enters the limit, None where none does."""
         return None
+
+    @property
+    def of_batches(self) -> Optimizer:
+        """The optimizer that moves by the velocity of each batch as it is, without a mean over batches."""
+        return self
+
+    def step_excess(self, averages: Any, velocity: Velocity) -> Velocity | None:
+        """Return (update − dθ/dt)/ε of a small step at unit rates, None where it has no limit as ε → 0."""
+        return jax.tree.map(jnp.zeros_like, velocity)
 
     def stability_limit(self, step_size: float) -> float | None:
         """Return the product of step size and curvature below which steps are stable, None where it isn't known.
@@ -180,6 +189,10 @@ class Momentum(Optimizer):
         """Return ``averages`` in other units: ``velocity`` converts m, and ``square`` isn't used."""
         return velocity(averages)
 
+    def step_excess(self, averages: Velocity, velocity: Velocity) -> Velocity:
+        """Return ṁ = (v − m)/τ: a step moves by its new m, of m = ``averages`` and v = ``velocity``."""
+        return jax.tree.map(lambda m, v: (v - m) / self.memory, averages, velocity)
+
     def flow_start(self, velocity: Velocity, second_moment: Velocity | None) -> Velocity:
         """Return m = 0, a ball at rest, in the shape of ``velocity``; ``second_moment`` isn't used."""
         return self.step_start(jax.tree.map(jnp.zeros_like, velocity))
@@ -188,7 +201,7 @@ class Momentum(Optimizer):
         self, time: jax.Array, averages: Velocity, velocity: Velocity, second_moment: Velocity | None
     ) -> tuple[Velocity, Velocity]:
         """Return m = ``averages`` and ṁ = (v − m)/τ, v = ``velocity``; ``time`` and ``second_moment`` aren't used."""
-        return averages, jax.tree.map(lambda m, v: (v - m) / self.memory, averages, velocity)
+        return averages, self.step_excess(averages, velocity)
 
     def step_start(self, nothing: Velocity) -> Velocity:
         """Return m = 0, a ball at rest."""
@@ -269,6 +282,14 @@ class Adam(Optimizer):
     def noise_batch(self) -> int | None:
         """The batch size B."""
         return self.batch_size
+
+    @property
+    def of_batches(self) -> Adam:
+        """Adam that averages the squares of the velocities it is given."""
+        return replace(self, batch_size=None)
+
+    def step_excess(self, averages: AdamAverages, velocity: Velocity) -> None:
+        """Return None: the first batches add terms of the order of ε log ε."""
 
     def natural_step(self, curvature: float) -> float:
         """Return a constant, since the size of its motion doesn't depend on that of velocities."""

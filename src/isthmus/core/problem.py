@@ -18,6 +18,7 @@ from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder, features, penalty
 from isthmus.core.data import Data, Stream, as_data
 from isthmus.core.frame import Frame
+from isthmus.core.kinks import kinks
 from isthmus.core.laws import Law
 from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
@@ -198,8 +199,8 @@ class Problem:
         """
         if quadrature == "iid":
             key = jax.random.fold_in(jax.random.key(seed), replicate)
-            network = self.draw(key, (count, count), dtype)
-            return Particles(network, network, self.population_sample(sample), None, seed)
+            drawn, start = (network.in_precision(dtype) for network in self._drawn(key, (count, count)))
+            return Particles(drawn, start, self.population_sample(sample), None, seed)
         # Elsewhere components outside the span of the points act (Adam) or move on their own (noise, weight decay).
         equivariant = self.optimizer.is_rotation_equivariant
         decays = self.decays[0] > 0 and not in_span
@@ -209,11 +210,10 @@ class Problem:
         else:
             measures = gauss_hermite_particles(frame, count, dtype)
         drawn = self.autoencoder(*measures)
-        start = self.started(drawn, frame.basis)
         if equivariant:
-            return Particles(drawn, start, frame.data, frame, seed)
-        network = frame.lifted(start, start, seed)
-        return Particles(network, network, self.population_sample(sample), None, seed)
+            return Particles(drawn, self.started(drawn, frame.basis), frame.data, frame, seed)
+        lifted = frame.lifted(drawn, drawn, seed)
+        return Particles(lifted, self.started(lifted), self.population_sample(sample), None, seed)
 
     @cached_property
     def _frames(self) -> dict[tuple[int, bool], Frame]:
@@ -231,17 +231,19 @@ class Problem:
             self._frames[sample, whole] = Frame(self.population_sample(sample), encoder, decoder, whole=whole)
         return self._frames[sample, whole]
 
+    @property
+    def quadrature(self) -> Quadrature:
+        """The rule that particles come from as it is: Sobol' points where the law is Gaussian, else draws."""
+        sides = (self.law.encoder, self.law.decoder)
+        return "sobol" if all(isinstance(law, GaussianNeurons) for law in sides) else "iid"
+
     @cached_property
     def unpredictable_because(self) -> str | None:
         """Why the law of finite networks can't be predicted from this problem's limit, as 'one whose …', or None."""
-        if not all(isinstance(law, GaussianNeurons) for law in (self.law.encoder, self.law.decoder)):
-            return "one whose initial law is known by a sampler only"
-        rough = [activation.name for activation in self.activations if not activation.smooth]
-        if rough:
-            return f"one whose activation {rough[0]} has a slope that jumps"
-        if not self.motion.is_gradient_flow:
-            moved = f"noise at temperature {self.temperature:g}" if self.temperature else f"{self.optimizer}"
-            return f"one whose dynamics is not gradient descent without noise, but has {moved}"
+        for phi in self.activations:
+            found = () if phi.smooth else kinks(phi)
+            if found is None:
+                return f"one whose activation {phi.name} jumps"
         if self.is_trivial:
             return "one whose mean-field limit is trivial"
         return None
@@ -348,11 +350,16 @@ class Problem:
         The draw with ``key`` is made in double precision and then rounded to ``dtype``, so that both precisions have
         the same network.
         """
+        return self._drawn(key, widths)[1].in_precision(dtype)
+
+    def _drawn(self, key: jax.Array, widths: tuple[int, int]) -> tuple[Autoencoder, Autoencoder]:
+        """Return a network of independent draws before and after the correction of the law, in double precision."""
         with computing_in(DOUBLE):
             keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, widths[0]), widths[1]))
             encoder = self.law.encoder.sample(keys[0], widths[0])
             decoder = self.law.decoder.sample(keys[1], widths[1])
-            return self.started(self.autoencoder(encoder, decoder)).in_precision(dtype)
+            drawn = self.autoencoder(encoder, decoder)
+            return drawn, self.started(drawn)
 
 
 def _check_decay(value: float | tuple[float, float]) -> None:

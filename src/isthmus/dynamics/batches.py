@@ -79,12 +79,18 @@ class Batches(eqx.Module):
         self, key: jax.Array, step: jax.Array, drawn: jax.Array, order: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return the points and weights of the batch of one step, and the order to carry on."""
-        equal = jnp.full(self.size, 1 / self.size, self.points.dtype)
         if self.stream is not None:
             fresh = self.stream.sample(jax.random.fold_in(key, step), self.size)
-            return fresh.astype(self.points.dtype), equal, order
+            return fresh.astype(self.points.dtype), self._equal, order
+        chosen, weights, order = self.rows(key, step, drawn, order)
+        return self.points[chosen], weights, order
+
+    def rows(
+        self, key: jax.Array, step: jax.Array, drawn: jax.Array, order: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return which points of the data the batch of one step takes, their weights, and the order to carry on."""
         if self.sampling == "with_replacement":
-            return self.points[drawn], equal, order
+            return drawn, self._equal, order
         count = len(self.points)
         epoch, place = jnp.divmod(step, count // self.size)
 
@@ -94,4 +100,8 @@ class Batches(eqx.Module):
         order = jax.lax.cond(place == 0, shuffled, lambda: order)
         chosen = jax.lax.dynamic_slice_in_dim(order, place * self.size, self.size)
         # In an epoch every point comes up once, whatever its weight, so the weight enters here.
-        return self.points[chosen], self.weights[chosen] * (count / self.size), order
+        return chosen, self.weights[chosen] * (count / self.size), order
+
+    @property
+    def _equal(self) -> jax.Array:
+        return jnp.full(self.size, 1 / self.size, self.points.dtype)

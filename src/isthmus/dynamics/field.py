@@ -102,9 +102,10 @@ class VectorField(eqx.Module):
             velocity = jax.tree.map(lambda v, theta: v - factor * theta, velocity, _without_masses(measure))
         return velocity if self.motion.train_biases else _without_bias(velocity)
 
-    def second_moment(self, network: Autoencoder) -> Velocity:
+    def second_moment(self, network: Autoencoder, weights: Weights | None = None) -> Velocity:
         """Return E[v_x²] of every parameter, v_x the velocity under the point x alone and at unit rates."""
-        moments = network.second_moment(self.points, self.weights, self.motion.decays)
+        weights = self.weights if weights is None else weights
+        moments = network.second_moment(self.points, weights, self.motion.decays)
         if self.motion.train_biases:
             return moments
         return Velocity(_without_bias(moments.encoder), _without_bias(moments.decoder))
@@ -148,22 +149,27 @@ class VectorField(eqx.Module):
         keys = jax.random.split(key)
         return Velocity(side(network.encoder, keys[0], scales[0]), side(network.decoder, keys[1], scales[1]))
 
-    def start(self, network: Autoencoder) -> State:
-        """Return a network with the averages of its optimizer at time 0."""
+    def start(self, network: Autoencoder, weights: Weights | None = None) -> State:
+        """Return a network with the averages of its optimizer at time 0, under other weights where given."""
         if not self.motion.optimizer.has_averages:
             return network, ()
-        return network, self.motion.optimizer.flow_start(*self._moments(network))
+        return network, self.motion.optimizer.flow_start(*self._moments(network, weights))
 
-    def __call__(self, time: Scalar, state: State) -> tuple[Velocity, Any]:
-        """Return the rate of change of the network and of the averages of its optimizer."""
+    def __call__(self, time: Scalar, state: State, weights: Weights | None = None) -> tuple[Velocity, Any]:
+        """Return the rate of change of the network and of its optimizer's averages, under other weights where given."""
         network, averages = state
-        moved, change = self.motion.optimizer.slope(time, averages, *self._moments(network))
+        moved, change = self.motion.optimizer.slope(time, averages, *self._moments(network, weights))
         return moved.scaled(*self.rates(time)), change
 
-    def _moments(self, network: Autoencoder) -> tuple[Velocity, Velocity | None]:
+    def kick(self, time: Scalar, state: State, noise: Weights) -> tuple[Velocity, Any]:
+        """Return what a small noise on the weights of the points adds to the rate of change, to first order."""
+        return jax.jvp(lambda weights: self(time, state, weights), (self.weights,), (noise,))[1]
+
+    def _moments(self, network: Autoencoder, weights: Weights | None = None) -> tuple[Velocity, Velocity | None]:
         """Return the velocity at unit rates, and its second moment where the optimizer needs it."""
         needed = self.motion.optimizer.noise_batch is not None
-        return self.velocity_at_rates(network, (1.0, 1.0)), self.second_moment(network) if needed else None
+        second_moment = self.second_moment(network, weights) if needed else None
+        return self.velocity_at_rates(network, (1.0, 1.0), weights), second_moment
 
 
 def _without_masses(measure: NeuronMeasure) -> NeuronMeasure:

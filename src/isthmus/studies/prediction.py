@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,8 @@ LAW = {
 def predicted_law(
     study: TrackingStudy, path: MeanFieldPath, workers: int | None, progress: Progress | None
 ) -> FiniteWidthLaw:
-    """Return the law of finite networks of a study's problem, about its mean-field path."""
-    return predict_finite_width(
+    """Return the law of finite networks of a study's problem, about its mean-field path, without what no file keeps."""
+    law = predict_finite_width(
         study.problem,
         study.times,
         path=path,
@@ -59,6 +60,7 @@ def predicted_law(
         workers=workers,
         progress=progress,
     )
+    return replace(law, linearised=None)
 
 
 def law_tables(study: TrackingStudy, law: FiniteWidthLaw) -> dict[str, Any]:

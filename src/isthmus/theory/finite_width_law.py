@@ -17,6 +17,7 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.batches import SAMPLINGS, Sampling
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.theory.batch_noise import noise_without_replacement
+from isthmus.theory.influence import LinearisedPath
 from isthmus.theory.prediction import Noise, Prediction
 
 LARGEST_WIDTH = 1 << 40
@@ -93,6 +94,8 @@ class FiniteWidthLaw:
         noises: at scale 1 by source: 'encoder', 'decoder', 'batches', 'steps', 'shuffled' (what remains of batches in
             random order), 'sample' and 'own_sample' (the risk measured on the population, or on the sample).
         weights: the weights of the points, shape (n,).
+        only_batches: the batch size whose noise is in the limit (Adam), empty where it may be any.
+        linearised: the path of particles behind it, of which `influence_of` asks; a law from a file has none.
 
     Example:
         >>> import isthmus as im
@@ -112,7 +115,9 @@ class FiniteWidthLaw:
     influence: Influence
     noises: dict[str, Noise]
     weights: np.ndarray
+    only_batches: tuple[int | None, ...] = field(repr=False, default=())
     one_pass_is_fresh: bool = field(repr=False, default=False)
+    linearised: LinearisedPath | None = field(repr=False, default=None)
 
     def at(
         self,
@@ -140,6 +145,8 @@ class FiniteWidthLaw:
         """
         widths = _widths(width)
         step_size = _checks.real("step_size", step_size, minimum=0)
+        if step_size > 0 and self.only_batches:
+            self._check_batches_of_limit(batch_size, sampling)
         noises = {side: self.noises[side].scaled(1 / n) for side, n in zip(("encoder", "decoder"), widths, strict=True)}
         if step_size > 0:
             noises["steps"] = self.noises["steps"].scaled(step_size)
@@ -253,6 +260,34 @@ class FiniteWidthLaw:
             middle = (lower + upper) / 2
             lower, upper = (middle, upper) if gap(middle) <= tolerance else (lower, middle)
         return lower
+
+    def influence_of(self, neurons: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the mass of any initial neuron does to R(t), shapes (T, N_E) and (T, N_D), in closed form.
+
+        I(θ; t) = ∂R(t)/∂m along the ideal path of the neuron in the fields of the limit, less its mean over the law's
+        own particles. The first call solves once backwards; then each neuron costs a solve of its own path.
+
+        Args:
+            neurons: of encoder and decoder at time 0, such as `Problem.draw` returns; their masses don't matter.
+
+        Raises:
+            ArgumentError: where neurons act on one another by more than the latents, the outputs and the pull on the
+                latents: with Adam, at a temperature, and under a law that corrects all neurons together.
+
+        """
+        _checks.instance("neurons", neurons, Autoencoder)
+        if self.linearised is None:
+            _checks.refuse("law", "be computed in this session", _checks.described("one from a file"))
+        found = self.linearised.influence_of(neurons)
+        return found[0] - self.linearised.means[0], found[1] - self.linearised.means[1]
+
+    def _check_batches_of_limit(self, size: int | None, sampling: Sampling | None) -> None:
+        """Refuse other batches than those whose noise enters the limit."""
+        (wanted,) = self.only_batches
+        if size != wanted:
+            _checks.refuse("batch_size", f"be {wanted}, that of the problem's optimizer", size)
+        if sampling not in (None, "with_replacement"):
+            _checks.refuse("sampling", "be 'with_replacement' where noise of batches is part of the limit", sampling)
 
     def _batches(self, step_size: float, size: int, sampling: Sampling | None) -> Noise:
         """Return what the noise of batches makes."""

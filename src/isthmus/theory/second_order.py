@@ -23,10 +23,12 @@ from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.problem import Problem
-from isthmus.dynamics.field import VectorField
+from isthmus.core.quadrature import Particles
+from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import moved
 from isthmus.dynamics.parallel import Progress, run_jobs
-from isthmus.theory.linearisation import step
+from isthmus.theory.linearisation import point_noise
+from isthmus.theory.trajectory import Kicks, kicked, kicks_of, step
 
 MASS_NOISE = 0.1
 """Relative size of the noise on masses: a network 100 times as wide as there are particles."""
@@ -46,6 +48,7 @@ class SecondOrder(NamedTuple):
 
 def second_order(
     problem: Problem,
+    smooth: Callable[[Autoencoder], Autoencoder],
     nodes: np.ndarray,
     recorded: np.ndarray,
     particles: int,
@@ -55,53 +58,55 @@ def second_order(
     workers: int | None,
     progress: Progress | None,
 ) -> SecondOrder:
-    """Return independent samples of the shifts, each from particles of its own scrambling."""
-    # In the limit the decoder's outgoing weights outside the span cancel. In a finite network they add to the risk at
-    # second order, in proportion to their total variance alone, since each component evolves by the same linear
-    # equation: so one axis stands for all.
-    frame = problem.frame
-    hidden = frame.hidden_variance
-    field = VectorField.of(frame.data, problem.motion, dtype)
-    wide = VectorField.of(_with_hidden_axis(frame.data), problem.motion, dtype) if hidden > 0 else field
-    with computing_in(dtype):
-        plan = _Plan(jnp.asarray(nodes[:-1], dtype), jnp.asarray(np.diff(nodes), dtype))
+    """Return independent samples of the shifts, each from particles of its own scrambling.
 
-    # A network's correction acts on the hidden axis too, along which the points have no component.
-    bases = frame.basis, np.concatenate([frame.basis, np.zeros((len(frame.basis), 1))], axis=1)
-
-    def started(network: Autoencoder) -> Autoencoder:
-        return problem.started(network, bases[network.dim - frame.data.dim])
+    Where an activation has kinks, ``smooth`` replaces it for noise of batches, which reads its second derivative.
+    """
 
     def sample(index: int) -> tuple[np.ndarray, ...]:
         random = np.random.default_rng([seed, 2, index])
-        drawn = problem.particles(particles, seed, 1000 + index, dtype, in_span=True).drawn
-        with computing_in(dtype):
-            return _one_sample(drawn, started, field, wide, hidden, plan, recorded, random)
+        drawn = problem.particles(particles, seed, 1000 + index, dtype, quadrature=problem.quadrature, in_span=True)
+        return _one_sample(
+            problem, drawn, smooth, nodes, recorded, random, jax.random.key(int(random.integers(1 << 31)))
+        )
 
     parts = run_jobs(sample, samples, workers, progress)
     return SecondOrder(*(np.stack(part) for part in zip(*parts, strict=True)))
 
 
 class _Plan(NamedTuple):
-    """Where steps begin, and how long they are."""
+    """Where steps begin, how long they are, and which they are."""
 
     times: jax.Array
     sizes: jax.Array
+    numbers: jax.Array
 
 
 def _one_sample(
-    drawn: Autoencoder,
-    started: Callable[[Autoencoder], Autoencoder],
-    field: VectorField,
-    wide: VectorField,
-    hidden: float,
-    plan: _Plan,
+    problem: Problem,
+    particles: Particles,
+    smooth: Callable[[Autoencoder], Autoencoder],
+    nodes: np.ndarray,
     recorded: np.ndarray,
     random: np.random.Generator,
+    key: jax.Array,
 ) -> tuple[np.ndarray, ...]:
-    dtype, weights = field.dtype, np.asarray(field.weights, float)
-    pair = _pair(drawn, hidden) if hidden > 0 else drawn
-    starts = [started(pair)] * 3
+    # In the limit the decoder's outgoing weights outside the span cancel. In a finite network they add to the risk at
+    # second order, in proportion to their total variance alone, since each component evolves by the same linear
+    # equation: so one axis stands for all.
+    drawn, frame, dtype = particles.drawn, particles.frame, np.dtype(particles.network.encoder.bias.dtype)
+    hidden = 0.0 if frame is None else frame.hidden_variance
+    basis = None if frame is None else frame.basis
+    field = VectorField.of(particles.population, problem.motion, dtype)
+    pair, wide, wide_basis = drawn, field, basis
+    if hidden > 0 and basis is not None:
+        pair, wide = (
+            _pair(drawn, hidden),
+            VectorField.of(_with_hidden_axis(particles.population), problem.motion, dtype),
+        )
+        # A network's correction acts on the hidden axis too, along which the points have no component.
+        wide_basis = np.concatenate([basis, np.zeros((len(basis), 1))], axis=1)
+    starts = [problem.started(pair, wide_basis)] * 3
     for side in ("encoder", "decoder"):
         measure = getattr(pair, side)
         signs = random.choice([-1.0, 1.0], measure.width)
@@ -109,77 +114,88 @@ def _one_sample(
         for sign in (1, -1):
             masses = np.asarray(measure.masses * (1 + sign * MASS_NOISE * signs), dtype)
             noisy = eqx.tree_at(lambda state, side=side: getattr(state, side).masses, pair, masses)
-            starts.append(started(noisy))
-
-    def noise(shape: tuple[int, ...]) -> np.ndarray:
-        """Return normals of covariance diag(p) − ppᵀ on the weights."""
-        roots = np.sqrt(weights)
-        normals = random.standard_normal((*shape, len(weights)))
-        return roots * normals - weights * (normals @ roots)[..., None]
-
-    halves = np.asarray(plan.sizes, float)[:, None, None] / 2
-    kicks = POINT_NOISE * noise((len(halves), 2)) / np.sqrt(halves)
-    fixed = POINT_NOISE * noise(())
+            starts.append(problem.started(noisy, wide_basis))
+    sizes, weights = np.diff(nodes), np.asarray(field.weights, float)
+    kicks = POINT_NOISE * point_noise(weights, (len(sizes), 2), random) / np.sqrt(sizes / 2)[:, None, None]
+    fixed = POINT_NOISE * point_noise(weights, (), random)
     driven = np.array([weights, weights + fixed, weights - fixed, *[weights] * 4])
-    stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
-    risks = np.asarray(_risks(stacked, wide, plan, jnp.asarray(driven, dtype)), float)[:, recorded]
-    noiseless, elsewhere, on_sample = risks[0, :, 0], risks[1:3, :, 0], risks[1:3, :, 1]
-    kicked = np.asarray(_kicked_risks(started(drawn), field, plan, jnp.asarray([kicks, -kicks], dtype)), float)
+    with computing_in(dtype):
+        plan = _Plan(jnp.asarray(nodes[:-1], dtype), jnp.asarray(sizes, dtype), jnp.arange(len(sizes)))
+        stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
+        risks = np.asarray(_risks(stacked, wide, plan, jnp.asarray(driven, dtype), key), float)[:, recorded]
+        noiseless, elsewhere, on_sample = risks[0, :, 0], risks[1:3, :, 0], risks[1:3, :, 1]
+        pairs = jnp.asarray([kicks, 0 * kicks, -kicks], dtype)
+        kicked = np.zeros((3, len(recorded)))
+        if not problem.optimizer.limit_depends_on_batches:  # of those the shift isn't proportional to ε/B
+            start = smooth(problem.started(drawn, basis))
+            kicked = np.asarray(_kicked_risks(start, field, plan, pairs, key), float)[:, recorded]
 
-    def shift(pair: np.ndarray, size: float) -> np.ndarray:
-        return (pair[0] + pair[1] - 2 * noiseless) / (2 * size)
+    def shift(pair: np.ndarray, without: np.ndarray, size: float) -> np.ndarray:
+        return (pair[0] + pair[1] - 2 * without) / (2 * size)
 
     on_masses = (
-        shift(risks[first : first + 2, :, 0], MASS_NOISE**2 / side.width)
+        shift(risks[first : first + 2, :, 0], noiseless, MASS_NOISE**2 / side.width)
         for first, side in ((3, pair.encoder), (5, pair.decoder))
     )
-    on_points = (shift(noisy, POINT_NOISE**2) for noisy in (kicked[:, recorded], elsewhere, on_sample))
-    return (*on_masses, *on_points)
+    by_batches = shift(kicked[::2], kicked[1], POINT_NOISE**2)
+    on_points = (shift(noisy, noiseless, POINT_NOISE**2) for noisy in (elsewhere, on_sample))
+    return (*on_masses, by_batches, *on_points)
 
 
 @jax.jit
-def _risks(starts: Autoencoder, field: VectorField, plan: _Plan, weights: jax.Array) -> jax.Array:
+def _risks(starts: Autoencoder, field: VectorField, plan: _Plan, weights: jax.Array, key: jax.Array) -> jax.Array:
     """Return the risks of flows at the nodes, (flows, S + 1, 2), under the field's weights and under those of each."""
 
     def follow(flow: tuple[Autoencoder, jax.Array]) -> jax.Array:
         start, weights = flow
 
-        def measured(state: Autoencoder) -> jax.Array:
-            return jnp.stack([field.risk(state), field.risk(state, weights)])
+        def measured(network: Autoencoder) -> jax.Array:
+            return jnp.stack([field.risk(network), field.risk(network, weights)])
 
-        def advance(state: Autoencoder, part: _Plan) -> tuple[Autoencoder, jax.Array]:
-            return step(field, state, weights, part.times, part.sizes), measured(state)
+        def advance(state: State, part: _Plan) -> tuple[State, jax.Array]:
+            kicks = _kicks(field, start, part, key)
+            return step(field, state, weights, part.times, part.sizes, kicks), measured(state[0])
 
-        end, risks = jax.lax.scan(advance, start, plan)
-        return jnp.concatenate([risks, measured(end)[None]])
+        end, risks = jax.lax.scan(advance, field.start(start, weights), plan)
+        return jnp.concatenate([risks, measured(end[0])[None]])
 
     return jax.lax.map(follow, (starts, weights))
 
 
 @jax.jit
-def _kicked_risks(start: Autoencoder, field: VectorField, plan: _Plan, kicks: jax.Array) -> jax.Array:
+def _kicked_risks(start: Autoencoder, field: VectorField, plan: _Plan, noises: jax.Array, key: jax.Array) -> jax.Array:
     """Return the risks at the nodes of flows with noise, (flows, S + 1), from its values, (flows, S, 2, n)."""
-    dtype = kicks.dtype
+    dtype = noises.dtype
     # Two kicks, each in the middle of a half of the step; after the last part there is none.
     begins, lengths = jnp.asarray([0, 1 / 4, 3 / 4], dtype), jnp.asarray([1 / 4, 1 / 2, 1 / 4], dtype)
 
-    def follow(kicks: jax.Array) -> jax.Array:
-        def advance(state: Autoencoder, part: tuple[_Plan, jax.Array]) -> tuple[Autoencoder, jax.Array]:
-            (time, size), noise = part
+    def follow(noises: jax.Array) -> jax.Array:
+        def advance(state: State, part: tuple[_Plan, jax.Array]) -> tuple[State, jax.Array]:
+            (time, size, _), noise = part
+            own = _kicks(field, start, part[0], key)
 
-            def between(state: Autoencoder, part: tuple) -> tuple[Autoencoder, None]:
+            def between(state: State, part: tuple) -> tuple[State, None]:
                 begin, length, noise = part
                 following = step(field, state, field.weights, time + begin * size, length * size)
-                kick = field.velocity(following, time + (begin + length) * size, noise)
+                kick = field.kick(time + (begin + length) * size, following, noise)
                 return moved(following, size / 2, kick), None
 
             padded = jnp.concatenate([noise, jnp.zeros_like(noise[:1])])
-            return jax.lax.scan(between, state, (begins, lengths, padded))[0], field.risk(state)
+            before = kicked(state, own, 0)
+            after = kicked(jax.lax.scan(between, before, (begins, lengths, padded))[0], own, 1)
+            return after, field.risk(state[0])
 
-        end, risks = jax.lax.scan(advance, start, (plan, kicks))
-        return jnp.append(risks, field.risk(end))
+        end, risks = jax.lax.scan(advance, field.start(start), (plan, noises))
+        return jnp.append(risks, field.risk(end[0]))
 
-    return jax.lax.map(follow, kicks)
+    return jax.lax.map(follow, noises)
+
+
+def _kicks(field: VectorField, network: Autoencoder, part: _Plan, key: jax.Array) -> Kicks:
+    """Return the noise of a temperature in a step, the same in all flows of a sample; None at temperature 0."""
+    if field.motion.temperature == 0:
+        return None
+    return kicks_of(field, network, part.times, part.sizes, jax.random.fold_in(key, part.numbers))
 
 
 def _with_hidden_axis(data: Data) -> Data:

@@ -1,0 +1,252 @@
+r"""The law of finite networks from a few simulated ones, each beside the fluctuation that its own draw predicts.
+
+Of one network the leading-order fluctuation is known: with θ_i, ω_j its initial neurons and b_s its batches,
+
+    ζ(t) = (1/N_E) Σ_i I_E(θ_i; t) + (1/N_D) Σ_j I_D(ω_j; t) + Σ_s ε (1/B) Σ_{x ∈ b_s} G(x, s; t),
+
+each influence less its mean. ζ has mean 0 exactly, and covariance K. So R_N − ζ has the mean of R_N at any width and
+step size, whatever leading order is worth there, and far less variance where it is worth much:
+
+    E R_N = E (R_N − ζ),    Cov R_N = K + 2 Cov(ζ, R_N − ζ) + Cov(R_N − ζ) .
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from isthmus import _checks
+from isthmus._precision import Precision, floating
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.data import Stream
+from isthmus.core.problem import Problem
+from isthmus.core.sobol import sobol_normals
+from isthmus.dynamics.batches import Sampling, check_sampling
+from isthmus.dynamics.network_flow import gradient_flow
+from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.replay import batch_noise
+from isthmus.dynamics.results import TrainingRuns
+from isthmus.dynamics.sgd import check_width, run_keys, train
+from isthmus.dynamics.step_plan import plan_steps
+from isthmus.theory.finite_width import predict_finite_width
+from isthmus.theory.finite_width_law import FiniteWidthLaw
+from isthmus.theory.influence import LinearisedPath
+
+FRESH = 4
+"""Independent scramblings of fresh neurons, from which the means of influences and their errors come."""
+DRAWS = 1 << 12
+"""Draws of ζ for each run, from which quantiles of the sup-gap are taken."""
+MINIMUM = 4
+"""Runs from which errors are estimated, at least."""
+
+
+@dataclass(frozen=True)
+class FiniteWidthEstimate:
+    """Mean, standard deviation and sup-gap of one kind of network, from a few runs beside their prediction.
+
+    Attributes:
+        times: shape (T,).
+        limit: the mean-field risk R(t), shape (T,), from which the sup-gap is measured.
+        runs: the simulated networks.
+        fluctuation: ζ(t) of each run, shape (runs, T).
+        kernel: the covariance K of ζ, shape (T, T).
+        mean_error: the standard error of the mean of ζ, which is 0 up to it, shape (T,).
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=24)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=1))
+        >>> law = im.predict_finite_width(problem, [0.0, 1.0], particles=32, samples=2)
+        >>> found = im.estimate_finite_width(problem, [0.0, 1.0], 64, 0.1, 4, runs=4, law=law, neurons=256)
+        >>> found.mean.shape, len(found.gap_quantile(0.9))
+        ((2,), 2)
+
+    """
+
+    times: np.ndarray
+    limit: np.ndarray
+    runs: TrainingRuns
+    fluctuation: np.ndarray
+    kernel: np.ndarray
+    mean_error: np.ndarray = field(repr=False)
+
+    @property
+    def rest(self) -> np.ndarray:
+        """R_N − R − ζ of each run, shape (runs, T): what leading order leaves."""
+        return self.runs.risk - self.limit - self.fluctuation
+
+    @property
+    def mean(self) -> np.ndarray:
+        """E R_N(t), shape (T,)."""
+        return self.limit + self.rest.mean(axis=0)
+
+    @property
+    def error(self) -> np.ndarray:
+        """The standard error of the mean, shape (T,)."""
+        count = len(self.rest)
+        return np.sqrt(self.rest.var(axis=0, ddof=1) / count + self.mean_error**2)
+
+    @property
+    def std(self) -> np.ndarray:
+        """The standard deviation of R_N(t), shape (T,)."""
+        return self._std(self.fluctuation, self.rest)
+
+    @property
+    def std_error(self) -> np.ndarray:
+        """The standard error of the standard deviation, shape (T,), by the jackknife over runs."""
+        return _jackknife(lambda keep: self._std(self.fluctuation[keep], self.rest[keep]), len(self.rest))
+
+    @property
+    def variance_ratio(self) -> float:
+        """Var R_N over that of R_N − ζ, summed over times: so many times as many plain runs have the same error."""
+        plain = self.runs.risk.var(axis=0, ddof=1).sum()
+        rest = self.rest.var(axis=0, ddof=1).sum()
+        return float(plain / rest) if rest > 0 else math.inf
+
+    def gap_quantile(self, confidence: float) -> tuple[float, float]:
+        """Return the quantile of the sup-gap max_t |R_N(t) − R(t)|, and its standard error.
+
+        The gap is that of a draw of ζ plus what is left of a run.
+        """
+        level = _checks.real("confidence", confidence, above=0, below=1)
+        values, vectors = np.linalg.eigh(self.kernel)
+        normals = sobol_normals(len(self.times), DRAWS, np.random.default_rng(0))
+        drawn = normals @ (vectors * np.sqrt(np.maximum(values, 0))).T
+        gaps = np.stack([np.abs(drawn + rest).max(axis=1) for rest in self.rest])
+        quantile = lambda keep: np.quantile(gaps[keep], level)
+        return float(quantile(np.arange(len(gaps)))), float(_jackknife(quantile, len(gaps)))
+
+    def _std(self, fluctuation: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """Return the root of K + 2 Cov(ζ, rest) + Var(rest), which is not below that of the rest alone."""
+        centred = rest - rest.mean(axis=0)
+        cross = (fluctuation * centred).sum(axis=0) / (len(rest) - 1)
+        variance = rest.var(axis=0, ddof=1)
+        return np.sqrt(np.maximum(np.diagonal(self.kernel) + 2 * cross + variance, variance / len(rest)))
+
+
+def estimate_finite_width(
+    problem: Problem,
+    times: ArrayLike,
+    width: int | tuple[int, int],
+    step_size: float = 0.0,
+    batch_size: int | None = None,
+    *,
+    runs: int = 16,
+    sampling: Sampling | None = None,
+    law: FiniteWidthLaw | None = None,
+    neurons: int = 1 << 12,
+    seed: int = 0,
+    dtype: Precision | Any = "float32",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> FiniteWidthEstimate:
+    r"""Estimate the law of one kind of network from a few simulated ones, each less its predicted fluctuation.
+
+    E R_N = E (R_N − ζ),  Cov R_N = K + 2 Cov(ζ, R_N − ζ) + Cov(R_N − ζ), with ζ(t) the leading-order fluctuation that
+    a network's own initial neurons and batches predict. It is unbiased at any width and step size. Time is step size ×
+    steps; outputs carry 1/N; R is the risk with the ½.
+
+    Args:
+        problem, times: as in `predict_finite_width`.
+        width, step_size, batch_size, sampling: of the networks, as in `train`; gradient flow at step size 0.
+        runs: networks that are simulated, at least 4.
+        law: of this problem at these times, where there is one already.
+        neurons: fresh ones a side (a power of 2), four times so many in all, over which influences have mean 0.
+        seed: of the networks.
+        dtype: of the networks, 'float32' or 'float64'.
+        workers: threads.
+        progress: called as ``progress(done, total)``.
+
+    Raises:
+        ArgumentError: where an argument breaks its rule, or the influence of other neurons than the law's own isn't
+            known (`FiniteWidthLaw.influence_of`).
+        NumericalError: where a run diverges, or the time steps fail.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=24)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=1))
+        >>> law = im.predict_finite_width(problem, [0.0, 1.0], particles=32, samples=2)
+        >>> found = im.estimate_finite_width(problem, [0.0, 1.0], 64, runs=4, law=law, neurons=256)
+        >>> bool((found.error < found.std).all())
+        True
+
+    """
+    _checks.instance("problem", problem, Problem)
+    grid = _checks.times("times", times)
+    widths = check_width(width)
+    step_size = _checks.real("step_size", step_size, minimum=0)
+    runs = _checks.integer("runs", runs, minimum=MINIMUM)
+    neurons = _checks.power_of_2("neurons", neurons, minimum=2)
+    precision = floating("dtype", dtype)
+    if step_size == 0 and batch_size is not None:
+        _checks.refuse("batch_size", "be None at step size 0", batch_size)
+    if law is None:
+        law = predict_finite_width(problem, grid, workers=workers, progress=progress)
+    elif not (isinstance(law, FiniteWidthLaw) and np.array_equal(law.times, grid)):
+        _checks.refuse("law", "be a FiniteWidthLaw at the same times", _checks.described("not"))
+    linear = law.linearised
+    if linear is None or linear.problem is not problem:
+        _checks.refuse("law", "be that of this problem", _checks.described("that of another"))
+    options: dict[str, Any] = {"runs": runs, "seed": seed, "snapshot_times": (), "dtype": precision, "workers": workers}
+    if step_size == 0:
+        simulated = gradient_flow(problem, grid, widths, progress=progress, **options)
+    else:
+        full = {"batch_size": problem.population.size, "sampling": "without_replacement"}
+        drawn = full if batch_size is None else {"batch_size": batch_size, "sampling": sampling}
+        simulated = train(problem, grid, widths, step_size, progress=progress, **drawn, **options)
+    means, kernels, errors = _fresh_influences(problem, linear, neurons, seed)
+    kernel = kernels[0] / widths[0] + kernels[1] / widths[1]
+    error = np.sqrt(errors[0] ** 2 + errors[1] ** 2)
+    keys = [run_keys(seed, run)[0] for run in range(runs)]
+    networks = [problem.draw(key, widths, precision) for key in keys]
+    fluctuation = _of_neurons(linear, networks, means)
+    if step_size > 0 and batch_size is not None and not isinstance(problem.data, Stream):
+        chosen = check_sampling(problem, sampling, batch_size, plan_steps(problem, grid, step_size).number_of_steps)
+        rates = law.influence.points_by_step / np.diff(law.influence.steps)[:, None]
+        for run in range(runs):
+            noise = batch_noise(problem, grid, step_size, batch_size, chosen, seed, run, law.influence.steps, precision)
+            fluctuation[run] += np.tensordot(rates, noise, axes=((1, 2), (0, 1)))
+        kernel = kernel + law.at(math.inf, step_size, batch_size, sampling=chosen).noises["batches"].kernel
+    return FiniteWidthEstimate(grid, law.path.risk, simulated, fluctuation, kernel, error)
+
+
+def _fresh_influences(
+    problem: Problem, linear: LinearisedPath, count: int, seed: int
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Return mean (T, 1), covariance (T, T) and error of the mean (T,) of the influence of either side's neurons."""
+    found: tuple[list, list] = ([], [])
+    for replicate in range(FRESH):
+        # The run's own seed is another, so that nothing is drawn twice.
+        drawn = problem.particles(count, seed, 2000 + replicate, quadrature=problem.quadrature, in_span=True)
+        for side, influence in zip(found, linear.sensitivity.of(drawn.network), strict=True):
+            side.append(influence)
+    means, kernels, errors = [], [], []
+    for side in found:
+        by_replicate = np.stack([influence.mean(axis=1) for influence in side])
+        means.append(by_replicate.mean(axis=0)[:, None])
+        errors.append(by_replicate.std(axis=0, ddof=1) / math.sqrt(FRESH))
+        kernels.append(
+            np.mean([np.cov(influence, bias=True).reshape(2 * [len(influence)]) for influence in side], axis=0)
+        )
+    return means, kernels, errors
+
+
+def _of_neurons(linear: LinearisedPath, networks: list[Autoencoder], means: list[np.ndarray]) -> np.ndarray:
+    """Return what the initial neurons of each network make of the risk, shape (runs, T)."""
+    fluctuations = []
+    for network in networks:
+        influences = linear.influence_of(network)
+        fluctuations.append(sum((one - mean).mean(axis=1) for one, mean in zip(influences, means, strict=True)))
+    return np.array(fluctuations)
+
+
+def _jackknife(statistic: Any, count: int) -> np.ndarray:
+    """Return the standard error of a statistic of runs, given as a function of the indices of some of them."""
+    every = np.arange(count)
+    without = np.stack([np.asarray(statistic(np.delete(every, index))) for index in every])
+    return np.sqrt((count - 1) / count * ((without - without.mean(axis=0)) ** 2).sum(axis=0))

@@ -1,0 +1,69 @@
+"""Influences in closed form against the discrete adjoint, and against the exact flow of a tilted initial law."""
+
+import equinox as eqx
+import numpy as np
+
+import isthmus as im
+from isthmus.dynamics.field import VectorField
+from isthmus.dynamics.flow import flow_settings, integrate
+from isthmus.theory.finite_width import SCALE, _smoothing
+from isthmus.theory.influence import Sensitivity
+from isthmus.theory.linearisation import linearised
+from isthmus.theory.trajectory import Trajectory
+
+DOUBLE = np.dtype(np.float64)
+TIMES = np.array([0.0, 0.5, 2.0, 6.0])
+
+
+def test_the_closed_form_is_the_adjoint():
+    """Two routes to the same numbers: derivatives by masses, and by fields along the neurons' own paths.
+
+    Neurons without mass have an influence, too, and move nothing.
+    """
+    data = im.load_data("wine", max_points=12)
+    options = {"encoder_rate": lambda t: 1 / (1 + t / 4), "decoder_rate": 0.7, "weight_decay": 0.01}
+    problem = im.Problem(data, im.aligned_law(data, 2), optimizer=im.Momentum(0.5), **options)
+    start = problem.particles(8)
+    field = VectorField.of(start.population, problem.motion, DOUBLE)
+    path = Trajectory(_with_ghosts(start.network, 3), field, TIMES, 1e-3, 1000)
+    linear = linearised(path, 0, 1, None)
+    for closed, adjoint in zip(Sensitivity(path).of(path.network), (linear.encoder, linear.decoder), strict=True):
+        assert closed.shape == (4, 11)
+        for ours, theirs in zip(closed, adjoint, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12 * np.abs(theirs).max())
+
+
+def _with_ghosts(network, count):
+    random = np.random.default_rng(0)
+
+    def side(measure):
+        parts = measure.outgoing, measure.incoming, measure.bias
+        more = [np.concatenate([part, random.standard_normal((count, *part.shape[1:]))]) for part in parts]
+        return type(measure)(np.concatenate([measure.masses, np.zeros(count)]), *more)
+
+    return eqx.tree_at(
+        lambda network: (network.encoder, network.decoder), network, (side(network.encoder), side(network.decoder))
+    )
+
+
+def test_the_smoothed_kink_has_the_derivative_of_the_exact_flow():
+    """ReLU: tilts of the initial law by a function of the neuron, against finite differences of the flow itself."""
+    data = im.Data(im.manifold_stream(3, 1, seed=3).draw(16, 0).points, center=True, scale="total")
+    problem = im.Problem(data, im.aligned_law(data, 1, activation="relu"), "relu")
+    times, particles = np.array([0.0, 0.5, 2.0]), problem.particles(1 << 9)
+    field = VectorField.of(particles.population, problem.motion, DOUBLE)
+    path = Trajectory(_smoothing(particles, SCALE)(particles.network), field, times, 1e-2, 1000)
+    influences = Sensitivity(path).of(particles.network)
+    settings, h = flow_settings(1e-5, None, 20_000, DOUBLE), 0.05
+    for side, influence in zip(("encoder", "decoder"), influences, strict=True):
+        measure = getattr(particles.network, side)
+        tilt = np.tanh(np.asarray(measure.bias) * 3 + np.asarray(measure.incoming)[:, 0])
+        tilt -= tilt.mean()
+        risks = []
+        for sign in (1, -1):
+            masses = np.asarray(measure.masses) * (1 + sign * h * tilt)
+            tilted = eqx.tree_at(lambda network, side=side: getattr(network, side).masses, particles.network, masses)
+            risks.append(integrate(field, tilted, times, settings).risk)
+        exact = (risks[0] - risks[1]) / (2 * h)
+        ours = influence @ (tilt * np.asarray(measure.masses))
+        np.testing.assert_allclose(ours, exact, rtol=0.02, atol=0.01 * np.abs(exact).max())
