@@ -122,20 +122,18 @@ def test_the_predicted_band_of_images_holds_their_fits():
 
 
 @pytest.mark.slow
-def test_a_curve_without_a_law_of_its_networks_is_compared_all_the_same():
-    """Momentum and a slope that jumps: R(t) is solved, and the words say why there is no band."""
+def test_momentum_and_a_kink_have_a_band_too():
+    """Which holds the curve of the estimator, and is about as wide as the curves of networks like it."""
     model = im.MeanFieldAutoencoder(
         1, width=64, horizon=2.0, step_size=0.1, records=2, activation="relu", optimizer="momentum", random_state=0
     ).fit(FEW)
-    found = model.diagnose(FEW, particles=64)
-    assert found.distance.prediction is None and found.distance.inside is None and found.distance.expected is None
-    assert "this problem, one whose activation relu has a slope that jumps" in found.verdicts()[0]
-    assert found.distance.gap == pytest.approx(np.abs(model.training_curve_ - found.distance.limit).max())
-    assert found.distance.gap < 0.1 * found.distance.limit[0]
+    found = model.diagnose(FEW, particles=256).distance
     problem = problem_of(model, FEW)
-    runs = im.train(problem, model.times_, 64, 0.1, batch_size=32, runs=8, snapshot_times=()).risk
-    assert found.distance.gap < 3 * np.abs(runs - found.distance.limit).max()
-    json.dumps(found.summary(), allow_nan=False)
+    runs = im.train(problem, model.times_, 64, 0.1, batch_size=32, runs=32, snapshot_times=()).risk
+    gaps = np.abs(runs - found.limit).max(axis=1)
+    assert found.gap == pytest.approx(np.abs(model.training_curve_ - found.limit).max())
+    assert found.expected is not None and 0.5 < np.quantile(gaps, 0.95) / found.expected < 1.5
+    json.dumps(model.diagnose(FEW, particles=256).summary(), allow_nan=False)
 
 
 def distance(gap, batches=0.0, neurons=1e-4, shift=0.0):

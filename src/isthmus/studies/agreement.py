@@ -113,8 +113,9 @@ def bias_caution(ratios: Mapping[int, float], bias: str = "bias", remedy: str = 
     if not large:
         return []
     return [
-        f"At N = {listed([whole(width) for width in large])} the {bias} reaches "
-        f"{number(max(ratios.values()), 2)} standard deviations; the leading-order prediction may be off there{remedy}."
+        f"At N = {listed([whole(width) for width in large])} the {bias} is up to {number(max(ratios.values()), 2)} "
+        "standard deviations (root mean square over time); the leading-order prediction may be off "
+        f"there{remedy}."
     ]
 
 

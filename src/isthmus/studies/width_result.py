@@ -32,7 +32,7 @@ class Checked:
         share: that share, with its 95 % interval (Clopper and Pearson).
         quantile: of their sup-gaps, at the confidence asked for; bounds are NaN where there are too few runs.
         predicted_quantile: the same by the law of finite networks.
-        shift_ratio: of the largest mean shift to the largest standard deviation, which is 0 to leading order.
+        shift_ratio: of the mean shift to the standard deviation, root mean square over time; 0 to leading order.
 
     """
 

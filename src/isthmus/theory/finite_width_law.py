@@ -159,7 +159,8 @@ class FiniteWidthLaw:
             n = _checks.integer("sample_size", sample_size, minimum=1)
             _checks.choice("measured_on", measured_on, ("population", "sample"))
             noises["sample"] = self.noises["sample" if measured_on == "population" else "own_sample"].scaled(1 / n)
-        return Prediction(self.times, self.path.risk, noises)
+        unknown = ("batches", "steps") if step_size > 0 and self.only_batches else ()
+        return Prediction(self.times, self.path.risk, noises, unknown)
 
     mean = _read("mean", at, lambda law: law.mean, "Return E R_N(t), shape (T,).")
     std = _read("std", at, lambda law: law.std, "Return the standard deviation of R_N(t), shape (T,).")
