@@ -69,6 +69,7 @@ def test_a_name_is_that_of_its_home(name):
 
 def test_dir_lists_the_public_names():
     assert dir(isthmus) == PUBLIC == sorted(facts.HOMES)
+    assert dir(isthmus.torch) == isthmus.torch.__all__ == ["as_module", "mean_field_groups", "mean_field_optimizer"]
 
 
 def test_unknown_name_is_an_attribute_error():
@@ -95,6 +96,7 @@ def test_status_raises_only_on_failure():
 
 def test_what_is_public_is_documented():
     assert undocumented(PUBLIC) == []
+    assert undocumented([f"torch.{name}" for name in isthmus.torch.__all__]) == []
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ class Problem:
         _checks.instance("train_biases", self.train_biases, bool)
         rates.check("encoder_rate", self.encoder_rate)
         rates.check("decoder_rate", self.decoder_rate)
-        _check_decay(self.weight_decay)
+        check_decay(self.weight_decay)
         _checks.real("temperature", self.temperature, minimum=0)
         _checks.instance("optimizer", self.optimizer, Optimizer)
         if self.temperature > 0 and self.optimizer.has_averages:
@@ -140,8 +140,7 @@ class Problem:
     @property
     def decays(self) -> tuple[float, float]:
         """The weight decays λ_E and λ_D."""
-        pair = self.weight_decay if isinstance(self.weight_decay, tuple | list) else (self.weight_decay,) * 2
-        return float(pair[0]), float(pair[1])
+        return check_decay(self.weight_decay)
 
     @property
     def motion(self) -> Motion:
@@ -355,12 +354,12 @@ class Problem:
             return self.started(self.autoencoder(encoder, decoder)).in_precision(dtype)
 
 
-def _check_decay(value: float | tuple[float, float]) -> None:
-    pair = value if isinstance(value, tuple | list) else (value,)
-    if pair is value and len(pair) != 2:
+def check_decay(value: float | tuple[float, float]) -> tuple[float, float]:
+    """Return (λ_E, λ_D) from one weight decay or a pair."""
+    pair = value if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2:
         _checks.refuse("weight_decay", "be one number or a pair (encoder, decoder)", value)
-    for one in pair:
-        _checks.real("weight_decay", one, minimum=0)
+    return _checks.real("weight_decay", pair[0], minimum=0), _checks.real("weight_decay", pair[1], minimum=0)
 
 
 def _sampled_law_is_trivial(problem: Problem, count: int = 4096, probes: int = 16) -> bool:
