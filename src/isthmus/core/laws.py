@@ -51,7 +51,7 @@ class Correction(ABC):
 class Law:
     """The pair of initial laws ρ_0 of the encoder's neurons and ν_0 of the decoder's.
 
-    ``activations`` names the activations for which an aligned law was calibrated, None where any will do.
+    ``activations`` are those for which an aligned law was calibrated, None where any will do.
     ``correction`` is done to drawn neurons of any number, None for nothing.
 
     Example:
@@ -64,7 +64,7 @@ class Law:
 
     encoder: NeuronLaw
     decoder: NeuronLaw
-    activations: tuple[str, str] | None = None
+    activations: tuple[Activation, Activation] | None = None
     correction: Correction | None = None
 
     def __post_init__(self) -> None:
@@ -195,7 +195,7 @@ def aligned_law(
         bias_scale,
     )
     encoder, decoder = (side.law(bias_scale, outgoing_noise * np.sqrt(total)) for side in sides)
-    return Law(encoder, decoder, (encoder_activation.name, decoder_activation.name))
+    return Law(encoder, decoder, (encoder_activation, decoder_activation))
 
 
 class AlignedSide(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import jax
@@ -14,11 +14,11 @@ from isthmus import _checks
 from isthmus._errors import TrivialLimitWarning
 from isthmus._precision import computing_in
 from isthmus.core import rates
-from isthmus.core.activations import Activation, activation_pair
+from isthmus.core.activations import LEFT_OUT, Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder, features, penalty
 from isthmus.core.data import Data, Stream, as_data
 from isthmus.core.frame import Frame
-from isthmus.core.laws import Law
+from isthmus.core.laws import Law, aligned_law
 from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import GRADIENT_DESCENT, Motion, Optimizer
@@ -40,8 +40,9 @@ class Problem:
     Args:
         data: `Data`, or a `Stream` for one-pass training from a population. An array or a frame of points is centred
             and scaled as by ``Data(points, center=True, scale="total")``.
-        law: the initial law of the neurons.
-        activation: a name, an `Activation`, or a pair (encoder, decoder) of either.
+        law: the initial law of the neurons; `aligned_law` with its defaults where ``latent_dim`` is given in its place.
+        activation: a name, an `Activation`, or a pair (encoder, decoder) of either; by default that of an aligned law,
+            and else 'tanh'.
         encoder_rate, decoder_rate: ξ_E and ξ_D, numbers or functions of time. The same function for both is a
             step-size schedule; 0 freezes one side.
         weight_decay: λ, or a pair (λ_E, λ_D): the penalty on the square of every trained parameter, per neuron; a
@@ -52,6 +53,7 @@ class Problem:
         population_points: for a stream, how many points of a fixed fresh sample stand for the population
             wherever an expectation over it is taken (the mean-field flow and the recorded risk).
         population_seed: the seed of that sample.
+        latent_dim: the dimension k of the bottleneck, where it isn't that of a law.
 
     Raises:
         ArgumentError: where dimensions disagree, or an aligned law was calibrated for another activation.
@@ -62,15 +64,18 @@ class Problem:
     Example:
         >>> import isthmus as im
         >>> data = im.load_data("digits", max_points=100)
-        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
+        >>> problem = im.Problem(data, latent_dim=2)
         >>> problem.latent_dim, problem.dim
         (2, 64)
+        >>> law = im.aligned_law(data, latent_dim=3, activation=("gelu", "tanh"), strength=1.0)
+        >>> [activation.name for activation in im.Problem(data, law).activations]
+        ['gelu', 'tanh']
 
     """
 
     data: Data | Stream
-    law: Law
-    activation: str | Activation | tuple[str | Activation, str | Activation] = "tanh"
+    law: Law = LEFT_OUT
+    activation: str | Activation | tuple[str | Activation, str | Activation] = LEFT_OUT
     encoder_rate: Rate = 1.0
     decoder_rate: Rate = 1.0
     weight_decay: float | tuple[float, float] = 0.0
@@ -79,14 +84,18 @@ class Problem:
     train_biases: bool = True
     population_points: int = 4096
     population_seed: int = 0
+    latent_dim: int = field(default=LEFT_OUT, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", as_data("data", self.data))
-        _checks.instance("law", self.law, Law)
         _checks.integer("population_points", self.population_points, minimum=1)
         _checks.seed("population_seed", self.population_seed)
         if isinstance(self.data, Stream):
             _checks.memory("population_points", self.population_points, 8 * self.population_points * self.data.dim)
+        object.__setattr__(self, "law", self._law())
+        activation = self.law.activations or "tanh" if self.activation is None else self.activation
+        object.__setattr__(self, "activation", activation)
+        object.__setattr__(self, "latent_dim", self.law.latent_dim)
         _checks.instance("train_biases", self.train_biases, bool)
         rates.check("encoder_rate", self.encoder_rate)
         rates.check("decoder_rate", self.decoder_rate)
@@ -100,14 +109,11 @@ class Problem:
             _checks.refuse("data", "be centred where entries are missing", _checks.described("not"), hint)
         if self.law.dim != self.data.dim:
             _checks.refuse("law", f"have the data dimension {self.data.dim}", self.law.dim)
-        names = tuple(activation.name for activation in self.activations)
-        if self.law.activations not in (None, names):
-            _checks.refuse(
-                "activation",
-                f"be the one the aligned law was calibrated for, {self.law.activations}",
-                names,
-                "pass it to aligned_law too",
-            )
+        pairs = self.activations, self.law.activations or self.activations
+        names, calibrated = (tuple(phi.name for phi in pair) for pair in pairs)
+        if names != calibrated:
+            rule = f"be the one the aligned law was calibrated for, {calibrated}"
+            _checks.refuse("activation", rule, names, "leave it out here, or pass it to aligned_law too")
         if self.is_trivial:
             warnings.warn(
                 "The mean-field limit of this problem is trivial: the flow never leaves its initial law, while a "
@@ -117,10 +123,17 @@ class Problem:
                 stacklevel=3,
             )
 
-    @property
-    def latent_dim(self) -> int:
-        """The dimension k of the bottleneck."""
-        return self.law.latent_dim
+    def _law(self) -> Law:
+        """Return the law that was given, or the aligned one of a latent dimension."""
+        if self.law is None and self.latent_dim is None:
+            _checks.refuse("law", "be given, or 'latent_dim' for an aligned one", self.law)
+        if self.law is not None:
+            _checks.instance("law", self.law, Law)
+            if self.latent_dim is not None and _checks.integer("latent_dim", self.latent_dim, 1) != self.law.latent_dim:
+                _checks.refuse("latent_dim", f"be that of the law, {self.law.latent_dim}", self.latent_dim)
+            return self.law
+        data = Data(self.population.points, center=True) if isinstance(self.data, Stream) else self.data
+        return aligned_law(data, self.latent_dim, activation="tanh" if self.activation is None else self.activation)
 
     @property
     def dim(self) -> int:
