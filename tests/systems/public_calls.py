@@ -103,7 +103,7 @@ RTOL = _but("fraction", too_fine=1e-30, too_coarse=0.5, huge=HUGE, far_too_coars
 FLAG = _but("true", "numpy's true", one=1)
 WORD = _but(unknown="tahn", capitals="TANH", in_a_list=["tanh"])
 FUNCTION = _but(FUNCTIONS)
-CALLBACK = _but(FUNCTIONS, "nothing")
+CALLBACK = _but(FUNCTIONS, "nothing", "true")
 RATE = _but(
     FUNCTIONS,
     "fraction",

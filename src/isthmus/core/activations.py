@@ -91,6 +91,9 @@ class Activation:
             _checks.refuse("second", "be the derivative of 'first'", _checks.described(f"not at {found.place:.3g}"))
         return found is None
 
+    def __repr__(self) -> str:
+        return f"Activation({self.name!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy one that has a name by its name: functions can't always be pickled."""
         if ACTIVATIONS.get(self.name) is self:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import roots_hermitenorm
 
 from isthmus import _checks
+from isthmus._display import Summary
 from isthmus._precision import computing_in
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
@@ -47,8 +48,8 @@ class Correction(ABC):
         """Return the same in the coordinates along orthonormal axes, in the columns of a (d, r) array."""
 
 
-@dataclass(frozen=True)
-class Law:
+@dataclass(frozen=True, repr=False)
+class Law(Summary):
     """The pair of initial laws ρ_0 of the encoder's neurons and ν_0 of the decoder's.
 
     ``activations`` are those for which an aligned law was calibrated, None where any will do.
@@ -78,6 +79,15 @@ class Law:
         ):
             if ours != theirs:
                 _checks.refuse("decoder", f"have {what}, {theirs}", ours)
+
+    def _lines(self) -> list[tuple[str, object]]:
+        made = "any" if self.activations is None else " and ".join(phi.name for phi in self.activations)
+        return [
+            ("bottleneck", f"{self.dim} → {self.latent_dim} → {self.dim}"),
+            ("encoder", type(self.encoder).__name__),
+            ("decoder", type(self.decoder).__name__),
+            ("activations", made),
+        ]
 
     @property
     def latent_dim(self) -> int:

@@ -11,11 +11,12 @@ import jax
 import numpy as np
 
 from isthmus import _checks
+from isthmus._display import Summary
 from isthmus._errors import TrivialLimitWarning
 from isthmus._precision import computing_in
 from isthmus.core import rates
 from isthmus.core.activations import LEFT_OUT, Activation, activation_pair
-from isthmus.core.autoencoder import Autoencoder, features, penalty
+from isthmus.core.autoencoder import Autoencoder, penalty
 from isthmus.core.data import Data, Stream, as_data
 from isthmus.core.frame import Frame
 from isthmus.core.laws import Law, aligned_law
@@ -26,10 +27,11 @@ from isthmus.core.quadrature import Particles, Quadrature, gauss_hermite_particl
 from isthmus.core.rates import Rate
 from isthmus.core.recorded_times import LearningCurve, Spacing, recorded_times
 from isthmus.core.scaling import DOUBLE
+from isthmus.core.triviality import sampled_law_is_trivial
 
 
-@dataclass(frozen=True)
-class Problem:
+@dataclass(frozen=True, repr=False)
+class Problem(Summary):
     """Data, initial law, architecture and dynamics; independent of the solver.
 
     The dynamics is dθ = −ξ_E(t) (∇Ψ_E(θ) + λ_E θ) dt + √(2 ξ_E τ) dB for encoder neurons, and the same with D in place
@@ -122,6 +124,19 @@ class Problem:
                 TrivialLimitWarning,
                 stacklevel=3,
             )
+
+    def _lines(self) -> list[tuple[str, object]]:
+        decay = f", weight decay {self.weight_decay}" if any(self.decays) else ""
+        noise = f", temperature {self.temperature:g}" if self.temperature else ""
+        return [
+            ("data", repr(self.data) if isinstance(self.data, Data) else f"a stream of dimension {self.dim}"),
+            (
+                "network",
+                f"{self.dim} → {self.latent_dim} → {self.dim}, {', '.join(phi.name for phi in self.activations)}",
+            ),
+            ("dynamics", f"{self.optimizer}{decay}{noise}"),
+            ("limit", "stands still (isthmus.saddle says how it is left)" if self.is_trivial else "moves"),
+        ]
 
     def _law(self) -> Law:
         """Return the law that was given, or the aligned one of a latent dimension."""
@@ -271,7 +286,7 @@ class Problem:
             if isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons):
                 noise = encoder.outgoing_is_noise and decoder.outgoing_is_noise
                 return noise and bool(np.linalg.norm(self.population.mean) <= self._mean_error)
-            return _sampled_law_is_trivial(self)
+            return sampled_law_is_trivial(self.law, self.activations, self.population, self._mean_error)
 
     @property
     def _mean_error(self) -> float:
@@ -373,26 +388,3 @@ def check_decay(value: float | tuple[float, float]) -> tuple[float, float]:
     if len(pair) != 2:
         _checks.refuse("weight_decay", "be one number or a pair (encoder, decoder)", value)
     return _checks.real("weight_decay", pair[0], minimum=0), _checks.real("weight_decay", pair[1], minimum=0)
-
-
-def _sampled_law_is_trivial(problem: Problem, count: int = 4096, probes: int = 16) -> bool:
-    """Test f = 0 on some points, g(0) = E x and Dg(0) = 0 against the sampling error of ``count`` draws."""
-    keys = jax.random.split(jax.random.key(0))
-    encoder, decoder = (
-        jax.tree.map(np.asarray, law.sample(key, count))
-        for law, key in zip((problem.law.encoder, problem.law.decoder), keys, strict=True)
-    )
-    phi_e, phi_d = problem.activations
-    points = problem.population.filled[:probes].astype(float)
-    factors = [  # f, g(0) and Dg(0) are averages of outgoing weights times these
-        (encoder.outgoing, features(encoder, phi_e, points), np.zeros((1, 1)), 0.0),
-        (decoder.outgoing, phi_d.of(decoder.bias)[:, None], problem.population.mean[:, None], problem._mean_error),
-        (decoder.outgoing, phi_d.of(decoder.bias, 1)[:, None] * decoder.incoming, np.zeros((1, 1)), 0.0),
-    ]
-    for outgoing, factor, expected, margin in factors:
-        mean = outgoing.T @ factor / count
-        variance = (outgoing**2).T @ factor**2 / count - mean**2
-        errors = np.sqrt(np.maximum(variance, 0) / count) + 1e-12
-        if np.any(np.abs(mean - expected) > 5 * errors + margin):
-            return False
-    return True
