@@ -15,12 +15,13 @@ FLOORS = (
     ("_version", "_errors"),
     ("_words",),
     ("_checks",),
-    ("_files", "_packing", "_precision"),
+    ("_bars", "_display", "_files", "_packing", "_precision"),
     ("tables",),
     ("core",),
     ("dynamics",),
     ("theory",),
-    ("exports",),
+    ("exports", "imports"),
+    ("torch",),
     ("estimator",),
     ("studies",),
     ("show",),
@@ -128,6 +129,9 @@ def test_importing_the_package_is_light():
     assert _python(f"import sys, isthmus; print(sorted({{{heavy}}} & set(sys.modules)))").strip() == "[]"
     used = _python("import sys, isthmus; isthmus.Data; print('jax' in sys.modules, 'matplotlib' in sys.modules)")
     assert used.split() == ["True", "False"]
+    names = "MeanFieldPath, isthmus.FiniteWidthLaw, isthmus.MeanFieldAutoencoder, isthmus.TrackingResult, isthmus.torch"
+    drawn = _python(f"import sys, isthmus; isthmus.{names}; print({{'matplotlib', 'torch'}} & set(sys.modules))")
+    assert drawn.strip() == "set()"  # nothing is loaded for plots that nobody asks for
 
 
 IMPORT_EVERYTHING = """

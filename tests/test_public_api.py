@@ -11,6 +11,7 @@ import pytest
 
 import isthmus
 from building import facts
+from isthmus._display import Shown
 
 ROOT = Path(isthmus.__file__).parent
 PUBLIC = isthmus.__all__  # tests/test_docs.py holds these names against those in docs/api.md
@@ -69,6 +70,7 @@ def test_a_name_is_that_of_its_home(name):
 
 def test_dir_lists_the_public_names():
     assert dir(isthmus) == PUBLIC == sorted(facts.HOMES)
+    assert dir(isthmus.torch) == isthmus.torch.__all__ == ["as_module", "mean_field_groups", "mean_field_optimizer"]
 
 
 def test_unknown_name_is_an_attribute_error():
@@ -95,6 +97,23 @@ def test_status_raises_only_on_failure():
 
 def test_what_is_public_is_documented():
     assert undocumented(PUBLIC) == []
+    assert undocumented([f"torch.{name}" for name in isthmus.torch.__all__]) == []
+
+
+def shown() -> dict[str, Shown]:
+    """Return what stands in `isthmus.show`, by the public class and the name there."""
+    classes = [getattr(isthmus, name) for name in PUBLIC if inspect.isclass(getattr(isthmus, name))]
+    parts = ((one, name, part) for one in classes for base in one.__mro__ for name, part in vars(base).items())
+    return {f"{one.__name__}.{name}": part for one, name, part in parts if isinstance(part, Shown)}
+
+
+def test_plots_are_found_and_documented():
+    assert len(shown()) > 15
+    for name, part in shown().items():
+        [node] = ast.parse(inspect.getsource(inspect.unwrap(part.function))).body
+        assert isinstance(node, ast.FunctionDef) and ast.get_docstring(node), name
+        assert _missing_of(name, node) == []
+        assert name.endswith((".figures", ".report")) or "ax" in inspect.signature(part.function).parameters
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ DOCS = Path(__file__).parent.parent
 PROJECT = DOCS.parent
 PACKAGE = Path(isthmus.__file__).parent
 SHELF = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
-HOMES = {name.name: line.module for line in SHELF.body if isinstance(line, ast.ImportFrom) for name in line.names}
-"""The module of each public name, without the package."""
+HOMES = {name.name: line.module or "" for line in SHELF.body if isinstance(line, ast.ImportFrom) for name in line.names}
+"""The module of each public name, without the package; a public module has none."""
 FENCE = r"^```\{%s\}(.*?)\n(.*?)^```$"
 
 
@@ -90,7 +90,7 @@ def _string(statement: ast.stmt | None) -> str | None:
 
 def public_place(name: str) -> Place:
     """Return where a public name is defined, at its home and not on the shelf."""
-    return place(f"{HOMES[name]}.{name}")
+    return place(f"{HOMES[name.partition('.')[0]]}.{name}".removeprefix("."))
 
 
 def undocumented() -> list[str]:

@@ -36,6 +36,9 @@ def _entry(name: str) -> str:
     if inspect.isfunction(value):
         return f".. autofunction:: isthmus.{name}"
     text = as_restructured_text(inspect.cleandoc(public_place(name).docstring or ""))
+    if inspect.ismodule(value):
+        parts = [f".. autofunction:: isthmus.{name}.{part}" for part in value.__all__]
+        return "\n\n".join([f".. py:module:: isthmus.{name}", text, *parts])
     return f".. py:data:: isthmus.{name}\n\n{textwrap.indent(text, '   ')}"
 
 

@@ -1,5 +1,6 @@
 """The public names, one a line, each from its home; the package loads a name when it is first used."""
 
+from . import torch as torch
 from ._errors import ArgumentError as ArgumentError
 from ._errors import ArgumentTypeError as ArgumentTypeError
 from ._errors import IsthmusError as IsthmusError
@@ -36,6 +37,9 @@ from .dynamics.results import TrainingRuns as TrainingRuns
 from .dynamics.sgd import train as train
 from .estimator.autoencoder import MeanFieldAutoencoder as MeanFieldAutoencoder
 from .estimator.diagnosis import Diagnosis as Diagnosis
+from .imports.from_keras import from_keras as from_keras
+from .imports.from_onnx import from_onnx as from_onnx
+from .imports.from_torch import from_torch as from_torch
 from .studies.bottleneck import BottleneckStudy as BottleneckStudy
 from .studies.bottleneck_result import BottleneckResult as BottleneckResult
 from .studies.bottleneck_result import bottleneck_curve as bottleneck_curve

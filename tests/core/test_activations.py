@@ -1,3 +1,5 @@
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -70,3 +72,47 @@ def test_pairs_and_unknown_names():
     assert [phi.name for phi in activation_pair(("tanh", "relu"))] == ["tanh", "relu"]
     with pytest.raises(im.ArgumentError, match="must be one of .* but it is 'tahn'; did you mean 'tanh'"):
         activation_pair("tahn")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_left_out_is_found(name, double):
+    phi = im.ACTIVATIONS[name]
+    own = im.Activation("own", phi.value)
+    points = jnp.asarray(POINTS)
+    np.testing.assert_allclose(own.first(points), phi.first(points), atol=1e-13)
+    np.testing.assert_allclose(own.second(points), phi.second(points), atol=1e-13)
+    assert own.smooth is phi.smooth
+
+
+def test_smooth_means_that_the_slope_has_no_jump():
+    assert im.Activation("sharp", lambda s: jnp.tanh(100 * s), odd=True).smooth
+    assert im.Activation("square with a sign", lambda s: s * jnp.abs(s), odd=True).smooth
+    assert im.Activation("elu", jax.nn.elu).smooth
+    assert not im.Activation("selu", jax.nn.selu).smooth  # its slopes at 0 are 1.05 and 1.76
+    assert not im.Activation("clipped", lambda s: jnp.clip(s, -1, 1), odd=True).smooth
+
+
+@pytest.mark.parametrize(
+    ("value", "more", "complaint"),
+    [
+        (lambda s: (s > 0).astype(s.dtype), {}, "'value' must be continuous, but it is not at -1"),
+        (jnp.sin, {"first": lambda s: 1.001 * jnp.cos(s)}, "'first' must be the derivative of 'value'"),
+        (jnp.sin, {"first": jnp.cos, "second": jnp.sin}, "'second' must be the derivative of 'first'"),
+        (jnp.cos, {"odd": True}, "'odd' must be False"),
+        (jnp.square, {"homogeneous": True}, "'homogeneous' must be False"),
+        (jnp.log, {}, "'value' must be finite"),
+        (jax.nn.softmax, {}, "'value' must act on each number for itself"),
+        (lambda s: s.astype(jnp.float32), {}, "'value' must return numbers of the shape and the type it is given"),
+        (jnp.sum, {}, r"but it is one that makes float32\[\] of float32\[257\]"),
+        (np.tanh, {}, "'value' must be a function that runs, but it is one that raises TypeError"),
+    ],
+)
+def test_what_is_not_so_is_refused(value, more, complaint):
+    with pytest.raises((im.ArgumentError, im.ArgumentTypeError), match=complaint):
+        im.Activation("own", value, **more)
+
+
+def test_a_derived_activation_pickles_where_its_function_does():
+    phi = im.Activation("sine", jax.lax.sin)
+    again = pickle.loads(pickle.dumps(phi))
+    assert again == phi and hash(again) == hash(phi)

@@ -164,23 +164,19 @@ def test_a_sampler_is_checked():
         law.sample(jax.random.key(0), 4)
 
 
-def _even(name):
-    """Return an even activation with its derivatives by JAX."""
-    value = {"s tanh s": lambda s: s * jnp.tanh(s), "square": jnp.square, "cosine": jnp.cos}[name]
-    first, second = (lambda s: jax.vmap(jax.grad(value))(s.ravel()).reshape(s.shape)), jnp.zeros_like
-    return im.Activation(name, value, first, second)
+EVEN = {"s tanh s": lambda s: s * jnp.tanh(s), "square": jnp.square, "cosine": jnp.cos}
 
 
-@pytest.mark.parametrize("name", ["s tanh s", "square", "cosine"])
+@pytest.mark.parametrize("name", EVEN)
 @pytest.mark.parametrize("pair", [lambda even: even, lambda even: ("tanh", even), lambda even: (even, "relu")])
 def test_even_activations_cannot_be_aligned(name, pair):
     data = im.load_data("wine")
     with pytest.raises(im.ArgumentError, match=f"^Argument 'activation' must have a mean slope .* but it is '{name}'"):
-        im.aligned_law(data, 2, activation=pair(_even(name)))
+        im.aligned_law(data, 2, activation=pair(im.Activation(name, EVEN[name])))
 
 
 def test_an_even_activation_with_a_linear_part_is_aligned():
-    tilted = im.Activation("tilted", lambda s: s + s**2, lambda s: 1 + 2 * s, lambda s: jnp.full_like(s, 2.0))
+    tilted = im.Activation("tilted", lambda s: s + s**2)
     data = im.load_data("wine")
     problem = im.Problem(data, im.aligned_law(data, 2, activation=tilted), activation=tilted)
     path = im.solve_mean_field(problem, [0.0, 1.0], particles=64, replicates=1)

@@ -1,5 +1,6 @@
 """A problem's parts agree with one another, a limit that stands still is named, and draws repeat."""
 
+import dataclasses
 import warnings
 
 import jax
@@ -54,16 +55,54 @@ def test_an_aligned_law_serves_only_the_activations_it_was_calibrated_for(wine, 
         im.Problem(wine, law, activation=("tanh", "relu"))
     assert str(caught.value) == (
         "Argument 'activation' must be the one the aligned law was calibrated for, ('tanh', 'tanh'), but it is "
-        "('tanh', 'relu'); pass it to aligned_law too."
+        "('tanh', 'relu'); leave it out here, or pass it to aligned_law too."
     )
     pair = im.aligned_law(wine, 2, activation=("tanh", "relu"))
     assert [phi.name for phi in silent(wine, pair, activation=("tanh", "relu")).activations] == ["tanh", "relu"]
+
+
+def test_a_law_brings_its_activations(wine):
+    sine = im.Activation("sine", jnp.sin)
+    assert silent(wine, im.aligned_law(wine, 2, activation=(sine, "relu"))).activations == (
+        sine,
+        im.ACTIVATIONS["relu"],
+    )
+    with pytest.warns(im.TrivialLimitWarning):
+        assert im.Problem(wine, im.independent_law(13, 2)).activation == "tanh"
+
+
+def test_a_latent_dimension_stands_for_the_aligned_law(wine):
+    short, long = silent(wine, latent_dim=3), silent(wine, im.aligned_law(wine, 3))
+    assert (short.latent_dim, long.latent_dim) == (3, 3)
+    key = jax.random.key(0)
+    same = [jax.tree.leaves(one.draw(key, (4, 4), np.dtype(float))) for one in (short, long)]
+    jax.tree.map(np.testing.assert_array_equal, *same)
+    assert silent(wine, latent_dim=2, activation="gelu").law.activations == (im.ACTIVATIONS["gelu"],) * 2
+    again = dataclasses.replace(short, weight_decay=0.1)
+    assert again.law is short.law and again.decays == (0.1, 0.1)
+
+
+def test_rows_of_any_unit_are_scaled_as_the_estimator_scales_them():
+    rows = np.random.default_rng(0).standard_normal((30, 4)) * [1, 20, 300, 4] + 7
+    problem = silent(rows, latent_dim=2)
+    np.testing.assert_allclose(problem.data.points, im.Data(rows, center=True, scale="total").points)
+    assert problem.data.is_centred and problem.data.principal_variances.sum() == pytest.approx(1)
+
+
+def test_the_law_of_a_stream_is_that_of_its_population():
+    stream = im.manifold_stream(3)
+    problem = silent(stream, latent_dim=1, population_points=64)
+    expected = im.aligned_law(im.Data(problem.population.points, center=True), 1)
+    np.testing.assert_array_equal(problem.law.encoder.covariance, expected.encoder.covariance)
 
 
 @pytest.mark.parametrize(
     ("values", "kind", "message"),
     [
         ({"data": "wine"}, im.ArgumentTypeError, r"Argument 'data' must be an array of shape .* but it is 'wine'"),
+        ({"law": None}, im.ArgumentError, "Argument 'law' must be given, or 'latent_dim' for an aligned one"),
+        ({"latent_dim": 3}, im.ArgumentError, "Argument 'latent_dim' must be that of the law, 2, but it is 3"),
+        ({"law": None, "latent_dim": 14}, im.ArgumentError, "Argument 'latent_dim' must be at most the data dimension"),
         ({"law": "aligned"}, im.ArgumentTypeError, "Argument 'law' must be an instance of Law, but it is of type str"),
         ({"activation": "tahn"}, im.ArgumentError, r"Argument 'activation' must be one of .*did you mean 'tanh'\?"),
         ({"activation": 3}, im.ArgumentTypeError, "Argument 'activation' must be one of"),

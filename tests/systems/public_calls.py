@@ -103,7 +103,7 @@ RTOL = _but("fraction", too_fine=1e-30, too_coarse=0.5, huge=HUGE, far_too_coars
 FLAG = _but("true", "numpy's true", one=1)
 WORD = _but(unknown="tahn", capitals="TANH", in_a_list=["tanh"])
 FUNCTION = _but(FUNCTIONS)
-CALLBACK = _but(FUNCTIONS, "nothing")
+CALLBACK = _but(FUNCTIONS, "nothing", "true")
 RATE = _but(
     FUNCTIONS,
     "fraction",
@@ -265,11 +265,13 @@ def calls() -> list[Call]:
         Call(
             "Activation",
             im.Activation,
-            {"name": "sine", "value": jnp.sin, "first": jnp.cos, "second": jnp.sin},
+            {"name": "sine", "value": jnp.sin, "first": jnp.cos, "second": lambda s: -jnp.sin(s), "smooth": True},
             {
                 "name": _but(WORDS),
-                **dict.fromkeys(("value", "first", "second"), FUNCTION),
-                **dict.fromkeys(("odd", "homogeneous", "smooth"), FLAG),
+                "value": FUNCTION,
+                **dict.fromkeys(("first", "second"), optional(FUNCTION)),
+                **dict.fromkeys(("odd", "homogeneous"), FLAG),
+                "smooth": optional(FLAG),
             },
         ),
         Call(
@@ -368,7 +370,8 @@ def calls() -> list[Call]:
             {
                 "data": OBJECT,
                 "law": OBJECT,
-                "activation": ACTIVATION,
+                "latent_dim": optional(OBJECT),
+                "activation": optional(ACTIVATION),
                 "encoder_rate": RATE,
                 "decoder_rate": RATE,
                 "weight_decay": NON_NEGATIVE | {"one": (0.1,), "three": (0.1, 0.1, 0.1), "negatives": (0.1, -0.1)},
@@ -378,6 +381,9 @@ def calls() -> list[Call]:
                 "population_points": UNLIMITED,
                 "population_seed": SEED,
             },
+        ),
+        Call(
+            "Problem", im.Problem, {"data": s["data"], "latent_dim": 1}, {"latent_dim": COUNT | {"beyond the data": 4}}
         ),
         Call(
             "Problem",
@@ -722,4 +728,6 @@ RETURNED = {
 """What is returned, never made by hand, and has no method that takes an argument of the kinds above."""
 STUDIES = {"BottleneckStudy", "ExpressivityStudy", "PredictionStudy", "TrackingStudy", "WidthStudy"}
 """Descriptions, whose every key is tried as TOML."""
+FRAMEWORKS = {"from_keras", "from_onnx", "from_torch", "torch"}
+"""What needs a package that may not be there, and is tried in tests/imports."""
 WITHOUT_ARGUMENTS = {"GradientDescent"}

@@ -152,13 +152,7 @@ def _leave(result: StudyResult, folder: Path, quiet: bool) -> None:
     """Write the figures and the report of a result."""
     if not quiet:
         say("Drawing figures and report.")
-    from isthmus.show.canvas import save_figures
-    from isthmus.show.pages import drawn_figures, result_page
-    from isthmus.show.report import write_page
-
-    figures = drawn_figures(result)
-    save_figures(figures, folder / "figures")
-    write_page(result_page(result, figures), folder / "report.html")
+    result.report(folder)
 
 
 @contextlib.contextmanager

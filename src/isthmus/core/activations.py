@@ -17,8 +17,10 @@ from jax.scipy.stats import norm
 
 from isthmus import _checks
 from isthmus._precision import computing_in
+from isthmus.core.derivatives import Derivative, Elementwise, check_elementwise, check_symmetry, misfit
 
-Elementwise = Callable[[jax.Array], jax.Array]
+LEFT_OUT: Any = None
+"""What stands in a field until it is found."""
 VARIANCES = 256
 """Variances at which a mean slope is computed together: they take 3 MB in double precision."""
 VALUES = 1 << 15
@@ -31,34 +33,66 @@ class Activation:
 
     Args:
         name: the name it is shown under.
-        value, first, second: φ, φ′ and φ″, elementwise on JAX arrays of any shape.
+        value: φ, elementwise on JAX arrays of any shape.
+        first, second: φ′ and φ″; by automatic differentiation of φ where they are left out.
         odd: φ(−s) = −φ(s).
         homogeneous: φ(cs) = cφ(s) for c > 0, so that each neuron conserves |outgoing|² − |incoming|² − bias².
-        smooth: φ′ is continuous, so that the flow can be linearised.
+        smooth: φ′ is continuous, so that the flow can be linearised. Where it is left out it is found, and all that is
+            said of φ is checked on [−8, 8]; with ``smooth`` all is taken as it is said.
+
+    Raises:
+        ArgumentError: where φ jumps or isn't finite, or derivatives or symmetries aren't those of φ.
 
     Example:
         >>> import isthmus as im
-        >>> import jax.numpy as jnp
-        >>> sine = im.Activation("sine", jnp.sin, jnp.cos, lambda s: -jnp.sin(s), odd=True)
-        >>> round(float(sine.first(jnp.array(0.0))), 6)
-        1.0
+        >>> import jax, jax.numpy as jnp
+        >>> swish = im.Activation("swish", jax.nn.silu)
+        >>> round(float(swish.first(jnp.array(0.0))), 6), swish.smooth
+        (0.5, True)
+        >>> im.Activation("bent", lambda s: jnp.maximum(s, 0.1 * s)).smooth
+        False
 
     """
 
     name: str
     value: Elementwise
-    first: Elementwise
-    second: Elementwise
+    first: Elementwise = LEFT_OUT
+    second: Elementwise = LEFT_OUT
     odd: bool = False
     homogeneous: bool = False
-    smooth: bool = True
+    smooth: bool = LEFT_OUT
 
     def __post_init__(self) -> None:
         _checks.instance("name", self.name, str)
-        for name in ("value", "first", "second"):
+        for name, below in (("value", None), ("first", "value"), ("second", "first")):
+            if below and getattr(self, name) is None:
+                object.__setattr__(self, name, Derivative(getattr(self, below)))
             _checks.function(name, getattr(self, name))
-        for name in ("odd", "homogeneous", "smooth"):
+        for name in ("odd", "homogeneous"):
             _checks.flag(name, getattr(self, name))
+        if self.smooth is None:
+            object.__setattr__(self, "smooth", self._examined())
+        _checks.flag("smooth", self.smooth)
+
+    def _examined(self) -> bool:
+        """Check what is said of φ, and return whether φ′ is continuous."""
+        for name in ("value", "first", "second"):
+            check_elementwise(name, getattr(self, name))
+        if self.odd:
+            check_symmetry("odd", lambda s: (self.value(-s), -self.value(s)))
+        if self.homogeneous:
+            check_symmetry("homogeneous", lambda s: (self.value(2 * s), 2 * self.value(s)))
+        found = misfit(self.value, self.first)
+        if found is not None:
+            name, rule = ("value", "be continuous") if found.is_jump else ("first", "be the derivative of 'value'")
+            _checks.refuse(name, rule, _checks.described(f"not at {found.place:.3g}"))
+        found = misfit(self.first, self.second)
+        if found is not None and not found.is_jump:
+            _checks.refuse("second", "be the derivative of 'first'", _checks.described(f"not at {found.place:.3g}"))
+        return found is None
+
+    def __repr__(self) -> str:
+        return f"Activation({self.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy one that has a name by its name: functions can't always be pickled."""
@@ -126,8 +160,8 @@ def _erf_slope(s: jax.Array) -> jax.Array:
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
-        Activation("tanh", jnp.tanh, _tanh_slope, lambda s: -2 * jnp.tanh(s) * _tanh_slope(s), odd=True),
-        Activation("erf", erf, _erf_slope, lambda s: -2 * s * _erf_slope(s), odd=True),
+        Activation("tanh", jnp.tanh, _tanh_slope, lambda s: -2 * jnp.tanh(s) * _tanh_slope(s), True, smooth=True),
+        Activation("erf", erf, _erf_slope, lambda s: -2 * s * _erf_slope(s), True, smooth=True),
         Activation(
             "relu",
             lambda s: jnp.maximum(s, 0),
@@ -136,20 +170,22 @@ ACTIVATIONS: dict[str, Activation] = {
             homogeneous=True,
             smooth=False,
         ),
-        Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, _sigmoid_slope),
+        Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, _sigmoid_slope, smooth=True),
         Activation(
             "gelu",
             lambda s: s * norm.cdf(s),
             lambda s: norm.cdf(s) + s * norm.pdf(s),
             lambda s: (2 - jnp.square(s)) * norm.pdf(s),
+            smooth=True,
         ),
         Activation(
             "sigmoid",
             jax.nn.sigmoid,
             _sigmoid_slope,
             lambda s: _sigmoid_slope(s) * (1 - 2 * jax.nn.sigmoid(s)),
+            smooth=True,
         ),
-        Activation("linear", lambda s: s, jnp.ones_like, jnp.zeros_like, odd=True, homogeneous=True),
+        Activation("linear", lambda s: s, jnp.ones_like, jnp.zeros_like, odd=True, homogeneous=True, smooth=True),
     )
 }
 """The activations that have a name. ``erf`` is erf(s) itself; ``gelu`` is the exact sΦ(s)."""

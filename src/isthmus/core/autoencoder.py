@@ -34,9 +34,10 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from isthmus._display import Summary
 from isthmus.core.activations import Activation
 from isthmus.core.blocks import block_sizes, mapped, summed
-from isthmus.core.neurons import NeuronMeasure
+from isthmus.core.neurons import NeuronMeasure, sides_in_words
 
 if TYPE_CHECKING:
     Arrays = jax.Array
@@ -190,7 +191,7 @@ class Velocity(eqx.Module):
         return Velocity(multiplied(self.encoder, encoder), multiplied(self.decoder, decoder))
 
 
-class Autoencoder(eqx.Module):
+class Autoencoder(Summary, eqx.Module):
     """An encoder measure and a decoder measure that meet in a bottleneck of dimension k.
 
     All methods take points of shape (n, d), NaN where an entry is missing, and weights of shape (n,) with sum 1 where
@@ -211,6 +212,9 @@ class Autoencoder(eqx.Module):
     decoder: NeuronMeasure
     encoder_activation: Activation = eqx.field(static=True)
     decoder_activation: Activation = eqx.field(static=True)
+
+    def _lines(self) -> list[tuple[str, object]]:
+        return sides_in_words(self)
 
     def with_measures(self, encoder: NeuronMeasure, decoder: NeuronMeasure) -> Autoencoder:
         """Return the same autoencoder with ``encoder`` and ``decoder`` as its measures."""
@@ -371,12 +375,11 @@ def _mean_squares(
         mean = left @ (weights[:, None] * right)
         return square + decay * theta * (2 * mean + decay * theta * weights.sum())
 
-    ones = jnp.ones((len(inputs), 1), inputs.dtype)
     moments = NeuronMeasure(
         jnp.zeros_like(measure.masses),
         mean_square(phi.value(s), pull, measure.outgoing),
         mean_square(slope_pull, inputs, measure.incoming),
-        mean_square(slope_pull, ones, measure.bias[:, None])[:, 0],
+        mean_square(slope_pull, jnp.ones((len(inputs), 1), inputs.dtype), measure.bias[:, None])[:, 0],
     )
     return moments, _integral(slope_pull, measure.masses, measure.incoming)
 
@@ -384,8 +387,7 @@ def _mean_squares(
 def penalty(network: Autoencoder, decays: tuple[float, float], train_biases: bool = True) -> Float[Array, ""]:
     """Return (λ_E/2) ∫ |θ|² dρ + (λ_D/2) ∫ |ω|² dν over what is trained, a scalar."""
     sides = zip((network.encoder, network.decoder), decays, strict=True)
-    terms = [decay / 2 * jnp.dot(measure.masses, squares(measure, train_biases)) for measure, decay in sides]
-    return terms[0] + terms[1]
+    return sum(decay / 2 * jnp.dot(measure.masses, squares(measure, train_biases)) for measure, decay in sides)  # pyright: ignore
 
 
 def _uniform_unless(weights: ArrayLike | None, points: Float[Arrays, "n d"]) -> Float[Array, " n"]:

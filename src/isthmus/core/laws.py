@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import roots_hermitenorm
 
 from isthmus import _checks
+from isthmus._display import Summary
 from isthmus._precision import computing_in
 from isthmus.core.activations import Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder
@@ -47,11 +48,11 @@ class Correction(ABC):
         """Return the same in the coordinates along orthonormal axes, in the columns of a (d, r) array."""
 
 
-@dataclass(frozen=True)
-class Law:
+@dataclass(frozen=True, repr=False)
+class Law(Summary):
     """The pair of initial laws ρ_0 of the encoder's neurons and ν_0 of the decoder's.
 
-    ``activations`` names the activations for which an aligned law was calibrated, None where any will do.
+    ``activations`` are those for which an aligned law was calibrated, None where any will do.
     ``correction`` is done to drawn neurons of any number, None for nothing.
 
     Example:
@@ -64,7 +65,7 @@ class Law:
 
     encoder: NeuronLaw
     decoder: NeuronLaw
-    activations: tuple[str, str] | None = None
+    activations: tuple[Activation, Activation] | None = None
     correction: Correction | None = None
 
     def __post_init__(self) -> None:
@@ -78,6 +79,15 @@ class Law:
         ):
             if ours != theirs:
                 _checks.refuse("decoder", f"have {what}, {theirs}", ours)
+
+    def _lines(self) -> list[tuple[str, object]]:
+        made = "any" if self.activations is None else " and ".join(phi.name for phi in self.activations)
+        return [
+            ("bottleneck", f"{self.dim} → {self.latent_dim} → {self.dim}"),
+            ("encoder", type(self.encoder).__name__),
+            ("decoder", type(self.decoder).__name__),
+            ("activations", made),
+        ]
 
     @property
     def latent_dim(self) -> int:
@@ -195,7 +205,7 @@ def aligned_law(
         bias_scale,
     )
     encoder, decoder = (side.law(bias_scale, outgoing_noise * np.sqrt(total)) for side in sides)
-    return Law(encoder, decoder, (encoder_activation.name, decoder_activation.name))
+    return Law(encoder, decoder, (encoder_activation, decoder_activation))
 
 
 class AlignedSide(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,9 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
+from isthmus._display import Shown, Summary
+from isthmus._words import counted
 
 
-class NeuronMeasure(eqx.Module):
+class NeuronMeasure(Summary, eqx.Module):
     r"""A measure Σ_i m_i δ_{(v_i, w_i, b_i)} over neurons x ↦ v_i φ(⟨w_i, x⟩ + b_i).
 
     A network of width N is the uniform measure, m_i = 1/N: this is where the factor 1/N of the mean-field
@@ -39,6 +43,16 @@ class NeuronMeasure(eqx.Module):
     outgoing: jax.Array
     incoming: jax.Array
     bias: jax.Array
+
+    plot = Shown("cloud_plots.neurons")
+
+    def _lines(self) -> list[tuple[str, object]]:
+        axes = self.bias.shape[:-1]
+        before = f"{' × '.join(map(str, axes))} times " if axes else ""
+        return [
+            ("neurons", f"{before}{counted(self.width, 'neuron')}, from R^{self.inputs} to R^{self.outputs}"),
+            ("arrays", f"masses, outgoing, incoming, bias, of type {self.bias.dtype}"),
+        ]
 
     @classmethod
     def of(
@@ -96,3 +110,15 @@ class NeuronMeasure(eqx.Module):
         """Return ∫ (v, w)(v, w)ᵀ dμ of the joint vector (outgoing, incoming), shape (outputs + inputs,) twice."""
         joint = jnp.concatenate([self.outgoing, self.incoming], axis=-1)
         return (joint * self.masses[..., None]).T @ joint
+
+
+def sides_in_words(network: Any) -> list[tuple[str, object]]:
+    """Return what a summary says of both sides of an autoencoder."""
+    sides = (
+        ("encoder", network.encoder, network.encoder_activation),
+        ("decoder", network.decoder, network.decoder_activation),
+    )
+    return [
+        (name, f"{side.width:,} neurons, {phi.name}, from R^{side.inputs} to R^{side.outputs}")
+        for name, side, phi in sides
+    ]

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import jax
 import numpy as np
 
 from isthmus import _checks
+from isthmus._display import Summary
 from isthmus._errors import TrivialLimitWarning
 from isthmus._precision import computing_in
 from isthmus.core import rates
-from isthmus.core.activations import Activation, activation_pair
-from isthmus.core.autoencoder import Autoencoder, features, penalty
+from isthmus.core.activations import LEFT_OUT, Activation, activation_pair
+from isthmus.core.autoencoder import Autoencoder, penalty
 from isthmus.core.data import Data, Stream, as_data
 from isthmus.core.frame import Frame
 from isthmus.core.kinks import kinks
-from isthmus.core.laws import Law
+from isthmus.core.laws import Law, aligned_law
 from isthmus.core.neuron_laws import GaussianNeurons
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.optimizers import GRADIENT_DESCENT, Motion, Optimizer
@@ -27,10 +28,11 @@ from isthmus.core.quadrature import Particles, Quadrature, gauss_hermite_particl
 from isthmus.core.rates import Rate
 from isthmus.core.recorded_times import LearningCurve, Spacing, recorded_times
 from isthmus.core.scaling import DOUBLE
+from isthmus.core.triviality import sampled_law_is_trivial
 
 
-@dataclass(frozen=True)
-class Problem:
+@dataclass(frozen=True, repr=False)
+class Problem(Summary):
     """Data, initial law, architecture and dynamics; independent of the solver.
 
     The dynamics is dθ = −ξ_E(t) (∇Ψ_E(θ) + λ_E θ) dt + √(2 ξ_E τ) dB for encoder neurons, and the same with D in place
@@ -41,8 +43,9 @@ class Problem:
     Args:
         data: `Data`, or a `Stream` for one-pass training from a population. An array or a frame of points is centred
             and scaled as by ``Data(points, center=True, scale="total")``.
-        law: the initial law of the neurons.
-        activation: a name, an `Activation`, or a pair (encoder, decoder) of either.
+        law: the initial law of the neurons; `aligned_law` with its defaults where ``latent_dim`` is given in its place.
+        activation: a name, an `Activation`, or a pair (encoder, decoder) of either; by default that of an aligned law,
+            and else 'tanh'.
         encoder_rate, decoder_rate: ξ_E and ξ_D, numbers or functions of time. The same function for both is a
             step-size schedule; 0 freezes one side.
         weight_decay: λ, or a pair (λ_E, λ_D): the penalty on the square of every trained parameter, per neuron; a
@@ -53,6 +56,7 @@ class Problem:
         population_points: for a stream, how many points of a fixed fresh sample stand for the population
             wherever an expectation over it is taken (the mean-field flow and the recorded risk).
         population_seed: the seed of that sample.
+        latent_dim: the dimension k of the bottleneck, where it isn't that of a law.
 
     Raises:
         ArgumentError: where dimensions disagree, or an aligned law was calibrated for another activation.
@@ -63,15 +67,18 @@ class Problem:
     Example:
         >>> import isthmus as im
         >>> data = im.load_data("digits", max_points=100)
-        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=2))
+        >>> problem = im.Problem(data, latent_dim=2)
         >>> problem.latent_dim, problem.dim
         (2, 64)
+        >>> law = im.aligned_law(data, latent_dim=3, activation=("gelu", "tanh"), strength=1.0)
+        >>> [activation.name for activation in im.Problem(data, law).activations]
+        ['gelu', 'tanh']
 
     """
 
     data: Data | Stream
-    law: Law
-    activation: str | Activation | tuple[str | Activation, str | Activation] = "tanh"
+    law: Law = LEFT_OUT
+    activation: str | Activation | tuple[str | Activation, str | Activation] = LEFT_OUT
     encoder_rate: Rate = 1.0
     decoder_rate: Rate = 1.0
     weight_decay: float | tuple[float, float] = 0.0
@@ -80,18 +87,22 @@ class Problem:
     train_biases: bool = True
     population_points: int = 4096
     population_seed: int = 0
+    latent_dim: int = field(default=LEFT_OUT, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", as_data("data", self.data))
-        _checks.instance("law", self.law, Law)
         _checks.integer("population_points", self.population_points, minimum=1)
         _checks.seed("population_seed", self.population_seed)
         if isinstance(self.data, Stream):
             _checks.memory("population_points", self.population_points, 8 * self.population_points * self.data.dim)
+        object.__setattr__(self, "law", self._law())
+        activation = self.law.activations or "tanh" if self.activation is None else self.activation
+        object.__setattr__(self, "activation", activation)
+        object.__setattr__(self, "latent_dim", self.law.latent_dim)
         _checks.instance("train_biases", self.train_biases, bool)
         rates.check("encoder_rate", self.encoder_rate)
         rates.check("decoder_rate", self.decoder_rate)
-        _check_decay(self.weight_decay)
+        check_decay(self.weight_decay)
         _checks.real("temperature", self.temperature, minimum=0)
         _checks.instance("optimizer", self.optimizer, Optimizer)
         if self.temperature > 0 and self.optimizer.has_averages:
@@ -101,14 +112,11 @@ class Problem:
             _checks.refuse("data", "be centred where entries are missing", _checks.described("not"), hint)
         if self.law.dim != self.data.dim:
             _checks.refuse("law", f"have the data dimension {self.data.dim}", self.law.dim)
-        names = tuple(activation.name for activation in self.activations)
-        if self.law.activations not in (None, names):
-            _checks.refuse(
-                "activation",
-                f"be the one the aligned law was calibrated for, {self.law.activations}",
-                names,
-                "pass it to aligned_law too",
-            )
+        pairs = self.activations, self.law.activations or self.activations
+        names, calibrated = (tuple(phi.name for phi in pair) for pair in pairs)
+        if names != calibrated:
+            rule = f"be the one the aligned law was calibrated for, {calibrated}"
+            _checks.refuse("activation", rule, names, "leave it out here, or pass it to aligned_law too")
         if self.is_trivial:
             warnings.warn(
                 "The mean-field limit of this problem is trivial: the flow never leaves its initial law, while a "
@@ -118,10 +126,30 @@ class Problem:
                 stacklevel=3,
             )
 
-    @property
-    def latent_dim(self) -> int:
-        """The dimension k of the bottleneck."""
-        return self.law.latent_dim
+    def _lines(self) -> list[tuple[str, object]]:
+        decay = f", weight decay {self.weight_decay}" if any(self.decays) else ""
+        noise = f", temperature {self.temperature:g}" if self.temperature else ""
+        return [
+            ("data", repr(self.data) if isinstance(self.data, Data) else f"a stream of dimension {self.dim}"),
+            (
+                "network",
+                f"{self.dim} → {self.latent_dim} → {self.dim}, {', '.join(phi.name for phi in self.activations)}",
+            ),
+            ("dynamics", f"{self.optimizer}{decay}{noise}"),
+            ("limit", "stands still (isthmus.saddle says how it is left)" if self.is_trivial else "moves"),
+        ]
+
+    def _law(self) -> Law:
+        """Return the law that was given, or the aligned one of a latent dimension."""
+        if self.law is None and self.latent_dim is None:
+            _checks.refuse("law", "be given, or 'latent_dim' for an aligned one", self.law)
+        if self.law is not None:
+            _checks.instance("law", self.law, Law)
+            if self.latent_dim is not None and _checks.integer("latent_dim", self.latent_dim, 1) != self.law.latent_dim:
+                _checks.refuse("latent_dim", f"be that of the law, {self.law.latent_dim}", self.latent_dim)
+            return self.law
+        data = Data(self.population.points, center=True) if isinstance(self.data, Stream) else self.data
+        return aligned_law(data, self.latent_dim, activation="tanh" if self.activation is None else self.activation)
 
     @property
     def dim(self) -> int:
@@ -141,8 +169,7 @@ class Problem:
     @property
     def decays(self) -> tuple[float, float]:
         """The weight decays λ_E and λ_D."""
-        pair = self.weight_decay if isinstance(self.weight_decay, tuple | list) else (self.weight_decay,) * 2
-        return float(pair[0]), float(pair[1])
+        return check_decay(self.weight_decay)
 
     @property
     def motion(self) -> Motion:
@@ -261,7 +288,7 @@ class Problem:
             if isinstance(encoder, GaussianNeurons) and isinstance(decoder, GaussianNeurons):
                 noise = encoder.outgoing_is_noise and decoder.outgoing_is_noise
                 return noise and bool(np.linalg.norm(self.population.mean) <= self._mean_error)
-            return _sampled_law_is_trivial(self)
+            return sampled_law_is_trivial(self.law, self.activations, self.population, self._mean_error)
 
     @property
     def _mean_error(self) -> float:
@@ -362,32 +389,9 @@ class Problem:
             return drawn, self.started(drawn)
 
 
-def _check_decay(value: float | tuple[float, float]) -> None:
-    pair = value if isinstance(value, tuple | list) else (value,)
-    if pair is value and len(pair) != 2:
+def check_decay(value: float | tuple[float, float]) -> tuple[float, float]:
+    """Return (λ_E, λ_D) from one weight decay or a pair."""
+    pair = value if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2:
         _checks.refuse("weight_decay", "be one number or a pair (encoder, decoder)", value)
-    for one in pair:
-        _checks.real("weight_decay", one, minimum=0)
-
-
-def _sampled_law_is_trivial(problem: Problem, count: int = 4096, probes: int = 16) -> bool:
-    """Test f = 0 on some points, g(0) = E x and Dg(0) = 0 against the sampling error of ``count`` draws."""
-    keys = jax.random.split(jax.random.key(0))
-    encoder, decoder = (
-        jax.tree.map(np.asarray, law.sample(key, count))
-        for law, key in zip((problem.law.encoder, problem.law.decoder), keys, strict=True)
-    )
-    phi_e, phi_d = problem.activations
-    points = problem.population.filled[:probes].astype(float)
-    factors = [  # f, g(0) and Dg(0) are averages of outgoing weights times these
-        (encoder.outgoing, features(encoder, phi_e, points), np.zeros((1, 1)), 0.0),
-        (decoder.outgoing, phi_d.of(decoder.bias)[:, None], problem.population.mean[:, None], problem._mean_error),
-        (decoder.outgoing, phi_d.of(decoder.bias, 1)[:, None] * decoder.incoming, np.zeros((1, 1)), 0.0),
-    ]
-    for outgoing, factor, expected, margin in factors:
-        mean = outgoing.T @ factor / count
-        variance = (outgoing**2).T @ factor**2 / count - mean**2
-        errors = np.sqrt(np.maximum(variance, 0) / count) + 1e-12
-        if np.any(np.abs(mean - expected) > 5 * errors + margin):
-            return False
-    return True
+    return _checks.real("weight_decay", pair[0], minimum=0), _checks.real("weight_decay", pair[1], minimum=0)

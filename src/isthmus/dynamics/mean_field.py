@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._errors import Status
 from isthmus._precision import Precision, floating
 from isthmus._words import counted, number, setting
@@ -39,6 +40,7 @@ LARGE_STATE = 128 << 20
 Integrator = Literal["auto", "adaptive", "low_memory"]
 
 
+@with_bar
 def solve_mean_field(
     problem: Problem,
     times: ArrayLike,
@@ -92,7 +94,8 @@ def solve_mean_field(
             needs 6 times the memory of the particles; 'auto' takes the second for a state beyond 128 MiB.
         devices: spread the particles over so many devices, of all processes where there are several.
         workers: threads; replicates run side by side, unless memory or several devices speak against it.
-        progress: called as ``progress(done, total)`` after each flow (replicates, and those that show the error).
+        progress: True for a bar, or called as ``progress(done, total)`` after each flow (replicates, and those that
+            show the error).
         throw: raise `NumericalError` on failure; otherwise the status of the result says it.
 
     Raises:

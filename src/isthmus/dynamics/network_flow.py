@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._errors import Status
 from isthmus._precision import Precision, floating
 from isthmus.core.problem import Problem
@@ -22,6 +23,7 @@ ENTRIES = 1 << 18
 """Entries, at most, of a matrix (neurons × points) over all runs that are followed together: they stay in the cache."""
 
 
+@with_bar
 def gradient_flow(
     problem: Problem,
     times: ArrayLike,

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from isthmus import _checks
+from isthmus._display import Shown, Summary
 from isthmus._errors import Status
+from isthmus._words import counted, listed, number, setting, whole
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
+from isthmus.dynamics.batches import Sampling
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 
-@dataclass(frozen=True)
-class MeanFieldPath:
+@dataclass(frozen=True, repr=False)
+class MeanFieldPath(Summary):
     """The mean-field path on a grid of times.
 
     Attributes:
@@ -50,6 +58,33 @@ class MeanFieldPath:
     snapshots: tuple[Autoencoder, ...]
     status: Status
 
+    plot = Shown("plots.path")
+
+    def _lines(self) -> list[tuple[str, object]]:
+        parts = listed([name.replace("_", " ") for name in self.errors])
+        return [
+            ("risk", fall(self.times, self.risk)),
+            ("error", f"at most {number(float(self.risk_error.max()))} ({parts})"),
+            ("particles", f"{whole(self.particles)} a side, {counted(len(self.replicate_risk), 'replicate')}"),
+            ("measures", kept_at(self.snapshot_times)),
+            ("status", "ok" if self.status.ok else self.status.message),
+        ]
+
+    def _curve(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.times, self.risk
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return risk, its errors and the replicates as a labelled dataset over time."""
+        import xarray as xr
+
+        errors = {f"error_{name}": ("time", error) for name, error in self.errors.items()}
+        risks = {"risk": ("time", self.risk), "replicate_risk": (("replicate", "time"), self.replicate_risk)}
+        return xr.Dataset(risks | errors, {"time": self.times}, {"particles": self.particles})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return risk and its errors as a table with a row for each time."""
+        return self.to_xarray().drop_dims("replicate").to_dataframe()
+
     @property
     def risk_error(self) -> np.ndarray:
         """How far ``risk`` may be from the truth, shape (T,): the sum of all parts of the error."""
@@ -70,8 +105,8 @@ class MeanFieldPath:
         return self.snapshots[-1].decoder
 
 
-@dataclass(frozen=True)
-class TrainingRuns:
+@dataclass(frozen=True, repr=False)
+class TrainingRuns(Summary):
     """Independent runs of networks of one width, on a grid of times.
 
     Attributes:
@@ -82,6 +117,7 @@ class TrainingRuns:
         snapshots: the networks, each array with leading axes (runs, S); None where S = 0.
         diverged_at: the recorded time at which a run was first seen to have diverged, else NaN, shape (runs,).
         status: how the runs ended.
+        step_size, batch_size, sampling: of the training; 0 and None for gradient flow.
 
     Example:
         >>> import isthmus as im
@@ -100,6 +136,42 @@ class TrainingRuns:
     snapshots: Autoencoder | None
     diverged_at: np.ndarray
     status: Status
+    step_size: Any = 0.0
+    batch_size: int | None = None
+    sampling: Sampling | None = None
+
+    plot = Shown("plots.training")
+
+    def _lines(self) -> list[tuple[str, object]]:
+        widths = whole(self.width[0]) if self.width[0] == self.width[1] else f"{self.width[0]:,} and {self.width[1]:,}"
+        size = "by a schedule" if callable(self.step_size) else setting(self.step_size)
+        batches = "full batches" if self.batch_size is None else f"batches of {whole(self.batch_size)}"
+        moving = "gradient flow" if self.step_size == 0 else f"SGD, step size {size}, {batches}"
+        spread = f", standard deviation {number(float(self.risk[:, -1].std(ddof=1)))}" if len(self.risk) > 1 else ""
+        return [
+            ("networks", f"{counted(len(self.risk), 'run')} of width {widths}, {moving}"),
+            ("risk", f"{fall(self.times, self.risk.mean(axis=0))}{' on average' if spread else ''}{spread}"),
+            ("kept", kept_at(self.snapshot_times)),
+            ("status", "ok" if self.status.ok else self.status.message),
+        ]
+
+    def _curve(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.times, self.risk.mean(axis=0)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the risk of each run as a labelled dataset over run and time."""
+        import xarray as xr
+
+        kept = {"width": list(self.width), "batch_size": self.batch_size or 0, "sampling": self.sampling or ""}
+        kept |= {} if callable(self.step_size) else {"step_size": self.step_size}
+        places = {"run": np.arange(len(self.risk)), "time": self.times}
+        return xr.Dataset(
+            {"risk": (("run", "time"), self.risk), "diverged_at": ("run", self.diverged_at)}, places, kept
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the risk as a table with a row for each time and a column for each run."""
+        return self.to_xarray().risk.transpose("time", "run").to_pandas()
 
     def at(self, time: float, run: int = 0) -> Autoencoder:
         """Return the network of ``run`` at ``time``, which must be one of ``snapshot_times``.
@@ -129,3 +201,18 @@ class TrainingRuns:
         if self.snapshots is None:
             _checks.refuse("snapshot_times", "hold at least one time at which networks are kept", ())
         return jax.tree.map(lambda leaf: leaf[:, -1], self.snapshots)
+
+
+def fall(times: np.ndarray, risk: np.ndarray) -> str:
+    """Return the risk at the start and at the end in words."""
+    last = f"{number(float(risk[-1]))} at t = {setting(float(times[-1]))}"
+    if len(times) == 1:
+        return last
+    return f"{number(float(risk[0]))} at t = {setting(float(times[0]))}, {last} ({whole(len(times))} times)"
+
+
+def kept_at(times: np.ndarray) -> str:
+    """Return at which times networks are kept, in words."""
+    if len(times) > 4:
+        return f"at {whole(len(times))} times up to t = {setting(float(times[-1]))}"
+    return f"at t = {listed([setting(float(time)) for time in times])}" if len(times) else "none"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._errors import Status
 from isthmus._precision import Precision, computing_in, floating
 from isthmus._words import counted
@@ -30,6 +31,7 @@ NOISE = np.uint32(2**32 - 1)
 """What the key of the noise is folded with; no step has this number."""
 
 
+@with_bar
 def train(
     problem: Problem,
     times: ArrayLike,
@@ -75,7 +77,7 @@ def train(
         snapshot_times: those of ``times`` at which to keep the networks; the last one if left out, none if ().
         dtype: 'float32' or 'float64', whatever the type of the data.
         workers: threads; runs go side by side. The result doesn't depend on it.
-        progress: called as ``progress(done, total)`` after each run.
+        progress: True for a bar, or called as ``progress(done, total)`` after each run.
         throw: raise `NumericalError` where a run diverges; otherwise the status of the result says it.
 
     Raises:
@@ -126,7 +128,8 @@ def train(
     if throw:
         status.raise_if_failed()
     snapshots = jax.tree.map(lambda *leaves: np.stack(leaves), *(networks for _, networks in results))
-    return TrainingRuns(grid, risk, widths, grid[kept], snapshots, diverged_at, status)
+    how = (step_size, batch_size, chosen)
+    return TrainingRuns(grid, risk, widths, grid[kept], snapshots, diverged_at, status, *how)
 
 
 def _check_noise_batch(problem: Problem, batch_size: int, sampling: Sampling) -> None:

@@ -19,6 +19,7 @@ from isthmus.core.data import Data
 from isthmus.core.optimizers import Optimizer
 from isthmus.core.points import check_observed, has_missing, normalised
 from isthmus.dynamics.sampler import sample_rows
+from isthmus.estimator.adoption import AdoptsNetworks
 from isthmus.estimator.anomalies import AnomalyScores, Fence, offset_of
 from isthmus.estimator.automatic import TrainingTable, trained_automatically
 from isthmus.estimator.callbacks import CallbackSupport, reporting, with_callbacks
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from isthmus.estimator.diagnosis import Diagnosis
 
 
-class MeanFieldAutoencoder(CallbackSupport, FittedNetwork, AnomalyScores, BaseEstimator):
+class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, AnomalyScores, BaseEstimator):
     r"""A wide autoencoder with a bottleneck, trained from the PCA reconstruction on; where PCA is better, it is PCA.
 
     x̂ = g(f(x)), f: R^d → R^k and g: R^k → R^d two-layer networks of ``width`` neurons each with outputs that carry 1/N.

@@ -30,6 +30,8 @@ State = Literal["moving", "minimum", "saddle"]
 
 GAIN_AT_REST = 0.01
 """Share of the objective that a further horizon would gain at the present rate, below which a network is at rest."""
+UNKNOWN_HORIZON = 1.0
+"""The further time over which a network is judged whose time of training isn't known."""
 UNUSED_LATENT = 1e-4
 """Share of E|x|² by which x̂ changes without a latent dimension, below which it carries nothing."""
 IDLE_WIDTH = 0.1
@@ -41,6 +43,8 @@ LARGE_GAP = 0.1
 STEP_NUMBERS = ("step_times_curvature", "stability_limit", "overshoots", "overshot", "start_curvature")
 REST_NUMBERS = ("used_latents", "objective", "decline", "gain", "lowest_curvature", "state")
 """What a summary holds of the steps, and of the network after them, under the names that they have here."""
+IS_PCA = "the result of the fit is PCA"
+"""Why there is no learning curve where no step was taken."""
 SOURCES = {"neurons": "the finite width", "batches": "the noise of batches", "steps": "the size of the steps"}
 """What makes most of a gap, in words."""
 REMEDIES = {
@@ -67,7 +71,7 @@ class Diagnosis:
         stability_limit: the value of ε × curvature beyond which steps overshoot, None where it isn't known.
         objective, decline: F and −dF/dt after the noise of batches has died out.
         lowest_curvature: there.
-        horizon: the time of training.
+        horizon: the time of training, 1 where it isn't known.
         automatic: whether held-out rows chose it.
 
     Example:
@@ -206,8 +210,12 @@ class Diagnosis:
 
     def _step_words(self) -> str:
         product, limit = self.step_times_curvature, self.stability_limit
-        if self.step_size == 0:
+        if self.step_size == 0 and self.not_compared == IS_PCA:
             return "No step was taken: the result of the fit is PCA."
+        if self.step_size == 0:
+            stable = setting(rounded_down(1 / max(self.curvature.highest, NO_CURVATURE)))
+            highest = number(self.curvature.highest, 2)
+            return f"The largest curvature of the objective is {highest}: gradient descent is stable at {stable}."
         if limit is None:
             highest = f"The largest curvature of the objective is {number(self.curvature.highest, 2)}"
             return f"{highest}; the stability limit of this optimizer is unknown."
@@ -293,7 +301,7 @@ def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: 
         objective=objective,
         decline=decline,
         lowest_curvature=curvature(field, at_rest).lowest,
-        horizon=state.horizon,
+        horizon=UNKNOWN_HORIZON if state.schedule is None and state.curve is None else state.horizon,
         automatic=schedule is not None and schedule.counts_steps,
     )
 
@@ -343,9 +351,9 @@ def comparison(state: FitState, start: Start | None, same: bool, effort: Effort)
     if not effort.compare:
         return "compare is False"
     if state.curve is None:
-        return "this network has none, since it comes from partial_fit or resized; fit(X) records one"
+        return "this network has none, since it doesn't come from a fit; fit(X) records one"
     if state.schedule is None:
-        return "the result of the fit is PCA"
+        return IS_PCA
     if start is None:
         return (
             "with init='independent' the infinitely wide network never leaves its initial law; start with "

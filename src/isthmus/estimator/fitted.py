@@ -12,6 +12,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus import _checks
+from isthmus._display import Shown
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
@@ -41,6 +42,10 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     missing: str
     weight_decay: float
     n_features_in_: int
+
+    plot_latents = Shown("estimator_plots.latents")
+    plot_reconstructions = Shown("estimator_plots.reconstructions")
+    plot_training = Shown("estimator_plots.training")
 
     @abstractmethod
     def _points(self, X: ArrayLike) -> Any: ...

@@ -55,7 +55,7 @@ class Start:
         encoder, decoder = (side.law(BIAS, NOISE) for side in self._sides)
         if self.axes is not None:
             encoder, decoder = encoder.in_axes(incoming=self.axes.T), decoder.in_axes(outgoing=self.axes.T)
-        return Law(encoder, decoder, (self.activations[0].name, self.activations[1].name), self.correction)
+        return Law(encoder, decoder, self.activations, self.correction)
 
     @property
     def correction(self) -> PCAStart:

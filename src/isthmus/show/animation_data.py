@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 
 from isthmus.show.canvas import feature_names, network_colors
 from isthmus.show.labels import label_coloring
+from isthmus.show.panels import BAND, decoder_plane, encoder_plane, latent_plane
 from isthmus.show.picture_plots import image_shape, scaled_pictures
-from isthmus.show.prediction_plots import BAND, decoder_plane, encoder_plane
 from isthmus.show.readings import rounded
-from isthmus.show.tracking_plots import latent_plane
 from isthmus.studies.scene import has_scene
 from isthmus.studies.tracking_result import TrackingResult
 

@@ -23,6 +23,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
+from isthmus import _checks
 from isthmus._files import write_atomically
 from isthmus._words import listed, setting
 
@@ -78,6 +79,8 @@ METADATA = {
 """The entries of metadata that are left out of files, so that these are the same when made again."""
 _MARKUP = re.compile(r"[$^{}\\]")
 """The signs of a formula that aren't seen."""
+MOST_EVEN = 50.0
+"""Multiple of the first record after 0 up to which time is shown evenly."""
 LONGEST_NAME = 16
 """The number of letters that are shown of the name of a feature."""
 MOST_NAMES = 16
@@ -107,6 +110,43 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
+def on_axes(width: float, height: float) -> Callable[[Callable[P, None]], Callable[P, Axes]]:
+    """Let a function draw on axes that are given as ``ax``, or on those of a new figure of a size in inches.
+
+    The figure is one of pyplot's, so that a notebook shows it and ``plt.show()`` does; its legend stands below. Axes
+    that are given keep their own style, and have the legend inside.
+    """
+
+    def wrapped(draw: Callable[P, None]) -> Callable[P, Axes]:
+        @functools.wraps(draw)
+        def drawn(*args: P.args, **options: P.kwargs) -> Axes:
+            from matplotlib import pyplot as plt  # it chooses a backend, which a report needs not
+
+            given = options.get("ax")
+            with style.context([] if given is not None else ["default", _form.get().style]):
+                if given is None:
+                    figure = plt.figure(figsize=_size(width, height), layout="constrained")
+                    options["ax"] = figure.subplots()
+                axes: Any = options["ax"]
+                if not isinstance(axes, Axes):
+                    _checks.refuse_type("ax", "be one Axes of matplotlib", axes)
+                draw(*args, **options)
+                if axes.get_legend_handles_labels()[0]:
+                    key(axes.figure, axes) if given is None else axes.legend(*_once(axes))  # pyright: ignore
+            return axes
+
+        return drawn
+
+    return wrapped
+
+
+def _once(axes: Axes) -> tuple[list[Artist], list[str]]:
+    """Return the handles of a legend, and labels of which each stands once."""
+    handles, labels = axes.get_legend_handles_labels()
+    entries = dict(zip(labels, handles, strict=True))
+    return list(entries.values()), list(entries)
+
+
 def rendered(figure: Figure, name: str, kind: Literal["png", "svg", "pdf"]) -> bytes:
     """Return a figure as a file; the name keeps the identifiers inside an SVG apart from those of another one."""
     buffer = io.BytesIO()
@@ -128,9 +168,13 @@ def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, whose layout keeps labels apart, of a size in inches that is fitted to the form."""
+    return Figure(figsize=_size(width, height), layout="constrained")
+
+
+def _size(width: float, height: float) -> tuple[float, float]:
     form = _form.get()
     given = form.column if width <= COLUMN else form.page
-    return Figure(figsize=(given, height * (given / width) ** SHRINKING), layout="constrained")
+    return given, height * (given / width) ** SHRINKING
 
 
 def finished(figure: Figure, finding: str) -> Figure:
@@ -159,13 +203,17 @@ def key(figure: Figure, axes: Axes, *, more: Mapping[str, Artist] | None = None,
         first: labels that come before the others.
 
     """
-    handles, labels = axes.get_legend_handles_labels()
+    handles, labels = _once(axes)
     entries = {**dict(zip(labels, handles, strict=True)), **(more or {})}
     names = sorted(entries, key=lambda label: label not in first)
     letters = max(len(_MARKUP.sub("", name)) for name in names)
     room = 72 * figure.get_figwidth() / (0.53 * rcParams["legend.fontsize"] * (letters + 6))
     columns = max(1, min(len(names), int(room)))
-    figure.legend([entries[name] for name in names], names, loc="outside lower center", ncols=columns)
+    for fewer in range(columns, 0, -1):
+        legend = figure.legend([entries[name] for name in names], names, loc="outside lower center", ncols=fewer)
+        if fewer == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def color_bar(figure: Figure, panels: np.ndarray, colors: ScalarMappable, label: str) -> Colorbar:
@@ -230,6 +278,15 @@ def small_ticks(axes: Axes) -> None:
     axes.tick_params(labelsize=0.75 * rcParams["axes.labelsize"], pad=1.5)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set(major_locator=MaxNLocator(3, steps=[1, 2, 5, 10]), major_formatter=StrMethodFormatter("{x:g}"))
+
+
+def time_axis(axes: Axes, time: np.ndarray) -> None:
+    """Show time: as `early_time_axis` does where the first records lie densely, evenly elsewhere."""
+    axes.set_xlabel("time t")
+    if len(time) > 2 and time[0] == 0 and time[-1] > MOST_EVEN * time[1]:
+        early_time_axis(axes, time)
+    elif len(time) > 1:
+        axes.set_xlim(time[0], time[-1])
 
 
 def early_time_axis(axes: Axes, time: np.ndarray) -> None:

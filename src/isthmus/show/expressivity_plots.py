@@ -7,13 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
 from isthmus._words import counted, number, percent
-from isthmus.show.canvas import DARK, FLOW, GREY, finished, jitter, key, new_figure, styled
+from isthmus.show.canvas import FLOW, GREY, finished, jitter, key, new_figure, styled
+from isthmus.show.panels import atom_cloud
 from isthmus.show.readings import readable
 from isthmus.studies.expressivity_result import ExpressivityResult
 
 TRAINED, DRAWN = FLOW, "#7a6a00"
-LARGEST_DISC = 900.0
-"""The area, in square points, of an atom that has all the mass."""
 
 
 @styled
@@ -75,10 +74,7 @@ def atoms(result: ExpressivityResult) -> Figure:
     for axes, (side, (xlabel, ylabel)) in zip(panels, names.items(), strict=True):
         x, y = data[f"{side}_place"].values[:, :2].T
         mass = data[f"{side}_mass"].values
-        axes.axhline(0, color=GREY, linewidth=0.5)
-        axes.axvline(0, color=GREY, linewidth=0.5)
-        axes.scatter(x, y, s=LARGEST_DISC * mass, color=FLOW, alpha=0.55, edgecolor=DARK, linewidth=0.5)
-        axes.margins(0.15)
+        atom_cloud(axes, x, y, mass)
         readable(axes, "atom", x, y, {xlabel: x, ylabel: y, "share": mass})
         axes.set(title=f"{side}: {counted(int(values[f'{side}_atoms']), 'atom')}", xlabel=xlabel, ylabel=ylabel)
     return finished(

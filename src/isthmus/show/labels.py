@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -35,7 +35,7 @@ class Coloring(NamedTuple):
         return isinstance(self.scale.norm, BoundaryNorm)
 
     @property
-    def arguments(self) -> dict[str, object]:
+    def arguments(self) -> dict[str, Any]:
         """The arguments by which `scatter` draws all points in their colours."""
         return {"c": self.codes, "cmap": self.scale.cmap, "norm": self.scale.norm}
 
@@ -61,12 +61,15 @@ class Coloring(NamedTuple):
 
 def label_coloring(data: xr.Dataset) -> Coloring | None:
     """Return the colours of the points of a study, None where they have no labels."""
-    if "label" not in data:
-        return None
-    kinds, codes = np.unique(data.label.values, return_inverse=True)
+    return coloring_of(data.label.values) if "label" in data else None
+
+
+def coloring_of(labels: np.ndarray) -> Coloring:
+    """Return the colours of points with these labels, shape (n,)."""
+    kinds, codes = np.unique(labels, return_inverse=True)
     names = [str(kind) for kind in kinds]
     if len(kinds) <= len(CATEGORIES):
         norm = BoundaryNorm(np.arange(len(kinds) + 1) - 0.5, len(kinds))
         return Coloring(codes, names, ScalarMappable(norm, ListedColormap(list(CATEGORIES[: len(kinds)]))))
-    values = data.label.values if np.issubdtype(kinds.dtype, np.number) else codes
+    values = labels if np.issubdtype(kinds.dtype, np.number) else codes
     return Coloring(values, names, ScalarMappable(Normalize(values.min(), values.max()), "viridis"))

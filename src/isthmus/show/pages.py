@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from isthmus import _checks
 from isthmus.show.bottleneck_plots import network_over_pca, risk_against_k
 from isthmus.show.bottleneck_report import bottleneck_page
+from isthmus.show.canvas import save_figures
 from isthmus.show.expressivity_plots import atoms, gaps
 from isthmus.show.expressivity_report import expressivity_page
 from isthmus.show.gap_plots import gap_parts, late_gap, step_gap, sup_gap
 from isthmus.show.picture_plots import reconstructions
 from isthmus.show.prediction_plots import influence, predicted_curves, predicted_gaps, sources
 from isthmus.show.prediction_report import prediction_page
-from isthmus.show.report import Page
+from isthmus.show.report import Page, write_page
 from isthmus.show.tracking_plots import latents, risk_curves
 from isthmus.show.tracking_report import tracking_page
 from isthmus.show.width_plots import gap_against_tolerance, risk_within_tolerance
@@ -61,6 +64,21 @@ def drawn_figures(result: StudyResult) -> dict[str, Figure]:
     """Draw every figure that a finished study of any kind has the numbers for, by name."""
     draws = PAGES[type(result)].figures
     return {draw.__name__: draw(result) for draw in draws if draw not in NEEDED or _holds(result, NEEDED[draw])}
+
+
+def write_report(result: StudyResult, folder: str | Path) -> Path:
+    """Write ``report.html``, and its figures as PNG and SVG in ``figures/``, to a folder; return the path of the page.
+
+    Args:
+        result: a finished study.
+        folder: where to write; it is made where it isn't there.
+
+    """
+    target, drawn = _checks.path("folder", folder), drawn_figures(result)
+    (target / "figures").mkdir(parents=True, exist_ok=True)
+    save_figures(drawn, target / "figures")
+    write_page(result_page(result, drawn), target / "report.html")
+    return target / "report.html"
 
 
 def result_page(result: StudyResult, figures: Mapping[str, Figure] | None = None) -> Page:

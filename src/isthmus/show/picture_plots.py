@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib import rcParams
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -66,12 +67,21 @@ def scaled_pictures(result: TrackingResult, pictures: np.ndarray) -> tuple[np.nd
 def _image_rows(images: np.ndarray, colors: dict[str, str], errors: np.ndarray) -> Figure:
     """Draw images, (methods, examples, rows, columns), as a mosaic, with their errors, (methods, examples)."""
     methods, examples, height, width = images.shape
+    figure = new_figure(7.0, 0.2 + 5.0 * (methods * height) / (examples * width))
+    image_mosaic(figure.subplots(), images, colors, errors)
+    return figure
+
+
+def image_mosaic(axes: Axes, images: np.ndarray, colors: dict[str, str], errors: np.ndarray) -> None:
+    """Draw images, (methods, examples, rows, columns), on axes, with their errors, (methods, examples).
+
+    The first method is the original; ``colors`` are those of the names of the methods.
+    """
+    methods, examples, height, width = images.shape
     gap = max(1, height // 10)
     tiles = np.full((methods, height + gap, examples, width + gap), np.nan)
     tiles[:, :height, :, :width] = images.swapaxes(1, 2)
     mosaic = tiles.reshape(methods * (height + gap), examples * (width + gap))[:-gap, :-gap]
-    figure = new_figure(7.0, 0.2 + 5.0 * mosaic.shape[0] / mosaic.shape[1])
-    axes = figure.subplots()
     axes.imshow(mosaic, cmap="gray", interpolation="none", vmin=0, vmax=1).set_gid("picture")
     rows = np.arange(methods) * (height + gap) + (height - 1) / 2
     columns = np.arange(examples) * (width + gap) + (width - 1) / 2
@@ -86,7 +96,6 @@ def _image_rows(images: np.ndarray, colors: dict[str, str], errors: np.ndarray) 
         label.set_color(color)
         readings = {"point": points, "mean square error": values}
         readable(axes, label.get_text(), columns, np.full(examples, row), readings)
-    return figure
 
 
 def _feature_panels(pictures: np.ndarray, colors: dict[str, str], names: list[str]) -> Figure:
@@ -102,12 +111,7 @@ def _feature_panels(pictures: np.ndarray, colors: dict[str, str], names: list[st
         if example >= examples:
             axes.set_visible(False)
             continue
-        for (name, color), values in zip(colors.items(), pictures[:, example], strict=True):
-            if name == "original":
-                axes.plot(numbers, values, "o", color=color, mfc="none", markersize=4.5, mew=0.9, label=name)
-            else:
-                dashes = (0, (3, 1)) if name == "PCA" else "-"
-                axes.plot(numbers, values, color=color, linewidth=1.2, linestyle=dashes, label=name)
+        feature_lines(axes, numbers, pictures[:, example], colors)
         axes.set_title(f"point {example + 1}")
         lowest = example >= examples - columns
         if names and lowest:
@@ -118,3 +122,13 @@ def _feature_panels(pictures: np.ndarray, colors: dict[str, str], names: list[st
     figure.supylabel("value, scaled to the range over these points", fontsize=rcParams["axes.labelsize"])
     key(figure, grid[0, 0])
     return figure
+
+
+def feature_lines(axes: Axes, numbers: np.ndarray, pictures: np.ndarray, colors: dict[str, str]) -> None:
+    """Draw features of one point, (methods, features): the original as rings, and every reconstruction as a line."""
+    for (name, color), values in zip(colors.items(), pictures, strict=True):
+        if name == "original":
+            axes.plot(numbers, values, "o", color=color, mfc="none", markersize=4.5, mew=0.9, label=name)
+        else:
+            dashes = (0, (3, 1)) if name == "PCA" else "-"
+            axes.plot(numbers, values, color=color, linewidth=1.2, linestyle=dashes, label=name)

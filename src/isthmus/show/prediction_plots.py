@@ -6,13 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from isthmus._words import number, percent, setting
 from isthmus.show.canvas import (
-    DARK,
     GREY,
     at_both_widths,
     color_bar,
@@ -27,6 +24,16 @@ from isthmus.show.canvas import (
     width_colors,
 )
 from isthmus.show.gap_panel import GapPanel
+from isthmus.show.panels import (
+    INFLUENCE,
+    SIGNED,
+    SOURCE_COLORS,
+    decoder_plane,
+    encoder_plane,
+    predicted_deviation,
+    signed_cloud,
+    source_curves,
+)
 from isthmus.show.readings import readable
 from isthmus.studies.prediction import SOURCE_NAMES, SOURCES, dominant_sources
 from isthmus.studies.prediction_result import PredictionResult
@@ -34,11 +41,6 @@ from isthmus.studies.tracking_result import TrackingResult
 
 Predicted = PredictionResult | TrackingResult
 """A result that holds a predicted law."""
-DIVERGING = "BrBG_r"
-"""The colours of influences, none of which is that of a series."""
-BAND = 1.645
-"""The number of standard deviations about the mean that hold the middle 90 % of a Gaussian law."""
-SOURCE_COLORS = {"encoder": "#c51b7d", "decoder": "#7a6a00", "batches": "#008c9e"}
 SUP_GAP = r"sup-gap $\max_t\,|R_N(t) - R(t)|$"
 
 
@@ -73,14 +75,6 @@ def tolerance_line(axes: Axes, tolerance: float) -> None:
     axes.axhline(tolerance, color=GREY, linewidth=0.9, label=f"tolerance {setting(tolerance)}")
 
 
-def predicted_band(axes: Axes, time: np.ndarray, mean: np.ndarray, std: np.ndarray, color: str) -> None:
-    """Draw the predicted 5–95 % range of the risk over time, (T,), dashed and in the colour of its network."""
-    low, high = mean - BAND * std, mean + BAND * std
-    for edge in (low, high):
-        axes.plot(time, edge, color=color, linewidth=0.9, linestyle="--", label="predicted 5–95 %")
-    readable(axes, "predicted", time, high, {"t": time, "mean": mean, "5–95 %": np.column_stack([low, high])})
-
-
 @styled
 def predicted_curves(result: Predicted) -> Figure:
     """Draw, for each width, the predicted mean and 90 % band of the risk of SGD about the mean field."""
@@ -90,10 +84,7 @@ def predicted_curves(result: Predicted) -> Figure:
     for axes, (width, color) in zip(panels, width_colors(study.widths).items(), strict=True):
         network = data.sel(width=width, step_size=step_size)
         mean, std = network.predicted_mean.values - limit, network.predicted_std.values
-        axes.axhline(0, color=DARK, linewidth=0.9, label="mean field R(t)")
-        axes.fill_between(time, mean - BAND * std, mean + BAND * std, color=color, alpha=0.2, linewidth=0)
-        predicted_band(axes, time, mean, std, color)
-        axes.plot(time, mean, color=color, linewidth=1.6, linestyle="--", label="predicted mean")
+        predicted_deviation(axes, time, mean, std, color)
         early_time_axis(axes, time)
     panels[0].set_ylabel("predicted risk − R(t)")
     key(figure, panels[0])
@@ -113,11 +104,7 @@ def sources(result: Predicted) -> Figure:
         network = data.sel(width=width, step_size=step_size)
         total = network.predicted_std.values
         lines = {SOURCE_NAMES[one]: (network.source_std.sel(source=one).values, SOURCE_COLORS[one]) for one in SOURCES}
-        for name, (values, line) in (lines | {"all together": (total, color)}).items():
-            # Before the first step batches have done nothing, which a logarithmic axis can't show.
-            shown = np.where(values > 0, values, np.nan)
-            axes.plot(time, shown, color=line, linewidth=1.3, linestyle="--", label=name)
-            readable(axes, f"{name}, predicted", time, shown, {"t": time, "standard deviation": values})
+        source_curves(axes, time, lines | {"all together": (total, color)})
         if "risk" in network:
             measured = network.risk.std("run", ddof=1).values
             axes.plot(time, measured, "o", color=color, markersize=3, label="measured")
@@ -161,32 +148,20 @@ def influence(result: Predicted) -> Figure:
     for panels, (kind, name, across, upwards) in zip(grid, rows, strict=True):
         x, y = data[f"{kind}_plane"].values.T
         for axes, value in zip(panels, data[f"{kind}_influence"].values, strict=True):
-            reach = np.quantile(np.abs(value), 0.98)
-            scale = value / reach if reach > 0 else value
-            axes.scatter(x, y, s=9, c=scale, cmap=DIVERGING, vmin=-1, vmax=1, linewidths=0, rasterized=True)
+            signed_cloud(axes, x, y, value)
             readable(axes, name, x, y, {across: x, upwards: y, "influence": value})
             axes.set_xlabel(across, labelpad=1)
             small_ticks(axes)
         panels[0].set_ylabel(f"{name}\n{upwards}")
     for axes, time in zip(grid[0], times, strict=True):
         axes.set_title(f"t = {time:.3g}")
-    color_bar(figure, grid, ScalarMappable(Normalize(-1, 1), DIVERGING), "lowers ← influence → raises R(t)")
+    color_bar(figure, grid, SIGNED, INFLUENCE)
     shares = [percent(_share(data[f"{kind}_influence"].values[-1])) for kind, *_ in rows]
     return finished(
         figure,
         f"Half of the variance of the influence on R({times[-1]:.3g}) lies with {shares[0]} of the encoder neurons, "
         f"{shares[1]} of the decoder neurons and {shares[2]} of the points",
     )
-
-
-def encoder_plane(dim: int) -> tuple[str, str]:
-    """Return the names of the two coordinates by which an encoder neuron on data of dimension d is shown."""
-    return "⟨w, v₁⟩", "⟨w, v₂⟩" if dim > 1 else "b"
-
-
-def decoder_plane(latent_dim: int) -> tuple[str, str]:
-    """Return the names of the two coordinates by which a decoder neuron on k latents is shown."""
-    return "u₁", "u₂" if latent_dim > 1 else "e"
 
 
 def _dimensions(result: Predicted) -> tuple[int, int]:

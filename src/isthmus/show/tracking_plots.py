@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib import rcParams
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from isthmus._words import number, percent, setting
 from isthmus.show.canvas import (
-    DARK,
-    FLOW,
     GREY,
-    MOST_VECTOR_DOTS,
     at_both_widths,
     early_time_axis,
     finished,
-    jitter,
     key,
     network_colors,
     new_figure,
@@ -24,8 +19,8 @@ from isthmus.show.canvas import (
     styled,
     width_colors,
 )
-from isthmus.show.labels import Coloring, label_coloring
-from isthmus.show.prediction_plots import predicted_band
+from isthmus.show.labels import label_coloring
+from isthmus.show.panels import latent_cloud, latent_plane, limit_curve, predicted_band, runs_band
 from isthmus.show.readings import readable
 from isthmus.studies.tracking_result import TrackingResult
 
@@ -41,13 +36,10 @@ def risk_curves(result: TrackingResult) -> Figure:
     for row, (width, color) in zip(grid, width_colors(widths).items(), strict=True):
         network = data.sel(width=width, step_size=step_size)
         for axes, origin in zip(row, (np.zeros_like(limit), limit), strict=True):
-            _band(axes, time, network.risk.values - origin, color)
+            runs_band(axes, time, network.risk.values - origin, color)
             if "predicted_std" in data:
                 predicted_band(axes, time, network.predicted_mean.values - origin, network.predicted_std.values, color)
-            center = limit - origin
-            axes.fill_between(time, center - error, center + error, color=DARK, alpha=0.25, linewidth=0)
-            axes.plot(time, center, color=DARK, linewidth=0.9, label="mean field R(t)")
-            readable(axes, "mean field", time, center, {"t": time, "risk": limit, "± (95 %)": error})
+            limit_curve(axes, time, limit, error, origin)
             early_time_axis(axes, time)
         row[0].axhline(data.attrs["pca_risk"], color=GREY, linewidth=0.9, linestyle=":", label="PCA residual")
         row[0].set_ylabel(f"N = {width:,}", color=color, fontweight="bold")
@@ -60,15 +52,6 @@ def risk_curves(result: TrackingResult) -> Figure:
     ends = at_both_widths(widths, lambda width: number(float(gaps.sel(width=width))))
     share = "Half" if result.level == 0.5 else percent(result.level)
     return finished(figure, f"{share} of SGD runs at step size {setting(step_size)} stay within {ends} of R(t)")
-
-
-def _band(axes: Axes, time: np.ndarray, risk: np.ndarray, color: str) -> None:
-    """Draw the median and the 5–95 % range of runs, (runs, T)."""
-    low, middle, high = np.quantile(risk, (0.05, 0.5, 0.95), axis=0)
-    axes.fill_between(time, low, high, color=color, alpha=0.35, linewidth=0, label="SGD, 5–95 % of runs")
-    axes.plot(time, middle, color=color, linewidth=1.6, label="SGD, median")
-    ends = np.column_stack([low, high])
-    readable(axes, "SGD", time, middle, {"t": time, "median": middle, "5–95 %": ends})
 
 
 @styled
@@ -89,8 +72,7 @@ def latents(result: TrackingResult) -> Figure:
             if coloring is not None:
                 values_shown["label"] = data.label.values.astype(str)
             readable(axes, name, cloud[:, 0], cloud[:, 1], values_shown)
-            marks = {"s": 7, "linewidths": 0, "alpha": 0.85, "rasterized": values[..., 0].size > MOST_VECTOR_DOTS}
-            axes.scatter(cloud[:, 0], cloud[:, 1], **marks, **(coloring.arguments if coloring else {"c": FLOW}))
+            latent_cloud(axes, cloud, coloring, values[..., 0].size)
             small_ticks(axes)
         row[0].set_ylabel(name, fontweight="bold", color=color)
     for axes, time in zip(grid[0], times, strict=True):
@@ -111,15 +93,6 @@ def latents(result: TrackingResult) -> Figure:
     return finished(
         figure, f"At t = {setting(result.study.horizon)} the latents{axes_shown} {_latent_distances(result)}"
     )
-
-
-def latent_plane(values: np.ndarray, coloring: Coloring | None) -> np.ndarray:
-    """Return latents, (..., points, k), as points of a plane: a single axis is spread out by label."""
-    if values.shape[-1] > 1:
-        return values[..., :2]
-    count = values.shape[-2]
-    heights = jitter(count) if coloring is None else coloring.codes[:count] + 0.7 * jitter(count)
-    return np.stack([values[..., 0], np.broadcast_to(heights, values.shape[:-1])], axis=-1)
 
 
 def _latent_distances(result: TrackingResult) -> str:

@@ -19,7 +19,8 @@ from isthmus.show.canvas import (
     width_colors,
 )
 from isthmus.show.gap_panel import GapPanel
-from isthmus.show.prediction_plots import SUP_GAP, predicted_band, predicted_line, tolerance_line
+from isthmus.show.panels import predicted_band
+from isthmus.show.prediction_plots import SUP_GAP, predicted_line, tolerance_line
 from isthmus.show.readings import readable
 from isthmus.studies.width_result import WidthResult
 

@@ -33,7 +33,7 @@ class Excess(NamedTuple):
         return f"{number(self.mean, 2)} ± {number(self.standard_error, 1)}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BottleneckComparison(StudyResult[BottleneckStudy]):
     """Networks with every k beside PCA with as many components.
 

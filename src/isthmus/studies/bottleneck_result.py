@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus.studies.bottleneck import BottleneckStudy
 from isthmus.studies.bottleneck_comparison import CURVES, BottleneckComparison
 from isthmus.studies.bottleneck_jobs import BottleneckJobs, variables_of
@@ -17,7 +18,7 @@ from isthmus.studies.statistics import CONFIDENCE
 from isthmus.studies.study import StageProgress
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BottleneckResult(BottleneckComparison):
     """A finished bottleneck study; its comparison of networks with PCA is that of `BottleneckComparison`.
 
@@ -75,6 +76,7 @@ class BottleneckResult(BottleneckComparison):
         return row | {"horizon": at.horizon.values.tolist(), "settled": bool(at.settled.all())}
 
 
+@with_bar
 def bottleneck_curve(
     study: BottleneckStudy,
     *,

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import linregress
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._words import counted, listed, number, percent, whole
 from isthmus.studies.contents import Contents
 from isthmus.studies.engine import Execution, run_study
@@ -27,7 +28,7 @@ FIGURES = (
 """Attributes of the dataset that are main figures."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExpressivityResult(StudyResult[ExpressivityStudy]):
     """A finished expressivity study.
 
@@ -166,6 +167,7 @@ class ExpressivityResult(StudyResult[ExpressivityStudy]):
         }
 
 
+@with_bar
 def expressivity_curve(
     study: ExpressivityStudy,
     *,

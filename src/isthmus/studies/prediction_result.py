@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._words import number, percent, setting
 from isthmus.studies.agreement import bias_caution, dynamics_in_words, largest_ratios
 from isthmus.studies.contents import Contents
@@ -21,7 +22,7 @@ from isthmus.studies.tracking import TrackingStudy
 from isthmus.theory.finite_width_law import LARGEST_WIDTH, FiniteWidthLaw
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PredictionResult(StudyResult[PredictionStudy]):
     """The predicted law of the networks of a study, without any run.
 
@@ -195,6 +196,7 @@ class PredictionResult(StudyResult[PredictionStudy]):
         return bias_caution(largest_ratios(self.dataset), remedy=", and `isthmus track` measures it")
 
 
+@with_bar
 def predict(
     study: TrackingStudy,
     *,

@@ -8,15 +8,18 @@ from typing import Generic, TypeVar
 
 import xarray as xr
 
+from isthmus._display import Shown, Summary
 from isthmus._version import __version__
 from isthmus.studies.contents import Contents
 from isthmus.studies.study import Study
 
+MOST_VERDICTS = 7
+"""Of those that a summary holds."""
 AskedStudy = TypeVar("AskedStudy", bound=Study | None)
 
 
-@dataclass(frozen=True)
-class StudyResult(ABC, Generic[AskedStudy]):
+@dataclass(frozen=True, repr=False)
+class StudyResult(Summary, ABC, Generic[AskedStudy]):
     """A finished study.
 
     Attributes:
@@ -27,6 +30,14 @@ class StudyResult(ABC, Generic[AskedStudy]):
 
     study: AskedStudy
     dataset: xr.Dataset
+
+    figures = Shown("pages.drawn_figures")
+    report = Shown("pages.write_report")
+
+    def _lines(self) -> list[tuple[str, object]]:
+        sizes = ", ".join(f"{name} {size}" for name, size in self.dataset.sizes.items())
+        found = [("", sentence) for sentence in self.verdicts()]
+        return [("answer", self.answer()), *found[:MOST_VERDICTS], ("dataset", sizes)]
 
     @abstractmethod
     def answer(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus.studies.contents import Contents
 from isthmus.studies.engine import Execution, run_study
 from isthmus.studies.gaps import GAPS, RATES
@@ -22,7 +23,7 @@ from isthmus.studies.tracking_jobs import VARIABLES, TrackingJobs
 from isthmus.studies.tracking_verdicts import TrackingFindings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrackingResult(TrackingFindings):
     """A finished tracking study.
 
@@ -82,6 +83,7 @@ class TrackingResult(TrackingFindings):
         ]
 
 
+@with_bar
 def track(
     study: TrackingStudy,
     *,
@@ -106,7 +108,7 @@ def track(
             is the same to the last bit.
         folder: new, empty, or of this study: finished jobs are kept there, and at the end its results.
         resume: go on where an earlier run in this folder ended.
-        progress: called as ``progress(stage, done, total)``.
+        progress: True for a bar, or called as ``progress(stage, done, total)``.
 
     Raises:
         StudyFileError: where the folder holds something else or can't be written to.

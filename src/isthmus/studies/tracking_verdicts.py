@@ -21,7 +21,7 @@ EXPECTED = {"fluctuation": (-0.5, "−1/2"), "shift": (-1.0, "−1")}
 """Exponents of the width that theory predicts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrackingFindings(StudyResult[TrackingStudy]):
     """The numbers of a tracking study in sentences."""
 

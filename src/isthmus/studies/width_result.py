@@ -73,7 +73,7 @@ class Checked:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WidthResult(StudyResult[WidthStudy | None]):
     """The smallest width that is predicted to stay within a tolerance of the limit, and what its networks did.
 

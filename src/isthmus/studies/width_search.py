@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus.core.data import as_finite_data
 from isthmus.core.laws import aligned_law
 from isthmus.core.problem import Problem
@@ -18,6 +19,7 @@ from isthmus.studies.width import WidthJobs, WidthStudy
 from isthmus.studies.width_result import WidthResult
 
 
+@with_bar
 def find_width(
     study: WidthStudy,
     *,
@@ -54,6 +56,7 @@ def find_width(
     return WidthResult(study, dataset)
 
 
+@with_bar
 def recommend_width(
     problem: Problem | ArrayLike,
     tolerance: float,
@@ -89,7 +92,7 @@ def recommend_width(
         particles: of the mean field, a side (a power of 2).
         seed: of everything random.
         workers: threads.
-        progress: called as ``progress(stage, done, total)``.
+        progress: True for a bar, or called as ``progress(stage, done, total)``.
 
     Raises:
         ArgumentError: where an argument breaks its rule, or the law of the problem's networks can't be predicted.

@@ -17,7 +17,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from isthmus import _checks
+from isthmus._bars import with_bar
+from isthmus._display import Shown, Summary
 from isthmus._precision import Precision, floating
+from isthmus._words import counted, number, setting
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
@@ -36,8 +39,8 @@ PROJECTIONS = 200
 Side = Literal["encoder", "decoder"]
 
 
-@dataclass(frozen=True)
-class Coupling:
+@dataclass(frozen=True, repr=False)
+class Coupling(Summary):
     """Finite networks and their ideal particles, from the same initial neurons.
 
     Attributes:
@@ -67,6 +70,19 @@ class Coupling:
     networks: Autoencoder
     ideal: Autoencoder
     limit: Autoencoder
+
+    plot = Shown("plots.coupling")
+
+    def _lines(self) -> list[tuple[str, object]]:
+        far = lambda side: number(float(self.supremum(side).mean()))
+        return [
+            ("networks", f"{counted(len(self.risk), 'run')} of width {self.width[0]:,} and {self.width[1]:,}"),
+            ("times", f"{len(self.times):,}, up to t = {setting(float(self.times[-1]))}"),
+            ("distance", f"largest mean square {far('encoder')} of encoder, {far('decoder')} of decoder neurons"),
+        ]
+
+    def _curve(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.times, self.encoder.mean(axis=0)
 
     def supremum(self, side: Side) -> np.ndarray:
         """Return sup_t of the mean-square distance of one side, shape (runs,)."""
@@ -102,6 +118,7 @@ class Coupling:
         return np.sqrt(ours.shape[2] * (difference**2).mean(axis=(1, 2)))
 
 
+@with_bar
 def couple(
     problem: Problem,
     times: ArrayLike,

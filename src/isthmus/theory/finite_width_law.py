@@ -6,19 +6,24 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
 from isthmus import _checks
+from isthmus._display import Shown, Summary
 from isthmus._errors import NumericalError
 from isthmus._words import number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.batches import SAMPLINGS, Sampling
-from isthmus.dynamics.results import MeanFieldPath
+from isthmus.dynamics.results import MeanFieldPath, fall
 from isthmus.theory.batch_noise import noise_without_replacement
 from isthmus.theory.influence import LinearisedPath
 from isthmus.theory.prediction import Noise, Prediction
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 LARGEST_WIDTH = 1 << 40
 
@@ -81,8 +86,8 @@ class Influence:
     points_by_step: np.ndarray
 
 
-@dataclass(frozen=True)
-class FiniteWidthLaw:
+@dataclass(frozen=True, repr=False)
+class FiniteWidthLaw(Summary):
     """The leading-order law of the risk of all finite networks of a problem, at any width, step size and batch size.
 
     Every method that asks about a network takes the arguments of `at`.
@@ -118,6 +123,22 @@ class FiniteWidthLaw:
     only_batches: tuple[int | None, ...] = field(repr=False, default=())
     one_pass_is_fresh: bool = field(repr=False, default=False)
     linearised: LinearisedPath | None = field(repr=False, default=None)
+
+    plot = Shown("plots.law")
+    plot_sources = Shown("plots.law_sources")
+    plot_influence = Shown("cloud_plots.influence_of")
+
+    def _lines(self) -> list[tuple[str, object]]:
+        wide = " and ".join(f"{number(self.gap_quantile(0.9, width))} at N = {width:,}" for width in (64, 1024))
+        return [
+            ("mean field", fall(self.times, self.path.risk)),
+            ("sup-gap", f"90 % of gradient flows within {wide}"),
+            ("known of", f"{len(self.weights):,} points and {self.influence.neurons.encoder.width:,} particles a side"),
+            ("ask", "band, gap_quantile, sources, width_for, step_size_for, plot"),
+        ]
+
+    def _curve(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.times, self.path.risk
 
     def at(
         self,
@@ -180,6 +201,33 @@ class FiniteWidthLaw:
     gap_quantile = _read_at_confidence(
         "gap_quantile", at, Prediction.gap_quantile, "Return the quantile of the sup-gap max_t |R_N(t) − R(t)|."
     )
+
+    def to_xarray(self, *network: Any, **options: Any) -> xr.Dataset:
+        """Return what is predicted of one kind of network as a labelled dataset over time.
+
+        Args:
+            network, options: the arguments of `at`.
+
+        """
+        import xarray as xr
+
+        law = self.at(*network, **options)
+        parts = np.array([np.diagonal(part) for part in law.covariances.values()])
+        values = {"mean_field_risk": law.limit, "mean": law.mean, "std": law.std}
+        sources = {"source_variance": (("source", "time"), parts)}
+        places = {"time": self.times, "source": list(law.covariances)}
+        return xr.Dataset({name: ("time", value) for name, value in values.items()} | sources, places)
+
+    def to_pandas(self, *network: Any, **options: Any) -> pd.DataFrame:
+        """Return R(t), the mean, the standard deviation, and that of each source, with a row for each time.
+
+        Args:
+            network, options: the arguments of `at`.
+
+        """
+        found = self.to_xarray(*network, **options)
+        parts = np.sqrt(found.source_variance.transpose("time", "source").to_pandas()).add_prefix("std_")
+        return found.drop_dims("source").to_dataframe().join(parts)
 
     def width_for(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from isthmus import _checks
+from isthmus._display import Shown, Summary
 from isthmus._errors import ArgumentError, Status
 from isthmus._precision import DOUBLE, computing_in
 from isthmus._words import counted, number, setting
@@ -39,8 +40,8 @@ AGREEMENT = 1e-4
 """Restarts whose objectives differ by a smaller share agree."""
 
 
-@dataclass(frozen=True)
-class Optimum:
+@dataclass(frozen=True, repr=False)
+class Optimum(Summary):
     """The best pair of measures that was found, and what is known of its distance from the optimum.
 
     It is the result of `solve_optimum`. Its ``encoder`` and ``decoder`` are measures.
@@ -102,6 +103,18 @@ class Optimum:
             chosen = random.choice(len(masses), count, p=masses / masses.sum())
             sides.append(measure.chosen(chosen))
         return self.autoencoder.with_measures(*sides)
+
+    plot = Shown("cloud_plots.optimum")
+
+    def _lines(self) -> list[tuple[str, object]]:
+        gaps = f"decoder gap {self.certificate.decoder_gap:.2g}, encoder descent {self.certificate.encoder_descent:.2g}"
+        return [
+            ("risk", f"{self.risk:.6g}, objective {self.objective:.6g}"),
+            ("atoms", f"{self.atoms[0]} of the encoder, {self.atoms[1]} of the decoder"),
+            ("certificate", gaps),
+            ("restarts", f"{self.agreement} of {len(self.restarts)} agree"),
+            ("status", "ok" if self.status.ok else self.status.message),
+        ]
 
 
 def solve_optimum(

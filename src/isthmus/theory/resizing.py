@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 from scipy.linalg import qr, solve
 
 from isthmus import _checks
+from isthmus._display import Summary
 from isthmus._precision import DOUBLE, computing_in
+from isthmus._words import number
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder, features
 from isthmus.core.data import Data
@@ -24,8 +26,8 @@ RIDGE = 1e-9
 """Penalty of the regression on chosen neurons, relative to the mean square of their outputs."""
 
 
-@dataclass(frozen=True)
-class Resized:
+@dataclass(frozen=True, repr=False)
+class Resized(Summary):
     """A network of another width, with the risks on the points before and after; the result of `resize`.
 
     Attributes:
@@ -49,6 +51,11 @@ class Resized:
     risk_before: float
     risk_after: float
     drawn_risk: float
+
+    def _lines(self) -> list[tuple[str, object]]:
+        sides = f"{self.autoencoder.encoder.width:,} encoder and {self.autoencoder.decoder.width:,} decoder neurons"
+        risks = f"{number(self.risk_before)} before, {number(self.risk_after)} after"
+        return [("network", sides), ("risk", f"{risks}; {number(self.drawn_risk)} if drawn at random")]
 
 
 def resize(

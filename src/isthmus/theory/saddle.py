@@ -27,9 +27,10 @@ import numpy as np
 from scipy.linalg import expm
 
 from isthmus import _checks
+from isthmus._display import Shown, Summary
 from isthmus._errors import NumericalError
 from isthmus._precision import DOUBLE, computing_in
-from isthmus._words import counted
+from isthmus._words import counted, number
 from isthmus.core.autoencoder import features, preactivations
 from isthmus.core.data import Data
 from isthmus.core.neuron_laws import GaussianNeurons
@@ -75,8 +76,8 @@ class SaddlePoint:
         return (c * j).sum(axis=-1) - (g * g).sum(axis=-1) / 2
 
 
-@dataclass(frozen=True)
-class Saddle:
+@dataclass(frozen=True, repr=False)
+class Saddle(Summary):
     """Whether the limit of a problem is trivial, and how finite networks leave it; the result of `saddle`.
 
     Attributes:
@@ -99,6 +100,18 @@ class Saddle:
     delay: float = 0.0
     _problem: Problem | None = dataclasses.field(default=None, repr=False)
     _point: SaddlePoint | None = dataclasses.field(default=None, repr=False)
+
+    plot = Shown("plots.saddle")
+
+    def _lines(self) -> list[tuple[str, object]]:
+        if not self.trivial:
+            return [("limit", "moves: there is no saddle to escape from")]
+        calibrated = f", with a delay of {number(self.delay)}" if self.delay else ", by the linear theory"
+        return [
+            ("limit", "stands still"),
+            ("growth rate", f"γ = {number(self.growth_rate)}; escape times grow by ln(N)/(2γ){calibrated}"),
+            ("escape", f"mean time {number(self.escape_time(256))} at N = 256"),
+        ]
 
     @property
     def slope(self) -> float:

@@ -1,0 +1,1 @@
+"""Autoencoders of other frameworks, read layer by layer: torch modules, ONNX graphs, Keras models."""

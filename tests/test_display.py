@@ -1,0 +1,186 @@
+"""What objects say of themselves: few lines, a small curve, tables; a bar where one is asked for."""
+
+import dataclasses
+import html.parser
+import io
+import re
+import sys
+import warnings
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from invented import invented
+from public_calls import POINTS, systems
+
+import isthmus as im
+from isthmus import _bars
+from isthmus._display import LONGEST, Summary, sparkline
+
+MOST_LINES = 10
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """Everything that a person may look at, by name."""
+    made = systems()
+    problem = made["problem"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", im.TrivialLimitWarning)
+        still = im.Problem(made["data"], im.independent_law(3, 1))
+        streamed = im.Problem(made["stream"], im.independent_law(3, 1), population_points=8, weight_decay=0.1)
+    return made | {
+        "law of neurons": problem.law,
+        "measure": made["network"].encoder,
+        "measures of runs": made["runs"].encoder,
+        "still": still,
+        "streamed": streamed,
+        "resized": im.resize(made["network"], 4, POINTS),
+        "saddle": im.saddle(still, neurons=64),
+        "no saddle": im.saddle(problem),
+        "result": invented(),
+        "activation": im.Activation("sine", jnp.sin, jnp.cos, jnp.sin, smooth=True),
+    }
+
+
+def test_everything_fits_on_a_few_lines(shown):
+    for name, value in shown.items():
+        if name not in ("prediction", "gaussian", "linear", "stream"):
+            lines = repr(value).splitlines()
+            assert len(lines) <= MOST_LINES and max(map(len, lines)) <= LONGEST, f"{name}:\n{value!r}"
+            assert "array(" not in repr(value) and "0x" not in repr(value), name
+
+
+def test_what_a_person_wants_first_is_said(shown):
+    path = repr(shown["path"])
+    assert path.startswith("MeanFieldPath\n") and "1.00 at t = 0, 0.250 at t = 1 (3 times)" in path and "ok" in path
+    runs = im.TrainingRuns(
+        *(getattr(shown["runs"], field.name) for field in dataclasses.fields(im.TrainingRuns)[:7]), 0.1, 8
+    )
+    assert "2 runs of width 8, SGD, step size 0.1, batches of 8" in repr(runs)
+    assert "2 runs of width 8, gradient flow" in repr(shown["runs"])
+    assert "13 → 2" not in repr(shown["problem"]) and "3 → 1 → 3, tanh, tanh" in repr(shown["problem"])
+    assert "stands still" in repr(shown["still"]) and "weight decay 0.1" in repr(shown["streamed"])
+    assert "encoder  8 neurons, tanh, from R^3 to R^1" in repr(shown["network"])
+    assert "2 times 8 neurons" in repr(shown["measures of runs"])
+    assert "γ = " in repr(shown["saddle"]) and "moves" in repr(shown["no saddle"])
+    assert shown["result"].answer()[:60] in repr(shown["result"])
+    assert repr(shown["activation"]) == "Activation('sine')"
+    assert "8 of the encoder, 8 of the decoder" in repr(shown["optimum"])
+
+
+class Tags(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.points = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+        if tag == "polyline":
+            self.points = [tuple(map(float, pair.split(","))) for pair in dict(attributes)["points"].split()]
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def parsed(text):
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == []
+    return tags
+
+
+def test_notebooks_show_a_table_and_a_curve(shown):
+    for value in shown.values():
+        if isinstance(value, Summary):
+            parsed(value._repr_html_())
+    points = parsed(shown["path"]._repr_html_()).points
+    assert len(points) == 3
+    x, y = np.array(points).T
+    np.testing.assert_allclose(np.diff(x), np.diff(x)[0])
+    np.testing.assert_allclose(
+        (y[1] - y[0]) / (y[2] - y[0]), (1.0 - 0.5) / (1.0 - 0.25), atol=0.02
+    )  # downwards is down
+    assert "&lt;b&gt;" in _Odd()._repr_html_() and "<b>x" not in _Odd()._repr_html_()
+
+
+class _Odd(Summary):
+    def _lines(self):
+        return [("name", "<b>x"), ("long", "y" * 300)]
+
+
+def test_small_curves_leave_out_what_is_not_there():
+    assert repr(_Odd()).splitlines()[-1].endswith("…")
+    times = np.arange(4.0)
+    assert len(parsed(sparkline(times, np.array([1.0, np.nan, 2.0, np.inf]))).points) == 2
+    assert sparkline(times, np.full(4, np.nan)) == ""
+    assert len(parsed(sparkline(np.arange(5000.0), np.arange(5000.0))).points) <= 120
+    assert {y for _, y in parsed(sparkline(times, np.ones(4))).points} == {34.0}
+
+
+def test_tables_hold_the_numbers(shown):
+    path, runs, law = shown["path"], shown["runs"], shown["law"]
+    np.testing.assert_array_equal(path.to_xarray().replicate_risk, path.replicate_risk)
+    assert list(path.to_pandas().columns) == ["risk", "error_particles", "error_time_steps"]
+    np.testing.assert_array_equal(path.to_pandas().risk, path.risk)
+    np.testing.assert_array_equal(path.to_pandas().index, path.times)
+    np.testing.assert_array_equal(runs.to_xarray().risk, runs.risk)
+    assert runs.to_pandas().shape == (3, 2) and runs.to_xarray().attrs["width"] == [8, 8]
+    found, prediction = law.to_pandas(8, 0.1, 4), law.at(8, 0.1, 4)
+    np.testing.assert_allclose(found["std"], prediction.std)
+    np.testing.assert_allclose(found["std_batches"] ** 2, law.sources(8, 0.1, 4)["batches"])
+    np.testing.assert_allclose(law.to_xarray(8).source_variance.sum("source"), law.at(8).std ** 2)
+
+
+def small_training(**options):
+    return im.train(systems()["problem"], [0.0, 0.5], 4, 0.25, runs=3, **options)
+
+
+def test_a_bar_is_shown_where_it_is_asked_for(capsys):
+    small_training(progress=True)
+    assert re.fullmatch(r"train █{24} 3/3, \d+ s\n", capsys.readouterr().err)
+    for nothing in (False, None):
+        small_training(progress=nothing)
+        assert capsys.readouterr().err == ""
+    seen = []
+    small_training(progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_moves_in_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    now = [0.0]
+    with _bars.Bar("track", lambda: now[0]) as bar:
+        bar("mean-field path", 1, 1)
+        now[0] = 0.05
+        bar("runs", 0, 3)  # too soon for another picture
+        now[0] = 2.0
+        bar("runs", 1, 3)
+    pictures = sys.stderr.getvalue().split("\r")[1:]
+    assert [re.search(r"(\d/\d), (\d) s( \(.*\))?", picture).groups() for picture in pictures] == [
+        ("1/1", "0", None), ("2/4", "2", " (runs)"), ("2/4", "2", " (runs)"),
+    ]  # fmt: skip
+    assert pictures[1].count("█") == 12 and sys.stderr.getvalue().endswith("\n")
+
+
+def test_a_bar_ends_where_the_task_fails(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+
+    @_bars.with_bar
+    def task(*, progress):
+        progress(1, 2)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        task(progress=True)
+    assert "1/2" in sys.stderr.getvalue()
+    assert sys.stderr.getvalue().endswith("\n")
