@@ -31,6 +31,7 @@ import numpy as np
 from isthmus.core.autoencoder import Autoencoder, residuals, squares
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
+from isthmus.theory.branching import can_prove, proven_minimum
 from isthmus.theory.kinks import with_soft_kinks
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.lowest_neurons import Side, largest_ray, lowest_neurons, neurons_along, squared_forces, steepest_ray
@@ -112,7 +113,12 @@ class _Found:
 
 
 def certified(
-    network: Autoencoder, landscape: Landscape, starts: int, seed: int, softness: float = SOFTNESS
+    network: Autoencoder,
+    landscape: Landscape,
+    starts: int,
+    seed: int,
+    softness: float = SOFTNESS,
+    slack: float | None = None,
 ) -> tuple[Certificate, tuple[NeuronMeasure, NeuronMeasure]]:
     """Return the certificate of a network, and the neurons of smallest first variation on each side, best first.
 
@@ -122,6 +128,7 @@ def certified(
         starts: points from which each minimum is searched.
         seed: of these points.
         softness: of kinks in Dg.
+        slack: by how much a proof of the decoder's gap may exceed it, where φ is smooth; None for no such proof.
 
     """
     field, motion = landscape.field, landscape.field.motion
@@ -138,7 +145,7 @@ def certified(
         masses, values = np.asarray(measure.masses), np.asarray(variations[index])
         mean, square = float(masses @ values), float(masses @ np.asarray(squares(measure, motion.train_biases)))
         means.append(mean)
-        linearised = _Linearised(side, mean, square, risk if index == 1 else None, values[masses > 0])
+        linearised = _Linearised(side, mean, square, risk if index == 1 else None, values[masses > 0], slack)
         found.append(linearised.along_rays(starts, seed) if phis[index].homogeneous else linearised.at(starts, seed))
     encoder, decoder = found
     certificate = Certificate(
@@ -165,6 +172,7 @@ class _Linearised:
         square: ∫|θ|² of its measure.
         risk: R for the decoder, in which F is convex; None for the encoder.
         values: Φ at its atoms.
+        slack: by how much a proof of the minimum may miss it; None for no proof other than by enumeration.
 
     """
 
@@ -173,6 +181,7 @@ class _Linearised:
     square: float
     risk: float | None
     values: np.ndarray
+    slack: float | None
 
     def along_rays(self, starts: int, seed: int) -> _Found:
         """Return what is known for a homogeneous φ, whose least first variation lies on a ray."""
@@ -211,12 +220,16 @@ class _Linearised:
             if scale == 1.0 and extra == 0:
                 least = min(least, float(self.values.min()))
             gap = self._gap(scale, least) if self.risk is not None else self.mean - least + extra / 2 * self.square
-            tries.append((gap, least, found))
+            tries.append((gap, least, found, scale))
             if bounded or len(tries) == SCALINGS or (len(tries) > 1 and gap >= tries[-2][0] * SHARPER):
                 break
             scale, extra = self._next(np.concatenate(ends), largest, max(0.0, steepest - decay))
-        _, minimum, neurons = tries[0]
-        return _Found(minimum, min(gap for gap, *_ in tries), _together(far, neurons), False)
+        minimum, neurons = tries[0][1], _together(far, tries[0][2])
+        gap, least, _, scale = min(tries, key=lambda attempt: attempt[0])
+        if self.slack is None or self.risk is None or not can_prove(side):
+            return _Found(minimum, gap, neurons, False)
+        bound, proven = proven_minimum(self._scaled(scale, 0.0), least, self.slack)
+        return _Found(minimum, self._gap(scale, bound) if proven else gap, neurons, proven)
 
     def _first(self, steepest: float) -> tuple[float, float, float]:
         """Return s and the extra decay that rays ask for, and the largest s that they allow."""
