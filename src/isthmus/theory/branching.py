@@ -26,7 +26,7 @@ from isthmus._precision import DOUBLE, computing_in
 from isthmus.core.activations import ACTIVATIONS, Activation
 from isthmus.theory.arrangement import can_enumerate, steepest
 from isthmus.theory.kinks import slopes
-from isthmus.theory.lowest_neurons import FAR, Side
+from isthmus.theory.lowest_neurons import FAR, Side, is_bounded
 
 MOST_DIMENSIONS = 3
 """Of (u, e), up to which boxes are few enough."""
@@ -122,8 +122,7 @@ def proven_minimum(side: Side, known: float, slack: float, most: int = MOST_BOXE
 
 def _radius(side: Side, lifted: np.ndarray, pull: np.ndarray, distance: float, known: float) -> float:
     """Return a radius beyond which h lies above a value."""
-    lines = slopes(side.activation, FAR)
-    ray = steepest(lifted, pull, lines)[0] if max(map(abs, lines)) > 1e-3 else 0.0
+    ray = 0.0 if is_bounded(side.activation) else steepest(lifted, pull, slopes(side.activation, FAR))[0]
     rest, decay = distance * float(np.linalg.norm(pull, axis=1).sum()), float(side.decay)
     square, linear, constant = decay - ray**2 / decay, ray * rest / decay, rest**2 / decay + 2 * min(known, 0.0) * -1
     if square <= 0:

@@ -119,6 +119,7 @@ def certified(
     seed: int,
     softness: float = SOFTNESS,
     slack: float | None = None,
+    enough: float = 0.0,
 ) -> tuple[Certificate, tuple[NeuronMeasure, NeuronMeasure]]:
     """Return the certificate of a network, and the neurons of smallest first variation on each side, best first.
 
@@ -129,6 +130,7 @@ def certified(
         seed: of these points.
         softness: of kinks in Dg.
         slack: by how much a proof of the decoder's gap may exceed it, where φ is smooth; None for no such proof.
+        enough: a gap that need not be bounded more sharply.
 
     """
     field, motion = landscape.field, landscape.field.motion
@@ -145,7 +147,7 @@ def certified(
         masses, values = np.asarray(measure.masses), np.asarray(variations[index])
         mean, square = float(masses @ values), float(masses @ np.asarray(squares(measure, motion.train_biases)))
         means.append(mean)
-        linearised = _Linearised(side, mean, square, risk if index == 1 else None, values[masses > 0], slack)
+        linearised = _Linearised(side, mean, square, risk if index == 1 else None, values[masses > 0], slack, enough)
         found.append(linearised.along_rays(starts, seed) if phis[index].homogeneous else linearised.at(starts, seed))
     encoder, decoder = found
     certificate = Certificate(
@@ -173,6 +175,7 @@ class _Linearised:
         risk: R for the decoder, in which F is convex; None for the encoder.
         values: Φ at its atoms.
         slack: by how much a proof of the minimum may miss it; None for no proof other than by enumeration.
+        enough: a gap that need not be bounded more sharply.
 
     """
 
@@ -182,6 +185,7 @@ class _Linearised:
     risk: float | None
     values: np.ndarray
     slack: float | None
+    enough: float
 
     def along_rays(self, starts: int, seed: int) -> _Found:
         """Return what is known for a homogeneous φ, whose least first variation lies on a ray."""
@@ -221,7 +225,12 @@ class _Linearised:
                 least = min(least, float(self.values.min()))
             gap = self._gap(scale, least) if self.risk is not None else self.mean - least + extra / 2 * self.square
             tries.append((gap, least, found, scale))
-            if bounded or len(tries) == SCALINGS or (len(tries) > 1 and gap >= tries[-2][0] * SHARPER):
+            if (
+                bounded
+                or gap <= self.enough
+                or len(tries) == SCALINGS
+                or (len(tries) > 1 and gap >= tries[-2][0] * SHARPER)
+            ):
                 break
             scale, extra = self._next(np.concatenate(ends), largest, max(0.0, steepest - decay))
         minimum, neurons = tries[0][1], _together(far, tries[0][2])
@@ -245,7 +254,7 @@ class _Linearised:
 
     def _next(self, ends: np.ndarray, largest: float, least_extra: float) -> tuple[float, float]:
         """Return the s, or the extra decay, at which the gap is smallest as far as some (w, b) tell."""
-        forces, sizes = np.asarray(squared_forces(ends, self.side)), (ends**2).sum(axis=1)
+        forces, sizes = squared_forces(ends, self.side), (ends**2).sum(axis=1)
         shares = np.concatenate([[0.0], np.geomspace(1e-9, 0.5, 120)])
         decay = self.side.decay
         if self.risk is not None:

@@ -78,8 +78,7 @@ def steepest_ray(side: Side, starts: int, seed: int) -> tuple[float, np.ndarray,
 
     It is the decay below which Φ has no lower bound; for a homogeneous φ, that at which a neuron is worth its penalty.
     """
-    bounded = np.abs(slopes(side.activation, FAR)).max() < BOUNDED_SLOPE
-    if bounded:
+    if is_bounded(side.activation):
         return 0.0, np.zeros((0, side.inputs.shape[1] + 1)), True
     lifted, pull = side.lifted, np.asarray(side.pull)
     if can_enumerate(len(lifted), lifted.shape[1], pull.shape[1]):
@@ -96,12 +95,30 @@ def lowest_neurons(side: Side, starts: int, seed: int) -> tuple[NeuronMeasure, n
         norms = np.linalg.norm(points, axis=1)
         points = points * scale_in_ball(norms, side.radius, OUTERMOST)[:, None]
     minima, heights = _local_minima(_least_variation, points, side)
-    return _as_measure(_best_neurons(minima, side)), heights
+    parts = _best_neurons(in_full_rows(minima), side)
+    return _as_measure(jax.tree.map(lambda part: np.asarray(part)[: len(minima)], parts)), heights
 
 
 def largest_ray(points: np.ndarray, side: Side) -> float:
     """Return the largest |p|, for φ at infinity, at the unit vectors in the directions of points (w, b) in rows."""
-    return float(_slopes_along(points, side).max())
+    if is_bounded(side.activation):
+        return 0.0
+    return float(np.asarray(_slopes_along(in_full_rows(points), side)).max())
+
+
+def squared_forces(points: np.ndarray, side: Side) -> np.ndarray:
+    """Return |p|² at (w, b) in rows."""
+    return np.asarray(_squared_forces(in_full_rows(points), side))[: len(points)]
+
+
+def in_full_rows(points: np.ndarray) -> np.ndarray:
+    """Return points with the last one repeated, to a multiple of ``FINALISTS``, so that few shapes are compiled."""
+    return np.concatenate([points, np.repeat(points[-1:], -len(points) % FINALISTS, axis=0)])
+
+
+def is_bounded(activation: Activation) -> bool:
+    """Return whether φ has no slope at infinity."""
+    return bool(np.abs(slopes(activation, FAR)).max() < BOUNDED_SLOPE)
 
 
 @jax.jit
@@ -110,8 +127,7 @@ def _slopes_along(points: Any, side: Side) -> jax.Array:
 
 
 @jax.jit
-def squared_forces(points: Any, side: Side) -> jax.Array:
-    """Return |p|² at (w, b) in rows."""
+def _squared_forces(points: Any, side: Side) -> jax.Array:
     force = lambda point: side.pull.T @ features(_neuron(_trained(point, side)), side.activation, side.inputs)[0]
     return jax.vmap(lambda point: jnp.square(force(point)).sum())(points)
 

@@ -197,7 +197,7 @@ def solve_optimum(
         objective, risk = landscape.objective(network), landscape.risk(network)
         if not certificate.proven and _meets(certificate, objective, 10 * tolerance):
             slack = SLACK * tolerance * objective
-            certificate, _ = certified(network, landscape, starts, seed, slack=slack)
+            certificate, _ = certified(network, landscape, starts, seed, slack=slack, enough=tolerance * objective)
         outside = in_axes(without_room(network), landscape.basis.T)
     certificate = certificate.beside(_known_optimum(problem, radius), objective)
     status = _status(certificate, objective, tolerance, rounds)
@@ -239,7 +239,9 @@ def _refined(
         network = consolidated(network, landscape, BIRTHS)
         objective = landscape.objective(network)
         softness = path[stage] if kinky else 0.0
-        certificate, candidates = certified(network, landscape, starts, seed + number_of_round, softness)
+        certificate, candidates = certified(
+            network, landscape, starts, seed + number_of_round, softness, enough=tolerance * objective
+        )
         if best is None or _excess(certificate, objective) < best[0]:
             best = _excess(certificate, objective), network, certificate
         if number_of_round == rounds or _meets(certificate, objective, tolerance):
