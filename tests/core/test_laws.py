@@ -9,7 +9,7 @@ import isthmus as im
 from isthmus.core.covariance import covariance_factor
 
 STANDARD_ERRORS = 5
-EXACT = ("linear", "relu", "softplus", "gelu")
+EXACT = ("linear", "relu", "leaky_relu", "softplus", "gelu")
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,8 @@ VARIANCES = 256
 """Variances at which a mean slope is computed together: they take 3 MB in double precision."""
 VALUES = 1 << 15
 """Numbers at which φ or a derivative is computed together."""
+LEAK = 0.01
+"""The slope of leaky ReLU at negative preactivations, as everywhere."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,14 @@ ACTIVATIONS: dict[str, Activation] = {
             "relu",
             lambda s: jnp.maximum(s, 0),
             lambda s: (s > 0).astype(s.dtype),
+            jnp.zeros_like,
+            homogeneous=True,
+            smooth=False,
+        ),
+        Activation(
+            "leaky_relu",
+            lambda s: jnp.where(s > 0, s, LEAK * s),
+            lambda s: jnp.where(s > 0, jnp.ones_like(s), jnp.full_like(s, LEAK)),
             jnp.zeros_like,
             homogeneous=True,
             smooth=False,

@@ -100,7 +100,7 @@ def smoothed(phi: Activation, scale: float) -> Activation:
     def _(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
         return value(primals[0]), slope(primals[0]) * tangents[0]
 
-    return Activation(f"{phi.name}, smoothed at {scale:g}", smooth, slope, second)
+    return Activation(f"{phi.name}, smoothed at {scale:g}", smooth, slope, second, smooth=True)
 
 
 def rounded(scale: float) -> float:

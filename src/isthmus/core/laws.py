@@ -155,9 +155,9 @@ def aligned_law(
 
     so that by Stein's lemma f(x) = α σ_w² E[φ′(⟨w, x⟩ + b)] Vᵀx and g(z) = β σ_u² E[φ′(⟨u, z⟩ + e)] V z.
     α and β are set so that f(x) is √strength Vᵀx and g(f(x)) is strength VVᵀx in the least-squares sense over the
-    data. For linear, ReLU, softplus and GELU this holds at every point, exactly. For tanh, erf and sigmoid the slope
-    E φ′ depends on ‖x‖, and what is left over adds to the risk in proportion to ``preactivation_scale`` to the fourth
-    power (at strength 1 on digits with tanh and k=2, 0.5 % of the PCA residual at 0.7, 0.004 % at 0.2).
+    data. For linear, ReLU, leaky ReLU, softplus and GELU this holds at every point, exactly. For tanh, erf and sigmoid
+    the slope E φ′ depends on ‖x‖, and what is left over adds to the risk in proportion to ``preactivation_scale`` to
+    the fourth power (at strength 1 on digits with tanh and k=2, 0.5 % of the PCA residual at 0.7, 0.004 % at 0.2).
 
     Args:
         data: centred data of dimension d; an array or a frame is centred and scaled as by ``Data(data, center=True,

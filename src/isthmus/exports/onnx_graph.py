@@ -11,7 +11,7 @@ import numpy as np
 from isthmus import _checks
 from isthmus._errors import ArgumentError
 from isthmus._version import __version__
-from isthmus.exports.plain import PlainAutoencoder
+from isthmus.exports.plain import LEAK, PlainAutoencoder
 
 PARTS = ("autoencoder", "encoder", "decoder")
 OPSET = 17
@@ -109,6 +109,8 @@ class _Graph:
     def _activated(self, name: str, activation: str, s: str) -> str:
         if activation in SIMPLE:
             return self.node(SIMPLE[activation], s)
+        if activation == "leaky_relu":  # the operator of this name takes its slope in single precision
+            return self.node("Max", s, self.node("Mul", s, self.constant(f"{name}_leak", np.array(LEAK))))
         if activation == "erf":
             return self._erf(s)
         one = self.constant(f"{name}_one", np.array(1.0))

@@ -15,10 +15,13 @@ def _erf(s: np.ndarray) -> np.ndarray:
     return np.vectorize(math.erf, otypes=[float])(s).astype(s.dtype)
 
 
+LEAK = 0.01
+"""The slope of leaky ReLU at negative preactivations."""
 PHI: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "tanh": np.tanh,
     "erf": _erf,
     "relu": lambda s: np.maximum(s, 0),
+    "leaky_relu": lambda s: np.where(s > 0, s, s * np.array(LEAK, s.dtype)),
     "softplus": lambda s: np.logaddexp(s, np.zeros_like(s)),
     "gelu": lambda s: s * (1 + _erf(s / np.sqrt(np.array(2, s.dtype)))) / 2,
     "sigmoid": lambda s: (1 + np.tanh(s / 2)) / 2,

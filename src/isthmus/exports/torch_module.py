@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from isthmus._errors import ArgumentError
-from isthmus.exports.plain import PlainAutoencoder
+from isthmus.exports.plain import LEAK, PlainAutoencoder
 
 LINEAR_FROM = 40
 """Where torch's softplus becomes the identity; at its customary 20 double precision would see the difference."""
@@ -39,6 +39,7 @@ def _module_class(torch: Any) -> Any:
         "tanh": nn.Tanh,
         "erf": Erf,
         "relu": nn.ReLU,
+        "leaky_relu": functools.partial(nn.LeakyReLU, LEAK),
         "softplus": functools.partial(nn.Softplus, threshold=LINEAR_FROM),
         "gelu": nn.GELU,
         "sigmoid": nn.Sigmoid,

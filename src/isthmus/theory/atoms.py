@@ -12,13 +12,13 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.theory.landscape import Landscape
 
 NEGLIGIBLE_MASS = 1e-9
-"""An atom of a smaller mass counts as none."""
+"""An atom of a smaller mass, and a smaller share of ∫|v||(w, b)|, counts as none."""
 MERGING_DISTANCES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 0.0)
 """Distances, relative to the size of atoms, within which they are merged, the first that the objective allows."""
 RISE_BY_MERGER = 1e-7
 """Relative rise of the objective that a merger may cause; the descent after it takes it back."""
-SMALLEST_BIRTH = 2.0**-20
-"""Least mass that is tried for a new atom."""
+SMALLEST_BIRTH = 2.0**-44
+"""Least share of the penalty, or mass, that is tried for a new atom."""
 
 
 def number_of_atoms(network: Autoencoder) -> tuple[int, int]:
@@ -41,8 +41,29 @@ def consolidated(network: Autoencoder, landscape: Landscape, births: int) -> Aut
             if landscape.objective(candidate) <= most:
                 network = candidate
                 break
-    sides = (network.encoder, network.decoder)
-    return network.with_measures(*(_padded(kept := _kept(side), kept.width + births) for side in sides))
+    sides = [_kept(side) for side in (network.encoder, network.decoder)]
+    if landscape.radius is None:
+        pair = network.encoder_activation, network.decoder_activation
+        sides = [balanced(side) if phi.homogeneous else side for side, phi in zip(sides, pair, strict=True)]
+    return network.with_measures(*(_padded(side, side.width + births) for side in sides))
+
+
+def balanced(measure: NeuronMeasure) -> NeuronMeasure:
+    """Return the measure of the same function and the least penalty, for a homogeneous φ: all neurons of one size.
+
+    An amplitude m|v||(w, b)| then is the penalty of its neuron, and masses are in proportion to amplitudes.
+    """
+    masses, v, w, b = (np.asarray(part, float) for part in jax.tree.leaves(measure))
+    out, into = np.linalg.norm(v, axis=1), np.sqrt((w**2).sum(axis=1) + b**2)
+    amplitudes = masses * out * into
+    total = amplitudes.sum()
+    alive = amplitudes > NEGLIGIBLE_MASS * total
+    if not alive.any():
+        return measure
+    size = np.sqrt(total)
+    v, w, b = (v[alive] * (size / out[alive])[:, None], w[alive] * (size / into[alive])[:, None], b[alive])
+    shares = amplitudes[alive] / amplitudes[alive].sum()
+    return NeuronMeasure(shares, v, w, b * size / into[alive])  # pyright: ignore[reportArgumentType]
 
 
 def without_room(network: Autoencoder) -> Autoencoder:
@@ -106,7 +127,9 @@ def _padded(measure: NeuronMeasure, least: int) -> NeuronMeasure:
 
 
 def _kept(measure: NeuronMeasure) -> NeuronMeasure:
-    keep = np.asarray(measure.masses) > NEGLIGIBLE_MASS
+    masses, v, w, b = (np.asarray(part, float) for part in jax.tree.leaves(measure))
+    amplitudes = masses * np.linalg.norm(v, axis=1) * np.sqrt((w**2).sum(axis=1) + b**2)
+    keep = (masses > NEGLIGIBLE_MASS) | (amplitudes > NEGLIGIBLE_MASS * amplitudes.sum())
     kept = jax.tree.map(lambda part: np.asarray(part)[keep], measure)
     return dataclasses.replace(kept, masses=kept.masses / kept.masses.sum())
 

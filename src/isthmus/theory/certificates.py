@@ -1,53 +1,53 @@
 r"""How far from optimal a pair of measures is: duality gap of the decoder, first-order optimality of the encoder.
 
 With penalties, first variations of the objective are Φ(θ) = Ψ(θ) + (λ/2)|θ|². Given the encoder, F is convex in ν, and
-for every ν* with ∫|ω|²dν* ≤ M and every μ ≥ 0
+for every ν* and every s > 0
 
-    F(ν) − F(ν*) ≤ ∫Φ dν − min_ω [Φ(ω) + μ|ω|²] + μM .
+    F(ν) − F(ν*) ≤ (1 − s)² R + s ∫Ψ dν + (λ/2)∫|ω|² dν − min_ω [sΨ(ω) + (λ/2)|ω|²],
 
-In a ball, or for a bounded φ, μ = 0 serves. Otherwise Φ may fall without bound along a ray; there μ is the smallest
-number with which it can't, and M is 2F/λ, since no better measure has a larger penalty. In the encoder F is not
-convex, and the same difference says how fast F falls, at first order, when mass is moved to the best neuron.
+which is the duality gap, with the residual scaled by s for the dual variable. At s = 1 it is ∫Φ dν − min Φ. Where Ψ
+falls along rays, as for ReLU, the minimum exists only up to a certain s, and the largest one serves: so the bound stays
+sharp as the penalty goes to 0. In the encoder F is not convex; there the gap of Φ_E says how fast F falls, at first
+order, when mass is moved to better neurons, along rays at most as far as the penalty stays what it is.
 
-The minimum over a neuron (v, w, b) is taken over v in closed form: with p(w, b) = E[r φ(⟨w, z⟩ + b)], Ψ = ⟨v, p⟩, the
-best v points against p and is as long as penalty and ball allow. What remains is a function of (w, b), whose minimum is
-searched from many starting points.
+Where preactivations of the decoder lie at a kink of φ, Dg has no single value there; that of slightly softened kinks
+is one of those in the subdifferential.
 
 Source: the duality gap of conditional-gradient methods, Jaggi, Proceedings of the 30th International Conference on
-Machine Learning (2013), for F over measures.
+Machine Learning (2013), for F over measures; scaled dual points, as for the lasso in El Ghaoui, Viallon and Rabbani,
+Pacific Journal of Optimization 8 (2012).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import minimize
 
-from isthmus.core.activations import Activation
-from isthmus.core.autoencoder import Autoencoder, features, preactivations, residuals, squares
+from isthmus.core.autoencoder import Autoencoder, residuals, squares
 from isthmus.core.neurons import NeuronMeasure
-from isthmus.core.sobol import sobol_normals
 from isthmus.dynamics.field import VectorField
-from isthmus.theory.landscape import Landscape, scale_in_ball
+from isthmus.theory.branching import can_prove, proven_minimum
+from isthmus.theory.kinks import with_soft_kinks
+from isthmus.theory.landscape import Landscape
+from isthmus.theory.lowest_neurons import Side, largest_ray, lowest_neurons, neurons_along, squared_forces, steepest_ray
 
-FAR = 1e6
-"""A preactivation at which φ(s)/s has become its slope at infinity."""
-BOUNDED_SLOPE = 1e-3
-"""An activation whose slopes at ±``FAR`` are smaller counts as bounded."""
-GROUPS = 32
-"""Groups of starting points, from the best of each of which the search goes down to a minimum."""
-OUTERMOST = 0.999
-"""Largest share of the radius at which the search for a minimum in a ball begins."""
-TINY = 1e-300
-"""It keeps quotients and derivatives of norms finite at 0."""
+SOFTNESS = 1e-6
+"""Of the kinks in Dg, where nothing else is asked for."""
+BELOW_RAYS = 1 - 1e-9
+"""Share of the largest s up to which rays allow a minimum, for φ that are only at infinity like two lines."""
+SCALINGS = 3
+"""Scales s that are tried, at most."""
+SHARPER = 0.9
+"""Share of the former gap that another scale must bring it to, to be worth one more."""
+FAR_OUT = 30.0
+"""How many times larger than others a neuron is born along a ray, where it acts as at infinity."""
+CANDIDATES = 16
+"""Neurons along rays that are offered for births."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +55,25 @@ class Certificate:
     """What is known of the distance of an `Optimum` from the global one.
 
     Attributes:
-        decoder_gap: by how much, at most, a better decoder beside this encoder could lower the objective (provided the
-            search has found the global minimum of the first variation).
-        decoder_minimum, decoder_mean: min Φ_D and ∫Φ_D dν.
-        encoder_descent: ∫Φ_E dρ − min Φ_E, the rate at which the objective falls when mass is moved to the best
-            neuron; 0 at a first-order optimum.
+        decoder_gap: by how much, at most, a better decoder beside this encoder could lower the objective. Where
+            ``proven`` is False that holds if the search has found the least first variation.
+        decoder_minimum, decoder_mean: min Φ_D and ∫Φ_D dν; for a homogeneous φ the minimum is 0, or −∞ where a neuron
+            is worth more than its penalty, unless there is a ball.
+        encoder_descent: the rate at which the objective falls when mass is moved to the best neuron; 0 at a
+            first-order optimum.
         encoder_minimum, encoder_mean: min Φ_E and ∫Φ_E dρ.
         stationarity: ∫|∇Φ_E|²dρ + ∫|∇Φ_D|²dν.
-        starts: points from which each minimum was searched.
-        known_optimum: the objective of the global optimum where theory gives it (linear activations), else None.
+        starts: points from which minima that aren't enumerated were searched.
+        known_optimum: the objective of the global optimum where theory gives it (linear activations), else None; then
+            gap and descent are at most the distance from it.
+        proven: whether the decoder's gap is a bound up to rounding, rather than one found by a search.
 
     Example:
         >>> import isthmus as im
         >>> certificate = im.Certificate(3e-7, -0.05, -0.05, 2e-7, -0.04, -0.04, 1e-12, starts=1024)
         >>> objective = 0.2  # of the optimum to which the certificate belongs
-        >>> max(certificate.decoder_gap, certificate.encoder_descent) <= 1e-5 * objective
-        True
+        >>> max(certificate.decoder_gap, certificate.encoder_descent) <= 1e-5 * objective, certificate.proven
+        (True, False)
 
     """
 
@@ -83,34 +86,40 @@ class Certificate:
     stationarity: float
     starts: int
     known_optimum: float | None = None
+    proven: bool = False
+
+    def beside(self, known_optimum: float | None, objective: float) -> Certificate:
+        """Return the certificate of a network of this objective where the global optimum is known, or isn't."""
+        if known_optimum is None:
+            return self
+        distance = max(0.0, objective - known_optimum)
+        return dataclasses.replace(
+            self,
+            decoder_gap=min(self.decoder_gap, distance),
+            encoder_descent=min(self.encoder_descent, distance),
+            known_optimum=known_optimum,
+            proven=True,
+        )
 
 
-class Side(eqx.Module):
-    """One side of a network as its first variation needs it.
+@dataclass(frozen=True)
+class _Found:
+    """The least first variation of a side: Φ there, the gap it leaves, neurons for births, and whether it is proven."""
 
-    Attributes:
-        inputs: x, or the latents, shape (n, i).
-        pull: q, or r, times the weight of the point, shape (n, o).
-        decay: λ.
-        activation: φ.
-        train_biases: whether there are biases.
-        radius: of the ball in which neurons are held, None for none.
-
-    """
-
-    inputs: Any
-    pull: Any
-    decay: float
-    activation: Activation = eqx.field(static=True)
-    train_biases: bool = eqx.field(static=True)
-    radius: float | None = eqx.field(static=True)
-
-
-Height = Callable[[jax.Array, Side], jax.Array]
+    minimum: float
+    gap: float
+    neurons: NeuronMeasure
+    proven: bool
 
 
 def certified(
-    network: Autoencoder, landscape: Landscape, starts: int, seed: int
+    network: Autoencoder,
+    landscape: Landscape,
+    starts: int,
+    seed: int,
+    softness: float = SOFTNESS,
+    slack: float | None = None,
+    enough: float = 0.0,
 ) -> tuple[Certificate, tuple[NeuronMeasure, NeuronMeasure]]:
     """Return the certificate of a network, and the neurons of smallest first variation on each side, best first.
 
@@ -119,27 +128,171 @@ def certified(
         landscape: the objective.
         starts: points from which each minimum is searched.
         seed: of these points.
+        softness: of kinks in Dg.
+        slack: by how much a proof of the decoder's gap may exceed it, where φ is smooth; None for no such proof.
+        enough: a gap that need not be bounded more sharply.
 
     """
     field, motion = landscape.field, landscape.field.motion
-    latents, pulls, variations, stationarity = _first_order(field, network)
+    latents, pulls, variations, stationarity = _first_order(field, network, softness)
     if landscape.radius is None and min(motion.decays) == 0:
         return _linear_certificate(network, landscape, np.asarray(latents), float(stationarity))
+    risk, found, means = landscape.risk(network), [], []
     phis = (network.encoder_activation, network.decoder_activation)
-    minima, means, gaps, candidates = [], [], [], []
     for index, measure in enumerate((network.encoder, network.decoder)):
-        decay, inputs, pull = motion.decays[index], (field.points, latents)[index], pulls[index]
-        side = Side(np.asarray(inputs), np.asarray(pull), decay, phis[index], motion.train_biases, landscape.radius)
-        mu = max(0.0, _steepest_ray(side, starts, seed) - decay) / 2
-        neurons, heights = _lowest_neurons(dataclasses.replace(side, decay=decay + 2 * mu), starts, seed)
-        values, masses = np.asarray(variations[index]), np.asarray(measure.masses)
-        means.append(float(masses @ values))
-        minima.append(min(float(heights[0]), float(values[masses > 0].min())))
-        bound = 0.0 if mu == 0 else mu * 2 * landscape.objective(network) / decay if decay > 0 else np.inf
-        gaps.append(means[-1] - minima[-1] + bound)
-        candidates.append(neurons)
-    certificate = Certificate(gaps[1], minima[1], means[1], gaps[0], minima[0], means[0], float(stationarity), starts)
-    return certificate, (candidates[0], candidates[1])
+        inputs = np.asarray((field.points, latents)[index])
+        side = Side(
+            inputs, np.asarray(pulls[index]), motion.decays[index], phis[index], motion.train_biases, landscape.radius
+        )
+        masses, values = np.asarray(measure.masses), np.asarray(variations[index])
+        mean, square = float(masses @ values), float(masses @ np.asarray(squares(measure, motion.train_biases)))
+        means.append(mean)
+        linearised = _Linearised(side, mean, square, risk if index == 1 else None, values[masses > 0], slack, enough)
+        found.append(linearised.along_rays(starts, seed) if phis[index].homogeneous else linearised.at(starts, seed))
+    encoder, decoder = found
+    certificate = Certificate(
+        decoder_gap=decoder.gap,
+        decoder_minimum=decoder.minimum,
+        decoder_mean=means[1],
+        encoder_descent=encoder.gap,
+        encoder_minimum=encoder.minimum,
+        encoder_mean=means[0],
+        stationarity=float(stationarity),
+        starts=starts,
+        proven=decoder.proven,
+    )
+    return certificate, (encoder.neurons, decoder.neurons)
+
+
+@dataclass(frozen=True)
+class _Linearised:
+    """A side at a network: what decides how much lower the objective could be.
+
+    Attributes:
+        side: its pulls.
+        mean: ∫Φ of its measure.
+        square: ∫|θ|² of its measure.
+        risk: R for the decoder, in which F is convex; None for the encoder.
+        values: Φ at its atoms.
+        slack: by how much a proof of the minimum may miss it; None for no proof other than by enumeration.
+        enough: a gap that need not be bounded more sharply.
+
+    """
+
+    side: Side
+    mean: float
+    square: float
+    risk: float | None
+    values: np.ndarray
+    slack: float | None
+    enough: float
+
+    def along_rays(self, starts: int, seed: int) -> _Found:
+        """Return what is known for a homogeneous φ, whose least first variation lies on a ray."""
+        side, decay = self.side, self.side.decay
+        steepest, units, proven = steepest_ray(side, starts, seed)
+        size = np.sqrt(self.square / 2) if side.radius is None else side.radius / np.sqrt(2)
+        neurons = neurons_along(units, side, max(size, 1e-3), CANDIDATES)
+        half = np.inf if side.radius is None else side.radius**2 / 2
+        least = lambda scale: half * (decay - scale * steepest) if scale * steepest > decay * (1 + 1e-15) else 0.0
+        if self.risk is None:
+            lowest = least(1.0)
+            gap = self.mean - max(lowest, min(0.0, (decay - steepest) / 2 * self.square))
+            return _Found(lowest, gap, neurons, proven)
+        scale = self._best_scale(steepest)
+        gap = min(self._gap(s, least(s)) for s in scale)
+        return _Found(least(1.0), gap, neurons, proven)
+
+    def at(self, starts: int, seed: int) -> _Found:
+        """Return what is known for any other φ."""
+        side, decay, bounded = self.side, self.side.decay, self.side.radius is not None
+        steepest, units, _ = (0.0, None, False) if bounded else steepest_ray(side, starts, seed)
+        far = None
+        if units is not None and steepest > decay:
+            far = neurons_along(units, side, FAR_OUT * max(1.0, float(np.sqrt(self.square))), CANDIDATES // 2)
+        ends, tries = [np.zeros((1, side.inputs.shape[1] + 1))], []
+        scale, extra, largest = self._first(steepest)
+        while True:
+            found, heights = lowest_neurons(self._scaled(scale, extra), starts, seed)
+            ends.append(np.column_stack([found.incoming, found.bias]))
+            ray = 0.0 if bounded else largest_ray(ends[-1], side)
+            if ray > max(steepest, decay) * (1 + 1e-12):  # one that the search before had not found
+                steepest = ray
+                scale, extra, largest = self._first(steepest)
+                continue
+            least = float(heights[0]) if decay == 0 else min(0.0, float(heights[0]))
+            if scale == 1.0 and extra == 0:
+                least = min(least, float(self.values.min()))
+            gap = self._gap(scale, least) if self.risk is not None else self.mean - least + extra / 2 * self.square
+            tries.append((gap, least, found, scale))
+            if (
+                bounded
+                or gap <= self.enough
+                or len(tries) == SCALINGS
+                or (len(tries) > 1 and gap >= tries[-2][0] * SHARPER)
+            ):
+                break
+            scale, extra = self._next(np.concatenate(ends), largest, max(0.0, steepest - decay))
+        minimum, neurons = tries[0][1], _together(far, tries[0][2])
+        gap, least, _, scale = min(tries, key=lambda attempt: attempt[0])
+        if self.slack is None or self.risk is None or not can_prove(side):
+            return _Found(minimum, gap, neurons, False)
+        bound, proven = proven_minimum(self._scaled(scale, 0.0), least, self.slack)
+        return _Found(minimum, self._gap(scale, bound) if proven else gap, neurons, proven)
+
+    def _first(self, steepest: float) -> tuple[float, float, float]:
+        """Return s and the extra decay that rays ask for, and the largest s that they allow."""
+        decay = self.side.decay
+        largest = BELOW_RAYS * decay / steepest if steepest > 0 else np.inf
+        return min(1.0, largest), max(0.0, steepest - decay), largest
+
+    def _scaled(self, scale: float, extra: float) -> Side:
+        """Return the side with its pull scaled, in the decoder, or with more decay, in the encoder."""
+        if self.risk is None:
+            return dataclasses.replace(self.side, decay=self.side.decay + extra)
+        return dataclasses.replace(self.side, pull=scale * self.side.pull)
+
+    def _next(self, ends: np.ndarray, largest: float, least_extra: float) -> tuple[float, float]:
+        """Return the s, or the extra decay, at which the gap is smallest as far as some (w, b) tell."""
+        forces, sizes = squared_forces(ends, self.side), (ends**2).sum(axis=1)
+        shares = np.concatenate([[0.0], np.geomspace(1e-9, 0.5, 120)])
+        decay = self.side.decay
+        if self.risk is not None:
+            scales = min(1.0, largest) * (1 - shares)
+            lowest = (decay / 2 * sizes - scales[:, None] ** 2 / (2 * decay) * forces).min(axis=1)
+            return float(scales[np.argmin([self._gap(s, m) for s, m in zip(scales, lowest, strict=True)])]), 0.0
+        extras = least_extra + decay * shares / (1 - shares)
+        decays = decay + extras[:, None]
+        lowest = (decays / 2 * sizes - forces / (2 * decays)).min(axis=1)
+        return 1.0, float(extras[np.argmin(extras / 2 * self.square - lowest)])
+
+    def _gap(self, scale: float, least: float) -> float:
+        """Return the duality gap at s, given min [sΨ + (λ/2)|ω|²]."""
+        penalty = self.side.decay / 2 * self.square
+        assert self.risk is not None
+        return (1 - scale) ** 2 * self.risk + scale * (self.mean - penalty) + penalty - least
+
+    def _best_scale(self, steepest: float) -> list[float]:
+        """Return the s at which the gap can be least, for a homogeneous φ."""
+        side = self.side
+        assert self.risk is not None
+        slope = self.mean - side.decay / 2 * self.square
+        half = 2 * max(self.risk, 1e-300)
+        largest = side.decay / max(steepest, 1e-300)
+        scales = [max(0.0, min(1 - slope / half, largest))]
+        if side.radius is not None:
+            scales.append(max(1 - (slope + side.radius**2 / 2 * steepest) / half, largest))
+        return scales
+
+
+def _together(first: NeuronMeasure | None, second: NeuronMeasure) -> NeuronMeasure:
+    """Return the neurons of both, in turns."""
+    if first is None:
+        return second
+    count = first.width + second.width
+    order = np.argsort(np.concatenate([2 * np.arange(first.width), 2 * np.arange(second.width) + 1]), kind="stable")
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts)[order], first, second)
+    return dataclasses.replace(joined, masses=np.full(count, 1 / count))
 
 
 def _linear_certificate(
@@ -160,142 +313,23 @@ def _linear_certificate(
     out_of_reach = (points - centre) @ (np.eye(points.shape[1]) - reach @ np.linalg.pinv(reach))
     best_encoder = float((weights @ (out_of_reach**2).sum(axis=1)) / 2)
     gaps = [max(0.0, risk - best) for best in (best_encoder, best_decoder)]
-    certificate = Certificate(gaps[1], best_decoder, risk, gaps[0], best_encoder, risk, stationarity, starts=0)
+    certificate = Certificate(
+        gaps[1], best_decoder, risk, gaps[0], best_encoder, risk, stationarity, starts=0, proven=True
+    )
     return certificate, (network.encoder, network.decoder)
 
 
 @jax.jit
-def _first_order(field: VectorField, network: Autoencoder) -> tuple:
+def _first_order(field: VectorField, network: Autoencoder, softness: Any) -> tuple:
     """Return latents, weighted pulls on both sides' outputs, Φ at the neurons of both, and ∫|∇Φ|²."""
     points, weights, motion = field.points, field.weights, field.motion
+    soft = with_soft_kinks(network, softness)
     latents = network.encode(points)
     pull = weights[:, None] * residuals(network.decode(latents), points)
-    pull_on_latents = jnp.einsum("ndk,nd->nk", network.jacobian(latents), pull)
+    pull_on_latents = jnp.einsum("ndk,nd->nk", soft.jacobian(latents), pull)
     penalties = (
         decay / 2 * squares(measure, motion.train_biases)
         for decay, measure in zip(motion.decays, (network.encoder, network.decoder), strict=True)
     )
-    variations = jax.tree.map(jnp.add, network.first_variations(points, weights), tuple(penalties))
-    return latents, (pull_on_latents, pull), variations, field.dissipation(network)
-
-
-def _lowest_neurons(side: Side, starts: int, seed: int) -> tuple[NeuronMeasure, np.ndarray]:
-    """Return neurons at local minima of Φ, found from many starting points, and Φ there."""
-    points = _starting_points(side, starts, seed)
-    if side.radius is not None:
-        norms = np.linalg.norm(points, axis=1)
-        points = points * scale_in_ball(norms, side.radius, OUTERMOST)[:, None]
-    minima, heights = _local_minima(_least_variation, points, side)
-    parts = (np.asarray(part) for part in _best_neurons(minima, side))
-    return NeuronMeasure(np.full(len(minima), 1 / len(minima)), *parts), heights  # pyright: ignore[reportArgumentType]
-
-
-def _local_minima(height: Height, points: np.ndarray, side: Side) -> tuple[np.ndarray, np.ndarray]:
-    """Return local minima of a height, the lowest first, each reached from the best point of one group.
-
-    The best points of all would lie side by side.
-    """
-    heights = np.asarray(_heights(height, points, side))
-    groups = np.array_split(np.arange(len(points)), min(GROUPS, len(points)))
-    best = [group[np.argmin(heights[group])] for group in groups]
-
-    def function(point: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = _height_and_gradient(height, point, side)
-        return float(value), np.asarray(gradient)
-
-    options = {"maxiter": 300, "gtol": 1e-12, "ftol": 1e-16}
-    ends = [minimize(function, point, jac=True, method="L-BFGS-B", options=options) for point in points[best]]
-    ends.sort(key=lambda end: float(end.fun))
-    return np.array([end.x for end in ends]), np.array([float(end.fun) for end in ends])
-
-
-@partial(jax.jit, static_argnums=0)
-def _heights(height: Height, points: Any, side: Side) -> jax.Array:
-    return jax.lax.map(lambda point: height(point, side), points, batch_size=256)
-
-
-@partial(jax.jit, static_argnums=0)
-def _height_and_gradient(height: Height, point: Any, side: Side) -> tuple[jax.Array, jax.Array]:
-    return jax.value_and_grad(height)(point, side)
-
-
-def _starting_points(side: Side, starts: int, seed: int) -> np.ndarray:
-    """Return (w, b) at many scales, in rows, whose preactivations change sign where there are points.
-
-    Half of the directions are those from one point to another, along which pulls of single points are felt.
-    """
-    count, inputs = 1 << max(4, int(np.ceil(np.log2(starts)))), side.inputs.shape[1]
-    normals = sobol_normals(inputs + 2, count, np.random.default_rng([seed, inputs]))
-    random = np.random.default_rng([seed, inputs, 1])
-    first, second = side.inputs[random.integers(len(side.inputs), size=(2, count))]
-    between = first - second
-    drawn = (np.arange(count) % 2 == 1) | ~between.any(axis=1)  # there is no direction from a point to itself
-    directions = np.where(drawn[:, None], normals[:, :inputs], between)
-    directions = directions / np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), TINY)
-    size = np.sqrt((side.inputs**2).mean()) + TINY
-    incoming = directions * (np.exp(1.5 * normals[:, inputs]) / size)[:, None]
-    middle = (first * incoming).sum(axis=1) * random.uniform(0, 1, count)
-    bias = 0.3 * normals[:, inputs + 1] - middle if side.train_biases else np.zeros(count)
-    return np.column_stack([incoming, bias])
-
-
-def _steepest_ray(side: Side, starts: int, seed: int) -> float:
-    """Return max |p| over unit (w, b) with φ at infinity in place of φ: the decay below which Φ has no lower bound."""
-    if side.radius is not None or np.abs(side.activation.of(np.array([-FAR, FAR]), 1)).max() < BOUNDED_SLOPE:
-        return 0.0
-    return -float(_local_minima(_slope_of_ray, _starting_points(side, starts, seed), side)[1][0])
-
-
-def _slope_of_ray(point: jax.Array, side: Side) -> jax.Array:
-    """Return −|p| at the unit vector in the direction of a point (w, b), for φ at infinity."""
-    down, up = side.activation.first(jnp.asarray([-FAR, FAR]))
-    point = _trained(point, side)
-    s = preactivations(_neuron(point), side.inputs)[0]
-    return -_norm(side.pull.T @ jnp.where(s > 0, up * s, down * s)) / _norm(point)
-
-
-def _least_variation(point: jax.Array, side: Side) -> jax.Array:
-    """Return min_v [⟨v, p⟩ + (λ/2)(|v|² + |w|² + b²)], the smallest Φ over outgoing weights, in the ball if any."""
-    incoming, force, length = _best_outgoing(point, side)
-    return -length * _norm(force) + side.decay / 2 * (length**2 + jnp.square(incoming).sum())
-
-
-@jax.jit
-def _best_neurons(points: Any, side: Side) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return v, w and b of neurons at points, in rows, with their best outgoing weights."""
-
-    def neuron(point: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        incoming, force, length = _best_outgoing(point, side)
-        return -force / _norm(force) * length, incoming[:-1], incoming[-1]
-
-    return jax.vmap(neuron)(points)
-
-
-def _best_outgoing(point: jax.Array, side: Side) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return (w, b) at a point y, p = E[r φ(⟨w, z⟩ + b)], and the length of the best v, which points against p.
-
-    Without a ball y is (w, b) itself. In a ball of radius r, (w, b) = 2r y/(1 + |y|²), which leaves
-    r|1 − |y|²|/(1 + |y|²) for the length of v.
-    """
-    point = _trained(point, side)
-    if side.radius is None:
-        force = side.pull.T @ features(_neuron(point), side.activation, side.inputs)[0]
-        return point, force, _norm(force) / side.decay
-    square = jnp.square(point).sum()
-    incoming = point * (2 * side.radius / (1 + square))
-    force = side.pull.T @ features(_neuron(incoming), side.activation, side.inputs)[0]
-    most = side.radius * jnp.abs(1 - square) / (1 + square)
-    return incoming, force, jnp.minimum(most, _norm(force) / jnp.maximum(side.decay, TINY))
-
-
-def _trained(point: jax.Array, side: Side) -> jax.Array:
-    return point if side.train_biases else point.at[-1].set(0.0)
-
-
-def _neuron(incoming: jax.Array) -> NeuronMeasure:
-    """Return one neuron with an incoming weight and bias (w, b), and no outgoing weight."""
-    return NeuronMeasure(jnp.ones(1), jnp.zeros((1, 0)), incoming[None, :-1], incoming[-1:])
-
-
-def _norm(vector: jax.Array) -> jax.Array:
-    return jnp.sqrt(jnp.square(vector).sum() + TINY)  # its derivative at 0 is 0, not NaN
+    variations = jax.tree.map(jnp.add, soft.first_variations(points, weights), tuple(penalties))
+    return latents, (pull_on_latents, pull), variations, field.dissipation(soft)

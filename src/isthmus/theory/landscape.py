@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,14 +21,19 @@ from scipy.optimize import minimize
 
 from isthmus import _checks
 from isthmus._precision import DOUBLE
+from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder, squares
 from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import VectorField
+from isthmus.theory.kinks import with_soft_kinks
+from isthmus.theory.newton import newton
 
 MEMORY = 30
 """Pairs of steps and gradients that the quasi-Newton method keeps."""
+MOST_FOR_NEWTON = 400
+"""Variables up to which Newton's method ends a descent."""
 LIGHTEST_ROOT = 1e-3
 """A root of a mass below it counts as this much in the unit of its atom's variables."""
 INSIDE = 1 - 1e-6
@@ -66,7 +71,13 @@ class Landscape(NamedTuple):
         return float(_risk(self.field, network))
 
     def descended(
-        self, network: Autoencoder, *, free_masses: bool = True, iterations: int = 3000, tolerance: float = 1e-9
+        self,
+        network: Autoencoder,
+        *,
+        free_masses: bool = True,
+        iterations: int = 3000,
+        tolerance: float = 1e-9,
+        softness: float = 0.0,
     ) -> Autoencoder:
         """Return a local minimum near a network, of the same number of atoms, in the coordinates of the span.
 
@@ -83,19 +94,46 @@ class Landscape(NamedTuple):
 
         """
         raw = _raw(network, self.radius)
-        start, unravel = ravel_pytree(raw)
-        units = np.asarray(ravel_pytree(_units(raw))[0])
+        start, units = (np.asarray(ravel_pytree(tree)[0]) for tree in (raw, _units(raw)))
+        how = {"radius": self.radius, "free_masses": free_masses}
 
         def function(scaled: np.ndarray) -> tuple[float, np.ndarray]:
-            variables = unravel(jnp.asarray(scaled * units))
-            value, gradient = _value_and_gradient(self.field, variables, self.radius, free_masses)
-            return float(value), np.asarray(ravel_pytree(gradient)[0]) * units
+            value, gradient = _value_and_gradient(self.field, raw, scaled, units, softness, **how)
+            return float(value), np.asarray(gradient)
 
         options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": MEMORY, "gtol": tolerance, "ftol": 1e-15}
-        found = minimize(function, np.asarray(start) / units, jac=True, method="L-BFGS-B", options=options)
-        return jax.tree.map(
-            np.asarray, _realised(self.field, unravel(jnp.asarray(found.x * units)), self.radius, free_masses)
+        found = minimize(function, start / units, jac=True, method="L-BFGS-B", options=options)
+        return jax.tree.map(np.asarray, _network_at(self.field, raw, found.x, units, **how))
+
+    def settled(
+        self,
+        network: Autoencoder,
+        *,
+        free_masses: bool = True,
+        iterations: int = 30,
+        softness: float = 0.0,
+        gain: float = 1e-13,
+    ) -> Autoencoder:
+        """Return the local minimum near a network by Newton's method."""
+        raw = _raw(network, self.radius)
+        start = np.asarray(ravel_pytree(raw)[0])
+        if (
+            sum(
+                int((np.asarray(side.masses) > 0).sum()) * (1 + side.outputs + side.inputs + 1)
+                for side in (raw.encoder, raw.decoder)
+            )
+            > MOST_FOR_NEWTON
+        ):
+            return network
+        units, how = np.ones_like(start), {"radius": self.radius, "free_masses": free_masses}
+        found = newton(
+            lambda flat: float(_value(self.field, raw, flat, units, softness, **how)),
+            lambda flat: _derivatives(self.field, raw, flat, units, softness, **how),
+            start,
+            gain=gain,
+            iterations=iterations,
         )
+        return jax.tree.map(np.asarray, _network_at(self.field, raw, found, units, **how))
 
 
 def check_bounded(problem: Problem, radius: float | None) -> None:
@@ -133,18 +171,46 @@ _objective = jax.jit(VectorField.objective)
 _risk = jax.jit(VectorField.risk)
 
 
-@partial(jax.jit, static_argnames=("radius", "free_masses"))
-def _value_and_gradient(
-    field: VectorField, raw: Autoencoder, radius: float | None, free_masses: bool
-) -> tuple[jax.Array, Autoencoder]:
-    return jax.value_and_grad(lambda raw: field.objective(_realised(field, raw, radius, free_masses)))(raw)
+def _height(
+    field: VectorField,
+    like: Autoencoder,
+    scaled: Any,
+    units: Any,
+    softness: Any,
+    radius: float | None,
+    free_masses: bool,
+) -> jax.Array:
+    """Return F with softened kinks as a function of the raw variables, in one row and in units."""
+    network = _realised(field, ravel_pytree(like)[1](scaled * units), radius, free_masses)
+    return field.objective(with_soft_kinks(network, softness))
+
+
+def _derived_height(field: VectorField, like: Autoencoder, scaled: Any, *rest: Any, **how: Any) -> tuple:
+    """Return F and its gradient and Hessian."""
+    height = lambda scaled: _height(field, like, scaled, *rest, **how)
+    value, gradient = jax.value_and_grad(height)(scaled)
+    return value, gradient, jax.hessian(height)(scaled)
+
+
+_compiled = partial(jax.jit, static_argnames=("radius", "free_masses"))
+_value = _compiled(_height)
+_value_and_gradient = _compiled(jax.value_and_grad(_height, argnums=2))
+_derivatives = _compiled(_derived_height)
+
+
+@_compiled
+def _network_at(
+    field: VectorField, like: Autoencoder, scaled: Any, units: Any, radius: float | None, free_masses: bool
+) -> Autoencoder:
+    return _realised(field, ravel_pytree(like)[1](scaled * units), radius, free_masses)
 
 
 def _realised(field: VectorField, raw: Autoencoder, radius: float | None, free_masses: bool) -> Autoencoder:
     """Return the network of the raw variables; masses that aren't free are constants."""
 
-    def side(measure: NeuronMeasure) -> NeuronMeasure:
-        roots = measure.masses if free_masses else jax.lax.stop_gradient(measure.masses)
+    def side(measure: NeuronMeasure, activation: Activation) -> NeuronMeasure:
+        free = free_masses and not (activation.homogeneous and radius is None)  # else sizes do what masses would
+        roots = measure.masses if free else jax.lax.stop_gradient(measure.masses)
         bias = measure.bias if field.motion.train_biases else jnp.zeros_like(measure.bias)
         parts = (measure.outgoing, measure.incoming, bias)
         if radius is not None:
@@ -152,7 +218,8 @@ def _realised(field: VectorField, raw: Autoencoder, radius: float | None, free_m
             parts = tuple(part * scale.reshape(-1, *[1] * (part.ndim - 1)) for part in parts)
         return NeuronMeasure(jnp.square(roots) / jnp.square(roots).sum(), *parts)
 
-    return raw.with_measures(side(raw.encoder), side(raw.decoder))
+    pair = raw.encoder_activation, raw.decoder_activation
+    return raw.with_measures(side(raw.encoder, pair[0]), side(raw.decoder, pair[1]))
 
 
 def _units(raw: Autoencoder) -> Autoencoder:

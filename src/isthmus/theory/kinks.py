@@ -1,0 +1,54 @@
+r"""Activations with a kink at 0, such as ReLU: their slopes, and smooth ones that tend to them.
+
+φ(s) = d s⁻ + u s⁺ has the slopes d and u; softened by τ it is d s + (u − d)(s + √(s² + τ²))/2, which lies at most
+(u − d)τ/2 above φ. Where the optimum of φ puts preactivations onto the kink, its smooth neighbours put them within
+about τ, and their slopes there tend to those members of the subdifferential by which the optimum is stationary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from isthmus.core.activations import Activation
+from isthmus.core.autoencoder import Autoencoder
+
+
+def has_kink(activation: Activation) -> bool:
+    """Return whether φ consists of two different lines through 0."""
+    return activation.homogeneous and not activation.smooth
+
+
+@functools.cache
+def slopes(activation: Activation, at: float = 1.0) -> tuple[float, float]:
+    """Return the slopes of φ at ``at`` below 0 and above it."""
+    with jax.ensure_compile_time_eval():
+        down, up = np.asarray(activation.first(jnp.asarray([-at, at])))
+    return float(down), float(up)
+
+
+def softened(activation: Activation, softness: Any) -> Activation:
+    """Return φ softened by τ where it has a kink, and else φ itself; τ may be traced."""
+    if not has_kink(activation):
+        return activation
+    down, up = slopes(activation)
+    root = lambda s: jnp.sqrt(jnp.square(s) + softness**2)
+    jump = (up - down) / 2
+    return Activation(
+        f"soft {activation.name}",
+        lambda s: down * s + jump * (s + root(s)),
+        lambda s: down + jump * (1 + s / root(s)),
+        lambda s: jump * softness**2 / root(s) ** 3,
+    )
+
+
+def with_soft_kinks(network: Autoencoder, softness: Any) -> Autoencoder:
+    """Return the network with its activations softened by τ."""
+    pair = network.encoder_activation, network.decoder_activation
+    encoder, decoder = (softened(activation, softness) for activation in pair)
+    return dataclasses.replace(network, encoder_activation=encoder, decoder_activation=decoder)
