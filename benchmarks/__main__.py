@@ -12,9 +12,30 @@ import os
 import platform
 import sys
 
-from benchmarks import law, loops, missing, particles, practice, recipe, size, sizes, speed, study, transfer
+from benchmarks import (
+    control,
+    law,
+    loops,
+    missing,
+    particles,
+    practice,
+    recipe,
+    size,
+    sizes,
+    speed,
+    study,
+    transfer,
+    warning,
+)
 
-PARTS = {"particles": particles.report, "speed": speed.report, "size": size.report, "law": law.report}
+PARTS = {
+    "particles": particles.report,
+    "speed": speed.report,
+    "size": size.report,
+    "law": law.report,
+    "control": control.report,
+    "warning": warning.report,
+}
 RIVALS = {
     "practice": practice.report,
     "transfer": transfer.report,

@@ -103,9 +103,3 @@ def report(out: str | None = None) -> None:
         f"Of {len(off)} cases off by more than {100 * FAR:g} % it warns in {sum(off)}; of {len(right)} within "
         f"{100 * NEAR:g} % it is quiet in {sum(right)}."
     )
-
-
-if __name__ == "__main__":
-    import sys
-
-    report(sys.argv[1] if len(sys.argv) > 1 else None)
