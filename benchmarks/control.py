@@ -32,7 +32,7 @@ def report() -> None:
         for index, (width, step_size, batch_size) in enumerate(NETWORKS):
             found = im.estimate_finite_width(problem, times, width, step_size, batch_size, runs=RUNS, law=predicted)
             plain: dict[str, Any] = {"runs": PLAIN, "seed": 100 + index, "snapshot_times": ()}
-            if step_size > 0:
+            if batch_size is not None:
                 risk = im.train(problem, times, width, step_size, batch_size=batch_size, **plain).risk
             else:
                 risk = im.gradient_flow(problem, times, width, **plain).risk

@@ -1,6 +1,7 @@
 """The predicted law of finite networks against exact identities and ensembles of simulated ones."""
 
 import math
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -204,6 +205,30 @@ def test_small_networks_are_warned_of(rough_law):
     assert text is not None and "Take a wider network" in text
     assert f"The bias is {law.at(4).shift_ratio:#.2g} standard deviations (root mean square" in text
     assert law.at(4).shift_ratio > law.at(100_000).shift_ratio
+
+
+def test_where_noise_of_batches_is_part_of_the_limit_no_other_batches_are_asked_for(rough_law):
+    """As with Adam, whose mean shift isn't known either."""
+    law = replace(rough_law, only_batches=(4,))
+    assert law.at(100_000, 0.01, 4).unknown_shifts == ("batches", "steps") and law.at(100).unknown_shifts == ()
+    assert "by batches and the step size isn't known for this optimizer" in law.at(100_000, 0.01, 4).warning
+    with pytest.raises(im.ArgumentError, match="'batch_size' must be 4, that of the problem's optimizer"):
+        law.at(100, 0.01, 8)
+    with pytest.raises(im.ArgumentError, match="'sampling' must be 'with_replacement'"):
+        law.at(100, 0.01, 4, sampling="without_replacement")
+
+
+def test_a_law_from_a_file_has_no_influence_of_other_neurons(problem, rough_law):
+    neurons = problem.draw(jax.random.key(0), (4, 4), DOUBLE)
+    with pytest.raises(im.ArgumentError, match="'law' must be computed in this session"):
+        replace(rough_law, linearised=None).influence_of(neurons)
+
+
+def test_the_influence_of_particles_is_that_of_the_law(rough_law):
+    """In the coordinates of the data, and with their mean taken off."""
+    encoder, decoder = rough_law.influence_of(rough_law.influence.neurons)
+    np.testing.assert_allclose(encoder, rough_law.influence.encoder, atol=1e-9)
+    np.testing.assert_allclose(decoder, rough_law.influence.decoder, atol=1e-9)
 
 
 @pytest.mark.slow
