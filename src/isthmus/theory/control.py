@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,6 +55,7 @@ class FiniteWidthEstimate:
         fluctuation: ζ(t) of each run, shape (runs, T).
         kernel: the covariance K of ζ, shape (T, T).
         mean_error: the standard error of the mean of ζ, which is 0 up to it, shape (T,).
+        kernel_error: the standard error of the diagonal of K, shape (T,).
 
     Example:
         >>> import isthmus as im
@@ -73,6 +74,7 @@ class FiniteWidthEstimate:
     fluctuation: np.ndarray
     kernel: np.ndarray
     mean_error: np.ndarray = field(repr=False)
+    kernel_error: np.ndarray = field(repr=False)
 
     @property
     def rest(self) -> np.ndarray:
@@ -97,8 +99,9 @@ class FiniteWidthEstimate:
 
     @property
     def std_error(self) -> np.ndarray:
-        """The standard error of the standard deviation, shape (T,), by the jackknife over runs."""
-        return _jackknife(lambda keep: self._std(self.fluctuation[keep], self.rest[keep]), len(self.rest))
+        """The standard error of the standard deviation, shape (T,): of the jackknife over runs, and of K."""
+        by_runs = _jackknife(lambda keep: self._std(self.fluctuation[keep], self.rest[keep]), len(self.rest))
+        return np.hypot(by_runs, self.kernel_error / (2 * self.std))
 
     @property
     def variance_ratio(self) -> float:
@@ -118,7 +121,11 @@ class FiniteWidthEstimate:
         drawn = normals @ (vectors * np.sqrt(np.maximum(values, 0))).T
         gaps = np.stack([np.abs(drawn + rest).max(axis=1) for rest in self.rest])
         quantile = lambda keep: np.quantile(gaps[keep], level)
-        return float(quantile(np.arange(len(gaps)))), float(_jackknife(quantile, len(gaps)))
+        found, by_runs = float(quantile(np.arange(len(gaps)))), float(_jackknife(quantile, len(gaps)))
+        # A kernel that is off by a factor shifts the quantile by at most half of that.
+        size = np.diagonal(self.kernel)
+        relative = np.divide(self.kernel_error, 2 * size, out=np.zeros_like(size), where=size > 0)
+        return found, math.hypot(by_runs, found * float(np.sqrt(np.mean(relative**2))))
 
     def _std(self, fluctuation: np.ndarray, rest: np.ndarray) -> np.ndarray:
         """Return the root of K + 2 Cov(ζ, rest) + Var(rest), which is not below that of the rest alone."""
@@ -199,12 +206,13 @@ def estimate_finite_width(
         full = {"batch_size": problem.population.size, "sampling": "without_replacement"}
         drawn = full if batch_size is None else {"batch_size": batch_size, "sampling": sampling}
         simulated = train(problem, grid, widths, step_size, progress=progress, **drawn, **options)
-    means, kernels, errors = _fresh_influences(problem, linear, neurons, seed)
-    kernel = kernels[0] / widths[0] + kernels[1] / widths[1]
-    error = np.sqrt(errors[0] ** 2 + errors[1] ** 2)
+    sides = _fresh_influences(problem, linear, neurons, seed)
+    kernel = sides[0].kernel / widths[0] + sides[1].kernel / widths[1]
+    kernel_error = np.hypot(*(side.kernel_error / width for side, width in zip(sides, widths, strict=True)))
+    mean_error = np.hypot(*(side.mean_error for side in sides))
     keys = [run_keys(seed, run)[0] for run in range(runs)]
     networks = [problem.draw(key, widths, precision) for key in keys]
-    fluctuation = _of_neurons(linear, networks, means)
+    fluctuation = _of_neurons(linear, networks, sides)
     if step_size > 0 and batch_size is not None and not isinstance(problem.data, Stream):
         chosen = check_sampling(problem, sampling, batch_size, plan_steps(problem, grid, step_size).number_of_steps)
         rates = law.influence.points_by_step / np.diff(law.influence.steps)[:, None]
@@ -212,36 +220,42 @@ def estimate_finite_width(
             noise = batch_noise(problem, grid, step_size, batch_size, chosen, seed, run, law.influence.steps, precision)
             fluctuation[run] += np.tensordot(rates, noise, axes=((1, 2), (0, 1)))
         kernel = kernel + law.at(math.inf, step_size, batch_size, sampling=chosen).noises["batches"].kernel
-    return FiniteWidthEstimate(grid, law.path.risk, simulated, fluctuation, kernel, error)
+    return FiniteWidthEstimate(grid, law.path.risk, simulated, fluctuation, kernel, mean_error, kernel_error)
 
 
-def _fresh_influences(
-    problem: Problem, linear: LinearisedPath, count: int, seed: int
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Return mean (T, 1), covariance (T, T) and error of the mean (T,) of the influence of either side's neurons."""
+class _Side(NamedTuple):
+    """Mean (T,) and covariance (T, T) of the influence of a side's neurons, with errors of mean and variance (T,)."""
+
+    mean: np.ndarray
+    kernel: np.ndarray
+    mean_error: np.ndarray
+    kernel_error: np.ndarray
+
+
+def _fresh_influences(problem: Problem, linear: LinearisedPath, count: int, seed: int) -> list[_Side]:
+    """Return what fresh neurons, of several scramblings, say of the influences of encoder and decoder."""
     found: tuple[list, list] = ([], [])
     for replicate in range(FRESH):
-        # The run's own seed is another, so that nothing is drawn twice.
+        # No scrambling of the law's own has such a number.
         drawn = problem.particles(count, seed, 2000 + replicate, quadrature=problem.quadrature, in_span=True)
         for side, influence in zip(found, linear.sensitivity.of(drawn.network), strict=True):
-            side.append(influence)
-    means, kernels, errors = [], [], []
+            deviations = influence - influence.mean(axis=1, keepdims=True)
+            side.append((influence.mean(axis=1), deviations @ deviations.T / (count - 1)))
+    sides = []
     for side in found:
-        by_replicate = np.stack([influence.mean(axis=1) for influence in side])
-        means.append(by_replicate.mean(axis=0)[:, None])
-        errors.append(by_replicate.std(axis=0, ddof=1) / math.sqrt(FRESH))
-        kernels.append(
-            np.mean([np.cov(influence, bias=True).reshape(2 * [len(influence)]) for influence in side], axis=0)
-        )
-    return means, kernels, errors
+        means, kernels = (np.stack(part) for part in zip(*side, strict=True))
+        spread = lambda values: values.std(axis=0, ddof=1) / math.sqrt(FRESH)
+        variances = np.diagonal(kernels, axis1=1, axis2=2)
+        sides.append(_Side(means.mean(axis=0), kernels.mean(axis=0), spread(means), spread(variances)))
+    return sides
 
 
-def _of_neurons(linear: LinearisedPath, networks: list[Autoencoder], means: list[np.ndarray]) -> np.ndarray:
+def _of_neurons(linear: LinearisedPath, networks: list[Autoencoder], sides: list[_Side]) -> np.ndarray:
     """Return what the initial neurons of each network make of the risk, shape (runs, T)."""
     fluctuations = []
     for network in networks:
         influences = linear.influence_of(network)
-        fluctuations.append(sum((one - mean).mean(axis=1) for one, mean in zip(influences, means, strict=True)))
+        fluctuations.append(sum(one.mean(axis=1) - side.mean for one, side in zip(influences, sides, strict=True)))
     return np.array(fluctuations)
 
 
