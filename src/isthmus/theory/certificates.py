@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.core.autoencoder import Autoencoder, residuals, squares
+from isthmus.core.autoencoder import Autoencoder, features, residuals, squares
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
 from isthmus.theory.branching import can_prove, proven_minimum
@@ -327,9 +327,13 @@ def _first_order(field: VectorField, network: Autoencoder, softness: Any) -> tup
     latents = network.encode(points)
     pull = weights[:, None] * residuals(network.decode(latents), points)
     pull_on_latents = jnp.einsum("ndk,nd->nk", soft.jacobian(latents), pull)
-    penalties = (
-        decay / 2 * squares(measure, motion.train_biases)
-        for decay, measure in zip(motion.decays, (network.encoder, network.decoder), strict=True)
+    pair = network.encoder_activation, network.decoder_activation
+    sides = zip(
+        motion.decays, (network.encoder, network.decoder), pair, (points, latents), (pull_on_latents, pull), strict=True
     )
-    variations = jax.tree.map(jnp.add, soft.first_variations(points, weights), tuple(penalties))
+    variations = [
+        (measure.outgoing @ pulls.T * features(measure, phi, inputs)).sum(axis=1)
+        + decay / 2 * squares(measure, motion.train_biases)
+        for decay, measure, phi, inputs, pulls in sides
+    ]
     return latents, (pull_on_latents, pull), variations, field.dissipation(soft)

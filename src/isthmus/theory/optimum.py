@@ -255,9 +255,9 @@ def _refined(
         certificate, candidates = certified(
             network, landscape, starts, seed + number_of_round, softness, enough=tolerance * objective
         )
-        if best is None or _excess(certificate, objective) < best[0]:
+        if best is None or stage + 1 < len(path) or _excess(certificate, objective) < best[0]:
             best = _excess(certificate, objective), network, certificate
-        if number_of_round == rounds or _meets(certificate, objective, tolerance):
+        if number_of_round == rounds or (stage + 1 == len(path) and _meets(certificate, objective, tolerance)):
             break
         idle = idle + 1 if objective > before * (1 - LEAST_GAIN) else 0
         if stage + 1 < len(path) and (idle or objective > before * (1 - 1e-4)):
