@@ -36,7 +36,7 @@ from isthmus.theory.kinks import with_soft_kinks
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.lowest_neurons import Side, largest_ray, lowest_neurons, neurons_along, squared_forces, steepest_ray
 
-SOFTNESS = 1e-6
+SOFTNESS = 1e-7
 """Of the kinks in Dg, where nothing else is asked for."""
 BELOW_RAYS = 1 - 1e-9
 """Share of the largest s up to which rays allow a minimum, for φ that are only at infinity like two lines."""
@@ -326,7 +326,7 @@ def _first_order(field: VectorField, network: Autoencoder, softness: Any) -> tup
     soft = with_soft_kinks(network, softness)
     latents = network.encode(points)
     pull = weights[:, None] * residuals(network.decode(latents), points)
-    pull_on_latents = jnp.einsum("ndk,nd->nk", soft.jacobian(latents), pull)
+    pull_on_latents = jnp.einsum("ndk,nd->nk", soft.jacobian(soft.encode(points)), pull)
     pair = network.encoder_activation, network.decoder_activation
     sides = zip(
         motion.decays, (network.encoder, network.decoder), pair, (points, latents), (pull_on_latents, pull), strict=True

@@ -24,12 +24,12 @@ from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.sgd import check_width
 from isthmus.theory.atoms import consolidated, number_of_atoms, with_births, without_room
-from isthmus.theory.certificates import Certificate, certified
+from isthmus.theory.certificates import SOFTNESS, Certificate, certified
 from isthmus.theory.expressivity import Expressivity, expressivity
 from isthmus.theory.kinks import has_kink
 from isthmus.theory.landscape import Landscape, check_bounded
 
-SOFTNESSES = (0.03, 0.01, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6)
+SOFTNESSES = (0.03, 0.01, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, SOFTNESS)
 """By how much kinks are softened, one after the other."""
 SLACK = 0.3
 """Share of the tolerance by which a proof may miss the least first variation."""
