@@ -32,8 +32,8 @@ EQUATIONS = (
 SYMBOLS = (
     r"$\rho$ and $\nu$ are the laws of the neurons $\theta$ of the encoder and $\omega$ of the decoder; $\Psi_D$ is "
     r"the first variation of the risk. For a fixed encoder, $F$ is convex in $\nu$, so the certificate bounds what any "
-    "decoder could gain, for any s > 0, and takes a good one. It is not convex in the encoder, for which the report gives the rate at which $F$ falls to "
-    "first order."
+    "decoder could gain, for any s > 0, of which a good one is taken. It is not convex in the encoder, for which the "
+    "report gives the rate at which $F$ falls to first order."
 )
 
 
