@@ -65,7 +65,7 @@ def can_prove(side: Side) -> bool:
         and lifted.shape[1] <= MOST_DIMENSIONS
         and ACTIVATIONS.get(side.activation.name) is side.activation
         and side.activation.smooth
-        and can_enumerate(*lifted.shape, side.pull.shape[1], slopes(side.activation, FAR))
+        and can_enumerate(len(lifted), lifted.shape[1], side.pull.shape[1], slopes(side.activation, FAR))
     )
 
 
