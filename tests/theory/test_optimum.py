@@ -217,6 +217,14 @@ def test_the_same_seed_gives_the_same_optimum(curve, optimum):
         np.testing.assert_array_equal(one, other)
 
 
+def test_progress_counts_rounds_to_their_end():
+    _, problem = linear(0.0)
+    told = []
+    im.solve_optimum(problem, atoms=8, restarts=2, rounds=3, progress=lambda *call: told.append(call))
+    assert told[-1] == (10, 10) and len(told) >= 4
+    assert all(after[0] > before[0] for before, after in itertools.pairwise(told))
+
+
 def test_what_has_no_optimum_is_refused(curve):
     with pytest.raises(im.ArgumentError, match="a weight decay or bounded neurons"):
         im.solve_optimum(dataclasses.replace(curve, weight_decay=0.0))

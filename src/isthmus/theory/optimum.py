@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,7 +160,7 @@ def solve_optimum(
         starts: points from which the minimum of a first variation is searched.
         seed: of everything random.
         workers: threads; restarts run side by side.
-        progress: called as ``progress(done, total)`` after each restart.
+        progress: called as ``progress(done, total)`` after each round of each restart, one call at a time.
         throw: raise `NumericalError` where the certificate of the best restart misses the tolerance.
 
     Raises:
@@ -197,15 +199,18 @@ def solve_optimum(
         landscape = Landscape.of(problem, radius)
     laws = [law for law, _ in zip(laws_of_starts(problem), range(restarts), strict=False)]
 
+    counter = _Rounds(progress, restarts, rounds)
+
     def restart(index: int) -> tuple[Autoencoder, Certificate]:
-        with computing_in(DOUBLE):
+        with computing_in(DOUBLE), counter.of_one_restart() as count:
             start = start_from(problem, laws[index], seed, index, atoms)
             network = landscape.descended(
                 in_axes(start, landscape.basis), free_masses=False, iterations=1000, softness=SOFTNESSES[0]
             )
-            return _refined(network, landscape, tolerance, rounds, starts, seed + index)
+            count()
+            return _refined(network, landscape, tolerance, rounds, starts, seed + index, count)
 
-    ends = run_jobs(restart, restarts, workers, progress)
+    ends = run_jobs(restart, restarts, workers, None)
     with computing_in(DOUBLE):
         objectives = np.array([landscape.objective(network) for network, _ in ends])
         network, certificate = ends[int(objectives.argmin())]
@@ -239,8 +244,42 @@ def check_memory_of_search(problem: Problem, atoms: int, restarts: int, starts: 
     _checks.memory("starts", starts, 8 * starts * size)
 
 
+class _Rounds:
+    """It counts the rounds of all restarts; a restart that ends early has done all of its own."""
+
+    def __init__(self, progress: Progress | None, restarts: int, rounds: int) -> None:
+        _checks.function("progress", progress, optional=True)
+        self._progress, self._lock = progress, threading.Lock()
+        self._done, self._each, self._restarts = 0, rounds + 2, restarts
+
+    @contextlib.contextmanager
+    def of_one_restart(self) -> Iterator[Callable[[], None]]:
+        """Give what a restart calls after each of its rounds."""
+        left = self._each
+
+        def count() -> None:
+            nonlocal left
+            left -= 1
+            self._add(1)
+
+        yield count
+        self._add(left)
+
+    def _add(self, rounds: int) -> None:
+        with self._lock:
+            self._done += rounds
+            if self._progress is not None and rounds > 0:
+                self._progress(self._done, self._each * self._restarts)
+
+
 def _refined(
-    network: Autoencoder, landscape: Landscape, tolerance: float, rounds: int, starts: int, seed: int
+    network: Autoencoder,
+    landscape: Landscape,
+    tolerance: float,
+    rounds: int,
+    starts: int,
+    seed: int,
+    count: Callable[[], None],
 ) -> tuple[Autoencoder, Certificate]:
     """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more.
 
@@ -276,6 +315,7 @@ def _refined(
             network = with_births(network, side, candidates[side], BIRTHS, landscape)
         network = landscape.descended(network, iterations=ITERATIONS, softness=path[stage])
         network = landscape.settled(network, softness=path[stage])
+        count()
     assert best is not None
     return best[1:]
 
