@@ -218,6 +218,7 @@ def solve_optimum(
         if not certificate.proven and _meets(certificate, objective, 10 * tolerance):
             slack = SLACK * tolerance * objective
             certificate, _ = certified(network, landscape, starts, seed, slack=slack, enough=tolerance * objective)
+        certificate = dataclasses.replace(certificate, curvature=landscape.curvature(network, SOFTNESS))
         outside = in_axes(without_room(network), landscape.basis.T)
     certificate = certificate.beside(_known_optimum(problem, radius), objective)
     status = _status(certificate, objective, tolerance, rounds)
