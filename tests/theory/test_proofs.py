@@ -8,6 +8,8 @@ from amplitudes import best_amplitudes
 
 import isthmus as im
 from isthmus._precision import computing_in
+from isthmus.core.frame import in_axes
+from isthmus.theory import branching
 from isthmus.theory.arrangement import steepest
 from isthmus.theory.branching import can_prove, proven_minimum
 from isthmus.theory.certificates import certified
@@ -98,8 +100,6 @@ def test_a_deep_narrow_minimum_away_from_all_data_is_missed_by_the_search_and_fo
 
 def test_a_broken_bound_of_the_remainder_is_noticed(monkeypatch):
     """Without suprema of φ‴ and φ′ branch and bound would prove what isn't true."""
-    from isthmus.theory import branching
-
     one = narrow("tanh", 1e-3)
     right, _ = proven_minimum(one, 0.0, 1e-3)
     honest = branching._suprema(one.activation)
@@ -155,8 +155,6 @@ def test_at_another_decoder_the_gap_bounds_what_can_be_gained(relu):
         landscape = Landscape.of(problem, None)
         network = optimum.autoencoder
         smaller = dataclasses.replace(network.decoder, outgoing=0.7 * np.asarray(network.decoder.outgoing))
-        from isthmus.core.frame import in_axes
-
         worse = in_axes(network.with_measures(network.encoder, smaller), landscape.basis)
         certificate, _ = certified(worse, landscape, 64, 0)
         gained = landscape.objective(worse) - optimum.objective
@@ -173,7 +171,9 @@ def test_smooth_activations_have_a_proven_gap_for_few_latents_and_say_so():
     assert not in_ball.certificate.proven
 
 
-@pytest.mark.parametrize("weight_decay", [1e-9, 1e-6, 1e-4, 1e-2, 1.0])
+@pytest.mark.parametrize(
+    "weight_decay", [pytest.param(1e-9, marks=pytest.mark.slow), pytest.param(1e-6, marks=pytest.mark.slow), 1e-4, 1.0]
+)
 def test_linear_optima_report_their_distance_from_the_known_one(weight_decay):
     data = im.Data(im.manifold_stream(4, 2, seed=1).draw(32, 0).points, center=True, scale="total")
     law = im.aligned_law(data, 2, activation="linear", bias_scale=0.0)
