@@ -17,6 +17,7 @@ from benchmarks import (
     law,
     loops,
     missing,
+    optimum,
     particles,
     practice,
     recipe,
@@ -33,6 +34,7 @@ PARTS = {
     "speed": speed.report,
     "size": size.report,
     "law": law.report,
+    "optimum": optimum.report,
     "control": control.report,
     "warning": warning.report,
 }

@@ -217,6 +217,52 @@ def test_the_same_seed_gives_the_same_optimum(curve, optimum):
         np.testing.assert_array_equal(one, other)
 
 
+def test_no_move_of_atoms_lowers_the_objective_at_second_order(curve, optimum):
+    """The Hessian at another network is that of finite differences of the objective, by hand."""
+    assert optimum.certificate.curvature > -1e-7
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(curve, None)
+        best = in_axes(optimum.autoencoder, landscape.basis)
+        one = np.array([0])
+        network = best.with_measures(best.encoder.chosen(one), best.decoder.chosen(one))
+        start = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves((network.encoder, network.decoder))]) + 0.3
+        shapes = [np.shape(leaf) for leaf in jax.tree.leaves((network.encoder, network.decoder))]
+
+        def realised(flat):
+            parts = np.split(flat, np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1])
+            parts = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+            return network.with_measures(
+                NeuronMeasure(np.ones(1), *parts[1:4]),
+                NeuronMeasure(np.ones(1), *parts[5:]),
+            )
+
+        size, step = len(start), 1e-4
+        value = lambda flat: landscape.objective(realised(flat))
+        moves = step * np.eye(size)
+        hessian = np.array(
+            [
+                [
+                    value(start + a + b) - value(start + a - b) - value(start - a + b) + value(start - a - b)
+                    for b in moves
+                ]
+                for a in moves
+            ]
+        ) / (4 * step**2)
+        found = landscape.curvature(realised(start))
+    moving = np.abs(np.diag(hessian)) > 1e-9
+    root = np.sqrt(np.abs(np.diag(hessian)[moving]))
+    expected = np.linalg.eigvalsh(hessian[np.ix_(moving, moving)] / np.outer(root, root))[0]
+    assert found == pytest.approx(expected, abs=1e-4) and found < -0.01
+
+
+def test_progress_counts_rounds_to_their_end():
+    _, problem = linear(0.0)
+    told = []
+    im.solve_optimum(problem, atoms=8, restarts=2, rounds=3, progress=lambda *call: told.append(call))
+    assert told[-1] == (10, 10) and len(told) >= 4
+    assert all(after[0] > before[0] for before, after in itertools.pairwise(told))
+
+
 def test_what_has_no_optimum_is_refused(curve):
     with pytest.raises(im.ArgumentError, match="a weight decay or bounded neurons"):
         im.solve_optimum(dataclasses.replace(curve, weight_decay=0.0))

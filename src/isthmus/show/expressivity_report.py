@@ -23,8 +23,8 @@ EQUATIONS = (
     ),
     Equation(
         "certificate",
-        r"F(\rho, \nu) - \min_{\nu^*} F(\rho, \nu^*) \le \int \Phi_D d\nu - \min \Phi_D, "
-        r"\quad \Phi_D(\omega) = \Psi_D(\omega) + \tfrac{\lambda_D}{2} |\omega|^2",
+        r"F(\rho, \nu) - \min_{\nu^*} F(\rho, \nu^*) \le (1 - s)^2 R + \int [s \Psi_D + \tfrac{\lambda_D}{2} "
+        r"|\omega|^2] d\nu - \min_\omega [s \Psi_D + \tfrac{\lambda_D}{2} |\omega|^2]",
     ),
     Equation("sampling the decoder", r"\mathbb{E} R(\rho, \nu^N) = R + C_D / N"),
     Equation("sampling the encoder", r"\mathbb{E} R(\rho^N, \nu) = R + C_E / N + O(N^{-2})"),
@@ -32,8 +32,8 @@ EQUATIONS = (
 SYMBOLS = (
     r"$\rho$ and $\nu$ are the laws of the neurons $\theta$ of the encoder and $\omega$ of the decoder; $\Psi_D$ is "
     r"the first variation of the risk. For a fixed encoder, $F$ is convex in $\nu$, so the certificate bounds what any "
-    "decoder could gain. It is not convex in the encoder, for which the report gives the rate at which $F$ falls to "
-    "first order."
+    "decoder could gain, for any s > 0, of which a good one is taken. It is not convex in the encoder, for which the "
+    "report gives the rate at which $F$ falls to first order."
 )
 
 

@@ -193,6 +193,7 @@ class ExpressivityJobs(StudyJobs[ExpressivityStudy]):
             starts=certificate.starts,
             known_optimum=certificate.known_optimum or 0.0,
             certified=int(optimum.status.ok),
+            proven=int(certificate.proven),
             status=optimum.status.message,
             encoder_constant=constants.encoder,
             decoder_constant=constants.decoder,

@@ -57,7 +57,7 @@ class ExpressivityResult(StudyResult[ExpressivityStudy]):
             VARIABLES,
             coordinates={"width": sorted(study.widths), "kind": KINDS},
             sizes={"draw": study.draws},
-            attributes=(*FIGURES, "starts", "known_optimum", "certified"),
+            attributes=(*FIGURES, "starts", "known_optimum", "certified", "proven"),
         )
 
     @property
@@ -114,8 +114,7 @@ class ExpressivityResult(StudyResult[ExpressivityStudy]):
             f"{counted(values['decoder_atoms'], 'decoder atom')} and objective {number(objective, 5)}; "
             f"{values['agreement']} of {counted(self.study.restarts, 'restart')} ended within 0.01\u00a0% of it.",
             f"Given this encoder, no decoder lowers the objective by more than {number(values['decoder_gap'], 2)} "
-            f"({percent(values['decoder_gap'] / objective)}), provided that the search from {whole(values['starts'])} "
-            "points found the minimum of the first variation.",
+            f"({percent(values['decoder_gap'] / objective)}){self._ground()}.",
             "Moving mass of the encoder to the best place that was found lowers the objective at a rate of "
             f"{number(values['encoder_descent'], 2)}; at a first-order optimum it is 0.",
         ]
@@ -124,6 +123,13 @@ class ExpressivityResult(StudyResult[ExpressivityStudy]):
         if not values["certified"]:
             sentences.append(f"The certificate misses its tolerance: {values['status']}.")
         return sentences
+
+    def _ground(self) -> str:
+        """Return on what the decoder's gap rests, as the end of a sentence about it."""
+        if self.dataset.attrs["proven"]:
+            return ", which is proven up to rounding"
+        starts = whole(self.dataset.attrs["starts"])
+        return f", provided that the search from {starts} points found the minimum of the first variation"
 
     def _width_verdicts(self) -> list[str]:
         values, sentences = self.dataset.attrs, []
@@ -161,6 +167,7 @@ class ExpressivityResult(StudyResult[ExpressivityStudy]):
         return {
             **{key: values[key] for key in FIGURES},
             "certified": bool(values["certified"]),
+            "proven": bool(values["proven"]),
             "widths": [dict(zip((*columns, "gap"), row, strict=True)) for row in rows],
             "closed_from": self.closed_from,
             "rate": None if self.rate is None else self.rate.for_json(),

@@ -19,8 +19,10 @@ MOST_WORK = 5e10
 """Multiplications that an enumeration may take; above it the maximum is searched."""
 
 
-def can_enumerate(points: int, dim: int, outputs: int) -> bool:
+def can_enumerate(points: int, dim: int, outputs: int, slopes: tuple[float, float]) -> bool:
     """Return whether the cells of so many planes in ``dim`` dimensions are few enough."""
+    if slopes[0] == slopes[1]:
+        return True
     work = {1: 1.0, 2: 4.0 * points**2 * outputs, 3: 6.0 * points**3 * outputs}
     return work.get(dim, np.inf) <= MOST_WORK
 
@@ -31,7 +33,7 @@ def steepest(
     """Return max |p(y)| over unit y, and unit y in rows at which |p| is largest among those found, the best first.
 
     Args:
-        inputs: x_i in rows, shape (n, dim) with dim at most 3.
+        inputs: x_i in rows, shape (n, dim) with dim at most 3, unless both slopes are one.
         pull: p_i in rows, shape (n, outputs).
         slopes: d and u.
         known: a value that |p| is known to take; cells that can't exceed it are passed over.
@@ -41,7 +43,9 @@ def steepest(
     inputs, pull = inputs[keep], _fewest_columns(pull[keep])
     dim = inputs.shape[1]
     value = lambda y: np.linalg.norm(_phi(y @ inputs.T, slopes) @ pull, axis=1)
-    if dim == 1:
+    if slopes[0] == slopes[1]:  # one cell
+        found = [np.linalg.svd(pull.T @ inputs)[2][:1]]
+    elif dim == 1:
         found = [np.array([[1.0], [-1.0]])]
     elif dim == 2:
         found = [_on_circle(inputs, pull, slopes, np.eye(2), np.zeros(len(inputs), bool))[0]]
@@ -90,7 +94,7 @@ def _on_circle(
     ends = np.append(angles[1:], angles[0] + 2 * np.pi)
     direction = lambda angle: np.column_stack([np.cos(angle), np.sin(angle)])
     slope = np.where(direction((angles + ends) / 2) @ projected.T > 0, slopes[1], slopes[0])
-    products = (pull[~apart, :, None] * inputs[~apart, None, :]).reshape(int((~apart).sum()), -1)
+    products = (pull[~apart, :, None] * inputs[~apart, None, :]).reshape(-1, pull.shape[1] * dim)
     maps = (slope @ products).reshape(len(angles), pull.shape[1], dim)
     on_plane = maps @ plane
     _, leading = np.linalg.eigh(np.einsum("aoi,aoj->aij", on_plane, on_plane))

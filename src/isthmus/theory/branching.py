@@ -32,7 +32,7 @@ MOST_DIMENSIONS = 3
 """Of (u, e), up to which boxes are few enough."""
 BATCH = 1024
 """Boxes bounded together."""
-MOST_BOXES = 2_000_000
+MOST_BOXES = 400_000
 """Boxes after which the proof is given up."""
 REACH, SPACING = 40.0, 1e-3
 """How far suprema of derivatives are tabulated, and how densely; beyond it φ is a line to rounding."""
@@ -65,7 +65,7 @@ def can_prove(side: Side) -> bool:
         and lifted.shape[1] <= MOST_DIMENSIONS
         and ACTIVATIONS.get(side.activation.name) is side.activation
         and side.activation.smooth
-        and can_enumerate(len(lifted), lifted.shape[1], side.pull.shape[1])
+        and can_enumerate(len(lifted), lifted.shape[1], side.pull.shape[1], slopes(side.activation, FAR))
     )
 
 
@@ -163,13 +163,13 @@ def _box_bounds(
     third_table: Any,
 ) -> tuple[jax.Array, jax.Array]:
     """Return h at the centres of boxes, and lower bounds of h in them."""
-    sizes = jnp.sqrt(jnp.square(pull).sum(axis=1))
+    sizes = jnp.sqrt(jnp.square(pull).sum(axis=1))[None]
     s, delta = centres @ lifted.T, halves @ jnp.abs(lifted).T
     place = jnp.maximum(jnp.abs(s) - delta, 0) / SPACING
     place = jnp.minimum(place.astype(int), len(first_table) - 1)
     slope, bend = activation.first(s), activation.second(s)
     force = activation.value(s) @ pull
-    jacobian = jnp.stack([(slope * lifted[:, j]) @ pull for j in range(lifted.shape[1])], axis=2)
+    jacobian = jnp.stack([(slope * lifted[None, :, j]) @ pull for j in range(lifted.shape[1])], axis=2)
     size = jnp.sqrt(jnp.square(force).sum(axis=1))
     value = decay / 2 * jnp.square(centres).sum(axis=1) - size**2 / (2 * decay)
 
@@ -179,7 +179,7 @@ def _box_bounds(
     products = (lifted[:, :, None] * lifted[:, None, :]).reshape(len(lifted), -1)
     along = (((force @ pull.T) * bend) @ products).reshape(len(centres), *[lifted.shape[1]] * 2)
     gram = jnp.einsum("boi,boj->bij", jacobian, jacobian)
-    hessian = decay * jnp.eye(lifted.shape[1]) - (gram + along) / decay
+    hessian = decay * jnp.eye(lifted.shape[1])[None] - (gram + along) / decay
     gradient = decay * centres - jnp.einsum("boi,bo->bi", jacobian, force) / decay
     far = jnp.sqrt(jnp.square(halves).sum(axis=1))
     curvatures, axes = jnp.linalg.eigh(hessian)

@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.core.autoencoder import Autoencoder, residuals, squares
+from isthmus.core.autoencoder import Autoencoder, features, residuals, squares
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
 from isthmus.theory.branching import can_prove, proven_minimum
@@ -36,7 +36,7 @@ from isthmus.theory.kinks import with_soft_kinks
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.lowest_neurons import Side, largest_ray, lowest_neurons, neurons_along, squared_forces, steepest_ray
 
-SOFTNESS = 1e-6
+SOFTNESS = 1e-7
 """Of the kinks in Dg, where nothing else is asked for."""
 BELOW_RAYS = 1 - 1e-9
 """Share of the largest s up to which rays allow a minimum, for φ that are only at infinity like two lines."""
@@ -67,6 +67,9 @@ class Certificate:
         known_optimum: the objective of the global optimum where theory gives it (linear activations), else None; then
             gap and descent are at most the distance from it.
         proven: whether the decoder's gap is a bound up to rounding, rather than one found by a search.
+        curvature: the least eigenvalue of the objective's Hessian over positions and masses of all atoms, each variable
+            in units of its own curvature: 0 to rounding where no move lowers the objective at second order. None where
+            there are too many variables.
 
     Example:
         >>> import isthmus as im
@@ -87,6 +90,7 @@ class Certificate:
     starts: int
     known_optimum: float | None = None
     proven: bool = False
+    curvature: float | None = None
 
     def beside(self, known_optimum: float | None, objective: float) -> Certificate:
         """Return the certificate of a network of this objective where the global optimum is known, or isn't."""
@@ -326,10 +330,14 @@ def _first_order(field: VectorField, network: Autoencoder, softness: Any) -> tup
     soft = with_soft_kinks(network, softness)
     latents = network.encode(points)
     pull = weights[:, None] * residuals(network.decode(latents), points)
-    pull_on_latents = jnp.einsum("ndk,nd->nk", soft.jacobian(latents), pull)
-    penalties = (
-        decay / 2 * squares(measure, motion.train_biases)
-        for decay, measure in zip(motion.decays, (network.encoder, network.decoder), strict=True)
+    pull_on_latents = jnp.einsum("ndk,nd->nk", soft.jacobian(soft.encode(points)), pull)
+    pair = network.encoder_activation, network.decoder_activation
+    sides = zip(
+        motion.decays, (network.encoder, network.decoder), pair, (points, latents), (pull_on_latents, pull), strict=True
     )
-    variations = jax.tree.map(jnp.add, soft.first_variations(points, weights), tuple(penalties))
+    variations = [
+        (measure.outgoing @ pulls.T * features(measure, phi, inputs)).sum(axis=1)
+        + decay / 2 * squares(measure, motion.train_biases)
+        for decay, measure, phi, inputs, pulls in sides
+    ]
     return latents, (pull_on_latents, pull), variations, field.dissipation(soft)

@@ -44,6 +44,7 @@ def softened(activation: Activation, softness: Any) -> Activation:
         lambda s: down * s + jump * (s + root(s)),
         lambda s: down + jump * (1 + s / root(s)),
         lambda s: jump * softness**2 / root(s) ** 3,
+        smooth=True,
     )
 
 

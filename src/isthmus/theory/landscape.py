@@ -115,16 +115,10 @@ class Landscape(NamedTuple):
         gain: float = 1e-13,
     ) -> Autoencoder:
         """Return the local minimum near a network by Newton's method."""
+        if _variables(network) > MOST_FOR_NEWTON:
+            return network
         raw = _raw(network, self.radius)
         start = np.asarray(ravel_pytree(raw)[0])
-        if (
-            sum(
-                int((np.asarray(side.masses) > 0).sum()) * (1 + side.outputs + side.inputs + 1)
-                for side in (raw.encoder, raw.decoder)
-            )
-            > MOST_FOR_NEWTON
-        ):
-            return network
         units, how = np.ones_like(start), {"radius": self.radius, "free_masses": free_masses}
         found = newton(
             lambda flat: float(_value(self.field, raw, flat, units, softness, **how)),
@@ -134,6 +128,28 @@ class Landscape(NamedTuple):
             iterations=iterations,
         )
         return jax.tree.map(np.asarray, _network_at(self.field, raw, found, units, **how))
+
+    def curvature(self, network: Autoencoder, softness: float = 0.0) -> float | None:
+        """Return the least eigenvalue of the Hessian of F in the raw variables, each in units of its own curvature.
+
+        It is 0 to rounding, for moves along which F stays the same, where no move of atoms lowers F at second order;
+        None where there are too many variables.
+        """
+        if _variables(network) > MOST_FOR_NEWTON:
+            return None
+        raw = _raw(network, self.radius)
+        flat = np.asarray(ravel_pytree(raw)[0])
+        how = {"radius": self.radius, "free_masses": True}
+        hessian = np.asarray(_derivatives(self.field, raw, flat, np.ones_like(flat), softness, **how)[2])
+        moving = np.diag(hessian) != 0
+        root = np.sqrt(np.abs(np.diag(hessian)[moving]))
+        return float(np.linalg.eigvalsh(hessian[np.ix_(moving, moving)] / np.outer(root, root))[0])
+
+
+def _variables(network: Autoencoder) -> int:
+    """Return how many variables atoms with mass have."""
+    sides = (network.encoder, network.decoder)
+    return sum(int((np.asarray(side.masses) > 0).sum()) * (2 + side.outputs + side.inputs) for side in sides)
 
 
 def check_bounded(problem: Problem, radius: float | None) -> None:

@@ -81,8 +81,9 @@ def steepest_ray(side: Side, starts: int, seed: int) -> tuple[float, np.ndarray,
     if is_bounded(side.activation):
         return 0.0, np.zeros((0, side.inputs.shape[1] + 1)), True
     lifted, pull = side.lifted, np.asarray(side.pull)
-    if can_enumerate(len(lifted), lifted.shape[1], pull.shape[1]):
-        largest, units = steepest(lifted, pull, slopes(side.activation, FAR))
+    lines = slopes(side.activation, FAR)
+    if can_enumerate(len(lifted), lifted.shape[1], pull.shape[1], lines):
+        largest, units = steepest(lifted, pull, lines)
         return largest, units if side.train_biases else np.column_stack([units, np.zeros(len(units))]), True
     minima, heights = _local_minima(_slope_of_ray, _starting_points(side, starts, seed), side)
     return -float(heights[0]), minima / np.maximum(np.linalg.norm(minima, axis=1, keepdims=True), TINY), False

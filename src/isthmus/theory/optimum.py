@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +26,12 @@ from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.sgd import check_width
 from isthmus.theory.atoms import consolidated, number_of_atoms, with_births, without_room
-from isthmus.theory.certificates import Certificate, certified
+from isthmus.theory.certificates import SOFTNESS, Certificate, certified
 from isthmus.theory.expressivity import Expressivity, expressivity
 from isthmus.theory.kinks import has_kink
 from isthmus.theory.landscape import Landscape, check_bounded
 
-SOFTNESSES = (0.03, 0.01, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6)
+SOFTNESSES = (0.03, 0.01, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, SOFTNESS)
 """By how much kinks are softened, one after the other."""
 SLACK = 0.3
 """Share of the tolerance by which a proof may miss the least first variation."""
@@ -41,6 +43,8 @@ LEAST_GAIN = 1e-7
 """A round that lowers the objective by a smaller share of it is idle."""
 IDLE_ROUNDS = 3
 """Idle rounds after which the search ends, as at the kinks of ReLU."""
+AGAIN = 10_000
+"""Added to the seed where a certificate that meets the tolerance is searched once more."""
 AGREEMENT = 1e-4
 """Restarts whose objectives differ by a smaller share agree."""
 
@@ -156,7 +160,7 @@ def solve_optimum(
         starts: points from which the minimum of a first variation is searched.
         seed: of everything random.
         workers: threads; restarts run side by side.
-        progress: called as ``progress(done, total)`` after each restart.
+        progress: called as ``progress(done, total)`` after each round of each restart, one call at a time.
         throw: raise `NumericalError` where the certificate of the best restart misses the tolerance.
 
     Raises:
@@ -195,15 +199,18 @@ def solve_optimum(
         landscape = Landscape.of(problem, radius)
     laws = [law for law, _ in zip(laws_of_starts(problem), range(restarts), strict=False)]
 
+    counter = _Rounds(progress, restarts, rounds)
+
     def restart(index: int) -> tuple[Autoencoder, Certificate]:
-        with computing_in(DOUBLE):
+        with computing_in(DOUBLE), counter.of_one_restart() as count:
             start = start_from(problem, laws[index], seed, index, atoms)
             network = landscape.descended(
                 in_axes(start, landscape.basis), free_masses=False, iterations=1000, softness=SOFTNESSES[0]
             )
-            return _refined(network, landscape, tolerance, rounds, starts, seed + index)
+            count()
+            return _refined(network, landscape, tolerance, rounds, starts, seed + index, count)
 
-    ends = run_jobs(restart, restarts, workers, progress)
+    ends = run_jobs(restart, restarts, workers, None)
     with computing_in(DOUBLE):
         objectives = np.array([landscape.objective(network) for network, _ in ends])
         network, certificate = ends[int(objectives.argmin())]
@@ -211,6 +218,7 @@ def solve_optimum(
         if not certificate.proven and _meets(certificate, objective, 10 * tolerance):
             slack = SLACK * tolerance * objective
             certificate, _ = certified(network, landscape, starts, seed, slack=slack, enough=tolerance * objective)
+        certificate = dataclasses.replace(certificate, curvature=landscape.curvature(network, SOFTNESS))
         outside = in_axes(without_room(network), landscape.basis.T)
     certificate = certificate.beside(_known_optimum(problem, radius), objective)
     status = _status(certificate, objective, tolerance, rounds)
@@ -237,8 +245,42 @@ def check_memory_of_search(problem: Problem, atoms: int, restarts: int, starts: 
     _checks.memory("starts", starts, 8 * starts * size)
 
 
+class _Rounds:
+    """It counts the rounds of all restarts; a restart that ends early has done all of its own."""
+
+    def __init__(self, progress: Progress | None, restarts: int, rounds: int) -> None:
+        _checks.function("progress", progress, optional=True)
+        self._progress, self._lock = progress, threading.Lock()
+        self._done, self._each, self._restarts = 0, rounds + 2, restarts
+
+    @contextlib.contextmanager
+    def of_one_restart(self) -> Iterator[Callable[[], None]]:
+        """Give what a restart calls after each of its rounds."""
+        left = self._each
+
+        def count() -> None:
+            nonlocal left
+            left -= 1
+            self._add(1)
+
+        yield count
+        self._add(left)
+
+    def _add(self, rounds: int) -> None:
+        with self._lock:
+            self._done += rounds
+            if self._progress is not None and rounds > 0:
+                self._progress(self._done, self._each * self._restarts)
+
+
 def _refined(
-    network: Autoencoder, landscape: Landscape, tolerance: float, rounds: int, starts: int, seed: int
+    network: Autoencoder,
+    landscape: Landscape,
+    tolerance: float,
+    rounds: int,
+    starts: int,
+    seed: int,
+    count: Callable[[], None],
 ) -> tuple[Autoencoder, Certificate]:
     """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more.
 
@@ -252,12 +294,17 @@ def _refined(
         network = consolidated(network, landscape, BIRTHS)
         objective = landscape.objective(network)
         softness = path[stage] if kinky else 0.0
-        certificate, candidates = certified(
-            network, landscape, starts, seed + number_of_round, softness, enough=tolerance * objective
+        search = lambda seed, of=network, enough=tolerance * objective, softness=softness: certified(
+            of, landscape, starts, seed, softness, enough=enough
         )
-        if best is None or _excess(certificate, objective) < best[0]:
+        certificate, candidates = search(seed + number_of_round)
+        if stage + 1 == len(path) and _meets(certificate, objective, tolerance):
+            again, others = search(seed + AGAIN + number_of_round)
+            if not _meets(again, objective, tolerance):  # what the first search had missed
+                certificate, candidates = again, others
+        if best is None or stage + 1 < len(path) or _excess(certificate, objective) < best[0]:
             best = _excess(certificate, objective), network, certificate
-        if number_of_round == rounds or _meets(certificate, objective, tolerance):
+        if number_of_round == rounds or (stage + 1 == len(path) and _meets(certificate, objective, tolerance)):
             break
         idle = idle + 1 if objective > before * (1 - LEAST_GAIN) else 0
         if stage + 1 < len(path) and (idle or objective > before * (1 - 1e-4)):
@@ -269,6 +316,7 @@ def _refined(
             network = with_births(network, side, candidates[side], BIRTHS, landscape)
         network = landscape.descended(network, iterations=ITERATIONS, softness=path[stage])
         network = landscape.settled(network, softness=path[stage])
+        count()
     assert best is not None
     return best[1:]
 
