@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import math
 import re
@@ -137,6 +138,8 @@ def on_axes(width: float, height: float) -> Callable[[Callable[P, None]], Callab
                     key(axes.figure, axes) if given is None else axes.legend(*_once(axes), **INSIDE)  # pyright: ignore
             return axes
 
+        drawn.__annotations__ = draw.__annotations__ | {"return": "Axes"}
+        drawn.__signature__ = inspect.signature(draw).replace(return_annotation="Axes")  # pyright: ignore
         return drawn
 
     return wrapped
