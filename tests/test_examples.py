@@ -16,7 +16,7 @@ def example(name):
 
 
 def test_every_example_is_run():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"digits", "table", "pipeline", "mnist"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"digits", "limit", "table", "pipeline", "mnist"}
 
 
 def test_digits(tmp_path, capsys):
@@ -24,6 +24,14 @@ def test_digits(tmp_path, capsys):
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
     assert model.risk_ < 0.6 * model.pca_risk_  # twice as much of the variance as PCA, or nearly
     assert "on images held out" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_limit(tmp_path, capsys):
+    law = example("limit")(tmp_path, particles=128, runs=8)
+    assert (tmp_path / "limit.png").read_bytes().startswith(b"\x89PNG")
+    width = int(capsys.readouterr().out.split("N = ")[-1].split(" ")[0].replace(",", ""))
+    assert law.gap_quantile(0.9, width, 0.1, 8) <= 0.01 < law.gap_quantile(0.9, width - 1, 0.1, 8)
 
 
 def test_pipeline():

@@ -32,7 +32,8 @@ class Shelf(SphinxDirective):
 def _entry(name: str) -> str:
     value = getattr(isthmus, name)
     if inspect.isclass(value):
-        return f".. autoclass:: isthmus.{name}\n   :members:" + "\n   :show-inheritance:" * issubclass(value, Exception)
+        more = "show-inheritance" if issubclass(value, Exception) else "inherited-members"
+        return f".. autoclass:: isthmus.{name}\n   :members:\n   :{more}:"
     if inspect.isfunction(value):
         return f".. autofunction:: isthmus.{name}"
     text = as_restructured_text(inspect.cleandoc(public_place(name).docstring or ""))

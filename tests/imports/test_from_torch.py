@@ -12,6 +12,7 @@ D, K = 5, 2
 SHELF = {
     "tanh": nn.Tanh(),
     "relu": nn.ReLU(),
+    "leaky_relu": nn.LeakyReLU(),
     "softplus": nn.Softplus(),
     "gelu": nn.GELU(),
     "sigmoid": nn.Sigmoid(),
@@ -173,6 +174,7 @@ def inserted(place, layer):
         (inserted(1, nn.Linear(7, 7)), "must have two linear layers in .* one with 5: 5→7, 7→7, Tanh"),
         (sequential(nn.SiLU()), r"must have activations of the shelf, tanh, .* SiLU\(\) in '1'; if it acts"),
         (sequential(nn.GELU(approximate="tanh")), r"one with GELU\(approximate='tanh'\) in '1'"),
+        (sequential(nn.LeakyReLU(0.2)), r"one with LeakyReLU\(negative_slope=0.2"),
         (sequential(nn.Softplus(beta=2)), r"one with Softplus\(beta=2"),
         (nn.Sequential(nn.Conv1d(3, 3, 3)), "one with 0: Conv1d"),
         (sequential(nn.Tanh())[:3], "one with 2: 5→7"),

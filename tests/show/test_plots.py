@@ -6,11 +6,13 @@ import warnings
 import matplotlib
 import numpy as np
 import pytest
+from invented import invented
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from public_calls import POINTS, systems
 
 import isthmus as im
+from isthmus.show import pages
 from isthmus.show.readings import series_of
 
 TIMES = np.array([0.0, 0.1, 1.0, 10.0])
@@ -204,3 +206,15 @@ def test_an_estimator_shows_what_it_computes(made):
 def test_what_cannot_be_drawn_is_refused(draw, complaint, made):
     with pytest.raises((im.ArgumentError, im.ArgumentTypeError), match=complaint):
         draw(made)
+
+
+def test_a_study_gives_its_figures_and_writes_its_report(tmp_path):
+    result = invented()
+    figures = result.figures()
+    assert list(figures) == list(pages.drawn_figures(result)) and len(figures) > 5
+    page = result.report(tmp_path / "new" / "study")
+    assert page == tmp_path / "new" / "study" / "report.html"
+    assert result.answer().split(":")[0] in page.read_text(encoding="utf-8")
+    assert {path.stem for path in (page.parent / "figures").glob("*.png")} == set(figures)
+    with pytest.raises(im.ArgumentTypeError, match="'folder' must be the path of a file or folder"):
+        result.report(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import math
 import re
@@ -68,6 +69,8 @@ COLUMN = 5.2
 SHRINKING = 0.6
 """The exponent with which the height of a figure follows its width; below 1, since letters keep their size."""
 SCREEN, PAPER = Form(COLUMN, COLUMN, STYLE), Form(3.4, 7.0, STYLE | SIZES | SERIF)
+INSIDE: dict[str, Any] = {"frameon": False, "fontsize": "small"}
+"""The legend inside axes that are given."""
 _form: ContextVar[Form] = ContextVar("form", default=SCREEN)
 DPI = {"png": 200, "svg": 150, "pdf": 300}
 """The resolution of images in a file of each kind, in dots per inch."""
@@ -132,9 +135,11 @@ def on_axes(width: float, height: float) -> Callable[[Callable[P, None]], Callab
                     _checks.refuse_type("ax", "be one Axes of matplotlib", axes)
                 draw(*args, **options)
                 if axes.get_legend_handles_labels()[0]:
-                    key(axes.figure, axes) if given is None else axes.legend(*_once(axes))  # pyright: ignore
+                    key(axes.figure, axes) if given is None else axes.legend(*_once(axes), **INSIDE)  # pyright: ignore
             return axes
 
+        drawn.__annotations__ = draw.__annotations__ | {"return": "Axes"}
+        drawn.__signature__ = inspect.signature(draw).replace(return_annotation="Axes")  # pyright: ignore
         return drawn
 
     return wrapped

@@ -13,7 +13,7 @@ from isthmus import _checks
 from isthmus._words import number
 from isthmus.dynamics.batches import Sampling
 from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
-from isthmus.show.canvas import FLOW, GREY, dynamics_name, on_axes, time_axis, width_colors
+from isthmus.show.canvas import DARK, FLOW, GREY, dynamics_name, on_axes, time_axis, width_colors
 from isthmus.show.panels import (
     FEW_RUNS,
     SOURCE_COLORS,
@@ -131,7 +131,7 @@ def law_sources(
         if variance.any()
     }
     total = np.sqrt(np.maximum(sum(variances.values()), 0))
-    source_curves(ax, law.times, parts | {"all together": (total, width_colors([1])[1])})
+    source_curves(ax, law.times, parts | {"all together": (total, DARK)})
     time_axis(ax, law.times)
     ax.set(yscale="log", ylabel="standard deviation of $R_N(t)$", title=_network_name(width, step_size))
 
