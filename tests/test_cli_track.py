@@ -28,7 +28,17 @@ source = "wine"
 
 TINY = ("--widths", "16,64", "--step-sizes", "0.25", "--runs", "4", "--quiet")
 
-FIGURES = ("gap_parts", "influence", "latents", "reconstructions", "risk_curves", "sources", "step_gap", "sup_gap")
+FIGURES = (
+    "gap_parts",
+    "influence",
+    "late_gap",
+    "latents",
+    "reconstructions",
+    "risk_curves",
+    "sources",
+    "step_gap",
+    "sup_gap",
+)
 
 
 @pytest.fixture(scope="module")

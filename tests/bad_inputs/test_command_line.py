@@ -136,9 +136,6 @@ OF_ONE = {
     ],
     "predict": [
         *(["--tolerance", text] for text in ("0", "-1", "nan", "inf", "small")),
-        ["--activation", "relu"],
-        ["--set", "optimizer.kind=momentum"],
-        ["--set", "temperature=0.1"],
     ],
     "bottleneck": [
         *(["--splits", text] for text in ("1", "0", "many", "9" * 30)),

@@ -79,7 +79,7 @@ def expressivity() -> xr.Dataset:
     }
     numbers = (
         *("risk", "objective", "pca_risk", "encoder_atoms", "decoder_atoms", "agreement", "decoder_gap"),
-        *("encoder_descent", "starts", "known_optimum", "certified", "encoder_constant", "decoder_constant"),
+        *("encoder_descent", "starts", "known_optimum", "certified", "proven", "encoder_constant", "decoder_constant"),
     )
     coords = {"width": [1, 2], "kind": ["encoder", "decoder", "both"]}
     attributes = provenance("isthmus expressivity study", EXPRESSIVITY, "wine") | dict.fromkeys(numbers, 0.5)

@@ -532,6 +532,21 @@ def calls() -> list[Call]:
             },
         ),
         Call(
+            "estimate_finite_width",
+            im.estimate_finite_width,
+            {"problem": s["problem"], "times": GRID, "width": 8, "runs": 4, "neurons": 16},
+            solver
+            | {
+                "width": WIDTH,
+                "step_size": NON_NEGATIVE,
+                "batch_size": optional(UNLIMITED),
+                "sampling": optional(WORD),
+                "runs": COUNT | {"too few": 3},
+                "law": optional(OBJECT),
+                "neurons": COUNT | {"no power of 2": 12},
+            },
+        ),
+        Call(
             "saddle",
             im.saddle,
             {"problem": s["problem"], "neurons": 16},
@@ -722,7 +737,8 @@ def _methods(s: dict[str, Any]) -> list[Call]:
 WIDTH_OF_LAW = {label: value for label, value in WIDTH.items() if label not in ("infinity", "long", "many", "too_many")}
 FINITE_WIDTH = {label: value for label, value in WIDTH.items() if label != "many"}
 RETURNED = {
-    "Autoencoder", "BottleneckResult", "Certificate", "Diagnosis", "ExpressivityResult", "PredictionResult", "Resized",
+    "Autoencoder", "BottleneckResult", "Certificate", "Diagnosis", "ExpressivityResult", "FiniteWidthEstimate",
+    "PredictionResult", "Resized",
     "Saddle", "Status", "TrackingResult", "WidthResult",
 }  # fmt: skip
 """What is returned, never made by hand, and has no method that takes an argument of the kinds above."""

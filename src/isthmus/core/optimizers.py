@@ -289,7 +289,7 @@ class Adam(Optimizer):
         return replace(self, batch_size=None)
 
     def step_excess(self, averages: AdamAverages, velocity: Velocity) -> None:
-        """Return None: the first batches add terms of the order of ε log ε."""
+        """Return None, whatever ``averages`` and ``velocity`` are: the first batches add terms of order ε log ε."""
 
     def natural_step(self, curvature: float) -> float:
         """Return a constant, since the size of its motion doesn't depend on that of velocities."""

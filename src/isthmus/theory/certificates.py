@@ -93,7 +93,7 @@ class Certificate:
     curvature: float | None = None
 
     def beside(self, known_optimum: float | None, objective: float) -> Certificate:
-        """Return the certificate of a network of this objective where the global optimum is known, or isn't."""
+        """Return the certificate of a network of this ``objective`` where ``known_optimum`` is given, else itself."""
         if known_optimum is None:
             return self
         distance = max(0.0, objective - known_optimum)

@@ -25,12 +25,13 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Stream
 from isthmus.core.problem import Problem
 from isthmus.core.sobol import sobol_normals
-from isthmus.dynamics.batches import Sampling, check_sampling
+from isthmus.dynamics.batches import SAMPLINGS, Sampling, check_sampling
+from isthmus.dynamics.mean_field import check_memory_of_particles
 from isthmus.dynamics.network_flow import gradient_flow
-from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs
 from isthmus.dynamics.replay import batch_noise
 from isthmus.dynamics.results import TrainingRuns
-from isthmus.dynamics.sgd import check_width, run_keys, train
+from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys, train
 from isthmus.dynamics.step_plan import plan_steps
 from isthmus.theory.finite_width import predict_finite_width
 from isthmus.theory.finite_width_law import FiniteWidthLaw
@@ -58,13 +59,14 @@ class FiniteWidthEstimate:
         kernel_error: the standard error of the diagonal of K, shape (T,).
 
     Example:
+        >>> import numpy as np
         >>> import isthmus as im
-        >>> data = im.load_data("wine", max_points=24)
-        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=1))
-        >>> law = im.predict_finite_width(problem, [0.0, 1.0], particles=32, samples=2)
-        >>> found = im.estimate_finite_width(problem, [0.0, 1.0], 64, 0.1, 4, runs=4, law=law, neurons=256)
-        >>> found.mean.shape, len(found.gap_quantile(0.9))
-        ((2,), 2)
+        >>> problem = im.Problem(im.load_data("wine", max_points=24), latent_dim=1)
+        >>> runs = im.train(problem, [0.0, 1.0], width=64, step_size=0.5, runs=4)
+        >>> nothing = np.zeros((4, 2)), np.zeros((2, 2)), np.zeros(2), np.zeros(2)  # that is, plain runs
+        >>> found = im.FiniteWidthEstimate(runs.times, runs.risk[0], runs, *nothing)
+        >>> bool(np.allclose(found.mean, runs.risk.mean(axis=0))), round(found.variance_ratio, 6)
+        (True, 1.0)
 
     """
 
@@ -189,9 +191,13 @@ def estimate_finite_width(
     step_size = _checks.real("step_size", step_size, minimum=0)
     runs = _checks.integer("runs", runs, minimum=MINIMUM)
     neurons = _checks.power_of_2("neurons", neurons, minimum=2)
+    seed = _checks.seed("seed", seed)
     precision = floating("dtype", dtype)
-    if step_size == 0 and batch_size is not None:
-        _checks.refuse("batch_size", "be None at step size 0", batch_size)
+    _checks.function("progress", progress, optional=True)
+    check_memory_of_networks(problem, "width", width, widths, precision)
+    check_memory_of_particles(problem, "neurons", neurons, np.dtype(np.float64))
+    check_number_of_jobs("runs", runs, 8 * len(grid))
+    chosen = _sampling(problem, grid, step_size, batch_size, sampling)
     if law is None:
         law = predict_finite_width(problem, grid, workers=workers, progress=progress)
     elif not (isinstance(law, FiniteWidthLaw) and np.array_equal(law.times, grid)):
@@ -204,7 +210,7 @@ def estimate_finite_width(
         simulated = gradient_flow(problem, grid, widths, progress=progress, **options)
     else:
         full = {"batch_size": problem.population.size, "sampling": "without_replacement"}
-        drawn = full if batch_size is None else {"batch_size": batch_size, "sampling": sampling}
+        drawn = full if batch_size is None else {"batch_size": batch_size, "sampling": chosen}
         simulated = train(problem, grid, widths, step_size, progress=progress, **drawn, **options)
     sides = _fresh_influences(problem, linear, neurons, seed)
     kernel = sides[0].kernel / widths[0] + sides[1].kernel / widths[1]
@@ -213,14 +219,29 @@ def estimate_finite_width(
     keys = [run_keys(seed, run)[0] for run in range(runs)]
     networks = [problem.draw(key, widths, precision) for key in keys]
     fluctuation = _of_neurons(linear, networks, sides)
-    if step_size > 0 and batch_size is not None and not isinstance(problem.data, Stream):
-        chosen = check_sampling(problem, sampling, batch_size, plan_steps(problem, grid, step_size).number_of_steps)
+    if chosen is not None and batch_size is not None and not isinstance(problem.data, Stream):
         rates = law.influence.points_by_step / np.diff(law.influence.steps)[:, None]
         for run in range(runs):
             noise = batch_noise(problem, grid, step_size, batch_size, chosen, seed, run, law.influence.steps, precision)
             fluctuation[run] += np.tensordot(rates, noise, axes=((1, 2), (0, 1)))
         kernel = kernel + law.at(math.inf, step_size, batch_size, sampling=chosen).noises["batches"].kernel
     return FiniteWidthEstimate(grid, law.path.risk, simulated, fluctuation, kernel, mean_error, kernel_error)
+
+
+def _sampling(
+    problem: Problem, times: np.ndarray, step_size: float, batch_size: int | None, sampling: Sampling | None
+) -> Sampling | None:
+    """Return how batches are drawn, None where there are none."""
+    if batch_size is not None:
+        _checks.integer("batch_size", batch_size, minimum=1)
+    if sampling is not None:
+        _checks.choice("sampling", sampling, SAMPLINGS)
+    if step_size == 0:
+        if batch_size is not None:
+            _checks.refuse("batch_size", "be None at step size 0", batch_size)
+        return None
+    steps = plan_steps(problem, times, step_size).number_of_steps
+    return None if batch_size is None else check_sampling(problem, sampling, batch_size, steps)
 
 
 class _Side(NamedTuple):
