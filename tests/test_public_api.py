@@ -145,9 +145,13 @@ HEAVY = (
     "theory.expressivity",
     "theory.finite_width",
     "theory.finite_width_law",
+    "theory.control",
     "theory.optimum",
 )
 """Modules whose examples compile a lot run with the slow tests; what they show is tested elsewhere too."""
+
+WITH_TORCH = {"isthmus.imports.from_torch", "isthmus.torch"}
+"""Modules whose examples need torch, which the tests do without."""
 
 
 @pytest.mark.parametrize(
@@ -158,6 +162,8 @@ HEAVY = (
     ],
 )
 def test_docstring_examples_run(module):
+    if module in WITH_TORCH:
+        pytest.importorskip("torch")
     failed, attempted = doctest.testmod(importlib.import_module(module))
     assert attempted > 0 and failed == 0
 

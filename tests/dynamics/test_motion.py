@@ -250,10 +250,8 @@ def test_what_has_no_limit_here_is_refused(wine):
     with pytest.raises(im.ArgumentError, match="'temperature' must be 0 with an optimizer"):
         dataclasses.replace(wine, optimizer=im.Momentum(0.5), temperature=0.1)
     hot = dataclasses.replace(wine, temperature=0.1)
-    for function in (im.predict_finite_width, im.couple):
-        arguments = () if function is im.predict_finite_width else (8,)
-        with pytest.raises(im.ArgumentError, match="gradient descent without noise"):
-            function(hot, [0.0, 1.0], *arguments)
+    with pytest.raises(im.ArgumentError, match="gradient descent without noise"):
+        im.couple(hot, [0.0, 1.0], 8)
     with pytest.raises(im.ArgumentError, match="gradient descent without noise for integrator"):
         im.solve_mean_field(adam, [1.0], integrator="low_memory")
     with pytest.raises(im.ArgumentError, match="'optimizer' must be GradientDescent or Momentum"):
