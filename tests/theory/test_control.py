@@ -80,7 +80,7 @@ def test_kinks_and_momentum_are_served(problem):
     path = im.solve_mean_field(other, TIMES[:3], particles=512, replicates=2, snapshot_times=(), rtol=1e-4)
     law = im.predict_finite_width(other, TIMES[:3], path=path, particles=128, curvature_particles=8, samples=2)
     found = im.estimate_finite_width(other, TIMES[:3], 400, 0.1, 4, runs=12, law=law, neurons=512)
-    assert found.variance_ratio > 8
+    assert found.variance_ratio > 4  # a part that is missing leaves less than 2
 
 
 @pytest.mark.parametrize(

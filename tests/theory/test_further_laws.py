@@ -68,7 +68,7 @@ def test_networks_have_the_predicted_law(curve, case):
 @pytest.mark.slow
 def test_a_law_known_by_a_sampler_has_the_kernels_of_the_same_gaussian_law(curve):
     gaussian = problem_of(curve, {})
-    sampled = im.Law(*(im.SampledNeurons(side.sample, side.outputs, side.inputs) for side in _sides(gaussian.law)))
+    sampled = im.Law(_sampled(gaussian.law.encoder), _sampled(gaussian.law.decoder))
     problem = im.Problem(curve, sampled)
     times = TIMES[:6]
     theirs = im.predict_finite_width(gaussian, times, particles=1024, samples=2)
@@ -76,8 +76,14 @@ def test_a_law_known_by_a_sampler_has_the_kernels_of_the_same_gaussian_law(curve
     np.testing.assert_allclose(ours.std(400)[1:], theirs.std(400)[1:], rtol=0.12)
 
 
-def _sides(law):
-    return law.encoder, law.decoder
+def _sampled(neurons):
+    """Return a law that is known by its draws alone."""
+
+    def draw(key, count):
+        drawn = neurons.sample(key, count)
+        return drawn.outgoing, drawn.incoming, drawn.bias
+
+    return im.SampledNeurons(draw, neurons.outputs, neurons.inputs)
 
 
 @pytest.mark.slow
