@@ -19,6 +19,7 @@ import numpy as np
 from jax.scipy.stats import norm
 
 from isthmus.core.activations import Activation
+from isthmus.core.derivatives import Elementwise
 
 SEARCHED = np.linspace(-32.0, 32.0, (1 << 14) + 2)
 """Where kinks are looked for; no node falls on a round number but the ends."""
@@ -84,23 +85,15 @@ def smoothed(phi: Activation, scale: float) -> Activation:
         return phi.second(s) + sum(jump * norm.pdf(r) / scale for jump, r in ratios(s))
 
     # Automatic differentiation of the sums would add the jumps of φ′ and of the step at different sides of a kink.
-    @jax.custom_jvp
-    def slope(s: jax.Array) -> jax.Array:
-        return first(s)
+    slope = _differentiated(first, second)
+    return Activation(f"{phi.name}, smoothed at {scale:g}", _differentiated(value, slope), slope, second, smooth=True)
 
-    @slope.defjvp
-    def _(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
-        return first(primals[0]), second(primals[0]) * tangents[0]
 
-    @jax.custom_jvp
-    def smooth(s: jax.Array) -> jax.Array:
-        return value(s)
-
-    @smooth.defjvp
-    def _(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
-        return value(primals[0]), slope(primals[0]) * tangents[0]
-
-    return Activation(f"{phi.name}, smoothed at {scale:g}", smooth, slope, second, smooth=True)
+def _differentiated(function: Elementwise, derivative: Elementwise) -> Elementwise:
+    """Return an elementwise function that is differentiated by the derivative that is given."""
+    wrapped = jax.custom_jvp(function)
+    wrapped.defjvp(lambda primals, tangents: (function(*primals), derivative(*primals) * tangents[0]))
+    return wrapped
 
 
 def rounded(scale: float) -> float:

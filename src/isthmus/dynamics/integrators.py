@@ -105,6 +105,16 @@ def moved(state: State, size: jax.Array | float, slope: State) -> State:
     return jax.tree.unflatten(structure, [leaf + size * change for leaf, change in changes])
 
 
+def like(state: State, slope: State) -> State:
+    """Return a slope in the containers of a state."""
+    return jax.tree.unflatten(jax.tree.structure(state), jax.tree.leaves(slope))
+
+
+def with_slope(slopes: State, index: jax.Array | int, slope: State) -> State:
+    """Return the slopes of all stages with that of one stage filled in."""
+    return jax.tree.map(lambda rows, one: rows.at[index].set(one), slopes, like(slopes, slope))
+
+
 def stages(
     velocity: Callable[..., State],
     method: Method,
@@ -137,9 +147,7 @@ def stages(
         index, row, share, own = given
         at = moved(state, size, combined(row, slopes))
         slope = velocity(time + share * size, at, *(() if own is None else (own,)))
-        leaves, structure = jax.tree.flatten(slopes)
-        filled = zip(leaves, jax.tree.leaves(slope), strict=True)
-        return (jax.tree.unflatten(structure, [rows.at[index].set(one) for rows, one in filled]), at), None
+        return (with_slope(slopes, index, slope), at), None
 
     chosen = np.array(part)
     return jax.lax.scan(

@@ -20,7 +20,7 @@ import numpy as np
 from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Velocity
 from isthmus.dynamics.field import State, VectorField
-from isthmus.dynamics.integrators import moved
+from isthmus.dynamics.integrators import like, moved
 from isthmus.theory.trajectory import Kicks, Trajectory, step
 
 
@@ -95,7 +95,7 @@ def _carried(
         return jax.tree.map(
             lambda change, *parts: change + jnp.stack(parts),
             changes,
-            *(_like(at, part) for part in (by_steps, by_order)),
+            *(like(at, part) for part in (by_steps, by_order)),
         )
 
     advance = lambda state: step(field, state, field.weights, time, size, kicks)
@@ -122,8 +122,3 @@ def _order(field: VectorField, state: State, time: jax.Array, signs: jax.Array) 
     by_own_velocity = lambda weights: field.along(network, time, field.velocity(network, time, weights), weights)
     ours, mean = by_own_velocity(noisy), by_own_velocity(weights)
     return moved(ours, -1.0, mean), jax.tree.map(jnp.zeros_like, state[1])
-
-
-def _like(state: State, slope: State) -> State:
-    """Return a slope in the containers of a state."""
-    return jax.tree.unflatten(jax.tree.structure(state), jax.tree.leaves(slope))

@@ -70,7 +70,7 @@ def predict_finite_width(
     flows. Time is step size × steps; outputs carry 1/N; R is the risk with the ½.
 
     Args:
-        problem: data, Gaussian law, activations and rates. For a stream the population is its fixed sample.
+        problem: data, law, activations and dynamics. For a stream the population is its fixed sample.
         times: shape (T,), as in `solve_mean_field`; the sup-gap is the largest over these.
         path: the mean-field path at these times, where there is one already.
         particles: a side, for the linearisation (a power of 2).
@@ -88,8 +88,7 @@ def predict_finite_width(
         ``step_size_for``, ``sources`` and ``influence``.
 
     Raises:
-        ArgumentError: where an argument breaks its rule, or an activation's slope jumps (ReLU), whose linearisation a
-            finite set of particles can't see.
+        ArgumentError: where an argument breaks its rule, an activation jumps, or the limit is trivial.
         NumericalError: where the time steps fail.
 
     Example:

@@ -36,8 +36,9 @@ from isthmus.core.frame import Frame, in_axes
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import State, VectorField
-from isthmus.dynamics.integrators import BOGACKI_SHAMPINE, combined, moved, no_slopes, stages
-from isthmus.theory.trajectory import SLOPES, Trajectory
+from isthmus.dynamics.integrators import BOGACKI_SHAMPINE, combined, moved, no_slopes, with_slope
+from isthmus.theory.linearisation import lane_by_lane, risk_gradient, set_lane
+from isthmus.theory.trajectory import SLOPES, Trajectory, step_by_slopes
 
 AT_ONCE = 1 << 11
 """Neurons, at most, whose paths are followed together."""
@@ -55,7 +56,7 @@ class Sensitivity:
     """The derivatives of R(t), at all recorded times, by the fields at each slope of each step of a trajectory.
 
     It serves gradient descent and momentum without noise, whose neurons act on one another by these fields alone:
-    `closed_form_because` says where it doesn't.
+    `LinearisedPath.closed_form_because` says where it doesn't.
     """
 
     def __init__(self, trajectory: Trajectory) -> None:
@@ -74,8 +75,8 @@ class Sensitivity:
             cotangents = jax.tree.map(lambda leaf: jnp.zeros((lanes, *leaf.shape), leaf.dtype), state)
             while True:
                 for lane in np.flatnonzero(nodes == node):
-                    gradient = _risk_gradient(field, state[0])
-                    cotangents = (_set_lane(cotangents[0], gradient, lane), cotangents[1])
+                    gradient, _ = risk_gradient(field, state[0])
+                    cotangents = (set_lane(cotangents[0], gradient, lane), cotangents[1])
                 if node == 0:
                     break
                 node, state = next(states)
@@ -109,7 +110,7 @@ class Sensitivity:
         with computing_in(dtype):
             chunk = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), chunk)
             state = trajectory.begin
-            neurons = (chunk, _averages_of(field, state[0], chunk, side))
+            neurons = (chunk, _averages_of(field, chunk, side))
             for node in range(int(recorded[-1]) + 1):
                 for lane in np.flatnonzero(recorded == node):
                     total[lane] += np.asarray(_first_variation(field, state[0], neurons[0], side), float)
@@ -166,16 +167,6 @@ class LinearisedPath:
         return self.sensitivity.of(neurons if self.frame is None else in_axes(neurons, self.frame.basis))
 
 
-@jax.jit
-def _risk_gradient(field: VectorField, network: Autoencoder) -> Autoencoder:
-    return jax.grad(field.risk)(network)
-
-
-@partial(jax.jit, donate_argnums=0)
-def _set_lane(cotangents: Autoencoder, gradient: Autoencoder, lane: jax.Array) -> Autoencoder:
-    return jax.tree.map(lambda all_lanes, one: all_lanes.at[lane].set(one), cotangents, gradient)
-
-
 def _fields(field: VectorField, network: Autoencoder, added: Fields | None = None) -> Fields:
     """Return latents, weighted residuals and the pull on the latents, with something added to each where it is made."""
     added = Fields(0.0, 0.0, 0.0) if added is None else added
@@ -220,25 +211,16 @@ def _pull(
     zeros = lambda columns: jnp.zeros((SLOPES, count, columns), field.points.dtype)
     nothing = Fields(zeros(network.latent_dim), zeros(network.dim), zeros(network.latent_dim))
 
-    def advance(state: State, added: Fields) -> State:
-        slope = partial(_slope, field)
-        slopes = no_slopes(BOGACKI_SHAMPINE, state)
-        slopes, _ = stages(slope, BOGACKI_SHAMPINE, time, state, size, slopes, range(SLOPES), added, unroll=True)
-        return moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes))
-
+    advance = lambda state, added: step_by_slopes(partial(_slope, field), state, added, time, size)
     _, pull = jax.vjp(advance, state, nothing)
-    idle = jax.tree.map(jnp.zeros_like, (state, nothing))
-    return jax.lax.map(lambda part: jax.lax.cond(part[0], pull, lambda _: idle, part[1]), (begun, after))
+    return lane_by_lane(pull, (state, nothing), begun, after)
 
 
 @partial(jax.jit, static_argnames="side")
-def _averages_of(field: VectorField, network: Autoencoder, chunk: NeuronMeasure, side: int) -> Any:
+def _averages_of(field: VectorField, chunk: NeuronMeasure, side: int) -> Any:
     """Return the averages of an optimizer of neurons at time 0, which is at rest."""
-    return _of_side(field.motion.optimizer.flow_start(_on_both(_resting(chunk)), None), side)
-
-
-def _resting(measure: NeuronMeasure) -> NeuronMeasure:
-    return jax.tree.map(jnp.zeros_like, measure)
+    resting = jax.tree.map(jnp.zeros_like, chunk)
+    return _of_side(field.motion.optimizer.flow_start(_on_both(resting), None), side)
 
 
 def _on_both(measure: NeuronMeasure) -> Velocity:
@@ -254,10 +236,12 @@ def _of_side(averages: Any, side: int) -> Any:
 @partial(jax.jit, static_argnames="side")
 def _first_variation(field: VectorField, network: Autoencoder, measure: NeuronMeasure, side: int) -> jax.Array:
     """Return Ψ of the risk at neurons of a side."""
-    phi = (network.encoder_activation, network.decoder_activation)[side]
-    fields = _fields(field, network)
-    inputs, pull = (seen(field.points), fields.latents)[side], (fields.pull, fields.outputs)[side]
-    return jnp.sum((measure.outgoing @ pull.T) * features(measure, phi, inputs), axis=1)
+    at = (
+        network.with_measures(measure, network.decoder)
+        if side == 0
+        else network.with_measures(network.encoder, measure)
+    )
+    return network.first_variations(field.points, field.weights, at)[side]
 
 
 @partial(jax.jit, static_argnames="side")
@@ -286,20 +270,14 @@ def _followed(
         motion, change = optimizer.slope(now, _as_both(own[1]), velocity, None)
         scaled = motion.scaled(*field.rates(now))
         own_slope = ((scaled.encoder, scaled.decoder)[side], _of_side(change, side))
-        slopes = _with_row(slopes, stage, field(now, at))
-        own_slopes = _with_row(own_slopes, stage, own_slope)
+        slopes = with_slope(slopes, stage, field(now, at))
+        own_slopes = with_slope(own_slopes, stage, own_slope)
     return moved(neurons, size, combined(rows[-1], own_slopes)), jnp.sum(jnp.stack(gains), axis=0)
 
 
 def _as_both(averages: Any) -> Any:
     is_measure = lambda part: isinstance(part, NeuronMeasure)
     return jax.tree.map(_on_both, averages, is_leaf=is_measure)
-
-
-def _with_row(slopes: Any, stage: int, slope: Any) -> Any:
-    leaves, structure = jax.tree.flatten(slopes)
-    filled = [rows.at[stage].set(one) for rows, one in zip(leaves, jax.tree.leaves(slope), strict=True)]
-    return jax.tree.unflatten(structure, filled)
 
 
 def _gain(

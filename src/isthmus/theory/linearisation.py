@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import moved
 from isthmus.dynamics.parallel import Progress, run_jobs
-from isthmus.theory.trajectory import SLOPES, Kicks, Trajectory, step_with_slopes
+from isthmus.theory.trajectory import SLOPES, Kicks, Trajectory, step_by_slopes
 
 LANES = 8
 """Recorded times, at most, that are pulled back together."""
@@ -94,8 +94,8 @@ def _pulled_back(
         cotangents = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), state)
         while True:
             for lane in np.flatnonzero(nodes == node):
-                gradient, own = _risk_gradient(field, state[0])
-                cotangents = (_set_lane(cotangents[0], gradient, lane), cotangents[1])
+                gradient, own = risk_gradient(field, state[0])
+                cotangents = (set_lane(cotangents[0], gradient, lane), cotangents[1])
                 direct[lane] = own
             if node == 0:
                 break
@@ -127,12 +127,14 @@ def point_noise(weights: np.ndarray, shape: tuple[int, ...], random: np.random.G
 
 
 @jax.jit
-def _risk_gradient(field: VectorField, network: Autoencoder) -> tuple[Autoencoder, jax.Array]:
+def risk_gradient(field: VectorField, network: Autoencoder) -> tuple[Autoencoder, jax.Array]:
+    """Return the derivatives of the risk by the network and by the weights of the points."""
     return jax.grad(field.risk, (0, 1))(network, field.weights)
 
 
 @partial(jax.jit, donate_argnums=0)
-def _set_lane(cotangents: Autoencoder, gradient: Autoencoder, lane: jax.Array) -> Autoencoder:
+def set_lane(cotangents: Autoencoder, gradient: Autoencoder, lane: jax.Array) -> Autoencoder:
+    """Return cotangents (lanes first) with that of one lane replaced."""
     return jax.tree.map(lambda all_lanes, one: all_lanes.at[lane].set(one), cotangents, gradient)
 
 
@@ -152,14 +154,20 @@ def _pull(
     """
     weights = field.weights
     stacked = jnp.stack([weights] * SLOPES)
-    advance = lambda state, weights: step_with_slopes(field, state, weights, time, size, kicks)[0]
+    advance = lambda state, weights: step_by_slopes(field, state, weights, time, size, kicks)
     _, pull = jax.vjp(advance, state, stacked)
-    idle = jax.tree.map(jnp.zeros_like, (state, stacked))
-    # One lane after the other: what one of them needs stays in the cache.
-    each = lambda part: jax.lax.cond(part[0], pull, lambda _: idle, part[1])
-    before, by_slope = jax.lax.map(each, (begun, after))
+    before, by_slope = lane_by_lane(pull, (state, stacked), begun, after)
     first_half = jnp.tensordot(by_slope, jnp.asarray(FIRST_HALF, weights.dtype), axes=(1, 0))
     return before, jnp.stack([first_half, by_slope.sum(axis=1) - first_half], axis=1)
+
+
+def lane_by_lane(pull: Callable[[State], Any], template: Any, begun: jax.Array, after: State) -> Any:
+    """Return what ``pull`` makes of the cotangent of each lane, shaped as ``template``, and 0 of those not begun.
+
+    One lane comes after the other: what one of them needs stays in the cache.
+    """
+    idle = jax.tree.map(jnp.zeros_like, template)
+    return jax.lax.map(lambda part: jax.lax.cond(part[0], pull, lambda _: idle, part[1]), (begun, after))
 
 
 @jax.jit

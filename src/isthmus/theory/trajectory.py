@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,7 @@ from isthmus.dynamics.integrators import (
     Solve,
     attempted,
     combined,
+    like,
     moved,
     new_solve,
     no_slopes,
@@ -44,31 +46,27 @@ Kicks = tuple[Velocity, Velocity] | None
 """Noise of a temperature before and after a step."""
 
 
-def step_with_slopes(
-    field: VectorField,
-    state: State,
-    weights: jax.Array,
-    time: jax.Array,
-    size: jax.Array,
-    kicks: Kicks = None,
-) -> tuple[State, State]:
-    """Return the state after one step of the method of Bogacki and Shampine, and the slopes, the last of them 0.
+def step_by_slopes(
+    slope: Callable[..., Any], state: State, inputs: Any, time: jax.Array, size: jax.Array, kicks: Kicks = None
+) -> State:
+    """Return the state after one step of the method of Bogacki and Shampine.
 
-    Each of the three slopes has weights of the points of its own, in the rows of ``weights``. Noise of a temperature
-    comes in two halves, before and after the step, which is of second order in the law.
+    Each of the three slopes has a row of ``inputs`` of its own as its third argument, such as weights of the points for
+    the slope of a `VectorField`. Noise of a temperature comes in two halves, before and after the step, which is of
+    second order in the law.
     """
     state = kicked(state, kicks, 0)
     nothing = no_slopes(BOGACKI_SHAMPINE, state)
-    slopes, _ = stages(field, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), weights, unroll=True)
+    slopes, _ = stages(slope, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), inputs, unroll=True)
     following = moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes))
-    return kicked(following, kicks, 1), slopes
+    return kicked(following, kicks, 1)
 
 
 def step(
     field: VectorField, state: State, weights: jax.Array, time: jax.Array, size: jax.Array, kicks: Kicks = None
 ) -> State:
     """Return the state after one step under the same weights of the points throughout."""
-    return step_with_slopes(field, state, jnp.stack([weights] * SLOPES), time, size, kicks)[0]
+    return step_by_slopes(field, state, jnp.stack([weights] * SLOPES), time, size, kicks)
 
 
 def kicks_of(field: VectorField, network: Autoencoder, time: jax.Array, size: jax.Array, key: jax.Array) -> Kicks:
@@ -253,7 +251,7 @@ def _power_iteration(
     """
     length = jnp.sqrt(_square_sum(direction))
     unit = jax.tree.map(lambda leaf: leaf / jnp.where(length > 0, length, 1), direction)
-    image = moved(jax.tree.map(jnp.zeros_like, state), 1.0, jax.jvp(partial(field, time), (state,), (unit,))[1])
+    image = like(state, jax.jvp(partial(field, time), (state,), (unit,))[1])
     return image, jnp.stack([lengths[1], jnp.sqrt(_square_sum(image))])
 
 
