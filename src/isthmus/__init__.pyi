@@ -68,6 +68,8 @@ from .theory.expressivity import Expressivity as Expressivity
 from .theory.expressivity import expressivity as expressivity
 from .theory.finite_width import predict_finite_width as predict_finite_width
 from .theory.finite_width_law import FiniteWidthLaw as FiniteWidthLaw
+from .theory.observed_law import ObservedLaw as ObservedLaw
+from .theory.observed_law import ObservedPrediction as ObservedPrediction
 from .theory.optimum import Optimum as Optimum
 from .theory.optimum import solve_optimum as solve_optimum
 from .theory.prediction import Prediction as Prediction

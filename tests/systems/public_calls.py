@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import isthmus as im
-from isthmus.theory.finite_width_law import Influence
+from isthmus.theory.noise_sources import Influence
 from isthmus.theory.prediction import Noise
 
 HUGE = 10**400

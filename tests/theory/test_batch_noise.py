@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import isthmus as im
-from isthmus.theory.finite_width_law import Influence
+from isthmus.theory.noise_sources import Influence
 from isthmus.theory.prediction import Noise
 
 STEP_SIZE, STEPS = 0.5, 8

@@ -6,8 +6,8 @@ import numpy as np
 import isthmus as im
 from isthmus.dynamics.field import VectorField
 from isthmus.dynamics.flow import flow_settings, integrate
-from isthmus.theory.finite_width import SCALE, _smoothing
 from isthmus.theory.influence import Sensitivity
+from isthmus.theory.leading_order import SCALE, _smoothing
 from isthmus.theory.linearisation import linearised
 from isthmus.theory.trajectory import Trajectory
 

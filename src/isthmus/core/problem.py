@@ -206,7 +206,7 @@ class Problem(Summary):
         *,
         quadrature: Quadrature = "sobol",
         sample: int = 0,
-        in_span: bool = False,
+        in_span: bool | None = None,
     ) -> Particles:
         """Return particles that stand for the initial law, where a flow of them starts.
 
@@ -216,8 +216,8 @@ class Problem(Summary):
             dtype: the precision of the particles.
             quadrature: 'sobol', 'gauss_hermite', or 'iid'.
             sample: which sample of a stream's population they move on.
-            in_span: leave out components outside the span of the points also where weight decay moves them: they never
-                act on the risk.
+            in_span: whether components outside the span of the points are left out, which never act on the risk; by
+                default where nothing moves them.
 
         Raises:
             ArgumentError: where the law isn't of `GaussianNeurons` and the rule isn't 'iid', or has too many parameters
@@ -230,8 +230,8 @@ class Problem(Summary):
             return Particles(drawn, start, self.population_sample(sample), None, seed)
         # Elsewhere components outside the span of the points act (Adam) or move on their own (noise, weight decay).
         equivariant = self.optimizer.is_rotation_equivariant
-        decays = self.decays[0] > 0 and not in_span
-        frame = self._frame_of(sample, self.temperature > 0 or decays or not equivariant)
+        outside = self.decays[0] > 0 if in_span is None else not in_span
+        frame = self._frame_of(sample, self.temperature > 0 or outside or not equivariant)
         if quadrature == "sobol":
             measures = sobol_particles(frame, count, seed, replicate, dtype)
         else:

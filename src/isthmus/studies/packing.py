@@ -10,7 +10,8 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
 from isthmus.theory.certificates import Certificate
 from isthmus.theory.expressivity import Expressivity
-from isthmus.theory.finite_width_law import FiniteWidthLaw, Influence
+from isthmus.theory.finite_width_law import FiniteWidthLaw
+from isthmus.theory.noise_sources import Influence
 from isthmus.theory.optimum import Optimum
 from isthmus.theory.prediction import Noise
 

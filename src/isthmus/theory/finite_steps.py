@@ -21,11 +21,12 @@ from isthmus._precision import computing_in
 from isthmus.core.autoencoder import Velocity
 from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import like, moved
+from isthmus.theory.observed import RISK, Observed
 from isthmus.theory.trajectory import Kicks, Trajectory, step
 
 
 class StepShifts(NamedTuple):
-    """Mean shifts at step size 1, each of shape (T,).
+    """Mean shifts at step size 1, each of shape (V,): V = T for the risk; else values of one time follow one another.
 
     Attributes:
         steps: b_Δ.
@@ -37,40 +38,35 @@ class StepShifts(NamedTuple):
     shuffled: np.ndarray
 
 
-def step_shifts(trajectory: Trajectory, seed: int) -> StepShifts:
+def step_shifts(trajectory: Trajectory, seed: int, observed: Observed = RISK) -> StepShifts:
     """Return the shifts at the recorded times; 0 for an optimizer whose steps have no such expansion (Adam)."""
     field, recorded = trajectory.field, trajectory.recorded
-    shifts, dtype = np.zeros((len(recorded), 2)), field.dtype
+    shifts, dtype = np.zeros((2, len(recorded), observed.count)), field.dtype
     motion = field.motion
     with computing_in(dtype):
         state = trajectory.begin
         if motion.optimizer.step_excess(state[1], _velocity(field, state)) is None:
-            return StepShifts(*shifts.T)
+            return StepShifts(*shifts.reshape(2, -1))
         # Without averages points of an epoch feel each other's steps; an average over many epochs forgets their order.
         in_order = not motion.optimizer.has_averages
-        changes = jax.tree.map(lambda leaf: jnp.zeros((2, *leaf.shape), leaf.dtype), state)
+        changes = jax.tree.map(lambda leaf: jnp.zeros((1 + in_order, *leaf.shape), leaf.dtype), state)
         for node in range(int(recorded[-1]) + 1):
             for index in np.flatnonzero(recorded == node):
-                shifts[index] = np.asarray(_risk_changes(field, state, changes), float)
+                shifts[: 1 + in_order, index] = observed.changes(field, state[0], changes[0])
             if node == recorded[-1]:
                 break
             following = trajectory.advanced(node, state)
             signs = np.random.default_rng([seed, node]).choice([-1.0, 1.0], len(field.points))
             clock = (*trajectory.interval(node), trajectory.kicks(node))
-            changes = _carried(field, state, following, changes, *clock, jnp.asarray(signs, dtype))
+            ordered = jnp.asarray(signs, dtype) if in_order else None
+            changes = _carried(field, state, following, changes, *clock, ordered)
             state = following
-    return StepShifts(shifts[:, 0], shifts[:, 1] if in_order else np.zeros(len(recorded)))
+    return StepShifts(*shifts.reshape(2, -1))
 
 
 @jax.jit
 def _velocity(field: VectorField, state: State) -> Velocity:
     return field.velocity_at_rates(state[0], (1.0, 1.0))
-
-
-@jax.jit
-def _risk_changes(field: VectorField, state: State, changes: State) -> jax.Array:
-    along = lambda change: jax.jvp(field.risk, (state[0],), (change,))[1]
-    return jax.vmap(along)(changes[0])
 
 
 @jax.jit
@@ -82,21 +78,23 @@ def _carried(
     time: jax.Array,
     size: jax.Array,
     kicks: Kicks,
-    signs: jax.Array,
+    signs: jax.Array | None,
 ) -> State:
-    """Return y₁, and its like for batches in random order, after a step; half of what drives them acts at each end."""
+    """Return y₁, and its like for batches in random order, after a step; half of what drives them acts at each end.
+
+    Where there are no ``signs``, there is no order.
+    """
     end = time + size
     acceleration = moved(field(end, following), -1.0, field(time, state))
     excess = [_excess(field, time, state), _excess(field, end, following)]
 
     def driven(at: State, now: jax.Array, excess: tuple[Velocity, Any], changes: State) -> State:
         by_steps = moved(jax.tree.map(lambda leaf: size / 2 * leaf, excess), -1 / 4, acceleration)
-        by_order = jax.tree.map(lambda leaf: -size / 4 * leaf, _order(field, at, now, signs))
-        return jax.tree.map(
-            lambda change, *parts: change + jnp.stack(parts),
-            changes,
-            *(like(at, part) for part in (by_steps, by_order)),
-        )
+        parts = [by_steps]
+        if signs is not None:
+            parts.append(jax.tree.map(lambda leaf: -size / 4 * leaf, _order(field, at, now, signs)))
+        add = lambda change, *parts: change + jnp.stack(parts)
+        return jax.tree.map(add, changes, *(like(at, part) for part in parts))
 
     advance = lambda state: step(field, state, field.weights, time, size, kicks)
     changes = driven(state, time, excess[0], changes)

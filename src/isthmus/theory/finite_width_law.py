@@ -6,19 +6,23 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from isthmus import _checks
 from isthmus._display import Shown, Summary
 from isthmus._errors import NumericalError
 from isthmus._words import number
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.dynamics.batches import SAMPLINGS, Sampling
+from isthmus.core.data import Data
+from isthmus.dynamics.batches import Sampling
+from isthmus.dynamics.parallel import Progress
 from isthmus.dynamics.results import MeanFieldPath, fall
-from isthmus.theory.batch_noise import noise_without_replacement
 from isthmus.theory.influence import LinearisedPath
+from isthmus.theory.noise_sources import Influence, MeasuredOn, Sources
+from isthmus.theory.observed_law import ObservedLaw, observed_law
 from isthmus.theory.prediction import Noise, Prediction
 
 if TYPE_CHECKING:
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
 
 LARGEST_WIDTH = 1 << 40
 
-MeasuredOn = Literal["population", "sample"]
 Network = ParamSpec("Network")
 Result = TypeVar("Result")
 
@@ -61,29 +64,6 @@ def _signed(method: Any, name: str, signature: inspect.Signature, text: str) -> 
     method.__name__, method.__qualname__, method.__doc__ = name, f"FiniteWidthLaw.{name}", text
     method.__signature__ = signature.replace(return_annotation=inspect.Signature.empty)
     return method
-
-
-@dataclass(frozen=True)
-class Influence:
-    """What moves the risk, and when: derivatives of the mean-field risk, centred so that each has mean 0.
-
-    Attributes:
-        neurons: the autoencoder at time 0, at whose neurons the influence is known.
-        encoder, decoder: of the mass of each initial neuron on R(t), shapes (T, particles).
-        points: of the weight of each point in training on R(t), shape (T, n).
-        direct: of its weight in the risk that is measured, ½|r(x)|², shape (T, n).
-        steps: shape (S + 1,), the ends of the steps of time.
-        points_by_step: the part of ``points`` that acts during each step, shape (T, S, n).
-
-    """
-
-    neurons: Autoencoder
-    encoder: np.ndarray
-    decoder: np.ndarray
-    points: np.ndarray
-    direct: np.ndarray
-    steps: np.ndarray
-    points_by_step: np.ndarray
 
 
 @dataclass(frozen=True, repr=False)
@@ -164,24 +144,15 @@ class FiniteWidthLaw(Summary):
             ArgumentError: where there are batches at step size 0, or an argument breaks its rule.
 
         """
-        widths = _widths(width)
-        step_size = _checks.real("step_size", step_size, minimum=0)
-        if step_size > 0 and self.only_batches:
-            self._check_batches_of_limit(batch_size, sampling)
-        noises = {side: self.noises[side].scaled(1 / n) for side, n in zip(("encoder", "decoder"), widths, strict=True)}
-        if step_size > 0:
-            noises["steps"] = self.noises["steps"].scaled(step_size)
-            if batch_size is not None:
-                batch_size = _checks.integer("batch_size", batch_size, minimum=1)
-                noises["batches"] = self._batches(step_size, batch_size, sampling)
-        elif batch_size is not None:
-            _checks.refuse("batch_size", "be None at step size 0", batch_size)
-        if sample_size is not None:
-            n = _checks.integer("sample_size", sample_size, minimum=1)
-            _checks.choice("measured_on", measured_on, ("population", "sample"))
-            noises["sample"] = self.noises["sample" if measured_on == "population" else "own_sample"].scaled(1 / n)
-        unknown = ("batches", "steps") if step_size > 0 and self.only_batches else ()
-        return Prediction(self.times, self.path.risk, noises, unknown)
+        sources = self._sources
+        noises = sources.of(width, step_size, batch_size, sampling, sample_size, measured_on)
+        return Prediction(self.times, self.path.risk, noises, sources.unknown_shifts(step_size))
+
+    @property
+    def _sources(self) -> Sources:
+        fresh = self.one_pass_is_fresh
+        horizon = float(self.times[-1])
+        return Sources(horizon, self.noises, self.influence, self.weights, self.only_batches, fresh)
 
     mean = _read("mean", at, lambda law: law.mean, "Return E R_N(t), shape (T,).")
     std = _read("std", at, lambda law: law.std, "Return the standard deviation of R_N(t), shape (T,).")
@@ -330,38 +301,37 @@ class FiniteWidthLaw(Summary):
         found = self.linearised.influence_of(neurons)
         return found[0] - self.linearised.means[0], found[1] - self.linearised.means[1]
 
-    def _check_batches_of_limit(self, size: int | None, sampling: Sampling | None) -> None:
-        """Refuse other batches than those whose noise enters the limit."""
-        (wanted,) = self.only_batches
-        if size != wanted:
-            _checks.refuse("batch_size", f"be {wanted}, that of the problem's optimizer", size)
-        if sampling not in (None, "with_replacement"):
-            _checks.refuse("sampling", "be 'with_replacement' where noise of batches is part of the limit", sampling)
+    def of(
+        self,
+        function: str | Callable[[Autoencoder], Any],
+        points: Data | ArrayLike | None = None,
+        times: ArrayLike | None = None,
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> ObservedLaw:
+        """Return the law of another function F of the networks, such as their latents, by the same linearisation.
 
-    def _batches(self, step_size: float, size: int, sampling: Sampling | None) -> Noise:
-        """Return what the noise of batches makes."""
-        chosen = _checks.choice("sampling", "with_replacement" if sampling is None else sampling, SAMPLINGS)
-        if chosen == "with_replacement" or self.one_pass_is_fresh:
-            return self.noises["batches"].scaled(step_size / size)
-        horizon, count = float(self.times[-1]), len(self.weights)
-        if size > count:
-            _checks.refuse("batch_size", f"be at most the number of points {count} without replacement", size)
-        epoch = step_size * (count // size)
-        if chosen == "one_pass" and horizon > epoch * (1 + 1e-9):
-            taken = _checks.described(f"'one_pass' up to t = {horizon:g}")
-            _checks.refuse("sampling", f"end when all points have been used, at t = {epoch:g}", taken)
-        influence = self.influence
-        return noise_without_replacement(
-            influence.points_by_step, influence.steps, self.weights, self.noises, step_size, size
-        )
+        F_N(t) ≈ F(t) + ζ(t) + β(t), as for the risk. It costs about two solves of the particles for each value at each
+        time, and the samples of the curvature terms.
 
+        Args:
+            function: 'latents' f(x), 'reconstructions' g(f(x)), or 'risk', at the points given; or a function of an
+                `Autoencoder` that returns an array of any shape, and computes with jax.numpy.
+            points: shape (m, d), or `Data`, in the units of the problem's points; for a name only.
+            times: shape (T,); by default those of the law for one value, and the last of them for several.
+            workers: threads.
+            progress: called as ``progress(done, total)``.
 
-def _widths(width: float | tuple[float, float]) -> tuple[float, float]:
-    pair = width if isinstance(width, tuple | list) else (width, width)
-    if len(pair) != 2:
-        _checks.refuse("width", "be one width or a pair (encoder, decoder)", width)
-    one, two = (
-        math.inf if isinstance(side, float) and side == math.inf else _checks.integer("width", side, minimum=1)
-        for side in pair
-    )
-    return one, two
+        Raises:
+            ArgumentError: where an argument breaks its rule, or the law is from a file.
+            NumericalError: where the time steps fail.
+
+        """
+        grid = self.times if times is None else _checks.times("times", times)
+        _checks.function("progress", progress, optional=True)
+        behind = self.linearised
+        if behind is None:
+            _checks.refuse("law", "be computed in this session", _checks.described("one from a file"))
+        asked = function, points, grid, times is None
+        return observed_law(behind.problem, behind.settings, *asked, workers, progress)

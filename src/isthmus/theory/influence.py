@@ -37,7 +37,9 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import BOGACKI_SHAMPINE, combined, moved, no_slopes, with_slope
-from isthmus.theory.linearisation import lane_by_lane, risk_gradient, set_lane
+from isthmus.theory.leading_order import Settings
+from isthmus.theory.linearisation import lane_by_lane, set_lane
+from isthmus.theory.observed import RISK
 from isthmus.theory.trajectory import SLOPES, Trajectory, step_by_slopes
 
 AT_ONCE = 1 << 11
@@ -75,7 +77,7 @@ class Sensitivity:
             cotangents = jax.tree.map(lambda leaf: jnp.zeros((lanes, *leaf.shape), leaf.dtype), state)
             while True:
                 for lane in np.flatnonzero(nodes == node):
-                    gradient, _ = risk_gradient(field, state[0])
+                    gradient, _ = RISK.gradient(field, state[0], 0)
                     cotangents = (set_lane(cotangents[0], gradient, lane), cotangents[1])
                 if node == 0:
                     break
@@ -130,6 +132,7 @@ class LinearisedPath:
 
     Attributes:
         problem: whose path it is.
+        settings: with which it was made.
         trajectory: the path.
         frame: the coordinates it is in, None for those of the data.
         means: of the influence of its particles, shapes (T, 1), which the closed form doesn't take off.
@@ -137,6 +140,7 @@ class LinearisedPath:
     """
 
     problem: Problem
+    settings: Settings
     trajectory: Trajectory
     frame: Frame | None
     means: tuple[np.ndarray, np.ndarray]

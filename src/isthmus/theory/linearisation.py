@@ -1,13 +1,13 @@
 r"""The mean-field path linearised: how the risk at each time depends on every neuron's mass and every point's weight.
 
-Let F_t be the map from initial masses m and weights p of the data to the risk R(t). The discrete adjoint of the Runge–
-Kutta steps gives, for all recorded times t,
+Let F_t be the map from initial masses m and weights p of the data to the risk R(t), or to another value that is
+observed at time t. The discrete adjoint of the Runge–Kutta steps gives, for all recorded times t,
 
     ∂F_t/∂m_i, the influence of an initial neuron,    G(x, s; t), that of the weight of x in the velocity at time s,
 
-and what the risk at time t gains from the weight of x in the risk itself. The state is the network with the averages of
-its optimizer, so that one adjoint serves gradient descent, momentum, Adam and noise of a temperature. Recorded times
-are pulled back several at a time, which costs each of them about two steps a step.
+and what the value at time t gains from the weight of x in itself. The state is the network with the averages of its
+optimizer, so that one adjoint serves gradient descent, momentum, Adam and noise of a temperature. Values are pulled
+back several at a time, which costs each of them about two steps a step.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import moved
 from isthmus.dynamics.parallel import Progress, run_jobs
+from isthmus.theory.observed import RISK, Observed
 from isthmus.theory.trajectory import SLOPES, Kicks, Trajectory, step_by_slopes
 
 LANES = 8
-"""Recorded times, at most, that are pulled back together."""
+"""Values, at most, that are pulled back together."""
 FIRST_HALF = (0.875, 1.25, -0.25)
 """The integral over the first half of a step, given the parts that its three slopes add to that over all of it.
 
@@ -39,14 +40,14 @@ NOISES = 8
 
 
 class Linearisation(NamedTuple):
-    """The derivatives of R(t) at all recorded times.
+    """The derivatives of the values observed at all recorded times, V in all: the risk R(t), V = T, as a rule.
 
     Attributes:
-        encoder, decoder: ∂R(t)/∂m_i, shapes (T, particles).
-        points: ∫ G(x, s; t) ds over each half of a step, shape (T, 2S, n).
-        direct: what R(t) gains from the weight of x in the risk itself, ½|r(x)|², shape (T, n).
-        first: what it gains from the weight of x in the averages with which the optimizer begins, shape (T, n).
-        pairs: draws of the part that is quadratic in the noise of a batch, over each step, shape (T, S, draws).
+        encoder, decoder: ∂R(t)/∂m_i, shapes (V, particles).
+        points: ∫ G(x, s; t) ds over each half of a step, shape (V, 2S, n).
+        direct: what R(t) gains from the weight of x in the risk itself, ½|r(x)|², shape (V, n).
+        first: what it gains from the weight of x in the averages with which the optimizer begins, shape (V, n).
+        pairs: draws of the part that is quadratic in the noise of a batch, over each step, shape (V, S, draws).
 
     """
 
@@ -64,58 +65,66 @@ def linearised(
     workers: int | None,
     progress: Progress | None,
     to_draws: Callable[[Autoencoder], Autoencoder] | None = None,
+    observed: Observed = RISK,
 ) -> Linearisation:
-    """Pull the risk at all recorded times back to time 0, and by ``to_draws`` to what the start was made from."""
-    recorded = trajectory.recorded
-    size = -(-len(recorded) // -(-len(recorded) // LANES))
-    groups = [np.arange(first, min(first + size, len(recorded))) for first in range(0, len(recorded), size)]
+    """Pull what is observed at all recorded times back to time 0, and by ``to_draws`` to what the start was made from.
+
+    Values of one time follow one another.
+    """
+    recorded, outputs = trajectory.recorded, np.arange(observed.count)
+    lanes = np.stack([np.repeat(recorded, len(outputs)), np.tile(outputs, len(recorded))])
+    count = lanes.shape[1]
+    size = -(-count // -(-count // LANES))
+    groups = [lanes[:, first : first + size] for first in range(0, count, size)]
     # The longest way back comes first, so that threads end together.
-    pull = lambda index: _pulled_back(trajectory, groups[-1 - index], size, seed, to_draws)
+    pull = lambda index: _pulled_back(trajectory, observed, groups[-1 - index], size, seed, to_draws)
     parts = run_jobs(pull, len(groups), workers, progress)[::-1]
     return Linearisation(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _pulled_back(
     trajectory: Trajectory,
+    observed: Observed,
     lanes: np.ndarray,
     size: int,
     seed: int,
     to_draws: Callable[[Autoencoder], Autoencoder] | None,
 ) -> Linearisation:
-    """Return the part of `Linearisation` for some of the recorded times, of ``size`` lanes the first ones."""
-    field, nodes = trajectory.field, trajectory.recorded[lanes]
-    dtype, count, steps = field.dtype, len(field.points), len(trajectory.nodes) - 1
+    """Return the part of `Linearisation` for some lanes (node and output, shape (2, lanes)), the first of ``size``."""
+    field, (nodes, outputs) = trajectory.field, lanes
+    count = len(nodes)
+    dtype, steps = field.dtype, len(trajectory.nodes) - 1
     draws = NOISES if field.motion.optimizer.limit_depends_on_batches else 0
-    points = np.zeros((len(lanes), steps, 2, count), dtype)
-    pairs, direct = np.zeros((len(lanes), steps, draws)), np.zeros((len(lanes), count))
+    points = np.zeros((count, steps, 2, len(field.points)), dtype)
+    pairs, direct = np.zeros((count, steps, draws)), np.zeros((count, len(field.points)))
     with computing_in(dtype):
         states = trajectory.backwards(int(nodes[-1]))
         node, state = next(states)
         cotangents = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), state)
         while True:
             for lane in np.flatnonzero(nodes == node):
-                gradient, own = risk_gradient(field, state[0])
+                gradient, own = observed.gradient(field, state[0], outputs[lane])
                 cotangents = (set_lane(cotangents[0], gradient, lane), cotangents[1])
                 direct[lane] = own
             if node == 0:
                 break
             node, state = next(states)
             begun = np.zeros(size, bool)
-            begun[: len(lanes)] = nodes > node
+            begun[:count] = nodes > node
             step = (*trajectory.interval(node), trajectory.kicks(node))
             if draws:
                 noises = point_noise(np.asarray(field.weights), (draws,), np.random.default_rng([seed, node]))
                 found = _quadratic(cotangents, state, field, *step[:2], jnp.asarray(noises, dtype))
-                pairs[:, node] = np.asarray(found)[: len(lanes)]
+                pairs[:, node] = np.asarray(found)[:count]
             cotangents, on_points = _pull(cotangents, state, field, *step, begun)
-            points[:, node] = np.asarray(on_points)[: len(lanes)]
+            points[:, node] = np.asarray(on_points)[:count]
         ends, first = _pull_start(cotangents, trajectory.network, field)
     ends = jax.tree.map(np.asarray, ends)
     ends = ends if to_draws is None else to_draws(ends)
     encoder, decoder, first = (
-        np.asarray(end, float)[: len(lanes)] for end in (ends.encoder.masses, ends.decoder.masses, first)
+        np.asarray(end, float)[:count] for end in (ends.encoder.masses, ends.decoder.masses, first)
     )
-    return Linearisation(encoder, decoder, points.reshape(len(lanes), -1, count), direct, first, pairs)
+    return Linearisation(encoder, decoder, points.reshape(count, -1, len(field.points)), direct, first, pairs)
 
 
 def point_noise(weights: np.ndarray, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
@@ -124,12 +133,6 @@ def point_noise(weights: np.ndarray, shape: tuple[int, ...], random: np.random.G
     roots = np.sqrt(weights)
     normals = random.standard_normal((*shape, len(weights)))
     return roots * normals - weights * (normals @ roots)[..., None]
-
-
-@jax.jit
-def risk_gradient(field: VectorField, network: Autoencoder) -> tuple[Autoencoder, jax.Array]:
-    """Return the derivatives of the risk by the network and by the weights of the points."""
-    return jax.grad(field.risk, (0, 1))(network, field.weights)
 
 
 @partial(jax.jit, donate_argnums=0)

@@ -1,6 +1,7 @@
 r"""Mean shifts of second order: what the curvature of the risk in each noise adds to the mean risk of a finite network.
 
-With F_t the map from initial masses (or weights of the data) to R(t), and h a centred noise of the right covariance,
+With F_t the map from initial masses (or weights of the data) to R(t), or to another value that is observed at time t,
+and h a centred noise of the right covariance,
 
     b(t) = ½ E D²F_t[h, h] ≈ E [F_t(h) + F_t(−h) − 2 F_t(0)] / 2
 
@@ -12,7 +13,8 @@ descent: what relaxes at a rate λ is then right to (λ × step)²/24, where one
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -28,6 +30,7 @@ from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import moved
 from isthmus.dynamics.parallel import Progress, run_jobs
 from isthmus.theory.linearisation import point_noise
+from isthmus.theory.observed import RISK, Observed
 from isthmus.theory.trajectory import Kicks, kicked, kicks_of, step
 
 MASS_NOISE = 0.1
@@ -37,7 +40,10 @@ POINT_NOISE = 0.03
 
 
 class SecondOrder(NamedTuple):
-    """Samples of b_E, b_D, b_S, and of b_P measured on the population and on the sample itself, (samples, T) each."""
+    """Samples of b_E, b_D, b_S, and of b_P measured on the population and on the sample itself, (samples, V) each.
+
+    V = T for the risk; else values of one time follow one another.
+    """
 
     encoder: np.ndarray
     decoder: np.ndarray
@@ -57,39 +63,43 @@ def second_order(
     dtype: np.dtype,
     workers: int | None,
     progress: Progress | None,
+    observed: Observed = RISK,
+    in_span: bool = True,
 ) -> SecondOrder:
     """Return independent samples of the shifts, each from particles of its own scrambling.
 
     Where an activation has kinks, ``smooth`` replaces it for noise of batches, which reads its second derivative.
     """
+    plan = _Plan(nodes[:-1], np.diff(nodes), np.arange(len(nodes) - 1), np.isin(np.arange(len(nodes) - 1), recorded))
 
     def sample(index: int) -> tuple[np.ndarray, ...]:
         random = np.random.default_rng([seed, 2, index])
-        drawn = problem.particles(particles, seed, 1000 + index, dtype, quadrature=problem.quadrature, in_span=True)
-        return _one_sample(
-            problem, drawn, smooth, nodes, recorded, random, jax.random.key(int(random.integers(1 << 31)))
-        )
+        drawn = problem.particles(particles, seed, 1000 + index, dtype, quadrature=problem.quadrature, in_span=in_span)
+        key = jax.random.key(int(random.integers(1 << 31)))
+        return _one_sample(problem, drawn, smooth, plan, recorded, random, key, observed)
 
     parts = run_jobs(sample, samples, workers, progress)
     return SecondOrder(*(np.stack(part) for part in zip(*parts, strict=True)))
 
 
 class _Plan(NamedTuple):
-    """Where steps begin, how long they are, and which they are."""
+    """Where steps begin, how long they are, which they are, and whether they begin at a recorded time."""
 
-    times: jax.Array
-    sizes: jax.Array
-    numbers: jax.Array
+    times: Any
+    sizes: Any
+    numbers: Any
+    recorded: Any
 
 
 def _one_sample(
     problem: Problem,
     particles: Particles,
     smooth: Callable[[Autoencoder], Autoencoder],
-    nodes: np.ndarray,
+    plan: _Plan,
     recorded: np.ndarray,
     random: np.random.Generator,
     key: jax.Array,
+    observed: Observed,
 ) -> tuple[np.ndarray, ...]:
     # In the limit the decoder's outgoing weights outside the span cancel. In a finite network they add to the risk at
     # second order, in proportion to their total variance alone, since each component evolves by the same linear
@@ -115,26 +125,28 @@ def _one_sample(
             masses = np.asarray(measure.masses * (1 + sign * MASS_NOISE * signs), dtype)
             noisy = eqx.tree_at(lambda state, side=side: getattr(state, side).masses, pair, masses)
             starts.append(problem.started(noisy, wide_basis))
-    sizes, weights = np.diff(nodes), np.asarray(field.weights, float)
+    sizes, weights = plan.sizes, np.asarray(field.weights, float)
     kicks = POINT_NOISE * point_noise(weights, (len(sizes), 2), random) / np.sqrt(sizes / 2)[:, None, None]
     fixed = POINT_NOISE * point_noise(weights, (), random)
     driven = np.array([weights, weights + fixed, weights - fixed, *[weights] * 4])
     with computing_in(dtype):
-        plan = _Plan(jnp.asarray(nodes[:-1], dtype), jnp.asarray(sizes, dtype), jnp.arange(len(sizes)))
+        plan = plan._replace(times=jnp.asarray(plan.times, dtype), sizes=jnp.asarray(sizes, dtype))
         stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
-        risks = np.asarray(_risks(stacked, wide, plan, jnp.asarray(driven, dtype), key), float)[:, recorded]
-        noiseless, elsewhere, on_sample = risks[0, :, 0], risks[1:3, :, 0], risks[1:3, :, 1]
+        found = _values(stacked, wide, plan, jnp.asarray(driven, dtype), key, observed)
+        values = np.asarray(found, float)[:, recorded].reshape(len(driven), -1, 2)
+        noiseless, elsewhere, on_sample = values[0, :, 0], values[1:3, :, 0], values[1:3, :, 1]
         pairs = jnp.asarray([kicks, 0 * kicks, -kicks], dtype)
-        kicked = np.zeros((3, len(recorded)))
+        kicked = np.zeros((3, len(noiseless)))
         if not problem.optimizer.limit_depends_on_batches:  # of those the shift isn't proportional to ε/B
             start = smooth(problem.started(drawn, basis))
-            kicked = np.asarray(_kicked_risks(start, field, plan, pairs, key), float)[:, recorded]
+            found = _kicked_values(start, field, plan, pairs, key, observed)
+            kicked = np.asarray(found, float)[:, recorded].reshape(kicked.shape)
 
     def shift(pair: np.ndarray, without: np.ndarray, size: float) -> np.ndarray:
         return (pair[0] + pair[1] - 2 * without) / (2 * size)
 
     on_masses = (
-        shift(risks[first : first + 2, :, 0], noiseless, MASS_NOISE**2 / side.width)
+        shift(values[first : first + 2, :, 0], noiseless, MASS_NOISE**2 / side.width)
         for first, side in ((3, pair.encoder), (5, pair.decoder))
     )
     by_batches = shift(kicked[::2], kicked[1], POINT_NOISE**2)
@@ -142,36 +154,41 @@ def _one_sample(
     return (*on_masses, by_batches, *on_points)
 
 
-@jax.jit
-def _risks(starts: Autoencoder, field: VectorField, plan: _Plan, weights: jax.Array, key: jax.Array) -> jax.Array:
-    """Return the risks of flows at the nodes, (flows, S + 1, 2), under the field's weights and under those of each."""
+@partial(jax.jit, static_argnums=5)
+def _values(
+    starts: Autoencoder, field: VectorField, plan: _Plan, weights: jax.Array, key: jax.Array, observed: Observed
+) -> jax.Array:
+    """Return what flows show at recorded nodes, (flows, S + 1, count, 2), under the field's weights and their own."""
 
     def follow(flow: tuple[Autoencoder, jax.Array]) -> jax.Array:
         start, weights = flow
 
         def measured(network: Autoencoder) -> jax.Array:
-            return jnp.stack([field.risk(network), field.risk(network, weights)])
+            return jnp.stack([observed.values(field, network, over) for over in (field.weights, weights)], axis=1)
 
         def advance(state: State, part: _Plan) -> tuple[State, jax.Array]:
             kicks = _kicks(field, start, part, key)
-            return step(field, state, weights, part.times, part.sizes, kicks), measured(state[0])
+            return step(field, state, weights, part.times, part.sizes, kicks), _if_recorded(part, measured, state[0])
 
-        end, risks = jax.lax.scan(advance, field.start(start, weights), plan)
-        return jnp.concatenate([risks, measured(end[0])[None]])
+        end, values = jax.lax.scan(advance, field.start(start, weights), plan)
+        return jnp.concatenate([values, measured(end[0])[None]])
 
     return jax.lax.map(follow, (starts, weights))
 
 
-@jax.jit
-def _kicked_risks(start: Autoencoder, field: VectorField, plan: _Plan, noises: jax.Array, key: jax.Array) -> jax.Array:
-    """Return the risks at the nodes of flows with noise, (flows, S + 1), from its values, (flows, S, 2, n)."""
+@partial(jax.jit, static_argnums=5)
+def _kicked_values(
+    start: Autoencoder, field: VectorField, plan: _Plan, noises: jax.Array, key: jax.Array, observed: Observed
+) -> jax.Array:
+    """Return what flows with noise show at recorded nodes, (flows, S + 1, count), from its values, (flows, S, 2, n)."""
     dtype = noises.dtype
     # Two kicks, each in the middle of a half of the step; after the last part there is none.
     begins, lengths = jnp.asarray([0, 1 / 4, 3 / 4], dtype), jnp.asarray([1 / 4, 1 / 2, 1 / 4], dtype)
+    measured = lambda network: observed.values(field, network, field.weights)
 
     def follow(noises: jax.Array) -> jax.Array:
         def advance(state: State, part: tuple[_Plan, jax.Array]) -> tuple[State, jax.Array]:
-            (time, size, _), noise = part
+            (time, size, *_), noise = part
             own = _kicks(field, start, part[0], key)
 
             def between(state: State, part: tuple) -> tuple[State, None]:
@@ -183,12 +200,18 @@ def _kicked_risks(start: Autoencoder, field: VectorField, plan: _Plan, noises: j
             padded = jnp.concatenate([noise, jnp.zeros_like(noise[:1])])
             before = kicked(state, own, 0)
             after = kicked(jax.lax.scan(between, before, (begins, lengths, padded))[0], own, 1)
-            return after, field.risk(state[0])
+            return after, _if_recorded(part[0], measured, state[0])
 
-        end, risks = jax.lax.scan(advance, field.start(start), (plan, noises))
-        return jnp.append(risks, field.risk(end[0]))
+        end, values = jax.lax.scan(advance, field.start(start), (plan, noises))
+        return jnp.concatenate([values, measured(end[0])[None]])
 
     return jax.lax.map(follow, noises)
+
+
+def _if_recorded(part: _Plan, measured: Callable[[Autoencoder], jax.Array], network: Autoencoder) -> jax.Array:
+    """Return what is measured of a network at a recorded node, and 0 at others."""
+    shown = jax.eval_shape(measured, network)
+    return jax.lax.cond(part.recorded, measured, lambda _: jnp.zeros(shown.shape, shown.dtype), network)
 
 
 def _kicks(field: VectorField, network: Autoencoder, part: _Plan, key: jax.Array) -> Kicks:

@@ -1,0 +1,256 @@
+r"""The law of what people look at in a finite network: its latents, its reconstructions, its risk on other points.
+
+A differentiable function F of the network has, as the risk has,
+
+    F_N(t) ≈ F(t) + ζ(t) + β(t),    Cov ζ = K_E/N_E + K_D/N_D + (ε/B) K_S + K_P/n,
+
+with kernels from the influence of neurons and points on F(t). The risk depends on neurons only within the span of the
+points. What is asked here may depend on the rest, so particles have all components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from isthmus import _checks
+from isthmus._display import Shown, Summary
+from isthmus._precision import computing_in
+from isthmus._words import number
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.data import Data
+from isthmus.core.problem import Problem
+from isthmus.core.quadrature import Particles
+from isthmus.dynamics.batches import Sampling
+from isthmus.dynamics.mean_field import solve_mean_field
+from isthmus.dynamics.parallel import Progress
+from isthmus.theory.leading_order import Settings, Stages, leading_order, particles_of
+from isthmus.theory.noise_sources import Sources
+from isthmus.theory.observed import Observed
+from isthmus.theory.prediction import Prediction
+
+Function = Callable[[Autoencoder], Any]
+NAMES = ("latents", "reconstructions", "risk")
+"""What may be asked for by name, at points."""
+MOST_VALUES = 4096
+"""Values at all times together, at most, whose law is computed: each costs about two steps a step."""
+
+
+@dataclass(frozen=True)
+class ObservedPrediction:
+    """The law of a function of one kind of network, at the times of the `ObservedLaw` it came from.
+
+    Attributes:
+        times: shape (T,).
+        shape: of the values at one time.
+        flat: the same as a `Prediction` of all values, those of one time after another.
+
+    Example:
+        >>> import numpy as np
+        >>> import isthmus as im
+        >>> from isthmus.theory.prediction import Noise
+        >>> encoder = Noise(kernel=np.diag([0.04, 0.01]), curvatures=np.full((2, 2), 0.05))
+        >>> flat = im.Prediction(np.zeros(2), limit=np.array([1.0, 0.5]), noises={"encoder": encoder})
+        >>> found = im.ObservedPrediction(np.zeros(1), (2,), flat)
+        >>> found.mean.tolist(), found.std.tolist()
+        ([[1.05, 0.55]], [[0.2, 0.1]])
+
+    """
+
+    times: np.ndarray
+    shape: tuple[int, ...]
+    flat: Prediction = field(repr=False)
+
+    plot = Shown("observed_plots.observed")
+
+    @property
+    def limit(self) -> np.ndarray:
+        """F(t) in the mean-field limit, shape (T, *shape)."""
+        return self._shaped(self.flat.limit)
+
+    @property
+    def shift(self) -> np.ndarray:
+        """β(t), shape (T, *shape)."""
+        return self._shaped(self.flat.shift)
+
+    @property
+    def shift_error(self) -> np.ndarray:
+        """The standard error of β(t) as it is known, shape (T, *shape)."""
+        return self._shaped(self.flat.shift_error)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """E F_N(t), shape (T, *shape)."""
+        return self._shaped(self.flat.mean)
+
+    @property
+    def std(self) -> np.ndarray:
+        """The standard deviation of F_N(t), shape (T, *shape)."""
+        return self._shaped(self.flat.std)
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Cov(F_N(t), F_N(t′)), shape (T, *shape, T, *shape)."""
+        one = (len(self.times), *self.shape)
+        return self.flat.covariance.reshape(one + one)
+
+    def source_std(self, source: str) -> np.ndarray:
+        """Return the standard deviation that one source alone would make, shape (T, *shape)."""
+        return self._shaped(self.flat.source_std(source))
+
+    def band(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends between which each value lies with this probability, by itself, shapes (T, *shape)."""
+        lower, upper = self.flat.band(confidence)
+        return self._shaped(lower), self._shaped(upper)
+
+    def _shaped(self, values: np.ndarray) -> np.ndarray:
+        return values.reshape(len(self.times), *self.shape)
+
+
+@dataclass(frozen=True, repr=False)
+class ObservedLaw(Summary):
+    """The leading-order law of a function of all finite networks of a problem, as `FiniteWidthLaw.of` returns it.
+
+    Attributes:
+        times: shape (T,).
+        limit: F(t) in the mean-field limit, shape (T, *shape).
+        sources: of the noise of all values, those of one time after another.
+
+    Example:
+        >>> import isthmus as im
+        >>> data = im.load_data("wine", max_points=24)
+        >>> problem = im.Problem(data, im.aligned_law(data, latent_dim=1))
+        >>> law = im.predict_finite_width(problem, [0.0, 1.0], particles=32, samples=2)
+        >>> latents = law.of("latents", data.points[:3]).at(width=100)
+        >>> latents.mean.shape, bool((latents.std > 0).all())
+        ((1, 3, 1), True)
+
+    """
+
+    times: np.ndarray
+    limit: np.ndarray
+    sources: Sources = field(repr=False)
+
+    def _lines(self) -> list[tuple[str, object]]:
+        value = lambda width: number(float(self.at(width).std.max()))
+        return [
+            ("values", f"of shape {self.limit.shape[1:]} at {len(self.times)} times up to t = {self.times[-1]:g}"),
+            ("std", f"at most {value(64)} at N = 64 and {value(1024)} at N = 1,024"),
+            ("ask", "at(width, step_size, batch_size): mean, std, band, plot"),
+        ]
+
+    def at(
+        self,
+        width: float | tuple[float, float],
+        step_size: float = 0.0,
+        batch_size: int | None = None,
+        *,
+        sampling: Sampling | None = None,
+        sample_size: int | None = None,
+    ) -> ObservedPrediction:
+        """Return the law of one kind of network.
+
+        Args:
+            width: N, a pair (N_E, N_D), or ``math.inf`` for no fluctuation of initial neurons.
+            step_size: of SGD, in mean-field time; 0 for gradient flow.
+            batch_size: points in a batch; None for full batches.
+            sampling: how batches are drawn, as in `train`.
+            sample_size: n, where the training set is a sample of the population; None where it is the population.
+
+        Raises:
+            ArgumentError: where there are batches at step size 0, or an argument breaks its rule.
+
+        """
+        noises = self.sources.of(width, step_size, batch_size, sampling, sample_size, "population")
+        shape, unknown = self.limit.shape[1:], self.sources.unknown_shifts(step_size)
+        times = np.repeat(self.times, int(np.prod(shape)))
+        return ObservedPrediction(self.times, shape, Prediction(times, self.limit.ravel(), noises, unknown))
+
+
+def observed_law(
+    problem: Problem,
+    settings: Settings,
+    function: str | Function,
+    points: Data | ArrayLike | None,
+    times: np.ndarray,
+    last_only: bool,
+    workers: int | None,
+    progress: Progress | None,
+) -> ObservedLaw:
+    """Return the law of a function of a network, or of what is named, at points; see `FiniteWidthLaw.of`.
+
+    With ``last_only`` several values are observed at the last of the times, and one at all of them.
+    """
+    asked = _function(problem, function, points)
+    stages = Stages(progress)
+    options = {"quadrature": problem.quadrature, "seed": settings.seed, "workers": workers}
+    start = particles_of(problem, settings, in_span=False)
+    with computing_in(settings.dtype):
+        shape = _shape_of(asked, start.network if start.frame is None else _lifted(start, start.network))
+    times = times[-1:] if last_only and shape else times
+    count = int(np.prod(shape))
+    if count * len(times) > MOST_VALUES:
+        described = _checks.described(f"{count:,} values at {len(times):,} times")
+        hint = "ask at fewer points or times"
+        _checks.refuse("function", f"have at most {MOST_VALUES:,} values in all", described, hint)
+    values = lambda field, network, weights: jnp.ravel(asked(_lifted(start, network))).astype(
+        network.encoder.bias.dtype
+    )
+    path = solve_mean_field(problem, times, snapshot_times=times, progress=stages.next(), **options)
+    with computing_in(settings.dtype):
+        limit = [np.asarray(asked(network.in_precision(settings.dtype)), float) for network in path.snapshots]
+    _checks.finite("function", np.stack(limit))
+    found = leading_order(problem, times, start, settings, workers, stages, Observed(values, count), in_span=False)
+    return ObservedLaw(times, np.stack(limit), found.sources)
+
+
+def _lifted(start: Particles, network: Autoencoder) -> Autoencoder:
+    """Return a network in the coordinates of the data, differentiably; those of the particles span all of it."""
+    if start.frame is None:
+        return network
+    axes = jnp.asarray(start.frame.basis.T, network.encoder.bias.dtype)
+    products = network.encoder.incoming @ axes, network.decoder.outgoing @ axes
+    return eqx.tree_at(lambda state: (state.encoder.incoming, state.decoder.outgoing), network, products)
+
+
+def _function(problem: Problem, function: str | Function, points: Data | ArrayLike | None) -> Function:
+    """Return the function of a network that is asked for."""
+    if not isinstance(function, str):
+        _checks.function("function", function)
+        if points is not None:
+            _checks.refuse("points", "be left out where function isn't one of the names", points)
+        return function
+    name = _checks.choice("function", function, NAMES)
+    if points is None:
+        _checks.refuse("points", f"be given for {name!r}", None)
+    data = points if isinstance(points, Data) else Data(points, missing="ignore", name="points")
+    if data.dim != problem.population.dim:
+        described = _checks.described(f"of {data.dim} columns")
+        _checks.refuse("points", f"have the {problem.population.dim} columns of the problem's", described)
+    of_name = {
+        "latents": Autoencoder.encode,
+        "reconstructions": Autoencoder.reconstruct,
+        "risk": lambda network, x: network.risk(x, jnp.asarray(data.weights, x.dtype)),
+    }[name]
+    return lambda network: of_name(network, jnp.asarray(data.points, network.encoder.bias.dtype))
+
+
+def _shape_of(function: Function, network: Autoencoder) -> tuple[int, ...]:
+    """Return the shape of what a function returns, which JAX must be able to follow."""
+    try:
+        found = jax.eval_shape(function, network)
+    except jax.errors.TracerArrayConversionError:
+        _checks.refuse("function", "compute with jax.numpy, so that it can be differentiated", function)
+    shape = getattr(found, "shape", None)
+    if shape is None or not jnp.issubdtype(found.dtype, jnp.floating):
+        _checks.refuse("function", "return one array of real numbers", _checks.described(f"one that returns {found}"))
+    if 0 in shape:
+        _checks.refuse("function", "return at least one value", _checks.described(f"one of shape {shape}"))
+    return shape
