@@ -2,6 +2,7 @@
 
 import dataclasses
 import html.parser
+import inspect
 import io
 import re
 import sys
@@ -16,6 +17,7 @@ from public_calls import POINTS, systems
 import isthmus as im
 from isthmus import _bars
 from isthmus._display import LONGEST, Summary, sparkline
+from isthmus.dynamics.parallel import Stages
 
 MOST_LINES = 10
 
@@ -149,6 +151,38 @@ def test_a_bar_is_shown_where_it_is_asked_for(capsys):
     seen = []
     small_training(progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def shown_functions():
+    """Return the functions and methods of the shelf that may be told of ``progress``, by name."""
+    found = {}
+    for name in im.__all__:
+        value = getattr(im, name)
+        if inspect.isfunction(value):
+            found[name] = value
+        elif inspect.isclass(value):
+            found |= {f"{name}.{part}": method for part, method in vars(value).items() if inspect.isfunction(method)}
+    default = lambda function: getattr(inspect.signature(function).parameters.get("progress"), "default", "not taken")
+    return {name: function for name, function in found.items() if default(function) is None}
+
+
+def test_whatever_takes_long_shows_a_bar():
+    wrapped = _bars.with_bar(lambda progress: None).__code__
+    found = shown_functions()
+    assert {"train", "track", "predict_finite_width", "estimate_finite_width", "Saddle.calibrated"} <= found.keys()
+    assert [name for name, function in found.items() if function.__code__ is not wrapped] in ([], ["solve_optimum"])
+
+
+def test_a_bar_over_several_stages_never_goes_back():
+    seen = []
+    stages = Stages(lambda *at: seen.append(at))
+    inside = Stages(stages.next())
+    for stages_of in (inside, inside, stages):
+        stage = stages_of.next()
+        stage(1, 2)
+        stage(2, 2)
+    assert seen == [(1, 2), (2, 2), (3, 4), (4, 4), (5, 6), (6, 6)]
+    assert Stages(None).next() is None
 
 
 class Terminal(io.StringIO):

@@ -58,7 +58,7 @@ def with_bar(function: Callable[P, Returned]) -> Callable[P, Returned]:
     @functools.wraps(function)
     def shown(*args: P.args, **options: P.kwargs) -> Returned:
         if options.get("progress") is True:
-            with Bar(function.__name__) as bar:
+            with Bar(function.__qualname__) as bar:
                 return function(*args, **(options | {"progress": bar}))  # pyright: ignore[reportCallIssue]
         if options.get("progress") is False:
             options["progress"] = None

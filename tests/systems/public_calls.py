@@ -597,8 +597,8 @@ def calls() -> list[Call]:
                 "beside": optional(OBJECT),
                 "iterations": UNLIMITED,
                 "seed": SEED,
-                "workers": WORKERS,
-            },
+            }
+            | run,
         ),
         Call(
             "expressivity",

@@ -43,3 +43,22 @@ def run_jobs(job: Callable[[int], Result], count: int, workers: int | None, prog
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [results[index] for index in range(count)]
+
+
+class Stages:
+    """Adds the progress of several stages up to one count, of which later stages are only known when they begin."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress, self._before = progress, 0
+
+    def next(self) -> Progress | None:
+        """Return the progress of the next stage."""
+        report, before = self._progress, self._before
+        if report is None:
+            return None
+
+        def progress(done: int, total: int) -> None:
+            self._before = before + total
+            report(before + done, before + total)
+
+        return progress

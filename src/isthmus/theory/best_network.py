@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._precision import DOUBLE, computing_in
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.frame import in_axes
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
-from isthmus.dynamics.parallel import check_number_of_jobs, number_of_workers, run_jobs
+from isthmus.dynamics.parallel import Progress, check_number_of_jobs, number_of_workers, run_jobs
 from isthmus.theory.atoms import apportioned
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.optimum import Optimum, laws_of_starts, start_from
 
 
+@with_bar
 def best_networks(
     problem: Problem,
     optimum: Optimum,
@@ -26,6 +28,7 @@ def best_networks(
     iterations: int = 3000,
     seed: int = 0,
     workers: int | None = None,
+    progress: Progress | None = None,
 ) -> tuple[np.ndarray, Autoencoder]:
     r"""Train networks of width N to a local minimum of the objective; return the objectives and the best network.
 
@@ -43,6 +46,7 @@ def best_networks(
         iterations: of each descent, at most.
         seed: of the draws.
         workers: threads; restarts run side by side.
+        progress: True for a bar, or called as ``progress(done, total)`` after each restart.
 
     Raises:
         ArgumentError: where an argument breaks its rule.
@@ -71,6 +75,7 @@ def best_networks(
     iterations = _checks.integer("iterations", iterations, minimum=1)
     seed = _checks.seed("seed", seed)
     workers = number_of_workers(workers)
+    _checks.function("progress", progress, optional=True)
     size = 16 * width * (problem.dim + problem.latent_dim + 2)
     _checks.memory("width", width, size)
     check_number_of_jobs("restarts", restarts, size)
@@ -92,7 +97,7 @@ def best_networks(
             network = landscape.descended(inside, free_masses=False, iterations=iterations)
             return landscape.objective(network), in_axes(network, landscape.basis.T)
 
-    ends = run_jobs(descend, restarts, workers, None)
+    ends = run_jobs(descend, restarts, workers, progress)
     objectives = np.array([objective for objective, _ in ends])
     return objectives, ends[int(objectives.argmin())][1]
 

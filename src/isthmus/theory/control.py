@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._precision import Precision, floating
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Stream
@@ -29,7 +30,7 @@ from isthmus.core.sobol import sobol_normals
 from isthmus.dynamics.batches import SAMPLINGS, Sampling, check_sampling
 from isthmus.dynamics.mean_field import check_memory_of_particles
 from isthmus.dynamics.network_flow import gradient_flow
-from isthmus.dynamics.parallel import Progress, check_number_of_jobs
+from isthmus.dynamics.parallel import Progress, Stages, check_number_of_jobs
 from isthmus.dynamics.replay import batch_noise
 from isthmus.dynamics.results import TrainingRuns
 from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys, train
@@ -138,6 +139,7 @@ class FiniteWidthEstimate:
         return np.sqrt(np.maximum(np.diagonal(self.kernel) + 2 * cross + variance, variance / len(rest)))
 
 
+@with_bar
 def estimate_finite_width(
     problem: Problem,
     times: ArrayLike,
@@ -169,7 +171,7 @@ def estimate_finite_width(
         seed: of the networks.
         dtype: of the networks, 'float32' or 'float64'.
         workers: threads.
-        progress: called as ``progress(done, total)``.
+        progress: True for a bar, or called as ``progress(done, total)``.
 
     Raises:
         ArgumentError: where an argument breaks its rule, or the influence of other neurons than the law's own isn't
@@ -199,8 +201,9 @@ def estimate_finite_width(
     check_memory_of_particles(problem, "neurons", neurons, np.dtype(np.float64))
     check_number_of_jobs("runs", runs, 8 * len(grid))
     chosen = _sampling(problem, grid, step_size, batch_size, sampling)
+    stages = Stages(progress)
     if law is None:
-        law = predict_finite_width(problem, grid, workers=workers, progress=progress)
+        law = predict_finite_width(problem, grid, workers=workers, progress=stages.next())
     elif not (isinstance(law, FiniteWidthLaw) and np.array_equal(law.times, grid)):
         _checks.refuse("law", "be a FiniteWidthLaw at the same times", _checks.described("not"))
     linear = law.linearised
@@ -208,11 +211,11 @@ def estimate_finite_width(
         _checks.refuse("law", "be that of this problem", _checks.described("that of another"))
     options: dict[str, Any] = {"runs": runs, "seed": seed, "snapshot_times": (), "dtype": precision, "workers": workers}
     if step_size == 0:
-        simulated = gradient_flow(problem, grid, widths, progress=progress, **options)
+        simulated = gradient_flow(problem, grid, widths, progress=stages.next(), **options)
     else:
         full = {"batch_size": problem.population.size, "sampling": "without_replacement"}
         drawn = full if batch_size is None else {"batch_size": batch_size, "sampling": chosen}
-        simulated = train(problem, grid, widths, step_size, progress=progress, **drawn, **options)
+        simulated = train(problem, grid, widths, step_size, progress=stages.next(), **drawn, **options)
     sides = _fresh_influences(problem, linear, neurons, seed)
     kernel = sides[0].kernel / widths[0] + sides[1].kernel / widths[1]
     kernel_error = np.hypot(*(side.kernel_error / width for side, width in zip(sides, widths, strict=True)))

@@ -20,17 +20,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._precision import Precision, floating
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import check_quadrature
 from isthmus.dynamics.mean_field import check_memory_of_particles, solve_mean_field
-from isthmus.dynamics.parallel import Progress, check_number_of_jobs
+from isthmus.dynamics.parallel import Progress, Stages, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.theory.finite_width_law import FiniteWidthLaw
 from isthmus.theory.influence import LinearisedPath
-from isthmus.theory.leading_order import Settings, Stages, leading_order, particles_of
+from isthmus.theory.leading_order import Settings, leading_order, particles_of
 
 
+@with_bar
 def predict_finite_width(
     problem: Problem,
     times: ArrayLike,
@@ -66,7 +68,7 @@ def predict_finite_width(
         max_steps: the largest number of these steps.
         dtype: 'float64' or 'float32'.
         workers: threads.
-        progress: called as ``progress(done, total)``.
+        progress: True for a bar, or called as ``progress(done, total)``.
 
     Returns:
         `FiniteWidthLaw`, with ``mean``, ``std``, ``covariance``, ``band``, ``gap_quantile``, ``width_for`` and

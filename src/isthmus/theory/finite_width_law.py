@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._display import Shown, Summary
 from isthmus._errors import NumericalError
 from isthmus._words import number
@@ -301,6 +302,7 @@ class FiniteWidthLaw(Summary):
         found = self.linearised.influence_of(neurons)
         return found[0] - self.linearised.means[0], found[1] - self.linearised.means[1]
 
+    @with_bar
     def of(
         self,
         function: str | Callable[[Autoencoder], Any],
@@ -321,7 +323,7 @@ class FiniteWidthLaw(Summary):
             points: shape (m, d), or `Data`, in the units of the problem's points; for a name only.
             times: shape (T,); by default those of the law for one value, and the last of them for several.
             workers: threads.
-            progress: called as ``progress(done, total)``.
+            progress: True for a bar, or called as ``progress(done, total)``.
 
         Raises:
             ArgumentError: where an argument breaks its rule, or the law is from a file.

@@ -17,7 +17,7 @@ from isthmus.core.kinks import rounded, smoothed
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import Particles
 from isthmus.dynamics.field import VectorField
-from isthmus.dynamics.parallel import Progress
+from isthmus.dynamics.parallel import Stages
 from isthmus.theory.finite_steps import step_shifts
 from isthmus.theory.linearisation import Linearisation, linearised
 from isthmus.theory.noise_sources import Influence, Sources
@@ -58,25 +58,6 @@ class LeadingOrder(NamedTuple):
     start: Particles
     trajectory: Trajectory
     means: tuple[np.ndarray, np.ndarray]
-
-
-class Stages:
-    """Adds the progress of several stages up to one count, of which later stages are only known when they begin."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress, self._before = progress, 0
-
-    def next(self) -> Progress | None:
-        """Return the progress of the next stage."""
-        report, before = self._progress, self._before
-        if report is None:
-            return None
-
-        def progress(done: int, total: int) -> None:
-            self._before = before + total
-            report(before + done, before + total)
-
-        return progress
 
 
 def particles_of(problem: Problem, settings: Settings, in_span: bool) -> Particles:

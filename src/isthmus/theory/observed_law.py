@@ -30,8 +30,8 @@ from isthmus.core.problem import Problem
 from isthmus.core.quadrature import Particles
 from isthmus.dynamics.batches import Sampling
 from isthmus.dynamics.mean_field import solve_mean_field
-from isthmus.dynamics.parallel import Progress
-from isthmus.theory.leading_order import Settings, Stages, leading_order, particles_of
+from isthmus.dynamics.parallel import Progress, Stages
+from isthmus.theory.leading_order import Settings, leading_order, particles_of
 from isthmus.theory.noise_sources import Sources
 from isthmus.theory.observed import Observed
 from isthmus.theory.prediction import Prediction

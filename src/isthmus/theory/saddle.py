@@ -27,6 +27,7 @@ import numpy as np
 from scipy.linalg import expm
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._display import Shown, Summary
 from isthmus._errors import NumericalError
 from isthmus._precision import DOUBLE, computing_in
@@ -160,6 +161,7 @@ class Saddle(Summary):
         """Return the mean escape time of networks of a width."""
         return float(np.mean(self.escape_times(width)))
 
+    @with_bar
     def calibrated(
         self,
         width: int = 64,
@@ -179,7 +181,7 @@ class Saddle(Summary):
             runs: how many of them.
             seed: of their draws.
             workers: threads; networks are followed side by side.
-            progress: called as ``progress(done, total)``.
+            progress: True for a bar, or called as ``progress(done, total)``.
 
         Raises:
             NumericalError: where the limit isn't trivial, or a network hasn't escaped after twice the time predicted
