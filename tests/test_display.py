@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from invented import invented
 from public_calls import POINTS, systems
+from sound import BOTTLENECK, EXPRESSIVITY, TRACKING, bottleneck, expressivity
 
 import isthmus as im
 from isthmus import _bars
-from isthmus._display import LONGEST, Summary, sparkline
+from isthmus._display import LONGEST, MOST_LINES, Summary, sparkline
 from isthmus.dynamics.parallel import Stages
-
-MOST_LINES = 10
+from isthmus.estimator.activity import Activity
+from isthmus.estimator.curvature import Curvature
+from isthmus.estimator.limit import Distance
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,37 @@ def shown():
         warnings.simplefilter("ignore", im.TrivialLimitWarning)
         still = im.Problem(made["data"], im.independent_law(3, 1))
         streamed = im.Problem(made["stream"], im.independent_law(3, 1), population_points=8, weight_decay=0.1)
+    runs, certificate = made["runs"], made["optimum"].certificate
+    random = np.random.default_rng(0)
+    estimate = im.FiniteWidthEstimate(
+        runs.times, made["path"].risk, dataclasses.replace(runs, risk=random.random((4, 3))),
+        random.random((4, 3)), np.eye(3), np.ones(3), np.ones(3),
+    )  # fmt: skip
+    distance = Distance(runs.times, np.array([1.0, 0.5, 0.5]), np.ones(3), np.zeros(3), made["prediction"], None)
+    diagnosis = im.Diagnosis(
+        8, distance, None, Activity((2.8, 3.1), (4, 4), np.array([0.9])), Curvature(-0.1, 4.0, 0.0, 0.0), 2.0, 0.1, 0.1,
+        stability_limit=2.0, objective=0.5, decline=0.01, lowest_curvature=-0.1, horizon=10.0,
+    )  # fmt: skip
     return made | {
+        "noise": made["law"].noises["encoder"],
+        "influence": made["law"].influence,
+        "certificate": dataclasses.replace(certificate, curvature=1e-9, known_optimum=0.25, proven=True),
+        "estimate": estimate,
+        "expressivity": made["optimum"].expressivity,
+        "model": im.MeanFieldAutoencoder(2, width=8),
+        "diagnosis": diagnosis,
+        "distance": distance,
+        "distance alone": dataclasses.replace(distance, prediction=None, no_prediction="one whose noise is free"),
+        "sampled": im.SampledNeurons(lambda key, count: None, 1, 2),
+        "gradient descent": im.GradientDescent(),
+        "momentum": im.Momentum(0.5),
+        "adam": im.Adam(),
+        "status": im.Status(ok=False, message="too stiff"),
+        "studies": TRACKING,
+        "bottleneck study": BOTTLENECK,
+        "expressivity study": EXPRESSIVITY,
+        "bottleneck": im.BottleneckResult(BOTTLENECK, bottleneck()),
+        "expressivity result": im.ExpressivityResult(EXPRESSIVITY, expressivity()),
         "law of neurons": problem.law,
         "measure": made["network"].encoder,
         "measures of runs": made["runs"].encoder,
@@ -47,10 +79,27 @@ def shown():
 
 def test_everything_fits_on_a_few_lines(shown):
     for name, value in shown.items():
-        if name not in ("prediction", "gaussian", "linear", "stream"):
-            lines = repr(value).splitlines()
-            assert len(lines) <= MOST_LINES and max(map(len, lines)) <= LONGEST, f"{name}:\n{value!r}"
-            assert "array(" not in repr(value) and "0x" not in repr(value), name
+        lines = repr(value).splitlines()
+        assert len(lines) <= MOST_LINES and max(map(len, lines)) <= LONGEST, f"{name}:\n{value!r}"
+        assert "array(" not in repr(value) and "0x" not in repr(value), name
+
+
+def test_the_whole_shelf_was_looked_at(shown):
+    """Whatever isn't shown above says of itself what one of those does that are."""
+    classes = {one for name in im.__all__ if inspect.isclass(one := getattr(im, name))}
+    seen = {type(value) for value in shown.values()}
+    unseen = {one.__name__ for one in classes - seen if not issubclass(one, Exception)}
+    assert unseen == {"PredictionResult", "PredictionStudy", "WidthResult", "WidthStudy"}
+    for kind in ("Result", "Study"):
+        assert len({getattr(im, f"{name}{kind}").__repr__ for name in ("Prediction", "Width", "Tracking")}) == 1
+
+
+def test_a_study_is_shown_as_it_would_be_asked_for():
+    study = im.TrackingStudy(data={"source": "wine"}, law={"latent_dim": 3}, widths=range(8, 200, 8), runs=2)
+    assert eval(repr(study), vars(im)) == study
+    assert "runs=2" in repr(study) and "horizon" not in repr(study)
+    many = repr(im.TrackingStudy(data={"source": "wine"}, widths=range(1, 1000)))
+    assert len(many.splitlines()) == MOST_LINES and many.endswith("[...]")
 
 
 def test_what_a_person_wants_first_is_said(shown):
@@ -69,6 +118,20 @@ def test_what_a_person_wants_first_is_said(shown):
     assert shown["result"].answer()[:60] in repr(shown["result"])
     assert repr(shown["activation"]) == "Activation('sine')"
     assert "8 of the encoder, 8 of the decoder" in repr(shown["optimum"])
+    prediction, law = shown["prediction"], shown["law"]
+    assert "risk        1.25 at t = 0, 0.500 at t = 1 (3 times) on average" in repr(prediction)
+    assert f"90 % within {prediction.gap_quantile(0.9):.3g}" in repr(prediction) and "warning" not in repr(prediction)
+    assert "warning" in repr(law.at(8, 1.0)) and "most by batches" in repr(law.at(8, 1.0, 2))
+    proven, searched = repr(shown["certificate"]), repr(shown["optimum"].certificate)
+    assert "at most 0, proven" in proven and "known optimum    0.250" in proven and "by a search" in searched
+    assert "4 runs of width 8, gradient flow" in repr(shown["estimate"]) and "±" in repr(shown["estimate"])
+    diagnosis = repr(shown["diagnosis"])
+    assert "moving; another 10 of time would gain 20\u00a0%" in diagnosis and "3 of 8 carry the encoder" in diagnosis
+    assert "at most 0.500 from infinite width, 95 % of networks within 1." in diagnosis
+    assert "step size × curvature is 0.400, stable below 2.00" in diagnosis
+    assert "one whose noise is free" in repr(shown["distance alone"])
+    assert repr(shown["stream"]) == "Stream('gaussian', in 3 dimensions)"
+    assert repr(shown["sampled"]) == "SampledNeurons(<lambda>, outputs=1, inputs=2)"
 
 
 class Tags(html.parser.HTMLParser):

@@ -17,6 +17,8 @@ import numpy as np
 
 LONGEST = 100
 """The number of characters of a line."""
+MOST_LINES = 10
+"""Of what an object says of itself."""
 WIDTH, HEIGHT, MARGIN = 180, 36, 2
 """Of the small curve, in pixels."""
 MOST_POINTS = 120

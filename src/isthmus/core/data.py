@@ -248,6 +248,9 @@ class Stream:
     transform: Callable[[jax.Array], jax.Array] | None = None
     normals: int = 0
 
+    def __repr__(self) -> str:
+        return f"Stream({self.name!r}, in {self.dim} dimensions)"
+
     def __post_init__(self) -> None:
         _checks.function("sample", self.sample)
         _checks.integer("dim", self.dim, minimum=1)

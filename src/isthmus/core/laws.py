@@ -84,8 +84,8 @@ class Law(Summary):
         made = "any" if self.activations is None else " and ".join(phi.name for phi in self.activations)
         return [
             ("bottleneck", f"{self.dim} → {self.latent_dim} → {self.dim}"),
-            ("encoder", type(self.encoder).__name__),
-            ("decoder", type(self.decoder).__name__),
+            ("encoder", repr(self.encoder)),
+            ("decoder", repr(self.decoder)),
             ("activations", made),
         ]
 

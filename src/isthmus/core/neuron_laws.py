@@ -332,6 +332,10 @@ class SampledNeurons(NeuronLaw):
     outputs: int
     inputs: int
 
+    def __repr__(self) -> str:
+        name = getattr(self.sampler, "__name__", type(self.sampler).__name__)
+        return f"SampledNeurons({name}, outputs={self.outputs}, inputs={self.inputs})"
+
     def __post_init__(self) -> None:
         _checks.function("sampler", self.sampler)
         _checks.integer("outputs", self.outputs, minimum=1)

@@ -130,7 +130,7 @@ class Problem(Summary):
         decay = f", weight decay {self.weight_decay}" if any(self.decays) else ""
         noise = f", temperature {self.temperature:g}" if self.temperature else ""
         return [
-            ("data", repr(self.data) if isinstance(self.data, Data) else f"a stream of dimension {self.dim}"),
+            ("data", repr(self.data)),
             (
                 "network",
                 f"{self.dim} → {self.latent_dim} → {self.dim}, {', '.join(phi.name for phi in self.activations)}",

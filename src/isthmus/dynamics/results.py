@@ -142,14 +142,18 @@ class TrainingRuns(Summary):
 
     plot = Shown("plots.training")
 
-    def _lines(self) -> list[tuple[str, object]]:
-        widths = whole(self.width[0]) if self.width[0] == self.width[1] else f"{self.width[0]:,} and {self.width[1]:,}"
+    @property
+    def networks_in_words(self) -> str:
+        """How many there are, how wide, and how they are trained."""
         size = "by a schedule" if callable(self.step_size) else setting(self.step_size)
         batches = "full batches" if self.batch_size is None else f"batches of {whole(self.batch_size)}"
         moving = "gradient flow" if self.step_size == 0 else f"SGD, step size {size}, {batches}"
+        return f"{counted(len(self.risk), 'run')} of {of_width(self.width)}, {moving}"
+
+    def _lines(self) -> list[tuple[str, object]]:
         spread = f", standard deviation {number(float(self.risk[:, -1].std(ddof=1)))}" if len(self.risk) > 1 else ""
         return [
-            ("networks", f"{counted(len(self.risk), 'run')} of width {widths}, {moving}"),
+            ("networks", self.networks_in_words),
             ("risk", f"{fall(self.times, self.risk.mean(axis=0))}{' on average' if spread else ''}{spread}"),
             ("kept", kept_at(self.snapshot_times)),
             ("status", "ok" if self.status.ok else self.status.message),
@@ -201,6 +205,11 @@ class TrainingRuns(Summary):
         if self.snapshots is None:
             _checks.refuse("snapshot_times", "hold at least one time at which networks are kept", ())
         return jax.tree.map(lambda leaf: leaf[:, -1], self.snapshots)
+
+
+def of_width(width: tuple[int, int]) -> str:
+    """Return the widths of both sides in words, once where they are the same."""
+    return f"width {listed([whole(side) for side in dict.fromkeys(width)])}"
 
 
 def fall(times: np.ndarray, risk: np.ndarray) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from isthmus._display import Summary
 from isthmus._precision import computing_in
 from isthmus._version import __version__
 from isthmus._words import counted, number, percent, setting
@@ -55,8 +56,8 @@ REMEDIES = {
 """What makes a gap smaller, by what makes most of it."""
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Summary):
     """What `MeanFieldAutoencoder.diagnose` found.
 
     Attributes:
@@ -98,6 +99,20 @@ class Diagnosis:
     lowest_curvature: float
     horizon: float
     automatic: bool = False
+
+    def _lines(self) -> list[tuple[str, object]]:
+        limit, gap, (encoder, decoder) = self.stability_limit, self.distance, self.activity.neurons
+        apart = f"unknown: {self.not_compared}" if gap is None else f"at most {number(gap.gap)} from infinite width"
+        expected = "" if gap is None or gap.expected is None else f", 95 % of networks within {number(gap.expected)}"
+        stable = "" if limit is None else f", stable below {number(limit)}"
+        return [
+            ("state", f"{self.state}; another {_time(self.horizon)} of time would gain {percent(self.gain)}"),
+            ("gap", f"{apart}{expected}"),
+            ("steps", f"step size × curvature is {number(self.step_times_curvature)}{stable}"),
+            ("neurons", f"{encoder:.0f} of {self.width:,} carry the encoder, {decoder:.0f} the decoder"),
+            ("latents", f"{self.used_latents} of {len(self.activity.latents)} in use"),
+            ("in words", "print(diagnosis)"),
+        ]
 
     @property
     def step_times_curvature(self) -> float:

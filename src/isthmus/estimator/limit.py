@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from isthmus._display import Summary
+from isthmus._words import number, setting
 from isthmus.core.data import Data
 from isthmus.core.problem import Problem
 from isthmus.dynamics.mean_field import solve_mean_field
+from isthmus.dynamics.results import fall
 from isthmus.estimator.run import FitState, record_marks
 from isthmus.estimator.schedule import Schedule
 from isthmus.estimator.start import Start
@@ -41,8 +44,8 @@ class Effort(NamedTuple):
     workers: int | None
 
 
-@dataclass(frozen=True)
-class Distance:
+@dataclass(frozen=True, repr=False)
+class Distance(Summary):
     """A learning curve beside the infinitely wide network's, R(t), and the predicted law of networks like its own.
 
     Attributes:
@@ -60,6 +63,19 @@ class Distance:
     limit_error: np.ndarray
     prediction: Prediction | None
     no_prediction: str | None
+
+    def _lines(self) -> list[tuple[str, object]]:
+        why = f"none, the problem is {self.no_prediction}"
+        expected = why if self.expected is None else f"within {number(self.expected)} for 95 % of such networks"
+        return [
+            ("curve", fall(self.times, self.curve)),
+            ("infinite width", fall(self.times, self.limit)),
+            ("gap", f"at most {number(self.gap)}, at t = {setting(self.farthest)}"),
+            ("prediction", expected),
+        ]
+
+    def _curve(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.times, self.curve
 
     @property
     def gap(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import platform
+import textwrap
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Self
 
@@ -12,6 +13,7 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from isthmus import _checks
+from isthmus._display import LONGEST, MOST_LINES
 from isthmus._errors import ArgumentError
 from isthmus._version import __version__
 from isthmus.studies.specification import ProblemSpecification, commented_toml, parsed_toml, translated
@@ -43,6 +45,14 @@ class Study(ProblemSpecification):
         return type(other) is type(self) and self.model_dump() == other.model_dump()
 
     __hash__ = ProblemSpecification.__hash__
+
+    def __repr__(self) -> str:
+        """Return what differs from the defaults, as it would be asked for."""
+        asked = (f"{key}={value!r}" for key, value in self.model_dump(exclude_defaults=True).items())
+        text = f"{type(self).__name__}({', '.join(asked)})"
+        return textwrap.fill(text, LONGEST, subsequent_indent="    ", max_lines=MOST_LINES, break_long_words=False)
+
+    __str__ = __repr__
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (type(self), self.to_toml())

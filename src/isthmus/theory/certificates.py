@@ -28,6 +28,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from isthmus._display import Summary
+from isthmus._words import counted, number
 from isthmus.core.autoencoder import Autoencoder, features, residuals, squares
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
@@ -50,8 +52,8 @@ CANDIDATES = 16
 """Neurons along rays that are offered for births."""
 
 
-@dataclass(frozen=True)
-class Certificate:
+@dataclass(frozen=True, repr=False)
+class Certificate(Summary):
     """What is known of the distance of an `Optimum` from the global one.
 
     Attributes:
@@ -91,6 +93,16 @@ class Certificate:
     known_optimum: float | None = None
     proven: bool = False
     curvature: float | None = None
+
+    def _lines(self) -> list[tuple[str, object]]:
+        how = "proven" if self.proven else f"by a search from {counted(self.starts, 'start')}"
+        known = [("known optimum", self.known_optimum), ("curvature", self.curvature)]
+        return [
+            ("decoder gap", f"at most {number(self.decoder_gap)}, {how}"),
+            ("encoder descent", f"{number(self.encoder_descent)} (0 at a first-order optimum)"),
+            ("stationarity", number(self.stationarity)),
+            *((name, number(value)) for name, value in known if value is not None),
+        ]
 
     def beside(self, known_optimum: float | None, objective: float) -> Certificate:
         """Return the certificate of a network of this ``objective`` where ``known_optimum`` is given, else itself."""

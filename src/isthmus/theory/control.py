@@ -13,7 +13,7 @@ step size, whatever leading order is worth there, and far less variance where it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -22,7 +22,9 @@ from numpy.typing import ArrayLike
 
 from isthmus import _checks
 from isthmus._bars import with_bar
+from isthmus._display import Summary
 from isthmus._precision import Precision, floating
+from isthmus._words import number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Stream
 from isthmus.core.problem import Problem
@@ -32,7 +34,7 @@ from isthmus.dynamics.mean_field import check_memory_of_particles
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress, Stages, check_number_of_jobs
 from isthmus.dynamics.replay import batch_noise
-from isthmus.dynamics.results import TrainingRuns
+from isthmus.dynamics.results import TrainingRuns, fall
 from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys, train
 from isthmus.dynamics.step_plan import plan_steps
 from isthmus.theory.finite_width import predict_finite_width
@@ -47,8 +49,8 @@ MINIMUM = 4
 """Runs from which errors are estimated, at least."""
 
 
-@dataclass(frozen=True)
-class FiniteWidthEstimate:
+@dataclass(frozen=True, repr=False)
+class FiniteWidthEstimate(Summary):
     """Mean, standard deviation and sup-gap of one kind of network, from a few runs beside their prediction.
 
     Attributes:
@@ -77,8 +79,21 @@ class FiniteWidthEstimate:
     runs: TrainingRuns
     fluctuation: np.ndarray
     kernel: np.ndarray
-    mean_error: np.ndarray = field(repr=False)
-    kernel_error: np.ndarray = field(repr=False)
+    mean_error: np.ndarray
+    kernel_error: np.ndarray
+
+    def _lines(self) -> list[tuple[str, object]]:
+        worst, gap = int(self.std.argmax()), self.gap_quantile(0.9)
+        return [
+            ("networks", self.runs.networks_in_words),
+            ("mean risk", f"{fall(self.times, self.mean)}, ± {number(float(self.error.max()), 2)} at most"),
+            ("spread", f"at most {number(float(self.std[worst]))} ± {number(float(self.std_error[worst]), 2)}"),
+            ("sup-gap", f"90 % within {number(gap[0])} ± {number(gap[1], 2)}"),
+            ("worth", f"{number(self.variance_ratio * len(self.runs.risk))} runs without a prediction beside them"),
+        ]
+
+    def _curve(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.times, self.mean
 
     @property
     def rest(self) -> np.ndarray:

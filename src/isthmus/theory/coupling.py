@@ -31,6 +31,7 @@ from isthmus.dynamics.flow import flow_settings, integrate
 from isthmus.dynamics.mean_field import check_memory_of_particles
 from isthmus.dynamics.network_flow import gradient_flow
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
+from isthmus.dynamics.results import of_width
 from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys, train
 
 LARGEST_ASSIGNMENT = 4096
@@ -76,7 +77,7 @@ class Coupling(Summary):
     def _lines(self) -> list[tuple[str, object]]:
         far = lambda side: number(float(self.supremum(side).mean()))
         return [
-            ("networks", f"{counted(len(self.risk), 'run')} of width {self.width[0]:,} and {self.width[1]:,}"),
+            ("networks", f"{counted(len(self.risk), 'run')} of {of_width(self.width)}"),
             ("times", f"{len(self.times):,}, up to t = {setting(float(self.times[-1]))}"),
             ("distance", f"largest mean square {far('encoder')} of encoder, {far('decoder')} of decoder neurons"),
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -101,9 +101,9 @@ class FiniteWidthLaw(Summary):
     influence: Influence
     noises: dict[str, Noise]
     weights: np.ndarray
-    only_batches: tuple[int | None, ...] = field(repr=False, default=())
-    one_pass_is_fresh: bool = field(repr=False, default=False)
-    linearised: LinearisedPath | None = field(repr=False, default=None)
+    only_batches: tuple[int | None, ...] = ()
+    one_pass_is_fresh: bool = False
+    linearised: LinearisedPath | None = None
 
     plot = Shown("plots.law")
     plot_sources = Shown("plots.law_sources")

@@ -21,7 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from isthmus import _checks
+from isthmus._display import Summary
 from isthmus._precision import computing_in
+from isthmus._words import counted, setting
 from isthmus.core.autoencoder import (
     Autoencoder,
     Velocity,
@@ -126,8 +128,8 @@ class Sensitivity:
         return total
 
 
-@dataclass(frozen=True)
-class LinearisedPath:
+@dataclass(frozen=True, repr=False)
+class LinearisedPath(Summary):
     """The path of the particles that a law is made from, and what is needed to ask it for the influence of others.
 
     Attributes:
@@ -144,6 +146,15 @@ class LinearisedPath:
     trajectory: Trajectory
     frame: Frame | None
     means: tuple[np.ndarray, np.ndarray]
+
+    def _lines(self) -> list[tuple[str, object]]:
+        because, nodes = self.closed_form_because, self.trajectory.nodes
+        others = "of any neuron" if because is None else f"of its own particles alone: the problem is {because}"
+        return [
+            ("particles", f"{self.trajectory.network.encoder.width:,} a side"),
+            ("path", f"{counted(len(nodes) - 1, 'step')} up to t = {setting(float(nodes[-1]))}"),
+            ("influence", others),
+        ]
 
     @property
     def closed_form_because(self) -> str | None:

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 
 from isthmus import _checks
+from isthmus._display import Summary
+from isthmus._words import counted, number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.batches import SAMPLINGS, Sampling
 from isthmus.theory.batch_noise import noise_without_replacement
@@ -17,8 +19,8 @@ from isthmus.theory.prediction import Noise
 MeasuredOn = Literal["population", "sample"]
 
 
-@dataclass(frozen=True)
-class Influence:
+@dataclass(frozen=True, repr=False)
+class Influence(Summary):
     """What moves the risk, and when: derivatives of the mean-field risk, centred so that each has mean 0.
 
     V = T for the risk; for other functions of a network values of one time follow one another.
@@ -41,9 +43,18 @@ class Influence:
     steps: np.ndarray
     points_by_step: np.ndarray
 
+    def _lines(self) -> list[tuple[str, object]]:
+        largest = lambda values: f"at most {number(float(np.abs(values).max()))} for each unit of mass"
+        return [
+            ("encoder", f"{counted(self.encoder.shape[1], 'neuron')}, {largest(self.encoder)}"),
+            ("decoder", f"{counted(self.decoder.shape[1], 'neuron')}, {largest(self.decoder)}"),
+            ("points", f"{counted(self.points.shape[1], 'point')}, {largest(self.points)}"),
+            ("known of", f"{counted(len(self.points), 'value')}, over {counted(len(self.steps) - 1, 'step')} of time"),
+        ]
 
-@dataclass(frozen=True)
-class Sources:
+
+@dataclass(frozen=True, repr=False)
+class Sources(Summary):
     """What each source of noise does, at scale 1, to values that are observed of a network.
 
     Attributes:
@@ -62,6 +73,9 @@ class Sources:
     weights: np.ndarray
     only_batches: tuple[int | None, ...] = ()
     one_pass_is_fresh: bool = False
+
+    def _lines(self) -> list[tuple[str, object]]:
+        return [("noises", ", ".join(self.noises)), ("known up to", f"t = {self.horizon:g}")]
 
     def of(
         self,

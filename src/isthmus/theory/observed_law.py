@@ -11,7 +11,7 @@ points. What is asked here may depend on the rest, so particles have all compone
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from isthmus import _checks
 from isthmus._display import Shown, Summary
 from isthmus._precision import computing_in
-from isthmus._words import number
+from isthmus._words import counted, interval, number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.problem import Problem
@@ -43,8 +43,13 @@ MOST_VALUES = 4096
 """Values at all times together, at most, whose law is computed: each costs about two steps a step."""
 
 
-@dataclass(frozen=True)
-class ObservedPrediction:
+def values_in_words(shape: tuple[int, ...], times: np.ndarray) -> str:
+    """Return how many values are observed, and when."""
+    return f"of shape {shape} at {counted(len(times), 'time')} up to t = {times[-1]:g}"
+
+
+@dataclass(frozen=True, repr=False)
+class ObservedPrediction(Summary):
     """The law of a function of one kind of network, at the times of the `ObservedLaw` it came from.
 
     Attributes:
@@ -66,9 +71,17 @@ class ObservedPrediction:
 
     times: np.ndarray
     shape: tuple[int, ...]
-    flat: Prediction = field(repr=False)
+    flat: Prediction
 
     plot = Shown("observed_plots.observed")
+
+    def _lines(self) -> list[tuple[str, object]]:
+        extent = lambda values: interval(float(values.min()), float(values.max()))
+        return [
+            ("values", values_in_words(self.shape, self.times)),
+            ("mean", f"{extent(self.mean)}, in the limit {extent(self.limit)}"),
+            ("spread", f"standard deviation {extent(self.std)}"),
+        ]
 
     @property
     def limit(self) -> np.ndarray:
@@ -136,12 +149,12 @@ class ObservedLaw(Summary):
 
     times: np.ndarray
     limit: np.ndarray
-    sources: Sources = field(repr=False)
+    sources: Sources
 
     def _lines(self) -> list[tuple[str, object]]:
         value = lambda width: number(float(self.at(width).std.max()))
         return [
-            ("values", f"of shape {self.limit.shape[1:]} at {len(self.times)} times up to t = {self.times[-1]:g}"),
+            ("values", values_in_words(self.limit.shape[1:], self.times)),
             ("std", f"at most {value(64)} at N = 64 and {value(1024)} at N = 1,024"),
             ("ask", "at(width, step_size, batch_size): mean, std, band, plot"),
         ]

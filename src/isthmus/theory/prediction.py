@@ -10,8 +10,10 @@ import numpy as np
 from scipy.stats import norm
 
 from isthmus import _checks
-from isthmus._words import number
+from isthmus._display import Summary
+from isthmus._words import counted, number
 from isthmus.core.sobol import sobol_normals
+from isthmus.dynamics.results import fall
 
 DRAWS = 1 << 14
 """Curves from which quantiles of the sup-gap are taken."""
@@ -27,8 +29,8 @@ SOURCES = {
 """Of each source of noise, its name and what makes it smaller."""
 
 
-@dataclass(frozen=True)
-class Noise:
+@dataclass(frozen=True, repr=False)
+class Noise(Summary):
     """What one source does to the risk: a Gaussian curve, and curvature terms known by equally likely samples.
 
     Attributes:
@@ -39,6 +41,14 @@ class Noise:
 
     kernel: np.ndarray
     curvatures: np.ndarray
+
+    def _lines(self) -> list[tuple[str, object]]:
+        spread, shift = np.sqrt(np.diagonal(self.covariance)).max(), np.abs(self.shift).max()
+        return [
+            ("fluctuation", f"standard deviation at most {number(float(spread))}"),
+            ("shift", f"at most {number(float(shift))}, of {counted(len(self.curvatures), 'sample')}"),
+            ("known at", counted(len(self.kernel), "time")),
+        ]
 
     def scaled(self, scale: float) -> Noise:
         """Return the noise at a scale 1/N, ε/B or 1/n."""
@@ -62,8 +72,8 @@ class Noise:
         return self.kernel + centred.T @ centred / max(1, len(centred) - 1)
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(Summary):
     """The law of the risk curve of one kind of network, at the times of the `FiniteWidthLaw` it came from.
 
     Attributes:
@@ -88,6 +98,19 @@ class Prediction:
     limit: np.ndarray
     noises: dict[str, Noise]
     unknown_shifts: tuple[str, ...] = ()
+
+    def _lines(self) -> list[tuple[str, object]]:
+        largest = max(self.covariances, key=lambda name: self.source_std(name).max())
+        return [
+            ("risk", f"{fall(self.times, self.mean)} on average"),
+            ("mean field", fall(self.times, self.limit)),
+            ("spread", f"standard deviation at most {number(float(self.std.max()))}, most by {SOURCES[largest][0]}"),
+            ("sup-gap", f"90 % within {number(self.gap_quantile(0.9))}"),
+            *([("warning", self.warning)] if self.warning else []),
+        ]
+
+    def _curve(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.times, self.mean
 
     @property
     def shifts(self) -> dict[str, np.ndarray]:
