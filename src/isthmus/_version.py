@@ -1,4 +1,4 @@
 """The version, alone in its file so that ``isthmus --version`` imports nothing else."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 """The version of Isthmus."""
