@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -21,9 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 class Example(SphinxDirective):
-    """``{example} NAME``: run ``examples/NAME.py`` in a folder of its own and show it."""
+    """``{example} NAME``: run ``examples/NAME.py`` in a folder and show it; with ``:short:`` without its code."""
 
     required_arguments = 1
+    option_spec: ClassVar = {"short": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         """Return code, output and pictures."""
@@ -40,7 +43,8 @@ class Example(SphinxDirective):
             for picture in pictures
         ]
         caption = nodes.paragraph("", "", nodes.strong("", f"python examples/{path.name}"), nodes.Text(" prints"))
-        return [*shown, caption, _block(printed, "none"), _block(code, "python", f"examples/{path.name}")]
+        shown += [caption, _block(printed, "none")]
+        return shown if "short" in self.options else [*shown, _block(code, "python", f"examples/{path.name}")]
 
 
 def outcome(path: Path) -> tuple[str, list[Path]]:

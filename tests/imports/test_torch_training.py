@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from example_scripts import example
 
 import isthmus as im
 from isthmus._precision import DOUBLE, computing_in
@@ -126,35 +127,23 @@ def test_biases_of_0_in_last_layers_stay_as_they_are():
     assert im.from_torch(module).encoder.width == 4
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [64, 256])
-def test_risk_curves_of_torch_lie_within_the_predicted_band(width):
-    """Networks drawn by torch's own random numbers, in its own loop: our law says where their risk is."""
+@pytest.fixture(scope="module")
+def limit_of_torch():
+    """A problem, its points for torch, times, and the law of its networks."""
     data = im.load_data("wine")
-    problem = make(data)
-    times, size, batch, runs = np.linspace(0, 4, 9), 0.05, 8, 64
-    law = im.predict_finite_width(problem, times)
-    low, high = law.band(0.9, width, size, batch)
-    generator = torch.Generator().manual_seed(width)
-    x = torch.tensor(data.points, dtype=torch.float64)
-    risk = lambda module, points: (module(points) - points).square().sum(dim=1).mean() / 2
-    curves = []
-    for _ in range(runs):
-        key = jax.random.key(int(torch.randint(2**31, (1,), generator=generator)))
-        module = im.torch.as_module(problem.draw(key, (width, width), DOUBLE))
-        optimizer = im.torch.mean_field_optimizer(module, size, loss="risk")
-        curve = [float(risk(module, x).detach())]
-        for step in range(round(times[-1] / size)):
-            optimizer.zero_grad()
-            rows = torch.randint(len(x), (batch,), generator=generator)
-            risk(module, x[rows]).backward()
-            optimizer.step()
-            if (step + 1) % round(times[1] / size) == 0:
-                curve.append(float(risk(module, x).detach()))
-        curves.append(curve)
-    inside = (np.array(curves) >= low) & (np.array(curves) <= high)
-    share = inside.mean(axis=0)
+    problem, times = make(data), np.linspace(0, 4, 9)
+    return problem, torch.tensor(data.points, dtype=torch.float32), times, im.predict_finite_width(problem, times)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [64, 256, 1024])
+def test_risk_curves_of_torch_lie_within_the_predicted_band(width, limit_of_torch):
+    """Batches of torch's own random numbers, in its own loop: our law says where the risk is, to 4 standard errors."""
+    problem, x, times, law = limit_of_torch
+    size, runs = 0.05, 64
+    found = example("torch_widths").curves(problem, x, times, width, size, runs).risk
+    low, high = law.band(0.9, width, size, 8)
+    share = ((found >= low) & (found <= high)).mean(axis=0)
     assert (np.abs(share - 0.9) <= 4 * np.sqrt(0.9 * 0.1 / runs)).all(), share
-    error = np.array(curves).std(axis=0, ddof=1) / np.sqrt(runs)
-    mean = law.mean(width, size, batch)
-    assert (np.abs(np.array(curves).mean(axis=0) - mean) <= 4 * error + 0.1 * np.abs(mean - law.path.risk)).all()
+    mean, error = law.mean(width, size, 8), found.std(axis=0, ddof=1) / np.sqrt(runs)
+    assert (np.abs(found.mean(axis=0) - mean) <= 4 * error + 0.1 * np.abs(mean - law.path.risk)).all()
