@@ -15,7 +15,9 @@ def main(folder: Path, particles: int = 512, horizon: float = 60.0) -> im.MeanFi
     """Follow the limit, and draw where its neurons are, in the plane of the first two principal directions."""
     data = im.load_data("wine")
     problem = im.Problem(data, latent_dim=2)
-    path = im.solve_mean_field(problem, [0.0, horizon], particles=particles, replicates=1)
+    path = im.solve_mean_field(
+        problem, [0.0, horizon], particles=particles, replicates=1, snapshot_times=[0.0, horizon]
+    )
     print(path, path.encoder, sep="\n")
 
     figure = Figure(figsize=(11, 4), layout="constrained")

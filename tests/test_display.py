@@ -94,6 +94,15 @@ def test_the_whole_shelf_was_looked_at(shown):
         assert len({getattr(im, f"{name}{kind}").__repr__ for name in ("Prediction", "Width", "Tracking")}) == 1
 
 
+def test_completion_shows_our_names_only(shown):
+    for name, value in shown.items():
+        others = [base for base in type(value).__mro__ if not base.__module__.startswith("isthmus")]
+        theirs = {part for base in others for part in vars(base) if not part.startswith("_")}
+        if name != "model":  # which is one of scikit-learn's
+            assert theirs.isdisjoint(dir(value)), name
+    assert {"runs", "data", "from_toml", "quick", "problem"} <= set(dir(TRACKING))
+
+
 def test_a_study_is_shown_as_it_would_be_asked_for():
     study = im.TrackingStudy(data={"source": "wine"}, law={"latent_dim": 3}, widths=range(8, 200, 8), runs=2)
     assert eval(repr(study), vars(im)) == study

@@ -9,11 +9,13 @@ import pytest
 from invented import invented
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, to_hex
 from public_calls import POINTS, systems
 
 import isthmus as im
 from isthmus.show import pages
 from isthmus.show.readings import series_of
+from isthmus.show.themes import contrast
 
 TIMES = np.array([0.0, 0.1, 1.0, 10.0])
 
@@ -102,6 +104,26 @@ def test_a_plot_makes_a_figure_or_takes_axes(name, made):
     assert plt.get_fignums() == [figure.number, own.number] and given.has_data()
     assert [one.name for one in series_of(given)] == [one.name for one in series_of(axes)]
     assert dict(matplotlib.rcParams) == before
+
+
+DARK = {"path, runs, law": 4, "sources": 4, "optimum": 2, "coupling": 3, "latents": 0}
+"""Plots with the number of lines, at least, that are seen on dark axes."""
+
+
+@pytest.mark.parametrize("name", DARK)
+def test_given_axes_may_be_dark(name, made):
+    with plt.style.context("dark_background"):
+        figure, axes = plt.subplots()
+        PLOTS[name](made, ax=axes)
+        figure.canvas.draw()
+    assert len(axes.lines) >= DARK[name]
+    clouds = [one for one in axes.collections if one.get_array() is None or isinstance(one.norm, BoundaryNorm)]
+    shown = [one.get_color() for one in axes.lines] + [color for one in clouds for color in one.get_facecolor()]
+    assert min(contrast(to_hex(color), "#000000") for color in shown) >= 4.5
+    legend = axes.get_legend()
+    if name == "latents":  # the colours of the legend are those of the rows
+        named = {to_hex(color) for handle in legend.legend_handles for color in handle.get_facecolor()}
+        assert {to_hex(color) for color in clouds[0].get_facecolor()} == named
 
 
 def series(axes, name):

@@ -27,6 +27,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 from isthmus import _checks
 from isthmus._files import write_atomically
 from isthmus._words import listed, setting
+from isthmus.show.themes import fitted_to_paper
 
 P = ParamSpec("P")
 Size = TypeVar("Size", int, float)
@@ -117,7 +118,7 @@ def on_axes(width: float, height: float) -> Callable[[Callable[P, None]], Callab
     """Let a function draw on axes that are given as ``ax``, or on those of a new figure of a size in inches.
 
     The figure is one of pyplot's, so that a notebook shows it and ``plt.show()`` does; its legend stands below. Axes
-    that are given keep their own style, and have the legend inside.
+    that are given keep their own style, be it a dark one, and have the legend inside.
     """
 
     def wrapped(draw: Callable[P, None]) -> Callable[P, Axes]:
@@ -133,7 +134,9 @@ def on_axes(width: float, height: float) -> Callable[[Callable[P, None]], Callab
                 axes: Any = options["ax"]
                 if not isinstance(axes, Axes):
                     _checks.refuse_type("ax", "be one Axes of matplotlib", axes)
+                before = set(axes.get_children())
                 draw(*args, **options)
+                fitted_to_paper(axes, set(axes.get_children()) - before)
                 if axes.get_legend_handles_labels()[0]:
                     key(axes.figure, axes) if given is None else axes.legend(*_once(axes), **INSIDE)  # pyright: ignore
             return axes

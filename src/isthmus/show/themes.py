@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex, to_rgb, to_rgba, to_rgba_array
+from matplotlib.lines import Line2D
 
 DARK_CARD = "#1f2226"
 """What figures stand on in a dark page, as in report.css."""
@@ -41,11 +46,27 @@ def dark_colors(page: str) -> Markup:
     )
 
 
-def on_dark(color: str) -> str:
+def on_dark(color: str, paper: str = DARK_CARD) -> str:
     """Return a colour mixed with as little white as makes it stand out from a dark page."""
     rgb = np.array(to_rgb(color))
     mixed = (to_hex((1 - share) * rgb + share) for share in STEPS)
-    return next(one for one in mixed if contrast(one, DARK_CARD) >= CONTRAST)
+    return next(one for one in mixed if contrast(one, paper) >= CONTRAST)
+
+
+def fitted_to_paper(axes: Axes, artists: Iterable[Artist]) -> None:
+    """Give lines and discs, whose colours are made for white paper, those in which they stand out on dark axes."""
+    papers = (patch.get_facecolor() for patch in (axes.patch, axes.figure.patch))
+    paper = next((to_hex(color) for color in papers if to_rgba(color)[3] > 0), "#ffffff")
+    if contrast("#ffffff", paper) < CONTRAST:
+        return
+    lighter = lambda colors: [(*to_rgb(on_dark(to_hex(color), paper)), color[3]) for color in to_rgba_array(colors)]
+    for artist in artists:
+        if isinstance(artist, Line2D):
+            artist.set_color(lighter(artist.get_color())[0])
+        elif isinstance(artist, Collection) and isinstance(artist.norm, BoundaryNorm):  # a colour for each label
+            artist.set_cmap(ListedColormap(lighter(artist.cmap(np.arange(artist.cmap.N)))))
+        elif isinstance(artist, Collection) and artist.get_array() is None:
+            artist.set(facecolors=lighter(artist.get_facecolor()), edgecolors=lighter(artist.get_edgecolor()))
 
 
 def contrast(first: str, second: str) -> float:

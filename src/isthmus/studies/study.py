@@ -54,6 +54,10 @@ class Study(ProblemSpecification):
 
     __str__ = __repr__
 
+    def __dir__(self) -> list[str]:
+        """Return the keys and what can be done with them, without what pydantic would show beside them."""
+        return sorted(name for name in super().__dir__() if name.startswith("_") or name not in dir(BaseModel))
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (type(self), self.to_toml())
 
