@@ -36,7 +36,7 @@ def main(folder: Path, width: int = 128) -> float:
     left.axvline(-model.offset_, color="gray", linestyle="--", label="5 % of the rows learned lie beyond")
     left.set(xscale="log", xlabel="error of the reconstruction", ylabel="rows")
     left.legend()
-    model.plot_latents(scale.transform(rows[rest]), labels=harmless[rest], ax=right)
+    model.plot_latents(scale.transform(rows[rest]), np.where(harmless[rest], "harmless", "tumour"), ax=right)
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / "anomalies.png", dpi=150)
     return area

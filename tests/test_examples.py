@@ -6,9 +6,8 @@ from example_scripts import EXAMPLES, example
 
 
 def test_every_example_is_run():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
-        "digits", "limit", "mnist", "pipeline", "table", "torch_widths",
-    }  # fmt: skip
+    others = {"digits", "limit", "mnist", "pipeline", "table", "torch_widths"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == CLAIMS.keys() | others
 
 
 def test_digits(tmp_path, capsys):
@@ -68,3 +67,48 @@ def test_torch_widths(tmp_path):
     ours, usual = risks["mean-field groups"], risks["one learning rate"]
     carried = ours[-1, ours[0].argmin()] / ours[-1].min()
     assert carried < 1.05 and usual[-1, usual[0].argmin()] == np.inf
+
+
+def falls_as(values, widths):
+    """Return the exponent with which values fall."""
+    return np.polyfit(np.log(widths), np.log(values), 1)[0]
+
+
+def pays_for_its_width(found):
+    """No network is better than the optimum, and those drawn from it pay an excess that falls as 1/N."""
+    table, optimum = found.dataset, found.dataset.attrs
+    excess = (table.drawn_risk.sel(kind="both").mean("draw") - optimum["risk"]).sel(width=slice(4, None))
+    no_better = (table.best_objective >= optimum["objective"] * (1 - 1e-3)).all()
+    return no_better and abs(falls_as(excess.values, excess.width.values) + 1) < 0.3
+
+
+def approaches_its_limit(found):
+    """The sup-gap of gradient flows falls as N^−1/2, within the error of few runs."""
+    gaps = found.dataset.flow_gap.median("flow_run")
+    return abs(falls_as(gaps.values, gaps.width.values) + 0.5) < 0.2
+
+
+CLAIMS = {
+    "anomalies": ({"width": 32}, lambda area: area > 0.9),
+    "coupling": ({"widths": (32, 64, 256), "runs": 4}, lambda exponent: abs(exponent + 1) < 0.3),
+    "diagnosis": ({"width": 64, "horizon": 4.0}, lambda found: found.distance.gap <= 2 * found.distance.expected),
+    "exact": ({"tolerances": (1e-3, 1e-5)}, lambda found: found[1, 0] < 0.1 * found[0, 0]),
+    "missing": ({"shares": (0.3,), "width": 32}, lambda errors: errors[0, 0] < 0.9 * errors[0, 1]),
+    "neurons": ({"particles": 64, "horizon": 4.0}, lambda path: path.risk[1] < 0.9 * path.risk[0]),
+    "optimizers": ({"width": 64, "runs": 4}, lambda gaps: max(gaps.values()) < 0.02),
+    "optimum": ({"draws": 20, "trainings": 2}, pays_for_its_width),
+    "resizing": ({"horizon": 4.0}, lambda one: one[512].risk_after < 1.01 * one[32].risk_after < one[32].drawn_risk),
+    "saddle": ({"runs": 4}, lambda saddle: saddle.trivial and saddle.growth_rate > 0),
+    "stream": ({"runs": 4, "particles": 64}, lambda gaps: gaps[0] <= 1.5 * gaps[1]),
+    "tracking": ({"runs": 8, "particles": 128}, approaches_its_limit),
+}  # fmt: skip
+"""Examples with options that make them cheaper, and what must be so of what they return."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_picture_is_drawn_and_what_it_claims_is_so(name, tmp_path):
+    options, holds = CLAIMS[name]
+    assert holds(example(name).main(tmp_path, **options))
+    pictures = list(tmp_path.glob("*.png"))
+    assert pictures and all(one.read_bytes().startswith(b"\x89PNG") for one in pictures)

@@ -419,3 +419,10 @@ def test_the_report_takes_nothing_in_a_study_for_markup(table, texts, monkeypatc
     plain = _Page(texts["table"])
     assert [tag for tag, _ in page.tags].count("script") == [tag for tag, _ in plain.tags].count("script")
     assert page.texts["script"] == plain.texts["script"]
+
+
+def test_what_a_figure_shows_ends_without_a_full_stop():
+    """A page sets one behind it."""
+    figure = canvas.new_figure(2, 2)
+    figure.subplots()
+    assert canvas.said(canvas.finished(figure, "The risk falls.")) == "The risk falls"

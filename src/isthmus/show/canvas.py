@@ -186,8 +186,8 @@ def _size(width: float, height: float) -> tuple[float, float]:
 
 
 def finished(figure: Figure, finding: str) -> Figure:
-    """Set the sentence that says what a figure shows, and fix the layout, which isn’t computed again for each file."""
-    figure.set_label(finding)
+    """Set the sentence that says what a figure shows, with no full stop, and fix the layout for all files of it."""
+    figure.set_label(finding.removesuffix("."))
     engine = figure.get_layout_engine()
     assert engine is not None
     for _ in range(2):  # where the aspect is fixed, the margins are right only after the first pass
