@@ -58,6 +58,12 @@ def made():
     }
 
 
+def seen(made, shape):
+    """Return a prediction of as many values of another shape."""
+    times = np.arange(3.0) if shape else np.arange(12.0)
+    return im.ObservedPrediction(times, shape, made["observed prediction"].flat)
+
+
 PLOTS = {
     "path": lambda one, **ax: one["path"].plot(**ax),
     "path, runs, law": lambda one, **ax: one["path"].plot([one["many"], one["few"]], one["law"], **ax),
@@ -69,6 +75,9 @@ PLOTS = {
     "influence of points": lambda one, **ax: one["law"].plot_influence(one["data"], **ax),
     "influence of the encoder": lambda one, **ax: one["law"].plot_influence(one["data"], "encoder", time=0.5, **ax),
     "influence of the decoder": lambda one, **ax: one["law"].plot_influence(POINTS, "decoder", **ax),
+    "a value": lambda one, **ax: seen(one, ()).plot(**ax),
+    "a plane": lambda one, **ax: one["observed prediction"].plot(**ax),
+    "rows": lambda one, **ax: seen(one, (4,)).plot(**ax),
     "coupling": lambda one, **ax: one["coupling"].plot(**ax),
     "saddle": lambda one, **ax: one["saddle"].plot((8, 32, 128), runs=32, **ax),
     "encoder": lambda one, **ax: one["network"].encoder.plot(**ax),
@@ -154,6 +163,19 @@ def test_laws_are_drawn_about_the_limit_and_by_source(made):
     np.testing.assert_allclose(shown**2, variances["decoder"])
     together = series(axes, "all together, predicted").values["standard deviation"]
     np.testing.assert_allclose(together**2, sum(variances.values()))
+
+
+def test_what_is_observed_is_drawn_where_it_is_predicted(made):
+    found = made["observed prediction"]
+    axes = found.plot()
+    [ellipse, *_] = axes.patches
+    np.testing.assert_allclose(ellipse.center, found.mean[-1, 0])
+    np.testing.assert_allclose((ellipse.width / 2) ** 2, -2 * np.log(0.1) * found.std[-1, 0, 0] ** 2)
+    np.testing.assert_allclose(series(axes, "predicted").x, found.limit[-1, :, 0])
+    curve, rows = seen(made, ()), seen(made, (4,))
+    np.testing.assert_allclose(series(curve.plot(), "mean field").y, curve.limit)
+    drawn = series(rows.plot(), "row 0")
+    np.testing.assert_allclose(drawn.y, rows.limit[-1])
 
 
 def test_clouds_are_where_neurons_and_points_are(made):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import isthmus as im
-from isthmus.theory.noise_sources import Influence
+from isthmus.theory.noise_sources import Influence, Sources
 from isthmus.theory.prediction import Noise
 
 HUGE = 10**400
@@ -219,6 +219,9 @@ def systems() -> dict[str, Any]:
     noises = dict.fromkeys(("encoder", "decoder", "batches", "steps", "shuffled", "sample", "own_sample"), noise)
     influence = Influence(network, *(np.ones((count, 8)),) * 4, times, np.ones((count, 2, 24)))
     law = im.FiniteWidthLaw(times, path, influence, noises, np.full(24, 1 / 24))
+    values = Noise(np.eye(4 * count), np.ones((2, 4 * count)))
+    sources = Sources(times[-1], dict.fromkeys(noises, values), influence, law.weights)
+    observed = im.ObservedLaw(times, random.standard_normal((count, 2, 2)), sources)
     coupling = im.Coupling(
         times, (8, 8), np.ones((2, count)), np.ones((2, count)), runs.risk, stacked, stacked, network
     )
@@ -235,6 +238,8 @@ def systems() -> dict[str, Any]:
         "runs": runs,
         "law": law,
         "prediction": law.at(8),
+        "observed": observed,
+        "observed prediction": observed.at(8),
         "coupling": coupling,
         "optimum": optimum,
         "stream": im.gaussian_stream([2.0, 1.0, 0.5]),
@@ -719,6 +724,9 @@ def _methods(s: dict[str, Any]) -> list[Call]:
             {"tolerance": 10.0, "confidence": 0.9, "width": 8, "batch_size": 2},
             {"tolerance": POSITIVE, "confidence": SHARE, "width": WIDTH_OF_LAW, "batch_size": optional(UNLIMITED)},
         ),
+        Call("ObservedLaw", s["observed"].at, asked, network | {"sampling": kinds["sampling"]}),
+        Call("ObservedPrediction", s["observed prediction"].band, {"confidence": 0.9}, {"confidence": SHARE}),
+        Call("ObservedPrediction", s["observed prediction"].source_std, {"source": "encoder"}, {"source": WORD}),
         Call("Prediction", prediction.band, {"confidence": 0.9}, {"confidence": SHARE}),
         Call("Prediction", prediction.gap_quantile, {"confidence": 0.9}, {"confidence": SHARE}),
         Call("Prediction", prediction.source_std, {"source": "encoder"}, {"source": WORD}),

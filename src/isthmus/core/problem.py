@@ -226,7 +226,7 @@ class Problem(Summary):
         """
         if quadrature == "iid":
             key = jax.random.fold_in(jax.random.key(seed), replicate)
-            drawn, start = (network.in_precision(dtype) for network in self._drawn(key, (count, count)))
+            drawn, start = (network.in_precision(dtype) for network in self.drawn(key, (count, count)))
             return Particles(drawn, start, self.population_sample(sample), None, seed)
         # Elsewhere components outside the span of the points act (Adam) or move on their own (noise, weight decay).
         equivariant = self.optimizer.is_rotation_equivariant
@@ -377,9 +377,9 @@ class Problem(Summary):
         The draw with ``key`` is made in double precision and then rounded to ``dtype``, so that both precisions have
         the same network.
         """
-        return self._drawn(key, widths)[1].in_precision(dtype)
+        return self.drawn(key, widths)[1].in_precision(dtype)
 
-    def _drawn(self, key: jax.Array, widths: tuple[int, int]) -> tuple[Autoencoder, Autoencoder]:
+    def drawn(self, key: jax.Array, widths: tuple[int, int]) -> tuple[Autoencoder, Autoencoder]:
         """Return a network of independent draws before and after the correction of the law, in double precision."""
         with computing_in(DOUBLE):
             keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, widths[0]), widths[1]))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -39,8 +39,11 @@ from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys
 from isthmus.dynamics.step_plan import plan_steps
 from isthmus.theory.finite_width import predict_finite_width
 from isthmus.theory.finite_width_law import FiniteWidthLaw
-from isthmus.theory.influence import LinearisedPath
+from isthmus.theory.influence import LinearisedPath, Sensitivity
+from isthmus.theory.surrogate import Surrogate
 
+InfluenceBy = Literal["exact", "surrogate"]
+Known = Sensitivity | Surrogate
 FRESH = 4
 """Independent scramblings of fresh neurons, from which the means of influences and their errors come."""
 DRAWS = 1 << 12
@@ -165,6 +168,7 @@ def estimate_finite_width(
     runs: int = 16,
     sampling: Sampling | None = None,
     law: FiniteWidthLaw | None = None,
+    influence: InfluenceBy | None = None,
     neurons: int = 1 << 12,
     seed: int = 0,
     dtype: Precision | Any = "float32",
@@ -182,6 +186,8 @@ def estimate_finite_width(
         width, step_size, batch_size, sampling: of the networks, as in `train`; gradient flow at step size 0.
         runs: networks that are simulated, at least 4.
         law: of this problem at these times, where there is one already.
+        influence: 'exact' for that of each neuron in closed form; 'surrogate' for a regression on the law's own
+            particles, which costs next to nothing and leaves more to the runs. By default exact, where it is known.
         neurons: fresh ones a side (a power of 2), four times so many in all, over which influences have mean 0.
         seed: of the networks.
         dtype: of the networks, 'float32' or 'float64'.
@@ -189,8 +195,8 @@ def estimate_finite_width(
         progress: True for a bar, or called as ``progress(done, total)``.
 
     Raises:
-        ArgumentError: where an argument breaks its rule, or the influence of other neurons than the law's own isn't
-            known (`FiniteWidthLaw.influence_of`).
+        ArgumentError: where an argument breaks its rule, or the exact influence is asked for and isn't known
+            (`FiniteWidthLaw.influence_of`).
         NumericalError: where a run diverges, or the time steps fail.
 
     Example:
@@ -208,6 +214,8 @@ def estimate_finite_width(
     widths = check_width(width)
     step_size = _checks.real("step_size", step_size, minimum=0)
     runs = _checks.integer("runs", runs, minimum=MINIMUM)
+    if influence is not None:
+        _checks.choice("influence", influence, ("exact", "surrogate"))
     neurons = _checks.power_of_2("neurons", neurons, minimum=2)
     seed = _checks.seed("seed", seed)
     precision = floating("dtype", dtype)
@@ -224,6 +232,8 @@ def estimate_finite_width(
     linear = law.linearised
     if linear is None or linear.problem is not problem:
         _checks.refuse("law", "be that of this problem", _checks.described("that of another"))
+    if influence == "exact":
+        linear.require_closed_form()
     options: dict[str, Any] = {"runs": runs, "seed": seed, "snapshot_times": (), "dtype": precision, "workers": workers}
     if step_size == 0:
         simulated = gradient_flow(problem, grid, widths, progress=stages.next(), **options)
@@ -231,14 +241,16 @@ def estimate_finite_width(
         full = {"batch_size": problem.population.size, "sampling": "without_replacement"}
         drawn = full if batch_size is None else {"batch_size": batch_size, "sampling": chosen}
         simulated = train(problem, grid, widths, step_size, progress=stages.next(), **drawn, **options)
-    sides = _fresh_influences(problem, linear, neurons, seed)
+    known: Known = linear.sensitivity if _is_exact(linear, influence) else _surrogate(linear, law)
+    sides = _fresh_influences(problem, known, neurons, seed)
     kernel = sides[0].kernel / widths[0] + sides[1].kernel / widths[1]
     kernel_error = np.hypot(*(side.kernel_error / width for side, width in zip(sides, widths, strict=True)))
     mean_error = np.hypot(*(side.mean_error for side in sides))
-    keys = [run_keys(seed, run)[0] for run in range(runs)]
-    networks = [problem.draw(key, widths, precision) for key in keys]
-    fluctuation = _of_neurons(linear, networks, sides)
-    if chosen is not None and batch_size is not None and not isinstance(problem.data, Stream):
+    networks = [problem.drawn(run_keys(seed, run)[0], widths)[0] for run in range(runs)]
+    fluctuation = _of_neurons(linear, known, networks, sides)
+    # Of batches whose noise is in the limit the part that is linear isn't all: it is left to the runs.
+    follows_batches = not (isinstance(problem.data, Stream) or law.only_batches)
+    if chosen is not None and batch_size is not None and follows_batches:
         rates = law.influence.points_by_step / np.diff(law.influence.steps)[:, None]
         for run in range(runs):
             noise = batch_noise(problem, grid, step_size, batch_size, chosen, seed, run, law.influence.steps, precision)
@@ -272,13 +284,22 @@ class _Side(NamedTuple):
     kernel_error: np.ndarray
 
 
-def _fresh_influences(problem: Problem, linear: LinearisedPath, count: int, seed: int) -> list[_Side]:
+def _is_exact(linear: LinearisedPath, influence: InfluenceBy | None) -> bool:
+    return linear.closed_form_because is None if influence is None else influence == "exact"
+
+
+def _surrogate(linear: LinearisedPath, law: FiniteWidthLaw) -> Surrogate:
+    points = np.asarray(linear.trajectory.field.points, float)
+    return Surrogate(linear.drawn, (law.influence.encoder, law.influence.decoder), np.nan_to_num(points))
+
+
+def _fresh_influences(problem: Problem, known: Known, count: int, seed: int) -> list[_Side]:
     """Return what fresh neurons, of several scramblings, say of the influences of encoder and decoder."""
     found: tuple[list, list] = ([], [])
     for replicate in range(FRESH):
         # No scrambling of the law's own has such a number.
         drawn = problem.particles(count, seed, 2000 + replicate, quadrature=problem.quadrature, in_span=True)
-        for side, influence in zip(found, linear.sensitivity.of(drawn.network), strict=True):
+        for side, influence in zip(found, known.of(drawn.drawn), strict=True):
             deviations = influence - influence.mean(axis=1, keepdims=True)
             side.append((influence.mean(axis=1), deviations @ deviations.T / (count - 1)))
     sides = []
@@ -290,11 +311,11 @@ def _fresh_influences(problem: Problem, linear: LinearisedPath, count: int, seed
     return sides
 
 
-def _of_neurons(linear: LinearisedPath, networks: list[Autoencoder], sides: list[_Side]) -> np.ndarray:
+def _of_neurons(linear: LinearisedPath, known: Known, networks: list[Autoencoder], sides: list[_Side]) -> np.ndarray:
     """Return what the initial neurons of each network make of the risk, shape (runs, T)."""
     # All in one call: the path of the particles is followed once for many neurons.
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *networks)
-    found = linear.influence_of(together)
+    found = known.of(linear.in_coordinates(together))
     by_run = (np.split(influence, len(networks), axis=1) for influence in found)
     means = (np.array([one.mean(axis=1) for one in runs]) for runs in by_run)
     return np.sum([mean - side.mean for mean, side in zip(means, sides, strict=True)], axis=0)

@@ -111,7 +111,7 @@ def predict_finite_width(
     start = particles_of(problem, settings, in_span=True)
     found = leading_order(problem, grid, start, settings, workers, stages)
     sources = found.sources
-    behind = LinearisedPath(problem, settings, found.trajectory.thinned(), start.frame, found.means)
+    behind = LinearisedPath(problem, settings, found.trajectory.thinned(), start.frame, start.drawn, found.means)
     return FiniteWidthLaw(
         *(grid, path, sources.influence, sources.noises, sources.weights),
         *(sources.only_batches, sources.one_pass_is_fresh, behind),

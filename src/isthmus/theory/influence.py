@@ -137,6 +137,7 @@ class LinearisedPath(Summary):
         settings: with which it was made.
         trajectory: the path.
         frame: the coordinates it is in, None for those of the data.
+        drawn: the particles before the correction of the law.
         means: of the influence of its particles, shapes (T, 1), which the closed form doesn't take off.
 
     """
@@ -145,6 +146,7 @@ class LinearisedPath(Summary):
     settings: Settings
     trajectory: Trajectory
     frame: Frame | None
+    drawn: Autoencoder
     means: tuple[np.ndarray, np.ndarray]
 
     def _lines(self) -> list[tuple[str, object]]:
@@ -175,11 +177,19 @@ class LinearisedPath(Summary):
 
     def influence_of(self, neurons: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
         """Return I_E and I_D, not centred, of neurons in the coordinates of the data."""
+        self.require_closed_form()
+        return self.sensitivity.of(self.in_coordinates(neurons))
+
+    def require_closed_form(self) -> None:
+        """Refuse a problem in which the influence of other neurons isn't known in closed form."""
         reason = self.closed_form_because
         if reason is not None:
             rule = "be one whose neurons act on one another by the reconstruction alone"
             _checks.refuse("problem", rule, _checks.described(reason))
-        return self.sensitivity.of(neurons if self.frame is None else in_axes(neurons, self.frame.basis))
+
+    def in_coordinates(self, neurons: Autoencoder) -> Autoencoder:
+        """Return neurons of the coordinates of the data in those of the path."""
+        return neurons if self.frame is None else in_axes(neurons, self.frame.basis)
 
 
 def _fields(field: VectorField, network: Autoencoder, added: Fields | None = None) -> Fields:
