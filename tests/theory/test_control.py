@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import isthmus as im
+from isthmus.core.activations import ACTIVATIONS
+from isthmus.theory.surrogate import Surrogate
 
 TIMES = np.array([0.0, 0.4, 1.0, 2.0])
 
@@ -73,6 +75,56 @@ def test_it_is_unbiased_where_leading_order_is_not(problem, law):
     assert np.abs((found.mean - plain.mean(axis=0)) / error).max() < 4
 
 
+def test_a_regression_of_the_influence_serves_nearly_as_well(problem, law, found, plain):
+    """It has mean 0 however good it is; a regression on nothing would leave the variance of plain runs."""
+    close = im.estimate_finite_width(problem, TIMES, 100, 0.1, 2, runs=16, law=law, neurons=512, influence="surrogate")
+    np.testing.assert_array_equal(close.runs.risk, found.runs.risk)
+    error = np.hypot(plain.risk.std(axis=0, ddof=1) / np.sqrt(500), close.error)
+    assert np.abs((close.mean - plain.risk.mean(axis=0)) / error).max() < 4
+    assert 0.4 * found.variance_ratio < close.variance_ratio
+    np.testing.assert_allclose(close.std, found.std, rtol=0.1)
+
+
+def test_a_regression_finds_what_it_can_express():
+    """Influences made of its own features are found at other neurons."""
+    random = np.random.default_rng(0)
+    measure = lambda count, outputs, inputs: im.NeuronMeasure.of(
+        random.standard_normal((count, outputs)), random.standard_normal((count, inputs)), random.standard_normal(count)
+    )
+    tanh = ACTIVATIONS["tanh"]
+    network = lambda count: im.Autoencoder(measure(count, 1, 2), measure(count, 2, 1), tanh, tanh)
+    points = random.standard_normal((5, 2))
+
+    def influence(network):
+        encoder, decoder = network.encoder, network.decoder
+        of_encoder = encoder.outgoing[:, 0] * np.tanh(encoder.incoming @ points[0] + encoder.bias) + encoder.bias**2
+        return np.stack([of_encoder, -of_encoder]), np.stack([decoder.outgoing[:, 1] * decoder.incoming[:, 0]] * 2)
+
+    particles, others = network(256), network(64)
+    known = Surrogate(particles, influence(particles), points)
+    for ours, theirs in zip(known.of(others), influence(others), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3 * np.abs(theirs).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "training", "ratio"),
+    [
+        ({"optimizer": im.Adam(batch_size=4), "encoder_rate": 0.3, "decoder_rate": 0.3}, (0.02, 4), 1.5),
+        ({"temperature": 1e-3}, (0.05, 4), 2.0),
+    ],
+)
+def test_adam_and_noise_are_served_by_a_regression(problem, options, training, ratio):
+    other = im.Problem(problem.data, problem.law, **options)
+    path = im.solve_mean_field(other, TIMES, particles=1024, replicates=2, snapshot_times=())
+    law = im.predict_finite_width(other, TIMES, path=path, particles=256, curvature_particles=8, samples=2)
+    found = im.estimate_finite_width(other, TIMES, 200, *training, runs=24, law=law, neurons=512)
+    plain = im.train(other, TIMES, 200, training[0], batch_size=training[1], runs=500, seed=9, snapshot_times=()).risk
+    error = np.hypot(plain.std(axis=0, ddof=1) / np.sqrt(500), found.error)
+    assert np.abs((found.mean - plain.mean(axis=0)) / error).max() < 4
+    assert found.variance_ratio > ratio
+
+
 @pytest.mark.slow
 def test_kinks_and_momentum_are_served(problem):
     data = problem.data
@@ -88,6 +140,7 @@ def test_kinks_and_momentum_are_served(problem):
     [
         ({"runs": 3}, "'runs' must be an integer of at least 4"),
         ({"batch_size": 4}, "'batch_size' must be None at step size 0"),
+        ({"influence": "close"}, "'influence' must be one of"),
         ({"neurons": 100}, "'neurons' must be a power of 2"),
         ({"times": [0.0, 1.0]}, "'law' must be a FiniteWidthLaw at the same times"),
     ],

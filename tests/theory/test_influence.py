@@ -2,12 +2,15 @@
 
 import equinox as eqx
 import numpy as np
+import pytest
 
 import isthmus as im
 from isthmus.dynamics.field import VectorField
 from isthmus.dynamics.flow import flow_settings, integrate
+from isthmus.dynamics.parallel import Stages
+from isthmus.theory import leading_order
 from isthmus.theory.influence import Sensitivity
-from isthmus.theory.leading_order import SCALE, _smoothing
+from isthmus.theory.leading_order import SCALE, Settings, _smoothing, smoothing_bias
 from isthmus.theory.linearisation import linearised
 from isthmus.theory.trajectory import Trajectory
 
@@ -67,3 +70,17 @@ def test_the_smoothed_kink_has_the_derivative_of_the_exact_flow():
         exact = (risks[0] - risks[1]) / (2 * h)
         ours = influence @ (tilt * np.asarray(measure.masses))
         np.testing.assert_allclose(ours, exact, rtol=0.02, atol=0.01 * np.abs(exact).max())
+
+
+@pytest.mark.slow
+def test_what_smoothing_changes_is_estimated(monkeypatch):
+    """It goes as the square of the scale, and smooth activations have none of it."""
+    data = im.Data(im.manifold_stream(3, 1, seed=3).draw(16, 0).points, center=True, scale="total")
+    times, settings = np.array([0.0, 1.0]), Settings(64, 8, 2, 0, 1e-2, 1000, DOUBLE)
+    smooth, relu = (im.Problem(data, im.aligned_law(data, 1, activation=name), name) for name in ("tanh", "relu"))
+    assert smoothing_bias(smooth, times, settings, 1, Stages(None)) is None
+    biases = []
+    for scale in (SCALE, 4 * SCALE):
+        monkeypatch.setattr(leading_order, "SCALE", scale)
+        biases.append(smoothing_bias(relu, times, settings, 1, Stages(None)))
+    assert 0 < biases[0] < 0.02 and 6 < biases[1] / biases[0] < 40
