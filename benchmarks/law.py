@@ -9,17 +9,20 @@ from typing import NamedTuple
 import numpy as np
 
 import isthmus as im
+from benchmarks.ensembles import Network, named, risks
 
 RUNS = 500
 LEVELS = (0.5, 0.9, 0.95)
 
 
 class Case(NamedTuple):
-    """A problem with its horizon, and the networks (width, step size, batch size) that are simulated."""
+    """A problem with its horizon, the networks that are simulated, and the particles and samples of the law."""
 
     problem: im.Problem
     horizon: float
-    networks: tuple[tuple[int, float, int | None], ...]
+    networks: tuple[Network, ...]
+    particles: int = 1024
+    samples: int = 64
 
 
 def reduced(data: im.Data, dim: int) -> im.Data:
@@ -28,54 +31,36 @@ def reduced(data: im.Data, dim: int) -> im.Data:
 
 
 def cases() -> Iterator[tuple[str, Case]]:
-    """Yield problems with tanh and erf, k = 1 and 2, on made and real data."""
+    """Yield problems with several activations and optimizers, k = 1 and 2, on made and real data."""
     curve = im.Data(im.manifold_stream(6, 1, seed=3).draw(64, 0).points, center=True, scale="total")
-    yield (
-        "tanh, curve in d=6, k=1",
-        Case(im.Problem(curve, im.aligned_law(curve, 1)), 8.0, ((200, 0.02, 4), (800, 0.02, 4), (800, 0.0, None))),
-    )
+    made = lambda name, **options: im.Problem(curve, im.aligned_law(curve, 1, activation=name), name, **options)
+    networks = ((200, 0.02, 4), (800, 0.02, 4), (800, 0.0, None))
+    yield "tanh, curve in d=6, k=1", Case(made("tanh"), 8.0, networks)
+    yield "ReLU, curve", Case(made("relu"), 4.0, ((400, 0.02, 4), (1600, 0.02, 4), (1600, 0.0, None)), 512)
+    yield "tanh, curve, momentum 0.5", Case(made("tanh", optimizer=im.Momentum(0.5)), 8.0, networks[:2], 512)
+    adam = made("tanh", optimizer=im.Adam(batch_size=4), encoder_rate=0.3, decoder_rate=0.3)
+    yield "tanh, curve, Adam at rates 0.3", Case(adam, 4.0, ((800, 0.01, 4),), 512)
+    noisy = made("tanh", temperature=0.002)
+    yield "tanh, curve, temperature 0.002", Case(noisy, 4.0, ((800, 0.02, 4),), 4096, 16)
     surface = im.Data(im.manifold_stream(8, 2, seed=5).draw(64, 0).points, center=True, scale="total")
-    yield (
-        "erf, surface in d=8, k=2",
-        Case(
-            im.Problem(surface, im.aligned_law(surface, 2, activation="erf"), "erf"),
-            10.0,
-            ((400, 0.02, 4), (1600, 0.02, 4), (1600, 0.0, None)),
-        ),
-    )
+    erf = im.Problem(surface, im.aligned_law(surface, 2, activation="erf"), "erf")
+    yield "erf, surface in d=8, k=2", Case(erf, 10.0, ((400, 0.02, 4), (1600, 0.02, 4), (1600, 0.0, None)))
     digits = im.load_data("digits", max_points=200)
-    few = reduced(digits, 10)
-    yield (
-        "tanh, digits in 10 components, k=2",
-        Case(im.Problem(few, im.aligned_law(few, 2)), 20.0, ((512, 0.05, 8), (2048, 0.05, 8), (2048, 0.0, None))),
-    )
-    yield (
-        "tanh, digits d=64, k=2",
-        Case(im.Problem(digits, im.aligned_law(digits, 2)), 20.0, ((512, 0.05, 8), (2048, 0.05, 8), (2048, 0.0, None))),
-    )
-    yield (
-        "erf, digits d=64, k=1",
-        Case(
-            im.Problem(digits, im.aligned_law(digits, 1, activation="erf"), "erf"),
-            20.0,
-            ((512, 0.02, 8), (2048, 0.02, 8), (2048, 0.05, 1)),
-        ),
-    )
+    components = reduced(digits, 10)
+    networks = ((512, 0.05, 8), (2048, 0.05, 8), (2048, 0.0, None))
+    for name, data in (("digits in 10 components", components), ("digits d=64", digits)):
+        yield f"tanh, {name}, k=2", Case(im.Problem(data, im.aligned_law(data, 2)), 20.0, networks)
+    erf = im.Problem(digits, im.aligned_law(digits, 1, activation="erf"), "erf")
+    yield "erf, digits d=64, k=1", Case(erf, 20.0, ((512, 0.02, 8), (2048, 0.02, 8), (2048, 0.05, 1)))
 
 
-def compare(law: im.FiniteWidthLaw, problem: im.Problem, network: tuple[int, float, int | None]) -> str:
+def compare(law: im.FiniteWidthLaw, problem: im.Problem, network: Network, name: str) -> str:
     """Return one line of the table."""
-    width, step_size, batch_size = network
-    options = {"runs": RUNS, "seed": width, "snapshot_times": ()}
-    if step_size > 0:
-        runs = im.train(problem, law.times, width, step_size, batch_size=batch_size, **options)
-    else:
-        runs = im.gradient_flow(problem, law.times, width, rtol=1e-4, **options)
-    predicted = law.at(width, step_size, batch_size)
-    std = runs.risk.std(axis=0, ddof=1)
+    risk, predicted = risks(problem, law.times, network, RUNS, name), law.at(*network)
+    std = risk.std(axis=0, ddof=1)
     late = law.times > 0
     ratio = predicted.std[late] / std[late]
-    gaps = np.abs(runs.risk - law.path.risk).max(axis=1)
+    gaps = np.abs(risk - law.path.risk).max(axis=1)
     cells = []
     random = np.random.default_rng(0)
     for level in LEVELS:
@@ -85,13 +70,12 @@ def compare(law: im.FiniteWidthLaw, problem: im.Problem, network: tuple[int, flo
         within = abs(ours - measured) <= max(0.05 * measured, 2 * resampled)
         cells.append(f"{ours:.5f}/{measured:.5f}±{resampled:.5f}{'' if within else ' !'}")
     error = np.sqrt(std**2 / RUNS + predicted.shift_error**2 + (law.path.risk_error / 2) ** 2)
-    z = (runs.risk.mean(axis=0) - predicted.mean) / error
+    z = (risk.mean(axis=0) - predicted.mean) / error
     shift = f"{np.abs(z).max():.1f}"
-    label = "gradient flow" if batch_size is None else f"ε={step_size:g}, B={batch_size}"
     note = f"  warns: shift {predicted.shift_ratio:.2f} × std" if predicted.warning else ""
     rms = float(np.sqrt(np.mean((ratio - 1) ** 2)))
     return (
-        f"  N={width:5d} {label:14s} std {100 * (ratio.mean() - 1):+5.1f} % (rms {100 * rms:4.1f} %)   "
+        f"  {named(network):21s} std {100 * (ratio.mean() - 1):+5.1f} % (rms {100 * rms:4.1f} %)   "
         f"quantiles {'  '.join(cells)}   mean: max |z| {shift}{note}"
     )
 
@@ -144,8 +128,8 @@ def report() -> None:
         start = time.perf_counter()
         path = im.solve_mean_field(case.problem, times, particles=4096, snapshot_times=())
         solved = time.perf_counter()
-        law = im.predict_finite_width(case.problem, times, path=path)
+        law = im.predict_finite_width(case.problem, times, path=path, particles=case.particles, samples=case.samples)
         print(f"\n{name}: path {solved - start:.0f} s, law {time.perf_counter() - solved:.0f} s")
         for network in case.networks:
-            print(compare(law, case.problem, network), flush=True)
+            print(compare(law, case.problem, network, name), flush=True)
     cost()

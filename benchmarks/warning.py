@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 import isthmus as im
+from benchmarks.ensembles import Network, named, risks
 
 RUNS = 500
 LEVELS = (0.5, 0.9)
@@ -25,7 +26,7 @@ class Setting(NamedTuple):
     name: str
     problem: im.Problem
     horizon: float
-    networks: tuple[tuple[int, float, int | None], ...]
+    networks: tuple[Network, ...]
 
 
 def settings() -> Iterator[Setting]:
@@ -41,15 +42,9 @@ def settings() -> Iterator[Setting]:
         yield Setting(f"{activation}, {shape}, T={horizon:g}", problem, horizon, networks)
 
 
-def measured(law: im.FiniteWidthLaw, problem: im.Problem, network: tuple[int, float, int | None], seed: int) -> dict:
+def measured(law: im.FiniteWidthLaw, problem: im.Problem, network: Network, name: str) -> dict:
     """Return what the law says of a network beside what an ensemble of it does."""
-    width, step_size, batch_size = network
-    options: dict[str, Any] = {"runs": RUNS, "seed": seed, "snapshot_times": ()}
-    if step_size > 0:
-        runs = im.train(problem, law.times, width, step_size, batch_size=batch_size, **options)
-    else:
-        runs = im.gradient_flow(problem, law.times, width, rtol=1e-4, **options)
-    predicted, risk = law.at(width, step_size, batch_size), runs.risk
+    predicted, risk = law.at(*network), risks(problem, law.times, network, RUNS, name)
     std, gaps = risk.std(axis=0, ddof=1), np.abs(risk - law.path.risk).max(axis=1)
     kernel = np.sum([np.diagonal(noise.kernel) for noise in predicted.noises.values()], axis=0)
     return {
@@ -80,17 +75,17 @@ def errors(case: dict) -> tuple[float, float]:
 def report(out: str | None = None) -> None:
     """Print for each case the errors and whether the law warns, and what the rule gets right."""
     found: list[dict] = []
-    for number, setting in enumerate(settings()):
+    for setting in settings():
         times = np.linspace(0, setting.horizon, RECORDS)
         path = im.solve_mean_field(setting.problem, times, particles=2048, snapshot_times=())
         law = im.predict_finite_width(setting.problem, times, path=path, particles=512, samples=32)
-        for index, network in enumerate(setting.networks):
-            case = {"problem": setting.name} | measured(law, setting.problem, network, 1000 * number + index)
+        for network in setting.networks:
+            case = {"problem": setting.name} | measured(law, setting.problem, network, setting.name)
             found.append(case)
             by_std, by_quantile = errors(case)
             said = "warns" if case["warning"] else "quiet"
             print(
-                f"{setting.name:24} N={network[0]:5d} ε={network[1]:g} B={network[2]}: std off {100 * by_std:3.0f} %, "
+                f"{setting.name:24} {named(network)}: std off {100 * by_std:3.0f} %, "
                 f"quantiles {100 * by_quantile:3.0f} %, {said}",
                 flush=True,
             )

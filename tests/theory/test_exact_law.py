@@ -10,6 +10,7 @@ import isthmus as im
 from isthmus._precision import computing_in
 
 TIMES = np.array([0.0, 0.3, 0.8])
+MEMORY = 0.4
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,28 @@ def test_shifts_are_those_of_the_moments(law, exact, source):
     tolerance = 4 * noise.shift_error + 0.06 * np.abs(shift)
     assert np.all(np.abs(noise.shift - shift) <= tolerance + 1e-12)
     assert (np.abs(shift) / (tolerance + 1e-12)).max() > 1.4  # so that a factor of 2 or a sign would show
+
+
+@pytest.fixture(scope="module")
+def with_momentum():
+    """Return the law of the same networks under momentum, and the exact one."""
+    problem = linear_law.problem(MEMORY)
+    path = im.solve_mean_field(problem, TIMES, particles=16, replicates=2)
+    options = {"particles": 512, "curvature_particles": 32, "rtol": 1e-5, "samples": 256}
+    with computing_in(np.dtype(np.float64)):
+        exact = linear_law.exact(TIMES, MEMORY)
+    return im.predict_finite_width(problem, TIMES, path=path, **options), exact
+
+
+@pytest.mark.parametrize("source", ["encoder", "decoder", "batches", "steps", "sample"])
+def test_momentum_has_the_law_of_the_moments_of_neurons_and_averages(with_momentum, source):
+    law, (limit, exact) = with_momentum
+    np.testing.assert_allclose(law.path.risk, limit, rtol=1e-5)
+    noise, (variance, shift) = law.noises[source], exact[source]
+    np.testing.assert_allclose(np.diagonal(noise.kernel), variance, rtol=0.1, atol=1e-12)
+    tolerance = 4 * noise.shift_error + 0.06 * np.abs(shift)
+    assert np.all(np.abs(noise.shift - shift) <= tolerance + 1e-12)
+    assert (np.abs(shift) / (tolerance + 1e-12)).max() > 1.4
 
 
 def test_the_drift_of_random_orders_is_that_of_the_moments(predict, exact):
