@@ -25,6 +25,7 @@ highlight_language = "none"
 default_role = "literal"
 
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

@@ -6,11 +6,12 @@ from typing import Any
 
 from sphinx.errors import ExtensionError
 
-from building import facts, gallery, generated, links, shelf, signatures, sources
+from building import facts, gallery, generated, links, mathematics, shelf, signatures, sources
 
 
 def setup(app: Any) -> dict[str, Any]:
     """Register directives, roles and hooks."""
+    mathematics.setup(app)
     app.add_role("at", sources.At())
     app.add_directive("shelf", shelf.Shelf)
     app.add_directive("example", gallery.Example)
