@@ -22,6 +22,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-skip-member", shelf.skip_member)
     app.connect("doctree-read", signatures.tidy, priority=400)
     app.connect("doctree-read", links.add_links)
+    app.connect("doctree-read", links.offer_notebook)
     app.connect("html-collect-pages", sources.source_pages)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
 
