@@ -46,7 +46,7 @@ def test_it_runs_from_top_to_bottom(path, tmp_path):
     pytest.importorskip("ipykernel")
     if "torch" in path.stem:
         pytest.importorskip("torch")
-    command = [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", "notebook", str(path)]
+    command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook", str(path)]
     subprocess.run([*command, "--output-dir", str(tmp_path)], check=True, capture_output=True, timeout=LONGEST)
     cells = json.loads((tmp_path / path.name).read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]

@@ -6,7 +6,7 @@ import io
 import shutil
 from pathlib import Path
 
-SIZE = {"width": 1080, "height": 720}
+SIZE = {"width": 1080, "height": 656}
 COLOURS = 64
 """Few, so that the file is small; a report has hardly more."""
 
