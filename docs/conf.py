@@ -57,7 +57,6 @@ copybutton_prompt_is_regexp = True
 html_theme = "furo"
 html_title = f"Isthmus {release}"
 html_static_path = ["static"]
-html_extra_path = ["tutorials"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False

@@ -73,7 +73,7 @@ def commands(program: str) -> list[list[str]]:
     """Return the commands of a program that stand in backticks or on lines of their own, split into words."""
     found = []
     for text in EVERYWHERE.values():
-        for piece in [*re.findall(r"`([^`]+)`", text), *text.splitlines()]:
+        for piece in [*re.findall(r"`([^`]+)`", checks.FENCED.sub("", text)), *text.splitlines()]:
             words = piece.strip().removeprefix(".venv/bin/").partition("   #")[0]
             if words == program or words.startswith(f"{program} "):
                 found.append(shlex.split(words.partition(" # ")[0].replace(" …", "")))
@@ -199,7 +199,7 @@ def test_dead_links_of_a_site_are_found(tmp_path):
 
 def test_every_page_is_in_one_list():
     listed = [line for _, content in facts.fences("index", "toctree") for line in content.splitlines()]
-    pages = [line for line in listed if line and not line.startswith(":")]
+    pages = [re.sub(r".*<(.+)>", r"\1", line) for line in listed if line and not line.startswith(":")]
     tutorials = {f"tutorials/{path.stem}" for path in notebooks.TUTORIALS.glob("*.ipynb")}
     assert sorted(pages) == sorted((set(PAGES) | tutorials) - {"index"})
 

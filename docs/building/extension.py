@@ -6,7 +6,7 @@ from typing import Any
 
 from sphinx.errors import ExtensionError
 
-from building import facts, gallery, generated, links, mathematics, shelf, signatures, sources
+from building import facts, gallery, generated, links, mathematics, notebooks, shelf, signatures, sources
 
 
 def setup(app: Any) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("doctree-read", links.add_links)
     app.connect("doctree-read", links.offer_notebook)
     app.connect("html-collect-pages", sources.source_pages)
+    app.connect("build-finished", notebooks.publish)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
 
 

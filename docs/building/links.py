@@ -52,7 +52,7 @@ def _link(literal: nodes.literal, text: str, document: str) -> nodes.Element | N
 
 
 def offer_notebook(app: Any, doctree: nodes.document) -> None:
-    """Put a link to its notebook below a tutorial's title; `html_extra_path` copies notebooks to the top folder."""
+    """Put a link to its notebook below a tutorial's title; `notebooks.publish` copies them to the top folder."""
     folder, _, name = app.env.docname.rpartition("/")
     if folder == TUTORIALS.name:
         link = linked(nodes.inline("", "this page as a notebook"), f"../{name}.ipynb", f"{name}.ipynb")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 from building.facts import DOCS, PACKAGE
 
@@ -17,6 +19,12 @@ def cache() -> Path:
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(path.read_bytes())
     return DOCS / "_build" / "notebooks" / digest.hexdigest()[:16]
+
+
+def publish(app: Any, error: Exception | None) -> None:
+    """Copy the notebooks to the top folder of the site, for download."""
+    for path in TUTORIALS.glob("*.ipynb") if error is None else ():
+        shutil.copy(path, app.outdir)
 
 
 def code(path: Path) -> list[str]:
