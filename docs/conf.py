@@ -57,6 +57,7 @@ copybutton_prompt_is_regexp = True
 html_theme = "furo"
 html_title = f"Isthmus {release}"
 html_static_path = ["static"]
+html_search_scorer = "static/scorer.js"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
