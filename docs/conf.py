@@ -10,11 +10,13 @@ ALIASES = ("ArrayLike", "Elementwise", "Precision", "Progress", "Rate", "StagePr
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from building import notebooks  # noqa: E402
+
 project = "Isthmus"
 author = "The Isthmus developers"
 version = release = isthmus.__version__
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
@@ -25,6 +27,16 @@ highlight_language = "none"
 default_role = "literal"
 
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
+
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(notebooks.cache())
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_merge_streams = True
+nb_ipywidgets_js = {}
+nb_number_source_lines = False
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -45,6 +57,7 @@ copybutton_prompt_is_regexp = True
 html_theme = "furo"
 html_title = f"Isthmus {release}"
 html_static_path = ["static"]
+html_search_scorer = "static/scorer.js"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False

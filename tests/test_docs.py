@@ -1,5 +1,6 @@
 """What the pages say is so: names, commands, tests and links are there; and the build fails on what isn't."""
 
+import json
 import os
 import re
 import shlex
@@ -11,10 +12,18 @@ from pathlib import Path
 import pytest
 
 import isthmus as im
-from building import docstrings, facts, outside
+from building import checks, docstrings, facts, notebooks, outside
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+TAUGHT = {
+    "cell_type": "code",
+    "id": "a",
+    "metadata": {},
+    "execution_count": None,
+    "outputs": [],
+    "source": "print(6 * 7)",
+}
 EVERYWHERE = PAGES | {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in ("README", "CONTRIBUTING")}
 
 
@@ -64,7 +73,7 @@ def commands(program: str) -> list[list[str]]:
     """Return the commands of a program that stand in backticks or on lines of their own, split into words."""
     found = []
     for text in EVERYWHERE.values():
-        for piece in [*re.findall(r"`([^`]+)`", text), *text.splitlines()]:
+        for piece in [*re.findall(r"`([^`]+)`", checks.FENCED.sub("", text)), *text.splitlines()]:
             words = piece.strip().removeprefix(".venv/bin/").partition("   #")[0]
             if words == program or words.startswith(f"{program} "):
                 found.append(shlex.split(words.partition(" # ")[0].replace(" …", "")))
@@ -135,23 +144,64 @@ def test_what_pages_call_im_is_public():
     assert names <= set(im.__all__)
 
 
-def test_links_lead_somewhere():
-    count = 0
-    for name, text in PAGES.items():
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-            assert (ROOT / "docs" / target).is_file(), (name, target)
-            count += 1
+def test_links_lead_somewhere_and_calls_name_arguments_that_are_there():
+    assert checks.complaints(run=False) == []
     for name, text in EVERYWHERE.items():
-        for target in re.findall(r"`(docs/\w+\.md)`", text):
+        for target in re.findall(r"`((?:docs|examples)/[\w/]+\.\w+)`", text):
             assert (ROOT / target).is_file(), (name, target)
-            count += 1
-    assert count > 20
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("See [there](nowhere.md).", "page.md links to nowhere.md, which isn't there"),
+        ("# Here\n\n[a](#here) [b](#there)", "page.md links to #there, but page.md has no such heading"),
+        ("```python\nimport isthmus as im\nim.train(widht=3)\n```\n", "page.md: im.train has no argument 'widht'"),
+        (
+            "Text:\n\n    law = im.predict_finite_width(problem, when)\n    im.couple(problem, steps=1)\n",
+            "no argument 'steps'",
+        ),
+    ],
+)
+def test_what_leads_nowhere_is_found(text, said, tmp_path, monkeypatch):
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(checks, "pages", lambda: {"page": tmp_path / "page.md"})
+    (found,) = checks.complaints(run=False)
+    assert said in found
+
+
+def test_code_that_fails_or_prints_something_else_is_found(tmp_path):
+    path = tmp_path / "page.md"
+    page = "```python\nx = 2\n```\n\n```python\nprint('it is', x * 1.01, 'm')\n```\n\nprints\n\n{}"
+    for below in ("    it is 2.0\n    m\n", "> it is 2.0 m\n", "```\nit is 2.0 m\n```\n"):
+        path.write_text(page.format(below), encoding="utf-8")
+        assert checks.failures(path) == []
+    for below in ("    it is 3 m\n", "    it was 2.0 m\n", "    it is 2.0 m m\n"):
+        path.write_text(page.format(below), encoding="utf-8")
+        assert "but its code prints\nit is 2.02 m" in checks.failures(path)[0]
+    path.write_text(page.replace("x = 2", "y = 2"), encoding="utf-8")
+    assert "NameError" in checks.failures(path)[0]
+
+
+def test_dead_links_of_a_site_are_found(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.html").write_text(
+        '<p id="x"><a href="../two.html#y">1</a><a class="c" href="../no.html">2</a>'
+    )
+    (tmp_path / "two.html").write_text(
+        '<p id="y"><a href="#z">3</a><a href="https://x.org/#q">4</a><a href="a/one.html#x">'
+    )
+    assert checks.dead_links_of_site(tmp_path) == [
+        "a/one.html links to ../no.html, which isn't there",
+        "two.html links to #z, which isn't there",
+    ]
 
 
 def test_every_page_is_in_one_list():
     listed = [line for _, content in facts.fences("index", "toctree") for line in content.splitlines()]
-    pages = [line for line in listed if line and not line.startswith(":")]
-    assert sorted(pages) == sorted(set(PAGES) - {"index"})
+    pages = [re.sub(r".*<(.+)>", r"\1", line) for line in listed if line and not line.startswith(":")]
+    tutorials = {f"tutorials/{path.stem}" for path in notebooks.TUTORIALS.glob("*.ipynb")}
+    assert sorted(pages) == sorted((set(PAGES) | tutorials) - {"index"})
 
 
 def test_docstrings_keep_their_equations_and_signs():
@@ -197,7 +247,7 @@ def test_what_a_page_loads_from_elsewhere_is_found(name, text, load, tmp_path):
 
 @pytest.fixture
 def copy(tmp_path):
-    """A copy of what the site is built from, with examples that take no time."""
+    """A copy of what the site is built from, with examples and tutorials that take no time."""
     for name in ("docs", "src"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("_build", "__pycache__"))
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
@@ -205,6 +255,11 @@ def copy(tmp_path):
     (tmp_path / "examples").mkdir()
     for path in (ROOT / "examples").glob("*.py"):
         (tmp_path / "examples" / path.name).write_text('"""An example."""\n\nprint("it", "ran")\n')
+    for path in (tmp_path / "docs" / "tutorials").glob("*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        notebook["cells"] = [cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+        notebook["cells"].append(TAUGHT)
+        path.write_text(json.dumps(notebook), encoding="utf-8")
     return tmp_path
 
 
@@ -219,7 +274,8 @@ def build(folder: Path) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_the_site_is_built_and_loads_nothing_from_elsewhere(copy):
     done = build(copy)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if "IPKernelApp" not in line] == []
     html = copy / "docs" / "_build" / "html"
     page = lambda name: (html / f"{name}.html").read_text(encoding="utf-8")
     assert {path.stem for path in html.glob("*.html")} >= set(PAGES)
@@ -229,6 +285,8 @@ def test_the_site_is_built_and_loads_nothing_from_elsewhere(copy):
     assert f'href="code/core/autoencoder.html#L-{place.line}"' in page("theory")
     assert f'id="L-{place.line}"' in page("code/core/autoencoder")
     assert page("gallery").count("it ran") == len(list((copy / "examples").glob("*.py")))
+    assert "42" in page("tutorials/paper") and (html / "paper.ipynb").is_file()
+    assert page("finite_width").count("<math") > 40 and "mathjax" not in page("finite_width").lower()
     said = re.sub(r"<[^>]+>", "", page("command_line"))
     assert "isthmus bottleneck --example" in said and "--max-latent-dim" in said and "max_latent_dim = " in said
     for target in {link for name in PAGES for link in re.findall(r'href="([\w./]+\.html)', page(name))}:
@@ -258,11 +316,6 @@ def test_the_build_fails_on_pages_nobody_lists_names_nobody_defines_and_examples
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # those of other packages' exporters
-@pytest.mark.parametrize("name", [name for name, text in PAGES.items() if "```python" in text])
-def test_the_python_of_a_page_runs(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    for code in re.findall(r"```python\n(.*?)```", PAGES[name], re.DOTALL):
-        exec(compile(code, f"{name}.md", "exec"), names)
-    assert names
+@pytest.mark.parametrize("name", [name for name, path in checks.pages().items() if checks.snippets(path)])
+def test_the_python_of_a_page_runs_and_prints_what_stands_below(name):
+    assert checks.failures(checks.pages()[name]) == []

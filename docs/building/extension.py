@@ -6,11 +6,12 @@ from typing import Any
 
 from sphinx.errors import ExtensionError
 
-from building import facts, gallery, generated, links, shelf, signatures, sources
+from building import facts, gallery, generated, links, mathematics, notebooks, shelf, signatures, sources
 
 
 def setup(app: Any) -> dict[str, Any]:
     """Register directives, roles and hooks."""
+    mathematics.setup(app)
     app.add_role("at", sources.At())
     app.add_directive("shelf", shelf.Shelf)
     app.add_directive("example", gallery.Example)
@@ -21,7 +22,9 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-skip-member", shelf.skip_member)
     app.connect("doctree-read", signatures.tidy, priority=400)
     app.connect("doctree-read", links.add_links)
+    app.connect("doctree-read", links.offer_notebook)
     app.connect("html-collect-pages", sources.source_pages)
+    app.connect("build-finished", notebooks.publish)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
 
 

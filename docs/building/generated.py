@@ -10,6 +10,8 @@ import sys
 from building.facts import PACKAGE, module_name, place
 
 PROGRAM = "import sys; sys.argv[0] = 'isthmus'; from isthmus.cli import main; main()"
+LONGEST = 600
+"""Seconds that a command may take to say what it is, on a machine that is busy with much else."""
 MARKS = ("<!-- commands -->", "<!-- house -->")
 
 
@@ -51,7 +53,7 @@ def said(*arguments: str) -> str:
     """Return what the command line prints, in plain text."""
     environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
     command = [sys.executable, "-c", PROGRAM, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=LONGEST).stdout
 
 
 def house() -> str:

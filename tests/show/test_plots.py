@@ -1,6 +1,9 @@
 """Plots of objects: they hold the numbers, take axes, keep to one style, and change nothing else."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 import warnings
 
 import matplotlib
@@ -262,3 +265,16 @@ def test_a_study_gives_its_figures_and_writes_its_report(tmp_path):
     assert {path.stem for path in (page.parent / "figures").glob("*.png")} == set(figures)
     with pytest.raises(im.ArgumentTypeError, match="'folder' must be the path of a file or folder"):
         result.report(3)
+
+
+def test_the_backend_of_a_notebook_stays_interactive(tmp_path):
+    """It says so once, when the first figure is made: later figures are shown only while that holds."""
+    backend = "import matplotlib\nfrom matplotlib.backends.backend_agg import *\nmatplotlib.interactive(True)\n"
+    (tmp_path / "inline.py").write_text(backend, encoding="utf-8")
+    code = (
+        "from isthmus.show.canvas import on_axes\non_axes(3, 3)(lambda *, ax=None: None)()\n"
+        "import matplotlib\nassert matplotlib.is_interactive()\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = os.environ | {"MPLBACKEND": "module://inline", "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)

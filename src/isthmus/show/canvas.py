@@ -124,6 +124,7 @@ def on_axes(width: float, height: float) -> Callable[[Callable[P, None]], Callab
     def wrapped(draw: Callable[P, None]) -> Callable[P, Axes]:
         @functools.wraps(draw)
         def drawn(*args: P.args, **options: P.kwargs) -> Axes:
+            from matplotlib import interactive
             from matplotlib import pyplot as plt  # it chooses a backend, which a report needs not
 
             given = options.get("ax")
@@ -139,6 +140,9 @@ def on_axes(width: float, height: float) -> Callable[[Callable[P, None]], Callab
                 fitted_to_paper(axes, set(axes.get_children()) - before)
                 if axes.get_legend_handles_labels()[0]:
                     key(axes.figure, axes) if given is None else axes.legend(*_once(axes), **INSIDE)  # pyright: ignore
+                # A notebook's backend sets it with the first figure, and needs it for later ones.
+                stays = plt.isinteractive()
+            interactive(stays)
             return axes
 
         drawn.__annotations__ = draw.__annotations__ | {"return": "Axes"}
