@@ -24,7 +24,7 @@ class Bar:
         self._name, self._clock, self._begun, self._drawn = name, clock, clock(), float("-inf")
         self._stages: dict[str, tuple[int, int]] = {}
         self._moves = sys.stderr.isatty() or "ipykernel" in sys.modules
-        self._longest = 0
+        self._longest, self._noted = 0, ""
 
     def __call__(self, *reported: Any) -> None:
         """Note how far it is."""
@@ -33,6 +33,10 @@ class Bar:
         if self._moves and self._clock() - self._drawn >= PAUSE:
             self._drawn = self._clock()
             self._write("\r")
+
+    def note(self, text: str) -> None:
+        """Show a few words on what has been found so far."""
+        self._noted = text
 
     def __enter__(self) -> Self:
         return self
@@ -47,6 +51,7 @@ class Bar:
         stage = list(self._stages)[-1]
         text = f"{self._name} {'█' * full}{'░' * (LENGTH - full)} {done}/{total}, {self._clock() - self._begun:.0f} s"
         text += f" ({stage})" if stage and done < total else ""
+        text += f": {self._noted}" if self._noted else ""
         self._longest = max(self._longest, len(text))
         sys.stderr.write(f"{before}{text:<{self._longest}}{after}")
         sys.stderr.flush()

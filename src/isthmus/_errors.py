@@ -33,6 +33,10 @@ class TrivialLimitWarning(UserWarning):
     """The mean-field flow of the problem stands still at its initial law, while finite networks leave it."""
 
 
+class InterruptedWarning(UserWarning):
+    """A computation was interrupted, and what it returns is the best that it had found by then."""
+
+
 @dataclass(frozen=True)
 class Status:
     """How a computation ended: ``ok``, and a ``message`` that names a remedy where it is not."""

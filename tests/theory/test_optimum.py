@@ -263,6 +263,34 @@ def test_progress_counts_rounds_to_their_end():
     assert all(after[0] > before[0] for before, after in itertools.pairwise(told))
 
 
+def test_an_interrupt_leaves_the_best_so_far_and_says_so():
+    _, problem = linear((0.01, 0.03))
+    told, notes = [], []
+
+    class Impatient:
+        def __call__(self, done, total):
+            told.append((done, total))
+            if done == 2:
+                raise KeyboardInterrupt
+
+        def note(self, text):
+            notes.append(text)
+
+    with pytest.warns(im.InterruptedWarning, match="interrupted: .* of 2 restarts"):
+        found = im.solve_optimum(
+            problem, atoms=8, restarts=2, rounds=3, tolerance=1e-15, workers=1, progress=Impatient()
+        )
+    assert told[:3] == [(0, 10), (1, 10), (2, 10)]
+    assert len(found.restarts) <= 2 and found.objective == pytest.approx(problem.objective(found.autoencoder))
+    assert notes[0].startswith("objective 0.") and "gap" in notes[0] and "atoms" in notes[0]
+
+    def at_once(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        im.solve_optimum(problem, atoms=8, restarts=1, progress=at_once)
+
+
 def test_what_has_no_optimum_is_refused(curve):
     with pytest.raises(im.ArgumentError, match="a weight decay or bounded neurons"):
         im.solve_optimum(dataclasses.replace(curve, weight_decay=0.0))

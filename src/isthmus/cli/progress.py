@@ -68,11 +68,15 @@ class Lines:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._forecast: Forecast | None = None
-        self._said, self._tenth = clock(), 0
+        self._said, self._tenth, self._noted = clock(), 0, ""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Say how far the study is, where it is time."""
         self.tick()
+
+    def note(self, text: str) -> None:
+        """Say what has been found so far, with the next line."""
+        self._noted = text
 
     def begin(self, forecast: Forecast) -> None:
         """Say what is about to be done."""
@@ -88,7 +92,9 @@ class Lines:
         if since >= PERIOD or (since >= SOONEST and tenth > self._tenth):
             self._said, self._tenth = self._clock(), tenth
             stages = "; ".join(forecast.stages)
-            say(f"{100 * forecast.share:.0f} %, {duration(forecast.remaining)} left{': ' if stages else ''}{stages}")
+            noted = f" ({self._noted})" if self._noted else ""
+            left = f"{duration(forecast.remaining)} left"
+            say(f"{100 * forecast.share:.0f} %, {left}{': ' if stages else ''}{stages}{noted}")
 
     def close(self) -> None:
         """End; what comes next says that the study is done."""
@@ -104,11 +110,17 @@ class Bars:
         self._bars = Progress(*columns, console=console)
         self._stages: dict[str, TaskID] = {}
         self._forecast: Forecast | None = None
+        self._noted = ""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Note how far a stage is."""
-        self._show(stage, done, total, f"{done}/{total}")
+        noted, self._noted = self._noted, ""
+        self._show(stage, done, total, f"{done}/{total}{': ' if noted else ''}{noted}")
         self.tick()
+
+    def note(self, text: str) -> None:
+        """Show what has been found so far beside the bar of the stage that comes on next."""
+        self._noted = text
 
     def begin(self, forecast: Forecast) -> None:
         """Say what is about to be done, and start the bar of the whole."""

@@ -28,8 +28,17 @@ def check_number_of_jobs(name: str, count: int, size: int) -> None:
     _checks.memory(name, count, count * (size + SIZE_OF_A_JOB))
 
 
-def run_jobs(job: Callable[[int], Result], count: int, workers: int | None, progress: Progress | None) -> list[Result]:
-    """Return [job(0), …, job(count − 1)], computed on ``workers`` threads; an interrupt drops what hasn't begun."""
+def run_jobs(
+    job: Callable[[int], Result],
+    count: int,
+    workers: int | None,
+    progress: Progress | None,
+    on_failure: Callable[[], None] | None = None,
+) -> list[Result]:
+    """Return [job(0), …, job(count − 1)], computed on ``workers`` threads; an interrupt drops what hasn't begun.
+
+    Then, or where a job fails, ``on_failure`` is called, so that it can tell those that run to end.
+    """
     _checks.function("progress", progress, optional=True)
     results: dict[int, Result] = {}
     with ThreadPoolExecutor(min(number_of_workers(workers), count)) as pool:
@@ -40,6 +49,8 @@ def run_jobs(job: Callable[[int], Result], count: int, workers: int | None, prog
                 if progress is not None:
                     progress(len(results), count)
         except BaseException:
+            if on_failure is not None:
+                on_failure()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [results[index] for index in range(count)]

@@ -241,4 +241,7 @@ class _Tally:
             self._forecast.advance(job, done / total)
             show(job.stage, done, total)
 
+        note = getattr(show, "note", None)
+        if note is not None:
+            progress.note = note  # pyright: ignore[reportFunctionMemberAccess]
         return progress

@@ -79,7 +79,7 @@ class ExpressivityStudy(Study):
     widths: tuple[Count, ...] = Field((1, 2, 4, 8, 16, 32, 64), min_length=1, description="widths N of both layers")
     draws: int = Field(200, ge=2, description="networks drawn from the optimum, for each width")
     trainings: Count = Field(8, description="starts of the training of each width")
-    atoms: Count = Field(64, description="optimum: atoms a side at the start")
+    atoms: Count = Field(32, description="optimum: atoms a side at the start")
     restarts: Count = Field(4, description="optimum: starts")
     rounds: Count = Field(30, description="optimum: rounds of births and descents, at most")
     starts: Count = Field(1024, description="optimum: places from which the minimum of a first variation is searched")

@@ -15,8 +15,10 @@ NEGLIGIBLE_MASS = 1e-9
 """An atom of a smaller mass, and a smaller share of ∫|v||(w, b)|, counts as none."""
 MERGING_DISTANCES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 0.0)
 """Distances, relative to the size of atoms, within which they are merged, the first that the objective allows."""
-RISE_BY_MERGER = 1e-7
+RISE_BY_MERGER = 1e-9
 """Relative rise of the objective that a merger may cause; the descent after it takes it back."""
+LEAST_WIDTH = 32
+"""Atoms of either side for which there is room, at least: what fewer would save isn't worth another compilation."""
 SMALLEST_BIRTH = 2.0**-44
 """Least share of the penalty, or mass, that is tried for a new atom."""
 
@@ -27,25 +29,32 @@ def number_of_atoms(network: Autoencoder) -> tuple[int, int]:
     return encoder, decoder
 
 
-def consolidated(network: Autoencoder, landscape: Landscape, births: int) -> Autoencoder:
+def consolidated(network: Autoencoder, landscape: Landscape, births: int, softness: float = 0.0) -> Autoencoder:
     """Return the network with atoms merged that are the same neuron, and with room for births.
 
-    Room is atoms of mass 0. Numbers of atoms, these included, are powers of 2, so that few shapes are compiled.
+    Room is atoms of mass 0. Numbers of atoms, these included, are one power of 2, so that few shapes are compiled.
     """
-    most = landscape.objective(network) * (1 + RISE_BY_MERGER)
+    most = landscape.objective(network, softness) * (1 + RISE_BY_MERGER)
     for side in (0, 1):
         measure = (network.encoder, network.decoder)[side]
         odd = (network.encoder_activation, network.decoder_activation)[side].odd
         for distance in MERGING_DISTANCES:
             candidate = _with_side(network, side, _padded(_merged(measure, distance, odd), measure.width))
-            if landscape.objective(candidate) <= most:
+            if landscape.objective(candidate, softness) <= most:
                 network = candidate
                 break
     sides = [_kept(side) for side in (network.encoder, network.decoder)]
     if landscape.radius is None:
         pair = network.encoder_activation, network.decoder_activation
         sides = [balanced(side) if phi.homogeneous else side for side, phi in zip(sides, pair, strict=True)]
-    return network.with_measures(*(_padded(side, side.width + births) for side in sides))
+    return with_room(network.with_measures(*sides), births)
+
+
+def with_room(network: Autoencoder, births: int = 0) -> Autoencoder:
+    """Return the network with room for births on either side, for half of them at least: atoms of mass 0."""
+    sides = network.encoder, network.decoder
+    width = max(LEAST_WIDTH, *(side.width + births // 2 for side in sides))
+    return network.with_measures(*(_padded(side, width) for side in sides))
 
 
 def balanced(measure: NeuronMeasure) -> NeuronMeasure:
@@ -85,7 +94,12 @@ def apportioned(masses: np.ndarray, width: int, least: int = 0) -> np.ndarray:
 
 
 def with_births(
-    network: Autoencoder, side: int, candidates: NeuronMeasure, births: int, landscape: Landscape
+    network: Autoencoder,
+    side: int,
+    candidates: NeuronMeasure,
+    births: int,
+    landscape: Landscape,
+    softness: float = 0.0,
 ) -> Autoencoder:
     """Return the network with some of the candidates as new atoms, each of the mass that lowers the objective most.
 
@@ -95,6 +109,7 @@ def with_births(
         candidates: neurons, the most promising first.
         births: how many of them are tried.
         landscape: the objective.
+        softness: of its kinks.
 
     """
     for index in range(min(births, candidates.width)):
@@ -102,10 +117,10 @@ def with_births(
         slot = int(np.argmin(measure.masses))
         if measure.masses[slot] > 0:
             break
-        best, least, mass = network, landscape.objective(network), 0.5
+        best, least, mass = network, landscape.objective(network, softness), 0.5
         while mass >= SMALLEST_BIRTH:
             candidate = _with_side(network, side, _with_atom(measure, slot, candidates, index, mass))
-            objective = landscape.objective(candidate)
+            objective = landscape.objective(candidate, softness)
             if objective < least:
                 best, least = candidate, objective
             elif best is not network:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -34,11 +35,11 @@ from isthmus.core.autoencoder import Autoencoder, features, residuals, squares
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
 from isthmus.theory.branching import can_prove, proven_minimum
-from isthmus.theory.kinks import with_soft_kinks
+from isthmus.theory.kinks import has_kink, with_soft_kinks
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.lowest_neurons import Side, largest_ray, lowest_neurons, neurons_along, squared_forces, steepest_ray
 
-SOFTNESS = 1e-7
+SOFTNESS = 1e-5
 """Of the kinks in Dg, where nothing else is asked for."""
 BELOW_RAYS = 1 - 1e-9
 """Share of the largest s up to which rays allow a minimum, for φ that are only at infinity like two lines."""
@@ -104,6 +105,10 @@ class Certificate(Summary):
             *((name, number(value)) for name, value in known if value is not None),
         ]
 
+    def meets(self, objective: float, tolerance: float) -> bool:
+        """Return whether gap and descent lie within a tolerance, relative to the objective."""
+        return max(self.decoder_gap, self.encoder_descent) <= tolerance * objective
+
     def beside(self, known_optimum: float | None, objective: float) -> Certificate:
         """Return the certificate of a network of this ``objective`` where ``known_optimum`` is given, else itself."""
         if known_optimum is None:
@@ -136,6 +141,7 @@ def certified(
     softness: float = SOFTNESS,
     slack: float | None = None,
     enough: float = 0.0,
+    soft: bool = False,
 ) -> tuple[Certificate, tuple[NeuronMeasure, NeuronMeasure]]:
     """Return the certificate of a network, and the neurons of smallest first variation on each side, best first.
 
@@ -147,10 +153,11 @@ def certified(
         softness: of kinks in Dg.
         slack: by how much a proof of the decoder's gap may exceed it, where φ is smooth; None for no such proof.
         enough: a gap that need not be bounded more sharply.
+        soft: whether all is of the network with softened kinks, rather than Dg alone.
 
     """
     field, motion = landscape.field, landscape.field.motion
-    latents, pulls, variations, stationarity = _first_order(field, network, softness)
+    latents, pulls, variations, stationarity = _first_order(field, network, softness, soft)
     if landscape.radius is None and min(motion.decays) == 0:
         return _linear_certificate(network, landscape, np.asarray(latents), float(stationarity))
     risk, found, means = landscape.risk(network), [], []
@@ -160,6 +167,9 @@ def certified(
         side = Side(
             inputs, np.asarray(pulls[index]), motion.decays[index], phis[index], motion.train_biases, landscape.radius
         )
+        if soft and has_kink(phis[index]):
+            size = np.sqrt(np.asarray(measure.masses) @ np.asarray(squares(measure)) / 2)
+            side = dataclasses.replace(side, softness=softness / max(float(size), 1e-3))
         masses, values = np.asarray(measure.masses), np.asarray(variations[index])
         mean, square = float(masses @ values), float(masses @ np.asarray(squares(measure, motion.train_biases)))
         means.append(mean)
@@ -335,11 +345,12 @@ def _linear_certificate(
     return certificate, (network.encoder, network.decoder)
 
 
-@jax.jit
-def _first_order(field: VectorField, network: Autoencoder, softness: Any) -> tuple:
+@partial(jax.jit, static_argnums=3)
+def _first_order(field: VectorField, network: Autoencoder, softness: Any, fully: bool) -> tuple:
     """Return latents, weighted pulls on both sides' outputs, Φ at the neurons of both, and ∫|∇Φ|²."""
     points, weights, motion = field.points, field.weights, field.motion
     soft = with_soft_kinks(network, softness)
+    network = soft if fully else network
     latents = network.encode(points)
     pull = weights[:, None] * residuals(network.decode(latents), points)
     pull_on_latents = jnp.einsum("ndk,nd->nk", soft.jacobian(soft.encode(points)), pull)

@@ -17,11 +17,20 @@ import numpy as np
 
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.kinks import kinks
 
 
 def has_kink(activation: Activation) -> bool:
     """Return whether φ consists of two different lines through 0."""
-    return activation.homogeneous and not activation.smooth
+    return activation.homogeneous and _jump(activation) != 0
+
+
+@functools.cache
+def _jump(activation: Activation) -> float:
+    """Return the jump of the slope of φ at its kink, 0 where there is none."""
+    with jax.ensure_compile_time_eval():
+        found = () if activation.smooth else kinks(activation)
+    return found[0].jump if found else 0.0
 
 
 @functools.cache
@@ -36,9 +45,8 @@ def softened(activation: Activation, softness: Any) -> Activation:
     """Return φ softened by τ where it has a kink, and else φ itself; τ may be traced."""
     if not has_kink(activation):
         return activation
-    down, up = slopes(activation)
+    down, jump = slopes(activation)[0], _jump(activation) / 2
     root = lambda s: jnp.sqrt(jnp.square(s) + softness**2)
-    jump = (up - down) / 2
     return Activation(
         f"soft {activation.name}",
         lambda s: down * s + jump * (s + root(s)),

@@ -17,7 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from scipy.optimize import minimize
 
 from isthmus import _checks
 from isthmus._precision import DOUBLE
@@ -27,12 +26,14 @@ from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import VectorField
+from isthmus.theory.hessian import derivatives, measure_of, rows_of
 from isthmus.theory.kinks import with_soft_kinks
 from isthmus.theory.newton import newton
+from isthmus.theory.quasi_newton import descended
 
-MEMORY = 30
-"""Pairs of steps and gradients that the quasi-Newton method keeps."""
-MOST_FOR_NEWTON = 400
+GAIN = 1e-15
+"""Least share of the objective that steps of a descent must gain."""
+MOST_FOR_NEWTON = 1000
 """Variables up to which Newton's method ends a descent."""
 LIGHTEST_ROOT = 1e-3
 """A root of a mass below it counts as this much in the unit of its atom's variables."""
@@ -62,9 +63,9 @@ class Landscape(NamedTuple):
         inside = Data(population.points.astype(float) @ basis, population.weights.astype(float), name=population.name)
         return cls(VectorField.of(inside, problem.motion, DOUBLE), basis, radius)
 
-    def objective(self, network: Autoencoder) -> float:
-        """Return F."""
-        return float(_objective(self.field, network))
+    def objective(self, network: Autoencoder, softness: float = 0.0) -> float:
+        """Return F, with softened kinks where there is a softness."""
+        return float(_soft_objective(self.field, network, softness) if softness else _objective(self.field, network))
 
     def risk(self, network: Autoencoder) -> float:
         """Return R."""
@@ -95,15 +96,16 @@ class Landscape(NamedTuple):
         """
         raw = _raw(network, self.radius)
         start, units = (np.asarray(ravel_pytree(tree)[0]) for tree in (raw, _units(raw)))
-        how = {"radius": self.radius, "free_masses": free_masses}
-
-        def function(scaled: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = _value_and_gradient(self.field, raw, scaled, units, softness, **how)
-            return float(value), np.asarray(gradient)
-
-        options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": MEMORY, "gtol": tolerance, "ftol": 1e-15}
-        found = minimize(function, start / units, jac=True, method="L-BFGS-B", options=options)
-        return jax.tree.map(np.asarray, _network_at(self.field, raw, found.x, units, **how))
+        found, *_ = descended(
+            _derived_at,
+            start / units,
+            *(self.field, raw, units, softness, free_masses),
+            iterations=iterations,
+            tolerance=tolerance,
+            gain=GAIN,
+            settings=(("radius", self.radius),),
+        )
+        return jax.tree.map(np.asarray, _network_at(self.field, raw, found, units, free_masses, radius=self.radius))
 
     def settled(
         self,
@@ -114,42 +116,88 @@ class Landscape(NamedTuple):
         softness: float = 0.0,
         gain: float = 1e-13,
     ) -> Autoencoder:
-        """Return the local minimum near a network by Newton's method."""
-        if _variables(network) > MOST_FOR_NEWTON:
+        """Return the local minimum near a network by Newton's method, where there are few enough atoms and no ball."""
+        alive = _alive(network)
+        moving = self._moving(alive, free_masses)
+        if not 0 < len(moving) <= MOST_FOR_NEWTON:
             return network
-        raw = _raw(network, self.radius)
-        start = np.asarray(ravel_pytree(raw)[0])
-        units, how = np.ones_like(start), {"radius": self.radius, "free_masses": free_masses}
-        found = newton(
-            lambda flat: float(_value(self.field, raw, flat, units, softness, **how)),
-            lambda flat: _derivatives(self.field, raw, flat, units, softness, **how),
-            start,
-            gain=gain,
-            iterations=iterations,
-        )
-        return jax.tree.map(np.asarray, _network_at(self.field, raw, found, units, **how))
+        start = np.concatenate([rows_of(side).ravel() for side in (alive.encoder, alive.decoder)])
+
+        def at(part: np.ndarray) -> Autoencoder:
+            flat = start.copy()
+            flat[moving] = part
+            return _of_rows(alive, flat)
+
+        def derived(part: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+            value, gradients, hessian = derivatives(self.field, at(part), softness)
+            gradient = np.concatenate([gradient.ravel() for gradient in gradients])
+            return value, gradient[moving], hessian[np.ix_(moving, moving)]
+
+        function = lambda part: float(_soft_objective(self.field, _padded_like(network, at(part)), softness))
+        found = newton(function, derived, start[moving], gain=gain, iterations=iterations)
+        return _padded_like(network, at(found))
 
     def curvature(self, network: Autoencoder, softness: float = 0.0) -> float | None:
         """Return the least eigenvalue of the Hessian of F in the raw variables, each in units of its own curvature.
 
         It is 0 to rounding, for moves along which F stays the same, where no move of atoms lowers F at second order;
-        None where there are too many variables.
+        None where there are too many variables, or a ball.
         """
-        if _variables(network) > MOST_FOR_NEWTON:
+        network = _alive(network)
+        moving = self._moving(network, True)
+        if not 0 < len(moving) <= MOST_FOR_NEWTON:
             return None
-        raw = _raw(network, self.radius)
-        flat = np.asarray(ravel_pytree(raw)[0])
-        how = {"radius": self.radius, "free_masses": True}
-        hessian = np.asarray(_derivatives(self.field, raw, flat, np.ones_like(flat), softness, **how)[2])
-        moving = np.diag(hessian) != 0
-        root = np.sqrt(np.abs(np.diag(hessian)[moving]))
-        return float(np.linalg.eigvalsh(hessian[np.ix_(moving, moving)] / np.outer(root, root))[0])
+        hessian = derivatives(self.field, network, softness)[2][np.ix_(moving, moving)]
+        kept = np.diag(hessian) != 0
+        root = np.sqrt(np.abs(np.diag(hessian)[kept]))
+        return float(np.linalg.eigvalsh(hessian[np.ix_(kept, kept)] / np.outer(root, root))[0])
+
+    def _moving(self, network: Autoencoder, free_masses: bool) -> np.ndarray:
+        """Return the indices of variables of atoms in rows that F depends on, none in a ball."""
+        if self.radius is not None:
+            return np.zeros(0, int)
+        pair, moving = (network.encoder_activation, network.decoder_activation), []
+        for measure, activation in zip((network.encoder, network.decoder), pair, strict=True):
+            rows = np.ones((measure.width, 2 + measure.outputs + measure.inputs), bool)
+            rows[:, 0] = free_masses and not activation.homogeneous
+            rows[:, -1] = self.field.motion.train_biases
+            moving.append(rows.ravel())
+        return np.flatnonzero(np.concatenate(moving))
 
 
-def _variables(network: Autoencoder) -> int:
-    """Return how many variables atoms with mass have."""
-    sides = (network.encoder, network.decoder)
-    return sum(int((np.asarray(side.masses) > 0).sum()) * (2 + side.outputs + side.inputs) for side in sides)
+def _alive(network: Autoencoder) -> Autoencoder:
+    """Return the network without atoms of mass 0."""
+
+    def side(measure: NeuronMeasure) -> NeuronMeasure:
+        alive = np.asarray(measure.masses) > 0
+        return jax.tree.map(lambda part: np.asarray(part)[alive], measure)
+
+    return network.with_measures(side(network.encoder), side(network.decoder))
+
+
+def _of_rows(network: Autoencoder, flat: np.ndarray) -> Autoencoder:
+    """Return a network like another one with the variables of all atoms in one row."""
+    size = 2 + network.dim + network.latent_dim
+    rows = flat.reshape(-1, size)
+    count = network.encoder.width
+    encoder, decoder = measure_of(rows[:count], network.latent_dim), measure_of(rows[count:], network.dim)
+    return network.with_measures(encoder, decoder)
+
+
+def _padded_like(network: Autoencoder, alive: Autoencoder) -> Autoencoder:
+    """Return the atoms of ``alive`` in the places of those of ``network`` that have mass."""
+
+    def side(all_atoms: NeuronMeasure, some: NeuronMeasure) -> NeuronMeasure:
+        places = np.flatnonzero(np.asarray(all_atoms.masses) > 0)
+
+        def put(part: Any, new: Any) -> np.ndarray:
+            part = np.array(part)
+            part[places] = new
+            return part
+
+        return jax.tree.map(put, all_atoms, some)
+
+    return network.with_measures(side(network.encoder, alive.encoder), side(network.decoder, alive.decoder))
 
 
 def check_bounded(problem: Problem, radius: float | None) -> None:
@@ -187,46 +235,47 @@ _objective = jax.jit(VectorField.objective)
 _risk = jax.jit(VectorField.risk)
 
 
+@jax.jit
+def _soft_objective(field: VectorField, network: Autoencoder, softness: Any) -> jax.Array:
+    return field.objective(with_soft_kinks(network, softness))
+
+
 def _height(
     field: VectorField,
     like: Autoencoder,
     scaled: Any,
     units: Any,
     softness: Any,
+    free_masses: Any,
     radius: float | None,
-    free_masses: bool,
 ) -> jax.Array:
     """Return F with softened kinks as a function of the raw variables, in one row and in units."""
     network = _realised(field, ravel_pytree(like)[1](scaled * units), radius, free_masses)
     return field.objective(with_soft_kinks(network, softness))
 
 
-def _derived_height(field: VectorField, like: Autoencoder, scaled: Any, *rest: Any, **how: Any) -> tuple:
-    """Return F and its gradient and Hessian."""
-    height = lambda scaled: _height(field, like, scaled, *rest, **how)
-    value, gradient = jax.value_and_grad(height)(scaled)
-    return value, gradient, jax.hessian(height)(scaled)
+def _derived_at(scaled: Any, field: VectorField, like: Autoencoder, *rest: Any, radius: float | None) -> tuple:
+    """Return F and its gradient."""
+    return jax.value_and_grad(_height, argnums=2)(field, like, scaled, *rest, radius=radius)
 
 
-_compiled = partial(jax.jit, static_argnames=("radius", "free_masses"))
-_value = _compiled(_height)
-_value_and_gradient = _compiled(jax.value_and_grad(_height, argnums=2))
-_derivatives = _compiled(_derived_height)
+_compiled = partial(jax.jit, static_argnames="radius")
 
 
 @_compiled
 def _network_at(
-    field: VectorField, like: Autoencoder, scaled: Any, units: Any, radius: float | None, free_masses: bool
+    field: VectorField, like: Autoencoder, scaled: Any, units: Any, free_masses: Any, radius: float | None
 ) -> Autoencoder:
     return _realised(field, ravel_pytree(like)[1](scaled * units), radius, free_masses)
 
 
-def _realised(field: VectorField, raw: Autoencoder, radius: float | None, free_masses: bool) -> Autoencoder:
+def _realised(field: VectorField, raw: Autoencoder, radius: float | None, free_masses: Any) -> Autoencoder:
     """Return the network of the raw variables; masses that aren't free are constants."""
 
     def side(measure: NeuronMeasure, activation: Activation) -> NeuronMeasure:
-        free = free_masses and not (activation.homogeneous and radius is None)  # else sizes do what masses would
-        roots = measure.masses if free else jax.lax.stop_gradient(measure.masses)
+        roots = jnp.where(free_masses, measure.masses, jax.lax.stop_gradient(measure.masses))
+        if activation.homogeneous and radius is None:  # sizes do what masses would
+            roots = jax.lax.stop_gradient(measure.masses)
         bias = measure.bias if field.motion.train_biases else jnp.zeros_like(measure.bias)
         parts = (measure.outgoing, measure.incoming, bias)
         if radius is not None:

@@ -24,7 +24,7 @@ from isthmus.core.autoencoder import features, preactivations
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.sobol import sobol_normals
 from isthmus.theory.arrangement import can_enumerate, steepest
-from isthmus.theory.kinks import slopes
+from isthmus.theory.kinks import slopes, softened
 from isthmus.theory.landscape import scale_in_ball
 
 FAR = 1e6
@@ -53,6 +53,7 @@ class Side(eqx.Module):
         activation: φ.
         train_biases: whether there are biases.
         radius: of the ball in which neurons are held, None for none.
+        softness: of the kink of φ for neurons of size 1, None for φ as it is.
 
     """
 
@@ -62,6 +63,7 @@ class Side(eqx.Module):
     activation: Activation = eqx.field(static=True)
     train_biases: bool = eqx.field(static=True)
     radius: float | None = eqx.field(static=True)
+    softness: Any = None
 
     @property
     def lifted(self) -> np.ndarray:
@@ -82,7 +84,7 @@ def steepest_ray(side: Side, starts: int, seed: int) -> tuple[float, np.ndarray,
         return 0.0, np.zeros((0, side.inputs.shape[1] + 1)), True
     lifted, pull = side.lifted, np.asarray(side.pull)
     lines = slopes(side.activation, FAR)
-    if can_enumerate(len(lifted), lifted.shape[1], pull.shape[1], lines):
+    if side.softness is None and can_enumerate(len(lifted), lifted.shape[1], pull.shape[1], lines):
         largest, units = steepest(lifted, pull, lines)
         return largest, units if side.train_biases else np.column_stack([units, np.zeros(len(units))]), True
     minima, heights = _local_minima(_slope_of_ray, _starting_points(side, starts, seed), side)
@@ -104,12 +106,25 @@ def largest_ray(points: np.ndarray, side: Side) -> float:
     """Return the largest |p|, for φ at infinity, at the unit vectors in the directions of points (w, b) in rows."""
     if is_bounded(side.activation):
         return 0.0
-    return float(np.asarray(_slopes_along(in_full_rows(points), side)).max())
+    units = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), TINY)
+    return float(np.linalg.norm(_forces_at_infinity(units, side), axis=1).max())
 
 
 def squared_forces(points: np.ndarray, side: Side) -> np.ndarray:
     """Return |p|² at (w, b) in rows."""
-    return np.asarray(_squared_forces(in_full_rows(points), side))[: len(points)]
+    s = _preactivations(points, side)
+    return ((side.activation.of(s) @ np.asarray(side.pull)) ** 2).sum(axis=1)
+
+
+def _preactivations(points: np.ndarray, side: Side) -> np.ndarray:
+    bias = points[:, -1:] if side.train_biases else 0.0
+    return points[:, :-1] @ np.asarray(side.inputs).T + bias
+
+
+def _forces_at_infinity(points: np.ndarray, side: Side) -> np.ndarray:
+    """Return p at (w, b) in rows, with the two lines of φ at infinity for φ."""
+    slope, s = slopes(side.activation, FAR), _preactivations(points, side)
+    return np.where(s > 0, slope[1] * s, slope[0] * s) @ np.asarray(side.pull)
 
 
 def in_full_rows(points: np.ndarray) -> np.ndarray:
@@ -122,17 +137,6 @@ def is_bounded(activation: Activation) -> bool:
     return bool(np.abs(slopes(activation, FAR)).max() < BOUNDED_SLOPE)
 
 
-@jax.jit
-def _slopes_along(points: Any, side: Side) -> jax.Array:
-    return jax.vmap(lambda point: -_slope_of_ray(point, side))(points)
-
-
-@jax.jit
-def _squared_forces(points: Any, side: Side) -> jax.Array:
-    force = lambda point: side.pull.T @ features(_neuron(_trained(point, side)), side.activation, side.inputs)[0]
-    return jax.vmap(lambda point: jnp.square(force(point)).sum())(points)
-
-
 def neurons_along(units: np.ndarray, side: Side, size: float, most: int) -> NeuronMeasure:
     """Return balanced neurons of a size along unit (w, b) that differ, in order, for a homogeneous φ."""
     chosen: list[np.ndarray] = []
@@ -142,9 +146,7 @@ def neurons_along(units: np.ndarray, side: Side, size: float, most: int) -> Neur
         if all(unit @ other < ALIKE for other in chosen):
             chosen.append(unit)
     directions = np.array(chosen)
-    slope = np.array(slopes(side.activation, FAR))
-    s = np.asarray(side.inputs) @ directions[:, :-1].T + directions[:, -1]
-    force = (np.where(s > 0, slope[1], slope[0]) * s).T @ np.asarray(side.pull)
+    force = _forces_at_infinity(directions, side)
     outgoing = -force / np.maximum(np.linalg.norm(force, axis=1, keepdims=True), TINY)
     return _as_measure((size * outgoing, size * directions[:, :-1], size * directions[:, -1]))
 
@@ -228,8 +230,10 @@ def _slope_of_ray(point: jax.Array, side: Side) -> jax.Array:
     """Return −|p| at the unit vector in the direction of a point (w, b), for φ at infinity."""
     down, up = side.activation.first(jnp.asarray([-FAR, FAR]))
     point = _trained(point, side)
-    s = preactivations(_neuron(point), side.inputs)[0]
-    return -_norm(side.pull.T @ jnp.where(s > 0, up * s, down * s)) / _norm(point)
+    s = preactivations(_neuron(point / _norm(point)), side.inputs)[0]
+    if side.softness is not None:
+        return -_norm(side.pull.T @ softened(side.activation, side.softness).value(s))
+    return -_norm(side.pull.T @ jnp.where(s > 0, up * s, down * s))
 
 
 def _least_variation(point: jax.Array, side: Side) -> jax.Array:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import threading
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from isthmus import _checks
+from isthmus._bars import with_bar
 from isthmus._display import Shown, Summary
-from isthmus._errors import ArgumentError, Status
+from isthmus._errors import ArgumentError, InterruptedWarning, Status
 from isthmus._precision import DOUBLE, computing_in
 from isthmus._words import counted, number, setting
 from isthmus.core.autoencoder import Autoencoder
@@ -25,26 +25,14 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
 from isthmus.dynamics.sgd import check_width
-from isthmus.theory.atoms import consolidated, number_of_atoms, with_births, without_room
+from isthmus.theory.atoms import number_of_atoms, without_room
 from isthmus.theory.certificates import SOFTNESS, Certificate, certified
 from isthmus.theory.expressivity import Expressivity, expressivity
-from isthmus.theory.kinks import has_kink
 from isthmus.theory.landscape import Landscape, check_bounded
+from isthmus.theory.search import End, Search, one_thread_for_matrices
 
-SOFTNESSES = (0.03, 0.01, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, SOFTNESS)
-"""By how much kinks are softened, one after the other."""
 SLACK = 0.3
 """Share of the tolerance by which a proof may miss the least first variation."""
-BIRTHS = 8
-"""New atoms on each side in a round."""
-ITERATIONS = 1500
-"""Iterations of a descent between births, at most."""
-LEAST_GAIN = 1e-7
-"""A round that lowers the objective by a smaller share of it is idle."""
-IDLE_ROUNDS = 3
-"""Idle rounds after which the search ends, as at the kinks of ReLU."""
-AGAIN = 10_000
-"""Added to the seed where a certificate that meets the tolerance is searched once more."""
 AGREEMENT = 1e-4
 """Restarts whose objectives differ by a smaller share agree."""
 
@@ -126,14 +114,15 @@ class Optimum(Summary):
         ]
 
 
+@with_bar
 def solve_optimum(
     problem: Problem,
     *,
     radius: float | None = None,
-    atoms: int = 64,
+    atoms: int = 32,
     restarts: int = 4,
     tolerance: float = 1e-5,
-    rounds: int = 20,
+    rounds: int = 30,
     starts: int = 1024,
     seed: int = 0,
     workers: int | None = None,
@@ -149,6 +138,7 @@ def solve_optimum(
 
     Each restart is a descent of many equal atoms by L-BFGS; then atoms that came together are merged, atoms are born
     where the first variation is smallest, and positions and masses descend together, until nothing is born any more.
+    An interrupt (Ctrl-C) ends it with the best that was found so far, and a warning.
 
     Args:
         problem: data, activations and weight decay (on both sides, unless there is a radius, or all is linear).
@@ -160,7 +150,8 @@ def solve_optimum(
         starts: points from which the minimum of a first variation is searched.
         seed: of everything random.
         workers: threads; restarts run side by side.
-        progress: called as ``progress(done, total)`` after each round of each restart, one call at a time.
+        progress: True for a bar with the best objective, its gap and its atoms; or called as ``progress(done, total)``
+            at the start and after each round of each restart, one call at a time.
         throw: raise `NumericalError` where the certificate of the best restart misses the tolerance.
 
     Raises:
@@ -199,30 +190,42 @@ def solve_optimum(
         landscape = Landscape.of(problem, radius)
     laws = [law for law, _ in zip(laws_of_starts(problem), range(restarts), strict=False)]
 
-    counter = _Rounds(progress, restarts, rounds)
+    search = Search(landscape, tolerance, rounds, starts, restarts, progress)
 
-    def restart(index: int) -> tuple[Autoencoder, Certificate]:
-        with computing_in(DOUBLE), counter.of_one_restart() as count:
-            start = start_from(problem, laws[index], seed, index, atoms)
-            network = landscape.descended(
-                in_axes(start, landscape.basis), free_masses=False, iterations=1000, softness=SOFTNESSES[0]
-            )
-            count()
-            return _refined(network, landscape, tolerance, rounds, starts, seed + index, count)
+    def restart(index: int) -> End:
+        with computing_in(DOUBLE):
+            start = in_axes(start_from(problem, laws[index], seed, index, atoms), landscape.basis)
+            return search.from_start(start, index, seed + index)
 
-    ends = run_jobs(restart, restarts, workers, None)
+    with one_thread_for_matrices():
+        try:
+            ends = run_jobs(restart, restarts, workers, None, on_failure=search.stop)
+        except KeyboardInterrupt:
+            ends = search.ends
+            if not ends:
+                raise
+        return _chosen(problem, landscape, search, ends, seed, throw)
+
+
+def _chosen(problem: Problem, landscape: Landscape, search: Search, ends: list[End], seed: int, throw: bool) -> Optimum:
+    """Return the best of the ends of restarts, with the last word on its certificate; an interrupt forgoes it."""
+    tolerance, radius = search.tolerance, landscape.radius
     with computing_in(DOUBLE):
-        objectives = np.array([landscape.objective(network) for network, _ in ends])
-        network, certificate = ends[int(objectives.argmin())]
+        objectives = np.array([end.objective for end in ends])
+        network, certificate = ends[int(objectives.argmin())][:2]
         objective, risk = landscape.objective(network), landscape.risk(network)
-        if not certificate.proven and _meets(certificate, objective, 10 * tolerance):
-            slack = SLACK * tolerance * objective
-            certificate, _ = certified(network, landscape, starts, seed, slack=slack, enough=tolerance * objective)
+        if not (search.stopped or certificate.proven) and certificate.meets(objective, 10 * tolerance):
+            enough = tolerance * objective
+            certificate, _ = certified(network, landscape, search.starts, seed, slack=SLACK * enough, enough=enough)
         certificate = dataclasses.replace(certificate, curvature=landscape.curvature(network, SOFTNESS))
         outside = in_axes(without_room(network), landscape.basis.T)
     certificate = certificate.beside(_known_optimum(problem, radius), objective)
-    status = _status(certificate, objective, tolerance, rounds)
-    if throw:
+    status = _status(certificate, objective, search)
+    if search.stopped:
+        found = f"this is the best that was found by then, in {len(ends)} of {counted(search.restarts, 'restart')}"
+        status = dataclasses.replace(status, message=f"interrupted: {found}; {status.message}")
+        warnings.warn(status.message, InterruptedWarning, stacklevel=4)
+    elif throw:
         status.raise_if_failed()
     return Optimum(
         risk=risk,
@@ -245,100 +248,17 @@ def check_memory_of_search(problem: Problem, atoms: int, restarts: int, starts: 
     _checks.memory("starts", starts, 8 * starts * size)
 
 
-class _Rounds:
-    """It counts the rounds of all restarts; a restart that ends early has done all of its own."""
-
-    def __init__(self, progress: Progress | None, restarts: int, rounds: int) -> None:
-        _checks.function("progress", progress, optional=True)
-        self._progress, self._lock = progress, threading.Lock()
-        self._done, self._each, self._restarts = 0, rounds + 2, restarts
-
-    @contextlib.contextmanager
-    def of_one_restart(self) -> Iterator[Callable[[], None]]:
-        """Give what a restart calls after each of its rounds."""
-        left = self._each
-
-        def count() -> None:
-            nonlocal left
-            left -= 1
-            self._add(1)
-
-        yield count
-        self._add(left)
-
-    def _add(self, rounds: int) -> None:
-        with self._lock:
-            self._done += rounds
-            if self._progress is not None and rounds > 0:
-                self._progress(self._done, self._each * self._restarts)
-
-
-def _refined(
-    network: Autoencoder,
-    landscape: Landscape,
-    tolerance: float,
-    rounds: int,
-    starts: int,
-    seed: int,
-    count: Callable[[], None],
-) -> tuple[Autoencoder, Certificate]:
-    """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more.
-
-    Where φ has a kink, it is softened less and less.
-    """
-    kinky = any(has_kink(phi) for phi in (network.encoder_activation, network.decoder_activation))
-    path = SOFTNESSES if kinky else (0.0,)
-    best: tuple[float, Autoencoder, Certificate] | None = None
-    before, idle, stage = np.inf, 0, 0
-    for number_of_round in range(rounds + 1):
-        network = consolidated(network, landscape, BIRTHS)
-        objective = landscape.objective(network)
-        softness = path[stage] if kinky else 0.0
-        search = lambda seed, of=network, enough=tolerance * objective, softness=softness: certified(
-            of, landscape, starts, seed, softness, enough=enough
-        )
-        certificate, candidates = search(seed + number_of_round)
-        if stage + 1 == len(path) and _meets(certificate, objective, tolerance):
-            again, others = search(seed + AGAIN + number_of_round)
-            if not _meets(again, objective, tolerance):  # what the first search had missed
-                certificate, candidates = again, others
-        if best is None or stage + 1 < len(path) or _excess(certificate, objective) < best[0]:
-            best = _excess(certificate, objective), network, certificate
-        if number_of_round == rounds or (stage + 1 == len(path) and _meets(certificate, objective, tolerance)):
-            break
-        idle = idle + 1 if objective > before * (1 - LEAST_GAIN) else 0
-        if stage + 1 < len(path) and (idle or objective > before * (1 - 1e-4)):
-            stage, idle = stage + 1, 0
-        elif idle == IDLE_ROUNDS:
-            break
-        before = objective
-        for side in (1, 0):
-            network = with_births(network, side, candidates[side], BIRTHS, landscape)
-        network = landscape.descended(network, iterations=ITERATIONS, softness=path[stage])
-        network = landscape.settled(network, softness=path[stage])
-        count()
-    assert best is not None
-    return best[1:]
-
-
-def _excess(certificate: Certificate, objective: float) -> float:
-    return max(certificate.decoder_gap, certificate.encoder_descent) / objective
-
-
-def _meets(certificate: Certificate, objective: float, tolerance: float) -> bool:
-    return max(certificate.decoder_gap, certificate.encoder_descent) <= tolerance * objective
-
-
-def _status(certificate: Certificate, objective: float, tolerance: float, rounds: int) -> Status:
-    if _meets(certificate, objective, tolerance):
+def _status(certificate: Certificate, objective: float, search: Search) -> Status:
+    if certificate.meets(objective, search.tolerance):
         return Status()
+    rounds = counted(search.rounds, "round")
     return Status(
         ok=False,
         message=(
-            f"after at most {counted(rounds, 'round')} the objective {number(objective, 6)} may still fall by "
+            f"after at most {rounds} the objective {number(objective, 6)} may still fall by "
             f"{number(certificate.decoder_gap, 2)} in the decoder, and at a rate of "
             f"{number(certificate.encoder_descent, 2)} in the encoder, more than the relative tolerance "
-            f"{setting(tolerance)}; raise rounds, atoms or the tolerance"
+            f"{setting(search.tolerance)}; raise rounds, atoms or the tolerance"
         ),
     )
 

@@ -1,0 +1,149 @@
+r"""The Hessian of the objective over all atoms, from the derivatives of single atoms.
+
+With T_l(x) = m_l v_l φ(⟨w_l, x⟩ + b_l) what an atom adds to latents z = Σ T_l or outputs x̂ = Σ S_j(z), r = x̂ − x and
+J = ∂x̂/∂z, the blocks are, summed over points,
+
+    ∂²F/∂ω² = (∂x̂/∂ω)ᵀ ∂x̂/∂ω + ⟨r, ∂²S/∂ω²⟩,    ∂²F/∂θ∂ω = (∂z/∂θ)ᵀ [Jᵀ ∂x̂/∂ω + ⟨r, ∂²S/∂z∂ω⟩],
+    ∂²F/∂θ² = (∂z/∂θ)ᵀ [JᵀJ + ⟨r, ∂²x̂/∂z²⟩] ∂z/∂θ + ⟨Jᵀr, ∂²T/∂θ²⟩,
+
+and second derivatives of T and S, as those of penalties, are blocks of one atom each: a few products of matrices.
+Masses are m = s²/Σs²; with P = 1 − ssᵀ and g = ∂F/∂s before normalising, at |s| = 1, their block becomes
+P (∂²F/∂s²) P − ⟨s, g⟩P − s(Pg)ᵀ − (Pg)sᵀ.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from isthmus.core.activations import Activation
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.core.neurons import NeuronMeasure
+from isthmus.dynamics.field import VectorField
+from isthmus.theory.kinks import softened
+
+ATOMS = 32
+"""Numbers of atoms are rounded up to a multiple of it, so that few shapes are compiled."""
+
+
+def rows_of(measure: NeuronMeasure) -> np.ndarray:
+    """Return the variables (s, v, w, b) of atoms in rows, shape (N, 2 + outputs + inputs)."""
+    roots = np.sqrt(np.asarray(measure.masses))
+    return np.column_stack([roots, measure.outgoing, measure.incoming, measure.bias])
+
+
+def measure_of(rows: np.ndarray, outputs: int) -> NeuronMeasure:
+    """Return the measure of variables in rows, of mass 1."""
+    masses = rows[:, 0] ** 2
+    parts = rows[:, 1 : 1 + outputs], rows[:, 1 + outputs : -1], rows[:, -1]
+    return NeuronMeasure(masses / masses.sum(), *parts)  # pyright: ignore[reportArgumentType]
+
+
+def derivatives(
+    field: VectorField, network: Autoencoder, softness: float
+) -> tuple[float, tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Return F with softened kinks, its gradients by the variables of both sides, and its Hessian by all of them.
+
+    Args:
+        field: whose objective it is.
+        network: masses of either side have the sum 1.
+        softness: of kinks.
+
+    """
+    sides = [rows_of(network.encoder), rows_of(network.decoder)]
+    counts = [len(rows) for rows in sides]
+    padded = [np.concatenate([rows, np.zeros((-len(rows) % ATOMS, rows.shape[1]))]) for rows in sides]
+    pair = network.encoder_activation, network.decoder_activation
+    value, gradients, hessian = _derivatives(field, *padded, softness, pair)
+    sizes = [rows.shape[1] for rows in sides]
+    kept = np.concatenate(
+        [
+            np.arange(counts[0] * sizes[0]),
+            padded[0].size + np.arange(counts[1] * sizes[1]),
+        ]
+    )
+    hessian = np.asarray(hessian)[np.ix_(kept, kept)].copy()
+    gradients = [np.array(part)[:count] for part, count in zip(gradients, counts, strict=True)]
+    begin = 0
+    for rows, gradient in zip(sides, gradients, strict=True):
+        roots = begin + rows.shape[1] * np.arange(len(rows))
+        s, g = rows[:, 0], gradient[:, 0]
+        pull = s @ g
+        gradient[:, 0] = g - pull * s
+        hessian[roots] -= np.outer(s, s @ hessian[roots])
+        hessian[:, roots] -= np.outer(hessian[:, roots] @ s, s)
+        across = np.outer(s, gradient[:, 0])
+        hessian[np.ix_(roots, roots)] -= pull * (np.eye(len(s)) - np.outer(s, s)) + across + across.T
+        begin += rows.size
+    return float(value), (gradients[0], gradients[1]), hessian
+
+
+def _one(atom: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:
+    """Return what an atom adds to outputs, shape (n, outputs)."""
+    outgoing, incoming = atom[1 : 1 + outputs], atom[1 + outputs : -1]
+    return atom[0] ** 2 * phi.value(inputs @ incoming + atom[-1])[:, None] * outgoing[None]
+
+
+def _penalty(atom: jax.Array, decay: float, train_biases: bool) -> jax.Array:
+    counted = atom[1:] if train_biases else atom[1:-1]
+    return decay / 2 * atom[0] ** 2 * jnp.square(counted).sum()
+
+
+@partial(jax.jit, static_argnums=4)
+def _derivatives(
+    field: VectorField, encoder: Any, decoder: Any, softness: Any, pair: tuple[Activation, Activation]
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array], jax.Array]:
+    """Return F, its gradients and its Hessian by variables in rows, before masses are normalised."""
+    points, weights, motion = field.points, field.weights, field.motion
+    dim, latent_dim = points.shape[1], decoder.shape[1] - 2 - points.shape[1]
+    phis = [softened(phi, softness) for phi in pair]
+    added = [
+        lambda atom, inputs: _one(atom, inputs, phis[0], latent_dim),
+        lambda atom, inputs: _one(atom, inputs, phis[1], dim),
+    ]
+    total = lambda side, atoms, inputs: jax.vmap(added[side], (0, None))(atoms, inputs).sum(axis=0)
+    latents = total(0, encoder, points)
+    at = lambda z: total(1, decoder, z[None])[0]
+    outputs, jacobian = jax.vmap(at)(latents), jax.vmap(jax.jacfwd(at))(latents)
+    residual = outputs - points
+    pull = weights[:, None] * residual
+    pulls = jnp.einsum("nd,ndk->nk", pull, jacobian), pull
+
+    def of_side(side: int, atoms: jax.Array, inputs: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return the gradient, the derivatives of what atoms add, and their own blocks."""
+
+        def height(atom: jax.Array) -> jax.Array:
+            own = _penalty(atom, motion.decays[side], motion.train_biases)
+            return (pulls[side] * added[side](atom, inputs)).sum() + own
+
+        slopes = jax.vmap(jax.jacfwd(added[side]), (0, None))(atoms, inputs)
+        return jax.vmap(jax.grad(height))(atoms), slopes, jax.vmap(jax.hessian(height))(atoms)
+
+    gradient_e, slopes_e, own_e = of_side(0, encoder, points)
+    gradient_d, slopes_d, own_d = of_side(1, decoder, latents)
+    bend = jax.vmap(jax.hessian(lambda z, pull: pull @ at(z)), (0, 0))(latents, pull)
+    inner = jnp.einsum("n,ndk,ndl->nkl", weights, jacobian, jacobian) + bend
+    mixed = jax.jacfwd(jax.grad(lambda atom, z, pull: pull @ added[1](atom, z[None])[0]), 1)
+    mixed = jax.vmap(jax.vmap(mixed, (None, 0, 0)), (0, None, None))(decoder, latents, pull)
+    to_latents = jnp.einsum("n,ndk,Nndp->nkNp", weights, jacobian, slopes_d) + mixed.transpose(1, 3, 0, 2)
+    flat_e = slopes_e.transpose(1, 2, 0, 3).reshape(len(points), latent_dim, -1)
+    flat_d = slopes_d.transpose(1, 2, 0, 3).reshape(len(points) * dim, -1)
+    flat = lambda array, rows: array.reshape(rows, -1)
+    across = flat(flat_e, len(points) * latent_dim).T @ flat(to_latents, len(points) * latent_dim)
+    bent = jnp.einsum("nkl,nlP->nkP", inner, flat_e)
+    upper = flat(flat_e, len(points) * latent_dim).T @ flat(bent, len(points) * latent_dim) + _block_diagonal(own_e)
+    root = jnp.sqrt(jnp.repeat(weights, dim))[:, None]
+    lower = (root * flat_d).T @ (root * flat_d) + _block_diagonal(own_d)
+    value = weights @ jnp.square(residual).sum(axis=1) / 2
+    for side, atoms in enumerate((encoder, decoder)):
+        value += jax.vmap(lambda atom, side=side: _penalty(atom, motion.decays[side], motion.train_biases))(atoms).sum()
+    return value, (gradient_e, gradient_d), jnp.block([[upper, across], [across.T, lower]])
+
+
+def _block_diagonal(blocks: jax.Array) -> jax.Array:
+    count, size, _ = blocks.shape
+    return (jnp.eye(count)[:, None, :, None] * blocks[:, :, None, :]).reshape(count * size, count * size)

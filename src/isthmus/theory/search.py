@@ -1,0 +1,178 @@
+"""The search for the optimum from one start: descents, mergers and births, until the certificate meets a tolerance."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from isthmus import _checks
+from isthmus._words import number
+from isthmus.core.autoencoder import Autoencoder
+from isthmus.dynamics.parallel import Progress
+from isthmus.theory.atoms import consolidated, number_of_atoms, with_births, with_room
+from isthmus.theory.certificates import SOFTNESS, Certificate, certified
+from isthmus.theory.kinks import has_kink
+from isthmus.theory.landscape import Landscape
+
+SOFTNESSES = (0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, SOFTNESS)
+"""By how much kinks are softened, one after the other."""
+SOFT_TOLERANCE = 1e-3
+"""Of the certificate of softened kinks, relative to the objective, before they are softened less."""
+BIRTHS = 8
+"""New atoms on each side in a round."""
+ITERATIONS = 1500
+"""Iterations of a descent between births, at most."""
+LEAST_GAIN = 1e-7
+"""A round that lowers the objective by a smaller share of it is idle."""
+IDLE_ROUNDS = 3
+"""Idle rounds after which the search ends, as at the kinks of ReLU."""
+AGAIN = 10_000
+"""Added to the seed where a certificate that meets the tolerance is searched once more."""
+
+
+class End(NamedTuple):
+    """Where a restart ended, or is: a network in the coordinates of the landscape, its certificate and objective."""
+
+    network: Autoencoder
+    certificate: Certificate
+    objective: float
+
+    @property
+    def excess(self) -> float:
+        """How far the certificate is from 0, relative to the objective."""
+        return max(self.certificate.decoder_gap, self.certificate.encoder_descent) / self.objective
+
+
+class Search:
+    """The restarts of one search, which may run side by side, and what they have found so far.
+
+    Attributes:
+        tolerance, rounds, starts, restarts: as for `solve_optimum`.
+        stopped: whether it was told to stop; restarts that run then end with the round that they are in.
+
+    """
+
+    def __init__(
+        self, landscape: Landscape, tolerance: float, rounds: int, starts: int, restarts: int, progress: Progress | None
+    ) -> None:
+        _checks.function("progress", progress, optional=True)
+        self.tolerance, self.rounds, self.starts, self.stopped = tolerance, rounds, starts, False
+        self._landscape, self._progress, self._lock = landscape, progress, threading.Lock()
+        self._ends: dict[int, End] = {}
+        self._done, self._each, self.restarts = 0, rounds + 2, restarts
+        if progress is not None:
+            progress(0, self._each * restarts)
+
+    @property
+    def ends(self) -> list[End]:
+        """The ends of those restarts that have one, in order."""
+        return [self._ends[index] for index in sorted(self._ends)]
+
+    def stop(self) -> None:
+        """Let restarts end with the round that they are in."""
+        self.stopped = True
+
+    def from_start(self, network: Autoencoder, index: int, seed: int) -> End:
+        """Descend from one start.
+
+        Args:
+            network: in the coordinates of the landscape, its atoms of equal mass.
+            index: of the restart.
+            seed: of the searches for least first variations.
+
+        """
+        with self._counting() as count:
+            network = self._landscape.descended(
+                with_room(network), free_masses=False, iterations=ITERATIONS, softness=SOFTNESSES[0]
+            )
+            count()
+            return self._refined(network, index, seed, count)
+
+    def _refined(self, network: Autoencoder, index: int, seed: int, count: Callable[[], None]) -> End:
+        """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more.
+
+        Where φ has a kink, it is softened less and less.
+        """
+        landscape, tolerance = self._landscape, self.tolerance
+        kinky = any(has_kink(phi) for phi in (network.encoder_activation, network.decoder_activation))
+        path = SOFTNESSES if kinky else (0.0,)
+        best: End | None = None
+        before, idle, stage, exact = np.inf, 0, 0, False
+        for number_of_round in range(self.rounds + 1):
+            last = stage + 1 == len(path)
+            softness = 0.0 if last else path[stage]
+            network = consolidated(network, landscape, BIRTHS, softness)
+            objective = landscape.objective(network)
+            search = functools.partial(self._certified, network, objective, path[stage], last)
+            certificate, candidates = search(seed + number_of_round)
+            if last and certificate.meets(objective, tolerance):
+                again, others = search(seed + AGAIN + number_of_round)
+                if not again.meets(objective, tolerance):  # what the first search had missed
+                    certificate, candidates = again, others
+            end = End(network, certificate, objective)
+            if best is None or not exact or end.excess < best.excess:
+                best = self._ends[index] = end
+            exact = last  # what is found with softer kinks is no match for what follows it
+            self._note()
+            if self.stopped or number_of_round == self.rounds or (last and certificate.meets(objective, tolerance)):
+                break
+            idle = idle + 1 if objective > before * (1 - LEAST_GAIN) else 0
+            before = objective
+            if not last and (idle or certificate.meets(objective, SOFT_TOLERANCE)):
+                stage, idle = stage + 1, 0
+            elif idle == IDLE_ROUNDS:
+                break
+            for side in (1, 0):
+                network = with_births(network, side, candidates[side], BIRTHS, landscape, softness)
+            network = landscape.descended(network, iterations=ITERATIONS, softness=path[stage])
+            network = landscape.settled(network, softness=path[stage])
+            count()
+        assert best is not None
+        return best
+
+    def _certified(self, network: Autoencoder, objective: float, softness: float, last: bool, seed: int) -> tuple:
+        enough = self.tolerance * objective
+        return certified(network, self._landscape, self.starts, seed, softness, enough=enough, soft=not last)
+
+    @contextlib.contextmanager
+    def _counting(self) -> Iterator[Callable[[], None]]:
+        """Give what a restart calls after each of its rounds; one that ends early has done all of its own."""
+        left = self._each
+
+        def count() -> None:
+            nonlocal left
+            left -= 1
+            self._add(1)
+
+        yield count
+        self._add(left)
+
+    def _add(self, rounds: int) -> None:
+        with self._lock:
+            self._done += rounds
+            if self._progress is not None and rounds > 0:
+                self._progress(self._done, self._each * self.restarts)
+
+    def _note(self) -> None:
+        """Tell a progress that takes notes about the best so far."""
+        note = getattr(self._progress, "note", None)
+        if note is None:
+            return
+        with self._lock:
+            best = min(self._ends.values(), key=lambda end: end.objective)
+            encoder, decoder = number_of_atoms(best.network)
+            note(f"objective {number(best.objective, 6)}, gap {number(best.excess, 2)}, {encoder} + {decoder} atoms")
+
+
+@contextlib.contextmanager
+def one_thread_for_matrices() -> Iterator[None]:
+    """Compute products of matrices on one thread each: to start several takes longer than a small product."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
