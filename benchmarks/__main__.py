@@ -20,6 +20,7 @@ from benchmarks import (
     optimum,
     particles,
     practice,
+    rates,
     recipe,
     size,
     sizes,
@@ -35,6 +36,7 @@ PARTS = {
     "size": size.report,
     "law": law.report,
     "optimum": optimum.report,
+    "rates": rates.report,
     "control": control.report,
     "warning": warning.report,
 }
