@@ -380,7 +380,7 @@ class Problem(Summary):
         return self.drawn(key, widths)[1].in_precision(dtype)
 
     def drawn(self, key: jax.Array, widths: tuple[int, int]) -> tuple[Autoencoder, Autoencoder]:
-        """Return a network of independent draws before and after the correction of the law, in double precision."""
+        """Return the network of ``key`` and ``widths`` as `draw` does, before and after the correction of the law."""
         with computing_in(DOUBLE):
             keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, widths[0]), widths[1]))
             encoder = self.law.encoder.sample(keys[0], widths[0])

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 from scipy.stats import chi2
 
+from isthmus._words import percent
 from isthmus.show.canvas import DARK, FLOW, on_axes, time_axis
 from isthmus.show.panels import limit_curve, predicted_band
 from isthmus.show.readings import readable
@@ -54,7 +55,7 @@ def _plane(ax: Axes, prediction: ObservedPrediction) -> None:
         lengths, axes = np.linalg.eigh(cov[index, :, index])
         size = 2 * radius * np.sqrt(np.maximum(lengths[::-1], 0))
         angle = float(np.degrees(np.arctan2(axes[1, 1], axes[0, 1])))
-        label = f"{COVERAGE:.0%} of networks" if index == 0 else None
+        label = f"{percent(COVERAGE)} of networks" if index == 0 else None
         ax.add_patch(Ellipse(tuple(centre), *size, angle=angle, color=FLOW, alpha=0.25, linewidth=0, label=label))
     ax.scatter(*limit.T, s=6, color=DARK, zorder=3, label="mean field")
     stds = prediction.std[-1]
