@@ -18,7 +18,7 @@ def main(folder: Path, width: int = 256, horizon: float = 20.0) -> im.Diagnosis:
     model = im.MeanFieldAutoencoder(2, width=width, horizon=horizon, step_size=0.1, batch_size=8, random_state=0).fit(
         rows
     )
-    diagnosis = model.diagnose(rows)
+    diagnosis = model.diagnose(rows, particles=128)
     print(diagnosis, repr(diagnosis), sep="\n\n")
     distance = diagnosis.distance
     assert distance is not None and distance.prediction is not None
