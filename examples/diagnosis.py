@@ -15,7 +15,7 @@ import isthmus as im
 def main(folder: Path, width: int = 256, horizon: float = 20.0) -> im.Diagnosis:
     """Fit by the mean-field flow, ask how it stands, and draw the curve with the predicted band."""
     rows = im.load_data("wine").points
-    model = im.MeanFieldAutoencoder(2, width=width, horizon=horizon, step_size=0.1, batch_size=8, random_state=0).fit(
+    model = im.MeanFieldAutoencoder(2, width=width, horizon=horizon, step_size=0.02, batch_size=32, random_state=0).fit(
         rows
     )
     diagnosis = model.diagnose(rows, particles=128)
