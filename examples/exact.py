@@ -30,8 +30,8 @@ def main(folder: Path, tolerances: tuple[float, ...] = (1e-3, 1e-5, 1e-7)) -> np
     left.axhline(data.pca_risk(2), color="gray", linewidth=0.8, label="PCA")
     left.legend()
     found = []
-    for rtol, path, color in zip(tolerances, paths, ("C0", "C1", "C2"), strict=True):
-        error = np.abs(path.risk - exact)
+    for index, (rtol, path) in enumerate(zip(tolerances, paths, strict=True)):
+        error, color = np.abs(path.risk - exact), f"C{index}"
         found.append((error.max(), path.risk_error.max()))
         print(f"time steps of tolerance {rtol:g}: error {error.max():.1e}, estimated {path.risk_error.max():.1e}")
         right.semilogy(times[1:], error[1:], color=color, label=f"error, tolerance {rtol:g}")

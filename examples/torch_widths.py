@@ -96,7 +96,7 @@ def main(folder: Path, runs: int = 8, seeds: int = 2, widths: tuple[int, ...] = 
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     limit.plot(networks, law, ax=left)
-    colors = [line.get_color() for line in left.get_lines() if "median" in str(line.get_label())]
+    colors = [line.get_color() for line in left.get_lines() if str(line.get_label()).startswith("N = ")]
     risks = {}
     for way, line in (("mean-field groups", "o-"), ("one learning rate", "o--")):
         risks[way] = np.array([final_risks(problem, x, width, way, seeds) for width in widths])

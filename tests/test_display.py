@@ -22,6 +22,7 @@ from isthmus.dynamics.parallel import Stages
 from isthmus.estimator.activity import Activity
 from isthmus.estimator.curvature import Curvature
 from isthmus.estimator.limit import Distance
+from isthmus.theory.noise_sources import Sources
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,14 @@ def shown():
         8, distance, None, Activity((2.8, 3.1), (4, 4), np.array([0.9])), Curvature(-0.1, 4.0, 0.0, 0.0), 2.0, 0.1, 0.1,
         stability_limit=2.0, objective=0.5, decline=0.01, lowest_curvature=-0.1, horizon=10.0,
     )  # fmt: skip
+    law = made["law"]
+    sources = Sources(1.0, law.noises, law.influence, law.weights)
     return made | {
         "noise": made["law"].noises["encoder"],
         "influence": made["law"].influence,
+        "sources": sources,
+        "observed law": im.ObservedLaw(runs.times, np.ones((3, 1)), sources),
+        "observed": im.ObservedPrediction(runs.times, (1,), made["prediction"]),
         "certificate": dataclasses.replace(certificate, curvature=1e-9, known_optimum=0.25, proven=True),
         "estimate": estimate,
         "expressivity": made["optimum"].expressivity,
@@ -138,6 +144,7 @@ def test_what_a_person_wants_first_is_said(shown):
     assert "moving; another 10 of time would gain 20\u00a0%" in diagnosis and "3 of 8 carry the encoder" in diagnosis
     assert "at most 0.500 from infinite width, 95 % of networks within 1." in diagnosis
     assert "step size × curvature is 0.400, stable below 2.00" in diagnosis
+    assert "mean    0.500 to 1.25, in the limit 0.250 to 1.00" in repr(shown["observed"])
     assert "one whose noise is free" in repr(shown["distance alone"])
     assert repr(shown["stream"]) == "Stream('gaussian', in 3 dimensions)"
     assert repr(shown["sampled"]) == "SampledNeurons(<lambda>, outputs=1, inputs=2)"

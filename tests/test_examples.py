@@ -91,7 +91,6 @@ def approaches_its_limit(found):
 CLAIMS = {
     "anomalies": ({"width": 32}, lambda area: area > 0.9),
     "coupling": ({"widths": (32, 64, 256), "runs": 4}, lambda exponent: abs(exponent + 1) < 0.3),
-    "diagnosis": ({"width": 64, "horizon": 4.0}, lambda found: found.distance.gap <= 2 * found.distance.expected),
     "exact": ({"tolerances": (1e-3, 1e-5)}, lambda found: found[1, 0] < 0.1 * found[0, 0]),
     "missing": ({"shares": (0.3,), "width": 32}, lambda errors: errors[0, 0] < 0.9 * errors[0, 1]),
     "neurons": ({"particles": 64, "horizon": 4.0}, lambda path: path.risk[1] < 0.9 * path.risk[0]),

@@ -130,9 +130,12 @@ def test_biases_of_0_in_last_layers_stay_as_they_are():
 @pytest.fixture(scope="module")
 def limit_of_torch():
     """A problem, its points for torch, times, and the law of its networks."""
-    data = im.load_data("wine")
+    data, threads = im.load_data("wine"), torch.get_num_threads()
     problem, times = make(data), np.linspace(0, 4, 9)
-    return problem, torch.tensor(data.points, dtype=torch.float32), times, im.predict_finite_width(problem, times)
+    law = im.predict_finite_width(problem, times, particles=512, samples=32)
+    torch.set_num_threads(1)  # such networks are small
+    yield problem, torch.tensor(data.points, dtype=torch.float32), times, law
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.slow
