@@ -73,6 +73,7 @@ def test_a_study_leaves_its_files(tracked):
         assert dataset.time.values.tolist() == [0.0, 0.25, 0.5, 1.0, 2.0]  # multiples of the step size, closer at first
 
 
+@pytest.mark.slow
 def test_its_report_is_made_again_to_the_byte(tracked):
     folder, _ = tracked
     page = folder / "out" / "report.html"
@@ -209,6 +210,7 @@ SPREADSHEET = "\ufeffLänge;Breite;Höhe;Art\r\n" + "".join(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("nothing_left")
 def test_a_file_of_a_spreadsheet_goes_through_a_command_and_what_was_assumed_is_said(tmp_path):
     (tmp_path / "Tabelle.CSV").write_text(SPREADSHEET, encoding="utf-8", newline="")

@@ -10,6 +10,7 @@ def test_every_example_is_run():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == CLAIMS.keys() | others
 
 
+@pytest.mark.slow
 def test_digits(tmp_path, capsys):
     model = example("digits").main(tmp_path)
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
@@ -25,6 +26,7 @@ def test_limit(tmp_path, capsys):
     assert law.gap_quantile(0.9, width, 0.1, 8) <= 0.01 < law.gap_quantile(0.9, width - 1, 0.1, 8)
 
 
+@pytest.mark.slow
 def test_pipeline(tmp_path):
     search = example("pipeline").main(tmp_path, dims=(2,), width=16)
     assert search.best_score_ > 0.85

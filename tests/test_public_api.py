@@ -147,6 +147,7 @@ HEAVY = (
     "theory.finite_width",
     "theory.finite_width_law",
     "theory.control",
+    "theory.observed_law",
     "theory.optimum",
 )
 """Modules whose examples compile a lot run with the slow tests; what they show is tested elsewhere too."""

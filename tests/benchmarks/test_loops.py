@@ -58,6 +58,7 @@ def test_the_risk_in_the_benchmark_is_that_of_the_library(problem):
     assert risk_of(parameters_of(network), points) == pytest.approx(float(network.risk(points.astype(np.float32))))
 
 
+@pytest.mark.slow
 def test_a_race_times_every_loop(problem, capsys):
     pytest.importorskip("torch")
     settings = loops.QUICK._replace(repetitions=3, batch_sizes=(1,))

@@ -126,6 +126,7 @@ def test_the_law_is_that_of_networks_in_training(problem):
     np.testing.assert_allclose(law.std(256, 0.05, 8), runs.std(axis=0), rtol=0.2)
 
 
+@pytest.mark.slow
 def test_a_bottleneck_study_leaves_missing_entries_out(tmp_path):
     np.savetxt(tmp_path / "holes.csv", table(), delimiter=",", header="a,b,c,d,e", comments="")
     options = {"activation": "linear", "max_latent_dim": 2, "splits": 2, "horizon": 50.0, "particles": 16}

@@ -194,6 +194,7 @@ def test_what_does_not_fit_is_named(module, complaint):
         im.from_torch(module)
 
 
+@pytest.mark.slow
 def test_an_estimator_of_it_tells_how_it_stands(tmp_path):
     points = im.load_data("wine").points.astype(np.float32)
     torch.manual_seed(0)

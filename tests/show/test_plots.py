@@ -255,6 +255,7 @@ def test_what_cannot_be_drawn_is_refused(draw, complaint, made):
         draw(made)
 
 
+@pytest.mark.slow
 def test_a_study_gives_its_figures_and_writes_its_report(tmp_path):
     result = invented()
     figures = result.figures()

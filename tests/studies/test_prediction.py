@@ -112,6 +112,7 @@ def test_a_folder_answers_without_the_law(predicted, folder):
         loaded.widths_for(0.03)
 
 
+@pytest.mark.slow
 def test_what_was_killed_goes_on_to_the_same_bytes(study, predicted, folder, tmp_path, monkeypatch):
     work, done = PredictionJobs.result, []
 

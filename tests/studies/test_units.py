@@ -70,6 +70,7 @@ def test_of_scaled_data(unit, plain):
         np.testing.assert_allclose(found[name], value, rtol=rtol, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["tiny, far away, single"])
 def test_of_a_recommended_width(unit):
     options = {"tolerance": 0.05, "horizon": 2.0, "records": 2, "runs": 2, "particles": 32}

@@ -157,7 +157,7 @@ def exact(times, memory=None):
         return jnp.concatenate([system.flow(state), mean.ravel(), spread.ravel()])
 
     packed = np.concatenate([start, np.zeros(count * size), covariances.ravel()])
-    found = solve_ivp(lambda _, y: np.asarray(slope(y)), (0, times[-1]), packed, "DOP853", times, rtol=1e-8, atol=1e-10)
+    found = solve_ivp(lambda _, y: np.asarray(slope(y)), (0, times[-1]), packed, "DOP853", times, rtol=1e-7, atol=1e-9)
 
     def measured(state, on_sample):
         return system.risk(state, system.parts(state)[2] if on_sample else jnp.asarray(second))

@@ -66,6 +66,7 @@ def test_standard_deviations_and_quantiles_are_those_of_many_plain_runs(found, p
         assert estimate == pytest.approx(np.quantile(gaps, level), abs=4 * np.hypot(error, noise) + 0.03 * estimate)
 
 
+@pytest.mark.slow
 def test_it_is_unbiased_where_leading_order_is_not(problem, law):
     """Narrow networks, large steps: the plain prediction of the mean is off by many standard errors."""
     options = {"width": 12, "step_size": 0.2, "batch_size": 1}

@@ -51,7 +51,7 @@ def with_momentum():
     """Return the law of the same networks under momentum, and the exact one."""
     problem = linear_law.problem(MEMORY)
     path = im.solve_mean_field(problem, TIMES, particles=16, replicates=2)
-    options = {"particles": 512, "curvature_particles": 32, "rtol": 1e-5, "samples": 256}
+    options = {"particles": 512, "curvature_particles": 32, "rtol": 1e-5, "samples": 128}
     with computing_in(np.dtype(np.float64)):
         exact = linear_law.exact(TIMES, MEMORY)
     return im.predict_finite_width(problem, TIMES, path=path, **options), exact

@@ -53,7 +53,7 @@ def test_the_smoothed_kink_has_the_derivative_of_the_exact_flow():
     """ReLU: tilts of the initial law by a function of the neuron, against finite differences of the flow itself."""
     data = im.Data(im.manifold_stream(3, 1, seed=3).draw(16, 0).points, center=True, scale="total")
     problem = im.Problem(data, im.aligned_law(data, 1, activation="relu"), "relu")
-    times, particles = np.array([0.0, 0.5, 2.0]), problem.particles(1 << 9)
+    times, particles = np.array([0.0, 1.0]), problem.particles(1 << 8)
     field = VectorField.of(particles.population, problem.motion, DOUBLE)
     path = Trajectory(_smoothing(particles, SCALE)(particles.network), field, times, 1e-2, 1000)
     influences = Sensitivity(path).of(particles.network)
