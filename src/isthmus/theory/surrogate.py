@@ -11,8 +11,9 @@ the better the regression the less is left.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
@@ -76,7 +77,7 @@ def _fitted(measure: NeuronMeasure, phi: Activation, inputs: np.ndarray, influen
 
 def _features(measure: NeuronMeasure, phi: Activation, inputs: np.ndarray) -> np.ndarray:
     """Return the features of neurons, shape (N, features)."""
-    measure = NeuronMeasure(*(np.asarray(part, float) for part in (measure.masses, *_parts(measure))))
+    measure = _in_double(measure)
     with computing_in(DOUBLE):
         values = np.asarray(phi.value(preactivations(measure, np.asarray(inputs, float))))
     outgoing = measure.outgoing[:, :LEADING]
@@ -84,13 +85,16 @@ def _features(measure: NeuronMeasure, phi: Activation, inputs: np.ndarray) -> np
     return np.concatenate([at_inputs.reshape(len(values), -1), _products(measure)], axis=1)
 
 
-def _parts(measure: NeuronMeasure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return measure.outgoing, measure.incoming, measure.bias
+def _in_double(measure: NeuronMeasure) -> Any:
+    """Return neurons in NumPy arrays of double precision."""
+    return jax.tree.map(lambda part: np.asarray(part, float), measure)
 
 
 def _products(measure: NeuronMeasure) -> np.ndarray:
     """Return the leading parameters of neurons and their products, shape (N, …)."""
-    outgoing, incoming, bias = (np.asarray(part, float) for part in _parts(measure))
-    leading = np.concatenate([outgoing[:, :LEADING], incoming[:, :LEADING], bias[:, None]], axis=1)
+    neurons = _in_double(measure)
+    leading = np.concatenate(
+        [neurons.outgoing[:, :LEADING], neurons.incoming[:, :LEADING], neurons.bias[:, None]], axis=1
+    )
     one, other = np.triu_indices(leading.shape[1])
     return np.concatenate([leading, leading[:, one] * leading[:, other]], axis=1)
