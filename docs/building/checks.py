@@ -37,6 +37,7 @@ NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|[-−]?\.\d+")
 CLOSE = 0.1
 """How far, relative to itself, a printed number may lie from the one on the page: other machines round otherwise."""
 LONGEST = 900
+"""Seconds that the code of a page may take."""
 RUNNER = """
 import contextlib, io, json, sys
 names, printed = {}, []

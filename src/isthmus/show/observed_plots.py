@@ -15,7 +15,6 @@ from isthmus.theory.observed_law import ObservedPrediction
 
 MOST_ROWS = 6
 """Rows of values that are drawn in one figure."""
-ROWS = tuple(f"C{index}" for index in range(MOST_ROWS))
 COVERAGE = 0.9
 """The probability with which a network's value lies within what is drawn."""
 
@@ -72,8 +71,8 @@ def _rows(ax: Axes, prediction: ObservedPrediction) -> None:
     limit, place = shaped(prediction.limit), np.arange(prediction.shape[-1])
     for row, (low, middle, high) in enumerate(zip(lower, limit, upper, strict=True)):
         only = row == 0
-        ax.fill_between(place, low, high, color=ROWS[row], alpha=0.3, linewidth=0, label="5–95 %" if only else None)
-        ax.plot(place, middle, color=ROWS[row], linewidth=1.0, label="mean field" if only else None)
+        ax.fill_between(place, low, high, color=f"C{row}", alpha=0.3, linewidth=0, label="5–95 %" if only else None)
+        ax.plot(place, middle, color=f"C{row}", linewidth=1.0, label="mean field" if only else None)
         ends = {"5–95 %": np.column_stack([low, high])}
         readable(ax, f"row {row}", place, middle, {"place": place, "mean field": middle} | ends)
     ax.set(xlabel="place", ylabel="value")

@@ -105,9 +105,14 @@ class Certificate(Summary):
             *((name, number(value)) for name, value in known if value is not None),
         ]
 
+    @property
+    def worst(self) -> float:
+        """The larger of the decoder's gap and the encoder's descent."""
+        return max(self.decoder_gap, self.encoder_descent)
+
     def meets(self, objective: float, tolerance: float) -> bool:
         """Return whether gap and descent lie within a tolerance, relative to the objective."""
-        return max(self.decoder_gap, self.encoder_descent) <= tolerance * objective
+        return self.worst <= tolerance * objective
 
     def beside(self, known_optimum: float | None, objective: float) -> Certificate:
         """Return the certificate of a network of this ``objective`` where ``known_optimum`` is given, else itself."""

@@ -146,15 +146,11 @@ class FiniteWidthLaw(Summary):
             ArgumentError: where there are batches at step size 0, or an argument breaks its rule.
 
         """
-        sources = self._sources
-        noises = sources.of(width, step_size, batch_size, sampling, sample_size, measured_on)
-        return Prediction(self.times, self.path.risk, noises, sources.unknown_shifts(step_size))
-
-    @property
-    def _sources(self) -> Sources:
-        fresh = self.one_pass_is_fresh
-        horizon = float(self.times[-1])
-        return Sources(horizon, self.noises, self.influence, self.weights, self.only_batches, fresh)
+        horizon, fresh = float(self.times[-1]), self.one_pass_is_fresh
+        sources = Sources(horizon, self.noises, self.influence, self.weights, self.only_batches, fresh)
+        return sources.predicted(
+            self.times, self.path.risk, width, step_size, batch_size, sampling, sample_size, measured_on
+        )
 
     mean = _read("mean", at, lambda law: law.mean, "Return E R_N(t), shape (T,).")
     std = _read("std", at, lambda law: law.std, "Return the standard deviation of R_N(t), shape (T,).")

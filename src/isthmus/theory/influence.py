@@ -40,7 +40,7 @@ from isthmus.core.problem import Problem
 from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import BOGACKI_SHAMPINE, combined, moved, no_slopes, with_slope
 from isthmus.theory.leading_order import Settings
-from isthmus.theory.linearisation import lane_by_lane, set_lane
+from isthmus.theory.linearisation import lane_by_lane, pulled_to_start
 from isthmus.theory.observed import RISK
 from isthmus.theory.trajectory import SLOPES, Trajectory, step_by_slopes
 
@@ -73,20 +73,15 @@ class Sensitivity:
         sizes = network.latent_dim, network.dim, network.latent_dim
         _checks.memory("times", _checks.described(f"{lanes:,} of them"), 8 * int(np.prod(shape)) * sum(sizes))
         self._by_fields = Fields(*(np.zeros((*shape, size), dtype) for size in sizes))
+
+        def pull(node: int, state: State, cotangents: State, begun: np.ndarray) -> State:
+            cotangents, by_fields = _pull(cotangents, state, field, *trajectory.interval(node), begun)
+            for all_steps, one in zip(self._by_fields, by_fields, strict=True):
+                all_steps[node] = np.asarray(one).swapaxes(0, 1)
+            return cotangents
+
         with computing_in(dtype):
-            states = trajectory.backwards(int(nodes[-1]))
-            node, state = next(states)
-            cotangents = jax.tree.map(lambda leaf: jnp.zeros((lanes, *leaf.shape), leaf.dtype), state)
-            while True:
-                for lane in np.flatnonzero(nodes == node):
-                    gradient, _ = RISK.gradient(field, state[0], 0)
-                    cotangents = (set_lane(cotangents[0], gradient, lane), cotangents[1])
-                if node == 0:
-                    break
-                node, state = next(states)
-                cotangents, by_fields = _pull(cotangents, state, field, *trajectory.interval(node), nodes > node)
-                for all_steps, one in zip(self._by_fields, by_fields, strict=True):
-                    all_steps[node] = np.asarray(one).swapaxes(0, 1)
+            pulled_to_start(trajectory, RISK, np.stack([nodes, np.zeros_like(nodes)]), lanes, pull)
 
     def of(self, neurons: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
         """Return I_E, shape (T, N_E), and I_D, shape (T, N_D), not centred, of neurons in the trajectory's coordinates.

@@ -50,14 +50,12 @@ class LeadingOrder(NamedTuple):
 
     Attributes:
         sources: of the values observed.
-        start: the particles.
-        trajectory: their path.
+        trajectory: the path.
         means: of the influence of the particles of each side before it was centred, shapes (V, 1).
 
     """
 
     sources: Sources
-    start: Particles
     trajectory: Trajectory
     means: tuple[np.ndarray, np.ndarray]
 
@@ -125,7 +123,7 @@ def leading_order(
     fresh = isinstance(problem.data, Stream)
     only = (problem.optimizer.noise_batch,) if problem.optimizer.limit_depends_on_batches else ()
     means = (linear.encoder @ masses[0])[:, None], (linear.decoder @ masses[1])[:, None]
-    return LeadingOrder(Sources(float(times[-1]), noises, influence, weights, only, fresh), start, path, means)
+    return LeadingOrder(Sources(float(times[-1]), noises, influence, weights, only, fresh), path, means)
 
 
 def smoothing_bias(

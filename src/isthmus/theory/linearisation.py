@@ -91,33 +91,24 @@ def _pulled_back(
     to_draws: Callable[[Autoencoder], Autoencoder] | None,
 ) -> Linearisation:
     """Return the part of `Linearisation` for some lanes (node and output, shape (2, lanes)), the first of ``size``."""
-    field, (nodes, outputs) = trajectory.field, lanes
-    count = len(nodes)
+    field, count = trajectory.field, lanes.shape[1]
     dtype, steps = field.dtype, len(trajectory.nodes) - 1
     draws = NOISES if field.motion.optimizer.limit_depends_on_batches else 0
     points = np.zeros((count, steps, 2, len(field.points)), dtype)
-    pairs, direct = np.zeros((count, steps, draws)), np.zeros((count, len(field.points)))
+    pairs = np.zeros((count, steps, draws))
+
+    def pull(node: int, state: State, cotangents: State, begun: np.ndarray) -> State:
+        step = (*trajectory.interval(node), trajectory.kicks(node))
+        if draws:
+            noises = point_noise(np.asarray(field.weights), (draws,), np.random.default_rng([seed, node]))
+            found = _quadratic(cotangents, state, field, *step[:2], jnp.asarray(noises, dtype))
+            pairs[:, node] = np.asarray(found)[:count]
+        cotangents, on_points = _pull(cotangents, state, field, *step, begun)
+        points[:, node] = np.asarray(on_points)[:count]
+        return cotangents
+
     with computing_in(dtype):
-        states = trajectory.backwards(int(nodes[-1]))
-        node, state = next(states)
-        cotangents = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), state)
-        while True:
-            for lane in np.flatnonzero(nodes == node):
-                gradient, own = observed.gradient(field, state[0], outputs[lane])
-                cotangents = (set_lane(cotangents[0], gradient, lane), cotangents[1])
-                direct[lane] = own
-            if node == 0:
-                break
-            node, state = next(states)
-            begun = np.zeros(size, bool)
-            begun[:count] = nodes > node
-            step = (*trajectory.interval(node), trajectory.kicks(node))
-            if draws:
-                noises = point_noise(np.asarray(field.weights), (draws,), np.random.default_rng([seed, node]))
-                found = _quadratic(cotangents, state, field, *step[:2], jnp.asarray(noises, dtype))
-                pairs[:, node] = np.asarray(found)[:count]
-            cotangents, on_points = _pull(cotangents, state, field, *step, begun)
-            points[:, node] = np.asarray(on_points)[:count]
+        cotangents, direct = pulled_to_start(trajectory, observed, lanes, size, pull)
         ends, first = _pull_start(cotangents, trajectory.network, field)
     ends = jax.tree.map(np.asarray, ends)
     ends = ends if to_draws is None else to_draws(ends)
@@ -125,6 +116,41 @@ def _pulled_back(
         np.asarray(end, float)[:count] for end in (ends.encoder.masses, ends.decoder.masses, first)
     )
     return Linearisation(encoder, decoder, points.reshape(count, -1, len(field.points)), direct, first, pairs)
+
+
+def pulled_to_start(
+    trajectory: Trajectory,
+    observed: Observed,
+    lanes: np.ndarray,
+    size: int,
+    pull: Callable[[int, State, State, np.ndarray], State],
+) -> tuple[State, np.ndarray]:
+    """Return the cotangents of values at time 0, lanes first, and what each value gains from the weights of points.
+
+    Args:
+        trajectory: along which they are pulled back.
+        observed: the values.
+        lanes: node and output of each, shape (2, lanes), later nodes last.
+        size: lanes that there is room for.
+        pull: takes the node at the begin of a step, the state there, the cotangents at its end, and which lanes have
+            begun; returns the cotangents at the begin.
+
+    """
+    field, (nodes, outputs) = trajectory.field, lanes
+    direct = np.zeros((len(nodes), len(field.points)))
+    states = trajectory.backwards(int(nodes[-1]))
+    node, state = next(states)
+    cotangents = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), state)
+    while True:
+        for lane in np.flatnonzero(nodes == node):
+            gradient, direct[lane] = observed.gradient(field, state[0], outputs[lane])
+            cotangents = (_set_lane(cotangents[0], gradient, lane), cotangents[1])
+        if node == 0:
+            return cotangents, direct
+        node, state = next(states)
+        begun = np.zeros(size, bool)
+        begun[: len(nodes)] = nodes > node
+        cotangents = pull(node, state, cotangents, begun)
 
 
 def point_noise(weights: np.ndarray, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
@@ -136,7 +162,7 @@ def point_noise(weights: np.ndarray, shape: tuple[int, ...], random: np.random.G
 
 
 @partial(jax.jit, donate_argnums=0)
-def set_lane(cotangents: Autoencoder, gradient: Autoencoder, lane: jax.Array) -> Autoencoder:
+def _set_lane(cotangents: Autoencoder, gradient: Autoencoder, lane: jax.Array) -> Autoencoder:
     """Return cotangents (lanes first) with that of one lane replaced."""
     return jax.tree.map(lambda all_lanes, one: all_lanes.at[lane].set(one), cotangents, gradient)
 

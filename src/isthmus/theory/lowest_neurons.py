@@ -112,18 +112,19 @@ def largest_ray(points: np.ndarray, side: Side) -> float:
 
 def squared_forces(points: np.ndarray, side: Side) -> np.ndarray:
     """Return |p|² at (w, b) in rows."""
-    s = _preactivations(points, side)
-    return ((side.activation.of(s) @ np.asarray(side.pull)) ** 2).sum(axis=1)
+    found = features(_neurons(points, side), side.activation, np.asarray(side.inputs))
+    return ((found @ np.asarray(side.pull)) ** 2).sum(axis=1)
 
 
-def _preactivations(points: np.ndarray, side: Side) -> np.ndarray:
-    bias = points[:, -1:] if side.train_biases else 0.0
-    return points[:, :-1] @ np.asarray(side.inputs).T + bias
+def _neurons(points: np.ndarray, side: Side) -> NeuronMeasure:
+    """Return the neurons of (w, b) in rows, with no outgoing weights, and no biases where these aren't trained."""
+    bias = points[:, -1] if side.train_biases else np.zeros(len(points))
+    return _as_measure((np.zeros((len(points), 0)), points[:, :-1], bias))
 
 
 def _forces_at_infinity(points: np.ndarray, side: Side) -> np.ndarray:
     """Return p at (w, b) in rows, with the two lines of φ at infinity for φ."""
-    slope, s = slopes(side.activation, FAR), _preactivations(points, side)
+    slope, s = slopes(side.activation, FAR), preactivations(_neurons(points, side), np.asarray(side.inputs))
     return np.where(s > 0, slope[1] * s, slope[0] * s) @ np.asarray(side.pull)
 
 

@@ -14,7 +14,7 @@ from isthmus._words import counted, number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.batches import SAMPLINGS, Sampling
 from isthmus.theory.batch_noise import noise_without_replacement
-from isthmus.theory.prediction import Noise
+from isthmus.theory.prediction import Noise, Prediction
 
 MeasuredOn = Literal["population", "sample"]
 
@@ -77,16 +77,21 @@ class Sources(Summary):
     def _lines(self) -> list[tuple[str, object]]:
         return [("noises", ", ".join(self.noises)), ("known up to", f"t = {self.horizon:g}")]
 
-    def of(
+    def predicted(
         self,
+        times: np.ndarray,
+        limit: np.ndarray,
         width: float | tuple[float, float],
         step_size: float,
         batch_size: int | None,
         sampling: Sampling | None,
         sample_size: int | None,
         measured_on: MeasuredOn,
-    ) -> dict[str, Noise]:
-        """Return the noises of one kind of network, given as to `isthmus.FiniteWidthLaw.at`."""
+    ) -> Prediction:
+        """Return the law of one kind of network, given as to `isthmus.FiniteWidthLaw.at`.
+
+        The values in the limit, shape (V,), are those at the times of the same shape.
+        """
         widths = _widths(width)
         step_size = _checks.real("step_size", step_size, minimum=0)
         if step_size > 0 and self.only_batches:
@@ -103,11 +108,8 @@ class Sources(Summary):
             n = _checks.integer("sample_size", sample_size, minimum=1)
             _checks.choice("measured_on", measured_on, ("population", "sample"))
             noises["sample"] = self.noises["sample" if measured_on == "population" else "own_sample"].scaled(1 / n)
-        return noises
-
-    def unknown_shifts(self, step_size: float) -> tuple[str, ...]:
-        """Return the sources whose mean shift isn't known at a step size, and is left out."""
-        return ("batches", "steps") if step_size > 0 and self.only_batches else ()
+        unknown = ("batches", "steps") if step_size > 0 and self.only_batches else ()
+        return Prediction(times, limit, noises, unknown)
 
     def _check_batches_of_limit(self, size: int | None, sampling: Sampling | None) -> None:
         """Refuse other batches than those whose noise enters the limit."""

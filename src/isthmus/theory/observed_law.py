@@ -171,20 +171,16 @@ class ObservedLaw(Summary):
         """Return the law of one kind of network.
 
         Args:
-            width: N, a pair (N_E, N_D), or ``math.inf`` for no fluctuation of initial neurons.
-            step_size: of SGD, in mean-field time; 0 for gradient flow.
-            batch_size: points in a batch; None for full batches.
-            sampling: how batches are drawn, as in `train`.
-            sample_size: n, where the training set is a sample of the population; None where it is the population.
+            width, step_size, batch_size, sampling, sample_size: as in `FiniteWidthLaw.at`.
 
         Raises:
             ArgumentError: where there are batches at step size 0, or an argument breaks its rule.
 
         """
-        noises = self.sources.of(width, step_size, batch_size, sampling, sample_size, "population")
-        shape, unknown = self.limit.shape[1:], self.sources.unknown_shifts(step_size)
-        times = np.repeat(self.times, int(np.prod(shape)))
-        return ObservedPrediction(self.times, shape, Prediction(times, self.limit.ravel(), noises, unknown))
+        shape = self.limit.shape[1:]
+        times, limit = np.repeat(self.times, int(np.prod(shape))), self.limit.ravel()
+        flat = self.sources.predicted(times, limit, width, step_size, batch_size, sampling, sample_size, "population")
+        return ObservedPrediction(self.times, shape, flat)
 
 
 def observed_law(

@@ -45,7 +45,7 @@ class End(NamedTuple):
     @property
     def excess(self) -> float:
         """How far the certificate is from 0, relative to the objective."""
-        return max(self.certificate.decoder_gap, self.certificate.encoder_descent) / self.objective
+        return self.certificate.worst / self.objective
 
 
 class Search:
