@@ -31,7 +31,7 @@ def of_data(X):
     data = im.Data(X, center=True, scale="total")
     problem = im.Problem(data, im.aligned_law(data, 2))
     path = im.solve_mean_field(problem, TIMES, particles=32, replicates=2)
-    law = im.predict_finite_width(problem, TIMES, path=path, particles=16, samples=2)
+    law = im.predict_finite_width(problem, TIMES, path=path, particles=16, samples=2, dtype="float64")
     runs = im.train(problem, TIMES, width=16, step_size=0.5, batch_size=4, runs=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", im.TrivialLimitWarning)

@@ -24,7 +24,8 @@ def predict():
     """Return the function of seed and samples that predicts, with steps that resolve the noise of batches."""
     problem = linear_law.problem()
     path = im.solve_mean_field(problem, TIMES, particles=16, replicates=2)
-    return partial(im.predict_finite_width, problem, TIMES, path=path, particles=512, curvature_particles=32, rtol=1e-5)
+    options = {"particles": 512, "curvature_particles": 32, "rtol": 1e-5, "dtype": "float64"}
+    return partial(im.predict_finite_width, problem, TIMES, path=path, **options)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def with_momentum():
     """Return the law of the same networks under momentum, and the exact one."""
     problem = linear_law.problem(MEMORY)
     path = im.solve_mean_field(problem, TIMES, particles=16, replicates=2)
-    options = {"particles": 512, "curvature_particles": 32, "rtol": 1e-5, "samples": 128}
+    options = {"particles": 512, "curvature_particles": 32, "rtol": 1e-5, "samples": 128, "dtype": "float64"}
     with computing_in(np.dtype(np.float64)):
         exact = linear_law.exact(TIMES, MEMORY)
     return im.predict_finite_width(problem, TIMES, path=path, **options), exact

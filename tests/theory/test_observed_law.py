@@ -32,7 +32,7 @@ def problem():
 
 @pytest.fixture(scope="module")
 def law(problem):
-    return im.predict_finite_width(problem, TIMES, particles=16, curvature_particles=8, samples=2)
+    return im.predict_finite_width(problem, TIMES, particles=16, curvature_particles=8, samples=2, dtype="float64")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_at_time_0_latents_vary_as_those_of_drawn_networks(problem):
     with computing_in(DOUBLE):
         drawn = problem.draw(jax.random.key(3), (width, 8), DOUBLE)
         terms = drawn.encoder.outgoing * np.tanh(points @ drawn.encoder.incoming.T + drawn.encoder.bias)[..., None]
-    fine = im.predict_finite_width(problem, [0.0], particles=256, curvature_particles=8, samples=2)
+    fine = im.predict_finite_width(problem, [0.0], particles=256, curvature_particles=8, samples=2, dtype="float64")
     found = fine.of("latents", points, [0.0]).at(width=1)
     variance = np.var(terms[..., 0], axis=1)
     np.testing.assert_allclose(found.std[0, :, 0], np.sqrt(variance), rtol=0.05)

@@ -50,23 +50,44 @@ def step_shifts(trajectory: Trajectory, seed: int, observed: Observed = RISK) ->
         # Without averages points of an epoch feel each other's steps; an average over many epochs forgets their order.
         in_order = not motion.optimizer.has_averages
         changes = jax.tree.map(lambda leaf: jnp.zeros((1 + in_order, *leaf.shape), leaf.dtype), state)
+        drives = _drives(field, state, *_at(trajectory, 0, seed, in_order))
         for node in range(int(recorded[-1]) + 1):
             for index in np.flatnonzero(recorded == node):
                 shifts[: 1 + in_order, index] = observed.changes(field, state[0], changes[0])
             if node == recorded[-1]:
                 break
             following = trajectory.advanced(node, state)
-            signs = np.random.default_rng([seed, node]).choice([-1.0, 1.0], len(field.points))
+            ends = _drives(field, following, *_at(trajectory, node + 1, seed, in_order))
             clock = (*trajectory.interval(node), trajectory.kicks(node))
-            ordered = jnp.asarray(signs, dtype) if in_order else None
-            changes = _carried(field, state, following, changes, *clock, ordered)
-            state = following
+            changes = _carried(field, state, following, changes, *clock, drives, ends)
+            state, drives = following, ends
     return StepShifts(*shifts.reshape(2, -1))
 
 
 @jax.jit
 def _velocity(field: VectorField, state: State) -> Velocity:
     return field.velocity_at_rates(state[0], (1.0, 1.0))
+
+
+class _Drives(NamedTuple):
+    """g₁, g₂, and what points in random order feel, at a node: None where there is no order."""
+
+    slope: Any
+    excess: Any
+    order: Any
+
+
+def _at(trajectory: Trajectory, node: int, seed: int, in_order: bool) -> tuple[jax.Array, jax.Array | None]:
+    """Return the time of a node, and the signs of its points, None where there is no order."""
+    dtype = trajectory.field.dtype
+    signs = np.random.default_rng([seed, node]).choice([-1.0, 1.0], len(trajectory.field.points))
+    return jnp.asarray(trajectory.nodes[node], dtype), jnp.asarray(signs, dtype) if in_order else None
+
+
+@jax.jit
+def _drives(field: VectorField, state: State, time: jax.Array, signs: jax.Array | None) -> _Drives:
+    order = None if signs is None else _order(field, state, time, signs)
+    return _Drives(field(time, state), _excess(field, time, state), order)
 
 
 @jax.jit
@@ -78,28 +99,24 @@ def _carried(
     time: jax.Array,
     size: jax.Array,
     kicks: Kicks,
-    signs: jax.Array | None,
+    begin: _Drives,
+    end: _Drives,
 ) -> State:
-    """Return y₁, and its like for batches in random order, after a step; half of what drives them acts at each end.
+    """Return y₁, and its like for batches in random order, after a step; half of what drives them acts at each end."""
+    acceleration = moved(end.slope, -1.0, begin.slope)
 
-    Where there are no ``signs``, there is no order.
-    """
-    end = time + size
-    acceleration = moved(field(end, following), -1.0, field(time, state))
-    excess = [_excess(field, time, state), _excess(field, end, following)]
-
-    def driven(at: State, now: jax.Array, excess: tuple[Velocity, Any], changes: State) -> State:
-        by_steps = moved(jax.tree.map(lambda leaf: size / 2 * leaf, excess), -1 / 4, acceleration)
+    def driven(at: State, drives: _Drives, changes: State) -> State:
+        by_steps = moved(jax.tree.map(lambda leaf: size / 2 * leaf, drives.excess), -1 / 4, acceleration)
         parts = [by_steps]
-        if signs is not None:
-            parts.append(jax.tree.map(lambda leaf: -size / 4 * leaf, _order(field, at, now, signs)))
+        if drives.order is not None:
+            parts.append(jax.tree.map(lambda leaf: -size / 4 * leaf, drives.order))
         add = lambda change, *parts: change + jnp.stack(parts)
         return jax.tree.map(add, changes, *(like(at, part) for part in parts))
 
     advance = lambda state: step(field, state, field.weights, time, size, kicks)
-    changes = driven(state, time, excess[0], changes)
+    changes = driven(state, begin, changes)
     changes = jax.lax.map(lambda change: jax.jvp(advance, (state,), (change,))[1], changes)
-    return driven(following, end, excess[1], changes)
+    return driven(following, end, changes)
 
 
 def _excess(field: VectorField, time: jax.Array, state: State) -> tuple[Velocity, Any]:

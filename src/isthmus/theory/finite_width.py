@@ -40,11 +40,11 @@ def predict_finite_width(
     path: MeanFieldPath | None = None,
     particles: int = 1024,
     curvature_particles: int = 128,
-    samples: int = 64,
+    samples: int = 32,
     seed: int = 0,
     rtol: float = 1e-3,
     max_steps: int = 20_000,
-    dtype: Precision | Any = "float64",
+    dtype: Precision | Any = "float32",
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> FiniteWidthLaw:

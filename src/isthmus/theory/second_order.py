@@ -101,57 +101,60 @@ def _one_sample(
     key: jax.Array,
     observed: Observed,
 ) -> tuple[np.ndarray, ...]:
-    # In the limit the decoder's outgoing weights outside the span cancel. In a finite network they add to the risk at
-    # second order, in proportion to their total variance alone, since each component evolves by the same linear
-    # equation: so one axis stands for all.
     drawn, frame, dtype = particles.drawn, particles.frame, np.dtype(particles.network.encoder.bias.dtype)
-    hidden = 0.0 if frame is None else frame.hidden_variance
     basis = None if frame is None else frame.basis
     field = VectorField.of(particles.population, problem.motion, dtype)
-    pair, wide, wide_basis = drawn, field, basis
-    if hidden > 0 and basis is not None:
-        pair, wide = (
-            _pair(drawn, hidden),
-            VectorField.of(_with_hidden_axis(particles.population), problem.motion, dtype),
-        )
+    on_decoder, wide, wide_basis = drawn, field, basis
+    if frame is not None and frame.hidden_variance > 0:
+        on_decoder = _pair(drawn, frame.hidden_variance)
+        wide = VectorField.of(_with_hidden_axis(particles.population), problem.motion, dtype)
         # A network's correction acts on the hidden axis too, along which the points have no component.
-        wide_basis = np.concatenate([basis, np.zeros((len(basis), 1))], axis=1)
-    starts = [problem.started(pair, wide_basis)] * 3
-    for side in ("encoder", "decoder"):
-        measure = getattr(pair, side)
-        signs = random.choice([-1.0, 1.0], measure.width)
-        signs -= np.asarray(measure.masses, float) @ signs
-        for sign in (1, -1):
-            masses = np.asarray(measure.masses * (1 + sign * MASS_NOISE * signs), dtype)
-            noisy = eqx.tree_at(lambda state, side=side: getattr(state, side).masses, pair, masses)
-            starts.append(problem.started(noisy, wide_basis))
-    sizes, weights = plan.sizes, np.asarray(field.weights, float)
+        wide_basis = np.concatenate([frame.basis, np.zeros((len(frame.basis), 1))], axis=1)
+    start = problem.started(drawn, basis)
+    starts = [start] * 3 + [problem.started(noisy, basis) for noisy in _noisy(drawn, "encoder", random)]
+    decoders = [problem.started(noisy, wide_basis) for noisy in _noisy(on_decoder, "decoder", random)]
+    weights, sizes = np.asarray(field.weights, float), plan.sizes
     kicks = POINT_NOISE * point_noise(weights, (len(sizes), 2), random) / np.sqrt(sizes / 2)[:, None, None]
     fixed = POINT_NOISE * point_noise(weights, (), random)
     driven = np.array([weights, weights + fixed, weights - fixed, *[weights] * 4])
     with computing_in(dtype):
         plan = plan._replace(times=jnp.asarray(plan.times, dtype), sizes=jnp.asarray(sizes, dtype))
-        stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
-        found = _values(stacked, wide, plan, jnp.asarray(driven, dtype), key, observed)
-        values = np.asarray(found, float)[:, recorded].reshape(len(driven), -1, 2)
-        noiseless, elsewhere, on_sample = values[0, :, 0], values[1:3, :, 0], values[1:3, :, 1]
-        pairs = jnp.asarray([kicks, 0 * kicks, -kicks], dtype)
-        kicked = np.zeros((3, len(noiseless)))
+
+        def followed(field: VectorField, starts: list[Autoencoder], driven: np.ndarray) -> np.ndarray:
+            """Return what each flow shows, (flows, V, 2): under the weights of the points, and under its own."""
+            stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
+            found = _values(stacked, field, plan, jnp.asarray(driven, dtype), key, observed)
+            return np.asarray(found, float)[:, recorded].reshape(len(driven), -1, 2)
+
+        if wide is field:
+            values = followed(field, starts + decoders, driven)
+        else:  # without noise the pairs cancel, so that flows of both kinds have the same values
+            values = np.concatenate([followed(field, starts, driven[:5]), followed(wide, decoders, driven[5:])])
+        noiseless = values[0, :, 0]
+        by_kicks = np.zeros((3, len(noiseless)))
         if not problem.optimizer.limit_depends_on_batches:  # of those the shift isn't proportional to ε/B
-            start = smooth(problem.started(drawn, basis))
-            found = _kicked_values(start, field, plan, pairs, key, observed)
-            kicked = np.asarray(found, float)[:, recorded].reshape(kicked.shape)
+            pairs = jnp.asarray([kicks, 0 * kicks, -kicks], dtype)
+            found = _kicked_values(smooth(start), field, plan, pairs, key, observed)
+            by_kicks = np.asarray(found, float)[:, recorded].reshape(by_kicks.shape)
 
     def shift(pair: np.ndarray, without: np.ndarray, size: float) -> np.ndarray:
         return (pair[0] + pair[1] - 2 * without) / (2 * size)
 
-    on_masses = (
-        shift(values[first : first + 2, :, 0], noiseless, MASS_NOISE**2 / side.width)
-        for first, side in ((3, pair.encoder), (5, pair.decoder))
+    return (
+        shift(values[3:5, :, 0], noiseless, MASS_NOISE**2 / drawn.encoder.width),
+        shift(values[5:7, :, 0], noiseless, MASS_NOISE**2 / on_decoder.decoder.width),
+        shift(by_kicks[::2], by_kicks[1], POINT_NOISE**2),
+        *(shift(values[1:3, :, measured], noiseless, POINT_NOISE**2) for measured in (0, 1)),
     )
-    by_batches = shift(kicked[::2], kicked[1], POINT_NOISE**2)
-    on_points = (shift(noisy, noiseless, POINT_NOISE**2) for noisy in (elsewhere, on_sample))
-    return (*on_masses, by_batches, *on_points)
+
+
+def _noisy(drawn: Autoencoder, side: str, random: np.random.Generator) -> list[Autoencoder]:
+    """Return networks whose masses of a side have a noise and its opposite, both of sum 0."""
+    measure = getattr(drawn, side)
+    signs = random.choice([-1.0, 1.0], measure.width)
+    signs -= np.asarray(measure.masses, float) @ signs
+    masses = lambda sign: (measure.masses * (1 + sign * MASS_NOISE * signs)).astype(measure.bias.dtype)
+    return [eqx.tree_at(lambda state: getattr(state, side).masses, drawn, masses(sign)) for sign in (1, -1)]
 
 
 @partial(jax.jit, static_argnums=5)
@@ -227,7 +230,12 @@ def _with_hidden_axis(data: Data) -> Data:
 
 
 def _pair(start: Autoencoder, variance: float) -> Autoencoder:
-    """Return the state with one axis more, where decoder neurons come in pairs of opposite outgoing weights."""
+    """Return the state with one axis more, where decoder neurons come in pairs of opposite outgoing weights.
+
+    In the limit the decoder's outgoing weights outside the span of the points cancel. In a finite network they add to
+    the risk at second order, in proportion to their total variance alone, since each component evolves by the same
+    linear equation: so one axis stands for all.
+    """
     dtype = start.encoder.incoming.dtype
     encoder = eqx.tree_at(
         lambda measure: measure.incoming,
