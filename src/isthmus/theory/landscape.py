@@ -26,7 +26,7 @@ from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import VectorField
-from isthmus.theory.hessian import derivatives, measure_of, rows_of
+from isthmus.theory.hessian import derivatives, measure_of, rows_of, with_best_outgoing
 from isthmus.theory.kinks import with_soft_kinks
 from isthmus.theory.newton import newton
 from isthmus.theory.quasi_newton import descended
@@ -95,7 +95,7 @@ class Landscape(NamedTuple):
 
         """
         raw = _raw(network, self.radius)
-        start, units = (np.asarray(ravel_pytree(tree)[0]) for tree in (raw, _units(raw)))
+        start, units = (np.asarray(ravel_pytree(tree)[0]) for tree in (raw, _units(raw, self.radius)))
         found, *_ = descended(
             _derived_at,
             start / units,
@@ -112,9 +112,8 @@ class Landscape(NamedTuple):
         network: Autoencoder,
         *,
         free_masses: bool = True,
-        iterations: int = 30,
+        iterations: int = 100,
         softness: float = 0.0,
-        gain: float = 1e-13,
     ) -> Autoencoder:
         """Return the local minimum near a network by Newton's method, where there are few enough atoms and no ball."""
         alive = _alive(network)
@@ -133,8 +132,11 @@ class Landscape(NamedTuple):
             gradient = np.concatenate([gradient.ravel() for gradient in gradients])
             return value, gradient[moving], hessian[np.ix_(moving, moving)]
 
-        function = lambda part: float(_soft_objective(self.field, _padded_like(network, at(part)), softness))
-        found = newton(function, derived, start[moving], gain=gain, iterations=iterations)
+        def lowered(part: np.ndarray) -> np.ndarray:
+            best = with_best_outgoing(self.field, at(part), softness)
+            return np.concatenate([rows_of(side).ravel() for side in (best.encoder, best.decoder)])[moving]
+
+        found = newton(derived, start[moving], lowered=lowered, iterations=iterations)
         return _padded_like(network, at(found))
 
     def curvature(self, network: Autoencoder, softness: float = 0.0) -> float | None:
@@ -277,21 +279,23 @@ def _realised(field: VectorField, raw: Autoencoder, radius: float | None, free_m
         if activation.homogeneous and radius is None:  # sizes do what masses would
             roots = jax.lax.stop_gradient(measure.masses)
         bias = measure.bias if field.motion.train_biases else jnp.zeros_like(measure.bias)
-        parts = (measure.outgoing, measure.incoming, bias)
-        if radius is not None:
+        parts, masses = (measure.outgoing, measure.incoming, bias), jnp.square(roots) / jnp.square(roots).sum()
+        if radius is None:
+            scale = 1 / jnp.sqrt(jnp.where(masses > 0, masses, jnp.inf))
+        else:
             scale = 2 * radius / (1 + squares(NeuronMeasure(roots, *parts)))
-            parts = tuple(part * scale.reshape(-1, *[1] * (part.ndim - 1)) for part in parts)
-        return NeuronMeasure(jnp.square(roots) / jnp.square(roots).sum(), *parts)
+        return NeuronMeasure(masses, *(part * scale.reshape(-1, *[1] * (part.ndim - 1)) for part in parts))
 
     pair = raw.encoder_activation, raw.decoder_activation
     return raw.with_measures(side(raw.encoder, pair[0]), side(raw.decoder, pair[1]))
 
 
-def _units(raw: Autoencoder) -> Autoencoder:
+def _units(raw: Autoencoder, radius: float | None) -> Autoencoder:
     """Return in which units variables are equally stiff: an atom of mass m pulls with m, and so do its curvatures."""
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
-        unit = 1 / np.maximum(np.asarray(measure.masses), LIGHTEST_ROOT)
+        roots = np.asarray(measure.masses)
+        unit = np.ones_like(roots) if radius is None else 1 / np.maximum(roots, LIGHTEST_ROOT)
         of_part = lambda part: np.broadcast_to(unit.reshape(-1, *[1] * (part.ndim - 1)), part.shape)
         return dataclasses.replace(jax.tree.map(of_part, measure), masses=np.ones_like(unit))
 
@@ -303,10 +307,10 @@ def _raw(network: Autoencoder, radius: float | None) -> Autoencoder:
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
         masses, v, w, b = (np.asarray(part, float) for part in jax.tree.leaves(measure))
+        scale = roots = np.sqrt(masses)
         if radius is not None:
             scale = scale_in_ball(np.sqrt(np.asarray(squares(measure))), radius, INSIDE)
-            v, w, b = v * scale[:, None], w * scale[:, None], b * scale
-        return NeuronMeasure(np.sqrt(masses), v, w, b)  # pyright: ignore[reportArgumentType]
+        return NeuronMeasure(roots, v * scale[:, None], w * scale[:, None], b * scale)  # pyright: ignore[reportArgumentType]
 
     return network.with_measures(side(network.encoder), side(network.decoder))
 
