@@ -15,7 +15,7 @@ NEGLIGIBLE_MASS = 1e-9
 """An atom of a smaller mass, and a smaller share of ∫|v||(w, b)|, counts as none."""
 MERGING_DISTANCES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 0.0)
 """Distances, relative to the size of atoms, within which they are merged, the first that the objective allows."""
-RISE_BY_MERGER = 1e-12
+RISE_BY_MERGER = 1e-13
 """Relative rise of the objective that a merger may cause; the descent after it takes it back."""
 LEAST_WIDTH = 32
 """Atoms of either side for which there is room, at least: what fewer would save isn't worth another compilation."""

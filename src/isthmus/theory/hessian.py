@@ -92,7 +92,7 @@ def derivatives(
 def with_best_outgoing(field: VectorField, network: Autoencoder, softness: float) -> Autoencoder:
     """Return the network with the outgoing weights of the decoder that are best beside all others: a ridge regression.
 
-    A zero stands for those of atoms of mass 0.
+    Those of atoms of mass 0 become 0.
     """
     rows = [_padded(rows_of(side)) for side in (network.encoder, network.decoder)]
     pair = network.encoder_activation, network.decoder_activation
@@ -116,8 +116,9 @@ def _best_outgoing(
     latents = jax.vmap(lambda atom: _one(atom, points, phis[0], latent_dim))(encoder).sum(axis=0)
     unit = decoder.at[:, 1 : 1 + dim].set(jnp.zeros(dim).at[0].set(1.0))
     features = jax.vmap(lambda atom: _one(atom, latents, phis[1], dim)[:, 0])(unit)
-    gram = (features * weights) @ features.T + field.motion.decays[1] * jnp.eye(len(features))
-    return jnp.linalg.solve(gram, (features * weights) @ points)
+    root = jnp.sqrt(weights)[:, None]
+    regressors = jnp.concatenate([root * features.T, jnp.sqrt(field.motion.decays[1]) * jnp.eye(len(features))])
+    return jnp.linalg.lstsq(regressors, jnp.concatenate([root * points, jnp.zeros((len(features), dim))]))[0]
 
 
 def _one(atom: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:

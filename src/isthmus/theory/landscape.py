@@ -27,7 +27,7 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import VectorField
 from isthmus.theory.hessian import derivatives, measure_of, rows_of, with_best_outgoing
-from isthmus.theory.kinks import with_soft_kinks
+from isthmus.theory.kinks import has_kink, with_soft_kinks
 from isthmus.theory.newton import newton
 from isthmus.theory.quasi_newton import descended
 
@@ -66,6 +66,16 @@ class Landscape(NamedTuple):
     def objective(self, network: Autoencoder, softness: float = 0.0) -> float:
         """Return F, with softened kinks where there is a softness."""
         return float(_soft_objective(self.field, network, softness) if softness else _objective(self.field, network))
+
+    def softness(self, network: Autoencoder, share: float) -> float:
+        """Return a share of the size of neurons whose activation has a kink, by which it may be softened."""
+        pair = network.encoder_activation, network.decoder_activation
+        squared = [
+            float(np.asarray(side.masses) @ np.asarray(squares(side))) / 2
+            for side, phi in zip((network.encoder, network.decoder), pair, strict=True)
+            if has_kink(phi)
+        ]
+        return share * float(np.sqrt(np.mean(squared))) if squared else share
 
     def risk(self, network: Autoencoder) -> float:
         """Return R."""
@@ -114,6 +124,7 @@ class Landscape(NamedTuple):
         free_masses: bool = True,
         iterations: int = 100,
         softness: float = 0.0,
+        gain: float = 0.0,
     ) -> Autoencoder:
         """Return the local minimum near a network by Newton's method, where there are few enough atoms and no ball."""
         alive = _alive(network)
@@ -136,7 +147,7 @@ class Landscape(NamedTuple):
             best = with_best_outgoing(self.field, at(part), softness)
             return np.concatenate([rows_of(side).ravel() for side in (best.encoder, best.decoder)])[moving]
 
-        found = newton(derived, start[moving], lowered=lowered, iterations=iterations)
+        found = newton(derived, start[moving], lowered=lowered, iterations=iterations, gain=gain)
         return _padded_like(network, at(found))
 
     def curvature(self, network: Autoencoder, softness: float = 0.0) -> float | None:

@@ -15,6 +15,8 @@ SMALLEST_RADIUS = 1e-12
 """Of the trust region, relative to the size of the point, below which nothing is gained any more."""
 ROUNDING = 1e-13
 """Relative to the value: a gain below it can't be told from rounding."""
+PATIENCE = 10
+"""Steps that together must gain what is asked for, since steps along a curved valley are short."""
 CLOSER = 0.5
 """Factor to which a step that gains too little to be seen must bring the gradient down."""
 
@@ -25,6 +27,7 @@ def newton(
     *,
     lowered: Callable[[np.ndarray], np.ndarray],
     iterations: int,
+    gain: float = 0.0,
 ) -> np.ndarray:
     """Return a point near a start where the gradient vanishes and the Hessian has no negative eigenvalue.
 
@@ -36,13 +39,18 @@ def newton(
         start: where it begins.
         lowered: a point that lies no higher than a given one, near it: the minimum along some of the variables.
         iterations: at most.
+        gain: it ends where ten steps gain a smaller share of the value.
 
     Source: Conn, Gould and Toint, Trust Region Methods (2000), chapter 7.
 
     """
     point, radius = lowered(start), FIRST_RADIUS * float(np.linalg.norm(start))
     value, gradient, hessian = derivatives(point)
-    for _ in range(iterations):
+    former = [np.inf] * PATIENCE
+    for index in range(iterations):
+        if former[index % PATIENCE] - value < gain * abs(value):
+            return point
+        former[index % PATIENCE] = float(value)
         step, foretold = _step(hessian, gradient, radius)
         length, slope = float(np.linalg.norm(step)), float(np.linalg.norm(gradient))
         trial = lowered(point + step)

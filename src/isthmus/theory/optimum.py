@@ -217,7 +217,7 @@ def _chosen(problem: Problem, landscape: Landscape, search: Search, ends: list[E
         if not (search.stopped or certificate.proven) and certificate.meets(objective, 10 * tolerance):
             enough = tolerance * objective
             certificate, _ = certified(network, landscape, search.starts, seed, slack=SLACK * enough, enough=enough)
-        certificate = dataclasses.replace(certificate, curvature=landscape.curvature(network, SOFTNESS))
+        certificate = dataclasses.replace(certificate, curvature=landscape.curvature(network, landscape.softness(network, SOFTNESS)))
         outside = in_axes(without_room(network), landscape.basis.T)
     certificate = certificate.beside(_known_optimum(problem, radius), objective)
     status = _status(certificate, objective, search)
