@@ -34,6 +34,7 @@ def consolidated(network: Autoencoder, landscape: Landscape, births: int, softne
 
     Room is atoms of mass 0. Numbers of atoms, these included, are one power of 2, so that few shapes are compiled.
     """
+    network = _tidied(network, landscape)  # first, since what it gains must not pay for a merger
     most = landscape.objective(network, softness) * (1 + RISE_BY_MERGER)
     for side in (0, 1):
         measure = (network.encoder, network.decoder)[side]
@@ -43,11 +44,16 @@ def consolidated(network: Autoencoder, landscape: Landscape, births: int, softne
             if landscape.objective(candidate, softness) <= most:
                 network = candidate
                 break
+    return with_room(_tidied(network, landscape), births)
+
+
+def _tidied(network: Autoencoder, landscape: Landscape) -> Autoencoder:
+    """Return the network without atoms of negligible mass, balanced where the activation is homogeneous."""
     sides = [_kept(side) for side in (network.encoder, network.decoder)]
     if landscape.radius is None:
         pair = network.encoder_activation, network.decoder_activation
         sides = [balanced(side) if phi.homogeneous else side for side, phi in zip(sides, pair, strict=True)]
-    return with_room(network.with_measures(*sides), births)
+    return network.with_measures(*sides)
 
 
 def with_room(network: Autoencoder, births: int = 0) -> Autoencoder:

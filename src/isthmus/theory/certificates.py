@@ -70,9 +70,9 @@ class Certificate(Summary):
         known_optimum: the objective of the global optimum where theory gives it (linear activations), else None; then
             gap and descent are at most the distance from it.
         proven: whether the decoder's gap is a bound up to rounding, rather than one found by a search.
-        curvature: the least eigenvalue of the objective's Hessian over positions and masses of all atoms, each variable
-            in units of its own curvature: 0 to rounding where no move lowers the objective at second order. None where
-            there are too many variables.
+        curvature: the least eigenvalue of the objective's Hessian over positions and masses of all atoms, relative to
+            the largest one: 0 to rounding where no move lowers the objective at second order. None where there are too
+            many variables.
 
     Example:
         >>> import isthmus as im

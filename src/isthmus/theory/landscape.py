@@ -151,7 +151,7 @@ class Landscape(NamedTuple):
         return _padded_like(network, at(found))
 
     def curvature(self, network: Autoencoder, softness: float = 0.0) -> float | None:
-        """Return the least eigenvalue of the Hessian of F in the raw variables, each in units of its own curvature.
+        """Return the least eigenvalue of the Hessian of F in the variables √m(1, v, w, b), relative to the largest one.
 
         It is 0 to rounding, for moves along which F stays the same, where no move of atoms lowers F at second order;
         None where there are too many variables, or a ball.
@@ -160,10 +160,8 @@ class Landscape(NamedTuple):
         moving = self._moving(network, True)
         if not 0 < len(moving) <= MOST_FOR_NEWTON:
             return None
-        hessian = derivatives(self.field, network, softness)[2][np.ix_(moving, moving)]
-        kept = np.diag(hessian) != 0
-        root = np.sqrt(np.abs(np.diag(hessian)[kept]))
-        return float(np.linalg.eigvalsh(hessian[np.ix_(kept, kept)] / np.outer(root, root))[0])
+        eigenvalues = np.linalg.eigvalsh(derivatives(self.field, network, softness)[2][np.ix_(moving, moving)])
+        return float(eigenvalues[0] / eigenvalues[-1])
 
     def _moving(self, network: Autoencoder, free_masses: bool) -> np.ndarray:
         """Return the indices of variables of atoms in rows that F depends on, none in a ball."""

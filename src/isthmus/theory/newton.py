@@ -51,7 +51,7 @@ def newton(
         if former[index % PATIENCE] - value < gain * abs(value):
             return point
         former[index % PATIENCE] = float(value)
-        step, foretold = _step(hessian, gradient, radius)
+        step, foretold = step_in_ball(hessian, gradient, radius)
         length, slope = float(np.linalg.norm(step)), float(np.linalg.norm(gradient))
         trial = lowered(point + step)
         moved = derivatives(trial)
@@ -70,7 +70,7 @@ def newton(
     return point
 
 
-def _step(hessian: np.ndarray, gradient: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
+def step_in_ball(hessian: np.ndarray, gradient: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
     """Return the step that minimises the model ⟨g, d⟩ + ½⟨d, Hd⟩ over |d| ≤ radius, and by how much it lowers it."""
     gain = lambda step: -float(gradient @ step + step @ hessian @ step / 2)
     try:
