@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from isthmus.theory.atoms import number_of_atoms, without_room
 from isthmus.theory.certificates import SOFTNESS, Certificate, certified
 from isthmus.theory.expressivity import Expressivity, expressivity
 from isthmus.theory.landscape import Landscape, check_bounded
-from isthmus.theory.search import End, Search, one_thread_for_matrices
+from isthmus.theory.search import TRIES, End, Search, one_thread_for_matrices
 
 SLACK = 0.3
 """Share of the tolerance by which a proof may miss the least first variation; the search leaves so much room for it."""
@@ -134,9 +135,10 @@ def solve_optimum(
     How good an infinitely wide autoencoder can be:
 
     inf over (ρ, ν) of R(ρ, ν) + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν,  |θ|, |ω| ≤ radius if there is one; rates, optimizer
-    and initial law of the problem don't matter, except that the first restart begins with draws from the law.
+    and initial law of the problem don't matter, except that starts are drawn from it, among others.
 
-    Each restart is a descent of many equal atoms by L-BFGS; then atoms that came together are merged, atoms are born
+    Each restart draws many equal atoms from four laws, descends by L-BFGS, and goes on from the best of the four: atoms
+    that came together are merged, atoms are born
     where the first variation is smallest, and positions and masses descend together, until nothing is born any more.
     An interrupt (Ctrl-C) ends it with the best that was found so far, and a warning.
 
@@ -144,7 +146,8 @@ def solve_optimum(
         problem: data, activations and weight decay (on both sides, unless there is a radius, or all is linear).
         radius: keep neurons (outgoing, incoming, bias) in a ball.
         atoms: a side, at the start of each restart.
-        restarts: from draws of the problem's law, and of aligned laws of several scales.
+        restarts: each from a draw of the problem's law and draws of aligned laws of three scales, the best of which
+            goes on.
         tolerance: of the decoder's gap and the encoder's descent, relative to the objective.
         rounds: of births and descents, at most.
         starts: points from which the minimum of a first variation is searched.
@@ -188,14 +191,13 @@ def solve_optimum(
 
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, radius)
-    laws = [law for law, _ in zip(laws_of_starts(problem), range(restarts), strict=False)]
-
+    laws = list(itertools.islice(laws_of_starts(problem), TRIES))
     search = Search(landscape, (1 - SLACK) * tolerance, rounds, starts, restarts, progress)
 
     def restart(index: int) -> End:
         with computing_in(DOUBLE):
-            start = in_axes(start_from(problem, laws[index], seed, index, atoms), landscape.basis)
-            return search.from_start(start, index, seed + index)
+            drawn = (start_from(problem, law, seed, TRIES * index + at, atoms) for at, law in enumerate(laws))
+            return search.from_best_of((in_axes(start, landscape.basis) for start in drawn), index, seed + index)
 
     with one_thread_for_matrices():
         try:

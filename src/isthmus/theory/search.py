@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,8 @@ LOOSE = 0.1
 """Share of the softness that is tolerated in that certificate where it is more."""
 BIRTHS = 8
 """New atoms on each side in a round."""
+TRIES = 4
+"""Starts of a restart, of which the best goes on after its first descent."""
 ITERATIONS = 1500
 """Iterations of a descent between births, at most."""
 STEPS = 100
@@ -74,7 +76,7 @@ class Search:
         self.tolerance, self.rounds, self.starts, self.stopped = tolerance, rounds, starts, False
         self._landscape, self._progress, self._lock = landscape, progress, threading.Lock()
         self._ends: dict[int, End] = {}
-        self._done, self._each, self.restarts = 0, rounds + 2, restarts
+        self._done, self._each, self.restarts = 0, rounds + 1 + TRIES, restarts
         if progress is not None:
             progress(0, self._each * restarts)
 
@@ -87,21 +89,28 @@ class Search:
         """Let restarts end with the round that they are in."""
         self.stopped = True
 
-    def from_start(self, network: Autoencoder, index: int, seed: int) -> End:
-        """Descend from one start.
+    def from_best_of(self, networks: Iterable[Autoencoder], index: int, seed: int) -> End:
+        """Descend from several starts, and go on from the one that came furthest.
+
+        Most local optima differ so much that the first descent tells them apart.
 
         Args:
-            network: in the coordinates of the landscape, its atoms of equal mass.
+            networks: ``TRIES`` of them, in the coordinates of the landscape, their atoms of equal mass.
             index: of the restart.
             seed: of the searches for least first variations.
 
         """
+        landscape, found = self._landscape, []
         with self._counting() as count:
-            network, landscape = with_room(network), self._landscape
-            softness = landscape.softness(network, FIRST_SOFTNESS)
-            network = landscape.descended(network, free_masses=False, iterations=ITERATIONS, softness=softness)
-            count()
-            return self._refined(network, index, seed, count)
+            for network in networks:
+                network = with_room(network)
+                softness = landscape.softness(network, FIRST_SOFTNESS)
+                network = landscape.descended(network, free_masses=False, iterations=ITERATIONS, softness=softness)
+                found.append((landscape.objective(network, softness), network))
+                count()
+                if self.stopped:
+                    break
+            return self._refined(min(found, key=lambda pair: pair[0])[1], index, seed, count)
 
     def _refined(self, network: Autoencoder, index: int, seed: int, count: Callable[[], None]) -> End:
         """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more.
