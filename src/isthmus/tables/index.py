@@ -61,7 +61,8 @@ def counts_rows(values: np.ndarray | str) -> bool:
 
 def numbers_rows(column: np.ndarray) -> bool:
     """Return whether a column holds different integers, as the index of a frame that was filtered or shuffled."""
-    return len(column) > 1 and bool((column >= 0).all() and (column % 1 == 0).all() and len(np.unique(column)) == len(column))
+    whole = bool((column >= 0).all() and (column % 1 == 0).all())
+    return whole and len(column) > 1 and len(np.unique(column)) == len(column)
 
 
 def in_equal_steps(values: np.ndarray) -> Iterator[int]:
