@@ -28,6 +28,11 @@ class Optimizer(ABC):
     """How the velocity of a neuron becomes its motion, by way of averages of the velocity over its past."""
 
     @property
+    def in_words(self) -> str:
+        """What training in steps of it is called."""
+        return type(self).__name__
+
+    @property
     def has_averages(self) -> bool:
         """Whether motion depends on averages of past velocities, and not on the velocity alone."""
         return True
@@ -116,6 +121,11 @@ class GradientDescent(Optimizer):
     """
 
     @property
+    def in_words(self) -> str:
+        """SGD."""
+        return "SGD"
+
+    @property
     def has_averages(self) -> bool:
         """False."""
         return False
@@ -168,6 +178,11 @@ class Momentum(Optimizer):
 
     def __post_init__(self) -> None:
         _checks.real("memory", self.memory, above=0)
+
+    @property
+    def in_words(self) -> str:
+        """SGD with momentum."""
+        return "SGD with momentum"
 
     @property
     def shortest_memory(self) -> float:
