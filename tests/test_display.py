@@ -120,6 +120,8 @@ def test_a_study_is_shown_as_it_would_be_asked_for():
 def test_what_a_person_wants_first_is_said(shown):
     path = repr(shown["path"])
     assert path.startswith("MeanFieldPath\n") and "1.00 at t = 0, 0.250 at t = 1 (3 times)" in path and "ok" in path
+    alone = dataclasses.replace(shown["path"], errors={"time_steps": np.zeros(3), "particles": np.full(3, np.nan)})
+    assert "error      not known from 1 replicate" in repr(alone)
     runs = im.TrainingRuns(
         *(getattr(shown["runs"], field.name) for field in dataclasses.fields(im.TrainingRuns)[:7]), 0.1, 8
     )

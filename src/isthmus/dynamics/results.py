@@ -61,10 +61,12 @@ class MeanFieldPath(Summary):
     plot = Shown("plots.path")
 
     def _lines(self) -> list[tuple[str, object]]:
+        largest = float(self.risk_error.max())
         parts = listed([name.replace("_", " ") for name in self.errors])
+        error = f"at most {number(largest)} ({parts})" if largest == largest else "not known from 1 replicate"
         return [
             ("risk", fall(self.times, self.risk)),
-            ("error", f"at most {number(float(self.risk_error.max()))} ({parts})"),
+            ("error", error),
             ("particles", f"{whole(self.particles)} a side, {counted(len(self.replicate_risk), 'replicate')}"),
             ("measures", kept_at(self.snapshot_times)),
             ("status", "ok" if self.status.ok else self.status.message),

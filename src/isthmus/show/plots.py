@@ -196,7 +196,8 @@ def _several(runs: Several) -> list[TrainingRuns]:
 def _runs(axes: Axes, runs: TrainingRuns, color: str) -> None:
     """Draw runs under the name of their networks."""
     draw = run_lines if len(runs.risk) < FEW_RUNS else runs_band
-    size = " by a schedule" if callable(runs.step_size) else f", ε = {setting(runs.step_size)}" if runs.step_size else ""
+    step = runs.step_size
+    size = " by a schedule" if callable(step) else f", ε = {setting(step)}" if step else ""
     draw(axes, runs.times, runs.risk, color, f"{_network_name(runs.width)}, {runs.trained_by}{size}")
 
 
