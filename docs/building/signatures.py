@@ -35,7 +35,7 @@ def tidy(app: Any, doctree: nodes.document) -> None:
     """Do the same for properties, link to the source, and take away what Sphinx wrongly takes for references."""
     for signature in list(doctree.findall(addnodes.desc_signature)):
         if signature.get("module") == "isthmus":
-            add_source_link(signature)
+            add_source_link(signature, app.env.docname)
         for annotation in signature.findall(addnodes.desc_annotation):
             text = annotation.astext()
             if ALIAS.search(text):
