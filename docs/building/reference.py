@@ -52,13 +52,13 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
 
 def _page(name: str, group: str, speak: dict[str, tuple[str, set[str]]]) -> str:
     anchor = group.lower().replace(" ", "-")
-    parts = [f"# {name}", f"[{group}](../api.md#{anchor})", f"```{{entry}} {name}\n```"]
+    parts = [f"# {name}", f"One of the names of [{group}](../api.md#{anchor}).", f"```{{entry}} {name}\n```"]
     near = _near(name)
     pages = [f"[{title}](../{target})" for target, (title, names) in speak.items() if name in names]
     if near or pages:
         parts.append("## See also")
         parts += [f"```{{summaries}}\n{' '.join(near)}\n```"] * bool(near)
-        parts += [f"Spoken of in {', '.join(pages)}."] * bool(pages)
+        parts += [f"It is used in {', '.join(pages)}."] * bool(pages)
     if cited := references(name):
         parts += ["## References", "\n".join(f"- {one}" for one in cited)]
     return "\n\n".join(parts) + "\n"
@@ -68,7 +68,7 @@ def _near(name: str) -> list[str]:
     """Return the other names of a docstring and of a signature, then those whose docstrings begin with this name."""
     value = _value(name)
     found = _names_in(_all_text(name))
-    if callable(value) and not hasattr(value, "model_fields"):
+    if callable(value) and not hasattr(value, "model_fields") and not _is_raised(value):
         found += re.findall(r"\w+", str(inspect.signature(value)))
     known = documented()
     back = [one for one in known if name in _names_in(summary(public_place(one).docstring))]
@@ -79,6 +79,10 @@ def _near(name: str) -> list[str]:
 def _value(name: str) -> Any:
     first, _, rest = name.partition(".")
     return getattr(getattr(isthmus, first), rest) if rest else getattr(isthmus, first)
+
+
+def _is_raised(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, Exception)
 
 
 def _all_text(name: str) -> str:

@@ -41,5 +41,9 @@ def tidy(app: Any, doctree: nodes.document) -> None:
             if ALIAS.search(text):
                 annotation.children = [nodes.Text(ALIAS.sub(r"\1", text))]
     for guess in list(doctree.findall(addnodes.pending_xref)):  # every attribute that is described, for one
-        if guess.get("refdomain") == "py" and guess["reftarget"] not in isthmus.__all__:
-            guess.replace_self(guess.children)
+        if guess.get("refdomain") == "py":
+            name = guess["reftarget"].rpartition(".")[2]
+            if guess["reftype"] == "class" and name in isthmus.__all__:
+                guess["reftarget"] = f"isthmus.{name}"
+            elif guess["reftarget"].removeprefix("isthmus.").partition(".")[0] not in isthmus.__all__:
+                guess.replace_self(guess.children)
