@@ -13,7 +13,7 @@ import isthmus as im
 
 
 def main(
-    folder: Path, largest: int = 4, horizon: float = 100.0, runs: int = 32, particles: int = 128
+    folder: Path, largest: int = 4, horizon: float = 50.0, runs: int = 32, particles: int = 128
 ) -> im.MeanFieldAutoencoder:
     """Say which k and which N, and fit an estimator with both."""
     rows = StandardScaler().fit_transform(load_wine().data)

@@ -163,6 +163,8 @@ class Momentum(Optimizer):
 
         τ ṁ = v − m,    θ̇ = ξ m;        a step is  m ← m + (ε/τ)(v − m),  θ ← θ + ε ξ m.
 
+    Source: Polyak, USSR Computational Mathematics and Mathematical Physics 4 (1964).
+
     Args:
         memory: τ, in mean-field time. PyTorch's ``SGD(lr, momentum=β)`` is ε = lr/(1 − β) and τ = ε/(1 − β). As τ → 0
             it becomes gradient descent at the same ε.
@@ -259,6 +261,8 @@ class Adam(Optimizer):
             trained with the same.
 
     Weight decay is part of the velocity.
+
+    Source: Kingma and Ba, International Conference on Learning Representations (2015).
 
     Example:
         >>> import isthmus as im
