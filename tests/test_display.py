@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from invented import invented
-from public_calls import POINTS, systems
+from small_objects import POINTS, systems
 from sound import BOTTLENECK, EXPRESSIVITY, TRACKING, bottleneck, expressivity
 
 import isthmus as im

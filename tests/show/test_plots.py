@@ -13,7 +13,7 @@ from invented import invented
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, to_hex
-from public_calls import POINTS, systems
+from small_objects import POINTS, systems
 
 import isthmus as im
 from isthmus.show import pages
