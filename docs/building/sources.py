@@ -15,7 +15,7 @@ from building.facts import PACKAGE, Place, module_name, place, public_place
 
 
 def address(found: Place) -> str:
-    """Return the address of a definition in the pages of source code; all other pages lie in one folder."""
+    """Return the address of a definition in the pages of source code, from the top folder of the site."""
     return f"code/{found.path.relative_to(PACKAGE).with_suffix('').as_posix()}.html#L-{found.line}"
 
 

@@ -3,6 +3,7 @@
 import matplotlib
 import numpy as np
 import pytest
+from invented import NAMES
 
 from isthmus.show import (
     canvas,
@@ -17,9 +18,6 @@ from isthmus.show import (
 from isthmus.show.readings import series_of
 from isthmus.studies.tracking_result import TrackingResult
 
-NAMES = [
-    "sup_gap", "gap_parts", "late_gap", "step_gap", "risk_curves", "latents", "reconstructions", "sources", "influence",
-]  # fmt: skip
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
