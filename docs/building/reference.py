@@ -14,6 +14,8 @@ from building import notebooks
 from building.facts import DOCS, HOMES, PROJECT, documented, fences, place, public_place, summary
 
 PAGES = DOCS / "reference"
+MOST = 12
+"""How many names a page lists as near its own."""
 TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 SECTION = re.compile(r"^### (.+)$\n(?:(?!^### ).*\n)*?```\{example\} (\w+)$", re.MULTILINE)
 SOURCE = re.compile(r"^[ ]*Source: (.+?)(?=\n[ ]*\n|\Z)", re.MULTILINE | re.DOTALL)
@@ -52,7 +54,7 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
 
 def _page(name: str, group: str, speak: dict[str, tuple[str, set[str]]]) -> str:
     anchor = group.lower().replace(" ", "-")
-    parts = [f"# {name}", f"One of the names of [{group}](../api.md#{anchor}).", f"```{{entry}} {name}\n```"]
+    parts = [f"# {name}", f"Public names: [{group}](../api.md#{anchor})", f"```{{entry}} {name}\n```"]
     near = _near(name)
     pages = [f"[{title}](../{target})" for target, (title, names) in speak.items() if name in names]
     if near or pages:
@@ -65,15 +67,21 @@ def _page(name: str, group: str, speak: dict[str, tuple[str, set[str]]]) -> str:
 
 
 def _near(name: str) -> list[str]:
-    """Return the other names of a docstring and of a signature, then those whose docstrings begin with this name."""
-    value = _value(name)
-    found = _names_in(_all_text(name))
-    if callable(value) and not hasattr(value, "model_fields") and not _is_raised(value):
-        found += re.findall(r"\w+", str(inspect.signature(value)))
+    """Return names inside of one, those of its docstring and signature, and those that name it in theirs."""
     known = documented()
-    back = [one for one in known if name in _names_in(summary(public_place(one).docstring))]
     inside = [one for one in known if one.startswith(f"{name}.")]
-    return [one for one in dict.fromkeys([*inside, *found, *back]) if one in known and one != name]
+    found = [*_names_in(_all_text(name)), *_signature(name)]
+    back = [one for one in known if name in _names_in(summary(public_place(one).docstring))]
+    back += [one for one in known if name in _signature(one)]
+    near = [one for one in dict.fromkeys([*inside, *found, *back]) if one in known and one != name]
+    return near[:MOST]
+
+
+def _signature(name: str) -> list[str]:
+    """Return the words of a signature; that of a study would name its keys, and that of an error says nothing."""
+    value = _value(name)
+    plain = callable(value) and not hasattr(value, "model_fields") and not _is_raised(value)
+    return re.findall(r"\w+", str(inspect.signature(value))) if plain else []
 
 
 def _value(name: str) -> Any:

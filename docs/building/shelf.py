@@ -119,6 +119,7 @@ def skip_member(app: Any, what: str, name: str, value: Any, skip: bool, options:
     """Leave out what other packages define, and the fields of named tuples, which the class describes."""
     doc = inspect.getdoc(value) or ""
     home = getattr(inspect.unwrap(value) if callable(value) else getattr(value, "fget", None), "__module__", "isthmus")
-    if doc.startswith("Alias for field number") or not str(home).startswith("isthmus"):
+    of_others = name == "model_config" or not str(home).startswith("isthmus")  # pydantic's own, in every study
+    if doc.startswith("Alias for field number") or of_others:
         return True
     return None

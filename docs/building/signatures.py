@@ -40,6 +40,9 @@ def tidy(app: Any, doctree: nodes.document) -> None:
             text = annotation.astext()
             if ALIAS.search(text):
                 annotation.children = [nodes.Text(ALIAS.sub(r"\1", text))]
+    for label in doctree.findall(nodes.field_name):
+        if label.astext() == "Variables":  # Sphinx's word for what docstrings call attributes
+            label.children = [nodes.Text("Attributes")]
     for guess in list(doctree.findall(addnodes.pending_xref)):  # every attribute that is described, for one
         if guess.get("refdomain") == "py":
             name = guess["reftarget"].rpartition(".")[2]
