@@ -13,15 +13,17 @@ from building.sources import add_source_link
 
 ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 """What Sphinx shows in the place of an alias that is part of a union or a tuple."""
+PRIVATE = re.compile(r", _\w+: (?:[^,()\[\]]|\[[^\]]*\])+")
+"""A field that its own class alone sets."""
 
 
 def plain_signature(
     app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Name aliases of types as the code does; of a study show keys and defaults, whose types the study file shows."""
+    """Name aliases of types as the code does, and no private fields; of a study show keys and their defaults alone."""
     if what == "class" and hasattr(value, "model_fields"):
         return f"(*, {', '.join(_key(*item) for item in value.model_fields.items())})", returned
-    named = [part and ALIAS.sub(r"\1", part) for part in (signature, returned)]
+    named = [part and PRIVATE.sub("", ALIAS.sub(r"\1", part)) for part in (signature, returned)]
     return named[0], named[1]
 
 
