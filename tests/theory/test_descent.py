@@ -8,8 +8,9 @@ import pytest
 import isthmus as im
 from isthmus._precision import computing_in
 from isthmus.core.frame import in_axes
-from isthmus.theory.hessian import derivatives, measure_of, rows_of
+from isthmus.theory.hessian import derivatives, measure_of, rows_of, with_best_outgoing
 from isthmus.theory.landscape import Landscape
+from isthmus.theory.newton import newton, step_in_ball
 from isthmus.theory.optimum import start_from
 from isthmus.theory.quasi_newton import descended
 
@@ -59,10 +60,10 @@ def test_the_hessian_by_blocks_is_that_of_differences():
             return start.with_measures(measure_of(rows[0], 2), measure_of(rows[1], 3))
 
         value, gradients, hessian = derivatives(landscape.field, at(flat), 0.3)
-        height, moves = lambda flat: landscape.objective(at(flat), 0.3), 1e-3 * np.eye(len(flat))
-        slopes = [(height(flat + move) - height(flat - move)) / 2e-3 for move in moves]
+        height, moves = lambda flat: landscape.objective(at(flat), 0.3), 1e-4 * np.eye(len(flat))
+        slopes = [(height(flat + move) - height(flat - move)) / 2e-4 for move in moves]
         bends = [
-            (height(flat + a + b) - height(flat + a - b) - height(flat - a + b) + height(flat - a - b)) / 4e-6
+            (height(flat + a + b) - height(flat + a - b) - height(flat - a + b) + height(flat - a - b)) / 4e-8
             for a, b in zip(moves, np.roll(moves, 1, axis=0), strict=True)
         ]
         assert value == pytest.approx(height(flat), rel=1e-12)
@@ -71,3 +72,85 @@ def test_the_hessian_by_blocks_is_that_of_differences():
     np.testing.assert_allclose(found, bends, atol=1e-4)
     np.testing.assert_allclose(hessian, hessian.T, atol=1e-12)
     assert np.abs(bends).max() > 0.1
+
+
+def derived(function):
+    """Return a function's value, gradient and Hessian by automatic differentiation."""
+    return jax.jit(lambda point: (function(point), jax.grad(function)(point), jax.hessian(function)(point)))
+
+
+def test_newtons_method_follows_a_bent_valley_to_its_end():
+    valley = lambda x: (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+    with computing_in(DOUBLE):
+        how = {"lowered": lambda point: point, "iterations": 100}
+        found = newton(derived(valley), np.full(6, -0.5), **how)
+        bent = derived(lambda x: valley(x) + 1e3)  # where the last digits of the gain are lost in the value
+        beside = newton(bent, np.full(6, -0.5), **how)
+    np.testing.assert_allclose(found, 1.0, atol=1e-9)
+    np.testing.assert_allclose(beside, 1.0, atol=1e-6)
+
+
+def test_newtons_method_leaves_a_saddle_at_which_the_gradient_is_zero():
+    hill = lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4
+    with computing_in(DOUBLE):
+        found = newton(derived(hill), np.array([0.4, 0.0]), lowered=lambda point: point, iterations=50)
+    np.testing.assert_allclose(np.abs(found), [0.0, np.sqrt(0.5)], atol=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_step_in_a_ball_is_the_best_of_a_fine_grid(seed):
+    """Curvatures of any sign; the last two seeds have no slope along the direction of least curvature."""
+    random = np.random.default_rng(seed)
+    axes = np.linalg.qr(random.standard_normal((2, 2)))[0]
+    curvatures = np.array([-1.0, 0.5]) if seed % 2 else np.array([0.3, 2.0])
+    hessian, radius = axes * curvatures @ axes.T, random.uniform(0.1, 3)
+    gradient = axes[:, 1] * 0.4 if seed >= 4 else random.standard_normal(2)
+    step, foretold = step_in_ball(hessian, gradient, radius)
+    sizes, angles = np.meshgrid(np.linspace(0, radius, 400), np.linspace(0, 2 * np.pi, 1500))
+    grid = np.stack([(sizes * np.cos(angles)).ravel(), (sizes * np.sin(angles)).ravel()])
+    lowest = (gradient @ grid + (grid * (hessian @ grid)).sum(axis=0) / 2).min()
+    assert np.linalg.norm(step) <= radius * (1 + 1e-6)
+    assert -lowest <= foretold * (1 + 1e-6) and foretold == pytest.approx(-lowest, rel=1e-3)
+
+
+def test_the_best_outgoing_weights_are_a_ridge_regression():
+    points = np.random.default_rng(0).standard_normal((9, 3))
+    law = im.Law(im.GaussianNeurons(2, 3), im.GaussianNeurons(3, 2))
+    problem = im.Problem(im.Data(points), law, ("gelu", "relu"), weight_decay=(0.1, 0.02))
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(problem, None)
+        start = in_axes(start_from(problem, law, 0, 0, 4), landscape.basis)
+        best = with_best_outgoing(landscape.field, start, 0.0)
+        decoder, latents = start.decoder, np.asarray(start.encode(landscape.field.points))
+        features = np.maximum(latents @ decoder.incoming.T + decoder.bias, 0) * decoder.masses
+        matrix = features.T @ features / 9 + 0.02 * np.diag(decoder.masses)
+        expected = np.linalg.solve(matrix, features.T @ np.asarray(landscape.field.points) / 9)
+        slope = jax.grad(lambda outgoing: landscape.field.objective(with_outgoing(best, outgoing)))(
+            best.decoder.outgoing
+        )
+        assert landscape.objective(best) < landscape.objective(start)
+    np.testing.assert_allclose(best.decoder.outgoing, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(slope, 0, atol=1e-12)
+
+
+def with_outgoing(network, outgoing):
+    decoder = network.decoder
+    return network.with_measures(
+        network.encoder, im.NeuronMeasure(decoder.masses, outgoing, decoder.incoming, decoder.bias)
+    )
+
+
+def test_a_light_and_large_neuron_is_no_stiffer_than_others():
+    """In the variables √m(1, v, w, b) the Hessian of a neuron that acts as ReLU stays bounded as its mass goes to 0."""
+    data = im.Data(np.array([[1.0], [-0.4], [-0.6]]))
+    problem = im.Problem(data, im.aligned_law(data, 1, activation="gelu"), "gelu", weight_decay=0.01)
+    largest = []
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(problem, None)
+        for mass in (1e-2, 1e-4, 1e-6):
+            size = np.sqrt(0.5 / mass)
+            neurons = np.array([[0.6, 0.5, 0.3], [size, size, 0.2 * size]])
+            side = im.NeuronMeasure.of(neurons[:, :1], neurons[:, 1:2], neurons[:, 2], [1 - mass, mass])
+            hessian = derivatives(landscape.field, problem.autoencoder(side, side), 0.0)[2]
+            largest.append(np.linalg.eigvalsh(hessian)[-1])
+    assert max(largest) < 2 * min(largest)

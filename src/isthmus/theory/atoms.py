@@ -15,7 +15,7 @@ NEGLIGIBLE_MASS = 1e-9
 """An atom of a smaller mass, and a smaller share of ∫|v||(w, b)|, counts as none."""
 MERGING_DISTANCES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 0.0)
 """Distances, relative to the size of atoms, within which they are merged, the first that the objective allows."""
-RISE_BY_MERGER = 1e-9
+RISE_BY_MERGER = 1e-13
 """Relative rise of the objective that a merger may cause; the descent after it takes it back."""
 LEAST_WIDTH = 32
 """Atoms of either side for which there is room, at least: what fewer would save isn't worth another compilation."""
@@ -34,6 +34,7 @@ def consolidated(network: Autoencoder, landscape: Landscape, births: int, softne
 
     Room is atoms of mass 0. Numbers of atoms, these included, are one power of 2, so that few shapes are compiled.
     """
+    network = _tidied(network, landscape)  # first, since what it gains must not pay for a merger
     most = landscape.objective(network, softness) * (1 + RISE_BY_MERGER)
     for side in (0, 1):
         measure = (network.encoder, network.decoder)[side]
@@ -43,11 +44,16 @@ def consolidated(network: Autoencoder, landscape: Landscape, births: int, softne
             if landscape.objective(candidate, softness) <= most:
                 network = candidate
                 break
+    return with_room(_tidied(network, landscape), births)
+
+
+def _tidied(network: Autoencoder, landscape: Landscape) -> Autoencoder:
+    """Return the network without atoms of negligible mass, balanced where the activation is homogeneous."""
     sides = [_kept(side) for side in (network.encoder, network.decoder)]
     if landscape.radius is None:
         pair = network.encoder_activation, network.decoder_activation
         sides = [balanced(side) if phi.homogeneous else side for side, phi in zip(sides, pair, strict=True)]
-    return with_room(network.with_measures(*sides), births)
+    return network.with_measures(*sides)
 
 
 def with_room(network: Autoencoder, births: int = 0) -> Autoencoder:

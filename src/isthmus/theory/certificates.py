@@ -39,8 +39,8 @@ from isthmus.theory.kinks import has_kink, with_soft_kinks
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.lowest_neurons import Side, largest_ray, lowest_neurons, neurons_along, squared_forces, steepest_ray
 
-SOFTNESS = 1e-5
-"""Of the kinks in Dg, where nothing else is asked for."""
+SOFTNESS = 1e-6
+"""Of the kinks in Dg, relative to the size of neurons, where nothing else is asked for."""
 BELOW_RAYS = 1 - 1e-9
 """Share of the largest s up to which rays allow a minimum, for φ that are only at infinity like two lines."""
 SCALINGS = 3
@@ -70,9 +70,9 @@ class Certificate(Summary):
         known_optimum: the objective of the global optimum where theory gives it (linear activations), else None; then
             gap and descent are at most the distance from it.
         proven: whether the decoder's gap is a bound up to rounding, rather than one found by a search.
-        curvature: the least eigenvalue of the objective's Hessian over positions and masses of all atoms, each variable
-            in units of its own curvature: 0 to rounding where no move lowers the objective at second order. None where
-            there are too many variables.
+        curvature: the least eigenvalue of the objective's Hessian over positions and masses of all atoms, relative to
+            the largest one: 0 to rounding where no move lowers the objective at second order. None where there are too
+            many variables.
 
     Example:
         >>> import isthmus as im
@@ -143,7 +143,7 @@ def certified(
     landscape: Landscape,
     starts: int,
     seed: int,
-    softness: float = SOFTNESS,
+    softness: float | None = None,
     slack: float | None = None,
     enough: float = 0.0,
     soft: bool = False,
@@ -155,13 +155,14 @@ def certified(
         landscape: the objective.
         starts: points from which each minimum is searched.
         seed: of these points.
-        softness: of kinks in Dg.
+        softness: of kinks in Dg, in preactivations.
         slack: by how much a proof of the decoder's gap may exceed it, where φ is smooth; None for no such proof.
         enough: a gap that need not be bounded more sharply.
         soft: whether all is of the network with softened kinks, rather than Dg alone.
 
     """
     field, motion = landscape.field, landscape.field.motion
+    softness = landscape.softness(network, SOFTNESS) if softness is None else softness
     latents, pulls, variations, stationarity = _first_order(field, network, softness, soft)
     if landscape.radius is None and min(motion.decays) == 0:
         return _linear_certificate(network, landscape, np.asarray(latents), float(stationarity))

@@ -1,7 +1,9 @@
 r"""The Hessian of the objective over all atoms, from the derivatives of single atoms.
 
-With T_l(x) = m_l v_l φ(⟨w_l, x⟩ + b_l) what an atom adds to latents z = Σ T_l or outputs x̂ = Σ S_j(z), r = x̂ − x and
-J = ∂x̂/∂z, the blocks are, summed over points,
+The variables of an atom are s = √m and √m(v, w, b), in which its penalty is half the square of the latter: so they are
+of one order of magnitude, also where an atom is light and its neuron large. With T_l(x) = m_l v_l φ(⟨w_l, x⟩ + b_l)
+what an atom adds to latents z = Σ T_l or outputs x̂ = Σ S_j(z), r = x̂ − x and J = ∂x̂/∂z, the blocks are, summed over
+points,
 
     ∂²F/∂ω² = (∂x̂/∂ω)ᵀ ∂x̂/∂ω + ⟨r, ∂²S/∂ω²⟩,    ∂²F/∂θ∂ω = (∂z/∂θ)ᵀ [Jᵀ ∂x̂/∂ω + ⟨r, ∂²S/∂z∂ω⟩],
     ∂²F/∂θ² = (∂z/∂θ)ᵀ [JᵀJ + ⟨r, ∂²x̂/∂z²⟩] ∂z/∂θ + ⟨Jᵀr, ∂²T/∂θ²⟩,
@@ -31,16 +33,21 @@ ATOMS = 32
 
 
 def rows_of(measure: NeuronMeasure) -> np.ndarray:
-    """Return the variables (s, v, w, b) of atoms in rows, shape (N, 2 + outputs + inputs)."""
-    roots = np.sqrt(np.asarray(measure.masses))
-    return np.column_stack([roots, measure.outgoing, measure.incoming, measure.bias])
+    """Return the variables s and s(v, w, b) of atoms in rows, shape (N, 2 + outputs + inputs)."""
+    roots = np.sqrt(np.asarray(measure.masses))[:, None]
+    return np.column_stack([roots, *(roots * part for part in _weights_of(measure))])
 
 
 def measure_of(rows: np.ndarray, outputs: int) -> NeuronMeasure:
-    """Return the measure of variables in rows, of mass 1."""
-    masses = rows[:, 0] ** 2
-    parts = rows[:, 1 : 1 + outputs], rows[:, 1 + outputs : -1], rows[:, -1]
-    return NeuronMeasure(masses / masses.sum(), *parts)  # pyright: ignore[reportArgumentType]
+    """Return the measure of variables in rows, of mass 1; atoms of mass 0 are at 0."""
+    masses = rows[:, 0] ** 2 / (rows[:, 0] ** 2).sum()
+    weights = rows[:, 1:] / np.where(masses > 0, np.sqrt(masses), np.inf)[:, None]
+    parts = weights[:, :outputs], weights[:, outputs:-1], weights[:, -1]
+    return NeuronMeasure(masses, *parts)  # pyright: ignore[reportArgumentType]
+
+
+def _weights_of(measure: NeuronMeasure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.asarray(measure.outgoing), np.asarray(measure.incoming), np.asarray(measure.bias)[:, None]
 
 
 def derivatives(
@@ -56,7 +63,7 @@ def derivatives(
     """
     sides = [rows_of(network.encoder), rows_of(network.decoder)]
     counts = [len(rows) for rows in sides]
-    padded = [np.concatenate([rows, np.zeros((-len(rows) % ATOMS, rows.shape[1]))]) for rows in sides]
+    padded = [_padded(rows) for rows in sides]
     pair = network.encoder_activation, network.decoder_activation
     value, gradients, hessian = _derivatives(field, *padded, softness, pair)
     sizes = [rows.shape[1] for rows in sides]
@@ -82,15 +89,48 @@ def derivatives(
     return float(value), (gradients[0], gradients[1]), hessian
 
 
+def with_best_outgoing(field: VectorField, network: Autoencoder, softness: float) -> Autoencoder:
+    """Return the network with the outgoing weights of the decoder that are best beside all others: a ridge regression.
+
+    Those of atoms of mass 0 become 0.
+    """
+    rows = [_padded(rows_of(side)) for side in (network.encoder, network.decoder)]
+    pair = network.encoder_activation, network.decoder_activation
+    best = np.asarray(_best_outgoing(field, *rows, softness, pair))[: network.decoder.width]
+    decoder = rows_of(network.decoder)
+    decoder[:, 1 : 1 + network.dim] = best
+    return network.with_measures(network.encoder, measure_of(decoder, network.dim))
+
+
+def _padded(rows: np.ndarray) -> np.ndarray:
+    return np.concatenate([rows, np.zeros((-len(rows) % ATOMS, rows.shape[1]))])
+
+
+@partial(jax.jit, static_argnums=4)
+def _best_outgoing(
+    field: VectorField, encoder: Any, decoder: Any, softness: Any, pair: tuple[Activation, Activation]
+) -> jax.Array:
+    points, weights = field.points, field.weights
+    dim, latent_dim = points.shape[1], decoder.shape[1] - 2 - points.shape[1]
+    phis = [softened(phi, softness) for phi in pair]
+    latents = jax.vmap(lambda atom: _one(atom, points, phis[0], latent_dim))(encoder).sum(axis=0)
+    unit = decoder.at[:, 1 : 1 + dim].set(jnp.zeros(dim).at[0].set(1.0))
+    features = jax.vmap(lambda atom: _one(atom, latents, phis[1], dim)[:, 0])(unit)
+    root = jnp.sqrt(weights)[:, None]
+    regressors = jnp.concatenate([root * features.T, jnp.sqrt(field.motion.decays[1]) * jnp.eye(len(features))])
+    return jnp.linalg.lstsq(regressors, jnp.concatenate([root * points, jnp.zeros((len(features), dim))]))[0]
+
+
 def _one(atom: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:
     """Return what an atom adds to outputs, shape (n, outputs)."""
-    outgoing, incoming = atom[1 : 1 + outputs], atom[1 + outputs : -1]
-    return atom[0] ** 2 * phi.value(inputs @ incoming + atom[-1])[:, None] * outgoing[None]
+    root, outgoing, incoming = jnp.abs(atom[0]), atom[1 : 1 + outputs], atom[1 + outputs : -1]
+    safe = jnp.where(root > 0, root, 1.0)
+    return root * phi.value((inputs @ incoming + atom[-1]) / safe)[:, None] * outgoing[None]
 
 
 def _penalty(atom: jax.Array, decay: float, train_biases: bool) -> jax.Array:
     counted = atom[1:] if train_biases else atom[1:-1]
-    return decay / 2 * atom[0] ** 2 * jnp.square(counted).sum()
+    return decay / 2 * jnp.square(counted).sum()
 
 
 @partial(jax.jit, static_argnums=4)

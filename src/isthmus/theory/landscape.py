@@ -26,8 +26,8 @@ from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import VectorField
-from isthmus.theory.hessian import derivatives, measure_of, rows_of
-from isthmus.theory.kinks import with_soft_kinks
+from isthmus.theory.hessian import derivatives, measure_of, rows_of, with_best_outgoing
+from isthmus.theory.kinks import has_kink, with_soft_kinks
 from isthmus.theory.newton import newton
 from isthmus.theory.quasi_newton import descended
 
@@ -67,6 +67,16 @@ class Landscape(NamedTuple):
         """Return F, with softened kinks where there is a softness."""
         return float(_soft_objective(self.field, network, softness) if softness else _objective(self.field, network))
 
+    def softness(self, network: Autoencoder, share: float) -> float:
+        """Return a share of the size of neurons whose activation has a kink, by which it may be softened."""
+        pair = network.encoder_activation, network.decoder_activation
+        squared = [
+            float(np.asarray(side.masses) @ np.asarray(squares(side))) / 2
+            for side, phi in zip((network.encoder, network.decoder), pair, strict=True)
+            if has_kink(phi)
+        ]
+        return share * float(np.sqrt(np.mean(squared))) if squared else share
+
     def risk(self, network: Autoencoder) -> float:
         """Return R."""
         return float(_risk(self.field, network))
@@ -95,7 +105,7 @@ class Landscape(NamedTuple):
 
         """
         raw = _raw(network, self.radius)
-        start, units = (np.asarray(ravel_pytree(tree)[0]) for tree in (raw, _units(raw)))
+        start, units = (np.asarray(ravel_pytree(tree)[0]) for tree in (raw, _units(raw, self.radius)))
         found, *_ = descended(
             _derived_at,
             start / units,
@@ -112,9 +122,9 @@ class Landscape(NamedTuple):
         network: Autoencoder,
         *,
         free_masses: bool = True,
-        iterations: int = 30,
+        iterations: int = 100,
         softness: float = 0.0,
-        gain: float = 1e-13,
+        gain: float = 0.0,
     ) -> Autoencoder:
         """Return the local minimum near a network by Newton's method, where there are few enough atoms and no ball."""
         alive = _alive(network)
@@ -133,12 +143,15 @@ class Landscape(NamedTuple):
             gradient = np.concatenate([gradient.ravel() for gradient in gradients])
             return value, gradient[moving], hessian[np.ix_(moving, moving)]
 
-        function = lambda part: float(_soft_objective(self.field, _padded_like(network, at(part)), softness))
-        found = newton(function, derived, start[moving], gain=gain, iterations=iterations)
+        def lowered(part: np.ndarray) -> np.ndarray:
+            best = with_best_outgoing(self.field, at(part), softness)
+            return np.concatenate([rows_of(side).ravel() for side in (best.encoder, best.decoder)])[moving]
+
+        found = newton(derived, start[moving], lowered=lowered, iterations=iterations, gain=gain)
         return _padded_like(network, at(found))
 
     def curvature(self, network: Autoencoder, softness: float = 0.0) -> float | None:
-        """Return the least eigenvalue of the Hessian of F in the raw variables, each in units of its own curvature.
+        """Return the least eigenvalue of the Hessian of F in the variables √m(1, v, w, b), relative to the largest one.
 
         It is 0 to rounding, for moves along which F stays the same, where no move of atoms lowers F at second order;
         None where there are too many variables, or a ball.
@@ -147,10 +160,8 @@ class Landscape(NamedTuple):
         moving = self._moving(network, True)
         if not 0 < len(moving) <= MOST_FOR_NEWTON:
             return None
-        hessian = derivatives(self.field, network, softness)[2][np.ix_(moving, moving)]
-        kept = np.diag(hessian) != 0
-        root = np.sqrt(np.abs(np.diag(hessian)[kept]))
-        return float(np.linalg.eigvalsh(hessian[np.ix_(kept, kept)] / np.outer(root, root))[0])
+        eigenvalues = np.linalg.eigvalsh(derivatives(self.field, network, softness)[2][np.ix_(moving, moving)])
+        return float(eigenvalues[0] / eigenvalues[-1])
 
     def _moving(self, network: Autoencoder, free_masses: bool) -> np.ndarray:
         """Return the indices of variables of atoms in rows that F depends on, none in a ball."""
@@ -277,21 +288,23 @@ def _realised(field: VectorField, raw: Autoencoder, radius: float | None, free_m
         if activation.homogeneous and radius is None:  # sizes do what masses would
             roots = jax.lax.stop_gradient(measure.masses)
         bias = measure.bias if field.motion.train_biases else jnp.zeros_like(measure.bias)
-        parts = (measure.outgoing, measure.incoming, bias)
-        if radius is not None:
+        parts, masses = (measure.outgoing, measure.incoming, bias), jnp.square(roots) / jnp.square(roots).sum()
+        if radius is None:
+            scale = 1 / jnp.sqrt(jnp.where(masses > 0, masses, jnp.inf))
+        else:
             scale = 2 * radius / (1 + squares(NeuronMeasure(roots, *parts)))
-            parts = tuple(part * scale.reshape(-1, *[1] * (part.ndim - 1)) for part in parts)
-        return NeuronMeasure(jnp.square(roots) / jnp.square(roots).sum(), *parts)
+        return NeuronMeasure(masses, *(part * scale.reshape(-1, *[1] * (part.ndim - 1)) for part in parts))
 
     pair = raw.encoder_activation, raw.decoder_activation
     return raw.with_measures(side(raw.encoder, pair[0]), side(raw.decoder, pair[1]))
 
 
-def _units(raw: Autoencoder) -> Autoencoder:
+def _units(raw: Autoencoder, radius: float | None) -> Autoencoder:
     """Return in which units variables are equally stiff: an atom of mass m pulls with m, and so do its curvatures."""
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
-        unit = 1 / np.maximum(np.asarray(measure.masses), LIGHTEST_ROOT)
+        roots = np.asarray(measure.masses)
+        unit = np.ones_like(roots) if radius is None else 1 / np.maximum(roots, LIGHTEST_ROOT)
         of_part = lambda part: np.broadcast_to(unit.reshape(-1, *[1] * (part.ndim - 1)), part.shape)
         return dataclasses.replace(jax.tree.map(of_part, measure), masses=np.ones_like(unit))
 
@@ -303,10 +316,10 @@ def _raw(network: Autoencoder, radius: float | None) -> Autoencoder:
 
     def side(measure: NeuronMeasure) -> NeuronMeasure:
         masses, v, w, b = (np.asarray(part, float) for part in jax.tree.leaves(measure))
+        scale = roots = np.sqrt(masses)
         if radius is not None:
             scale = scale_in_ball(np.sqrt(np.asarray(squares(measure))), radius, INSIDE)
-            v, w, b = v * scale[:, None], w * scale[:, None], b * scale
-        return NeuronMeasure(np.sqrt(masses), v, w, b)  # pyright: ignore[reportArgumentType]
+        return NeuronMeasure(roots, v * scale[:, None], w * scale[:, None], b * scale)  # pyright: ignore[reportArgumentType]
 
     return network.with_measures(side(network.encoder), side(network.decoder))
 

@@ -1,4 +1,4 @@
-"""Newton's method with a shifted Hessian, for functions of a few hundred variables."""
+"""Newton's method in a trust region, for functions of a few hundred variables that need not be convex."""
 
 from __future__ import annotations
 
@@ -7,74 +7,90 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.optimize import brentq
 
-FIRST_SHIFT = 1e-3
-"""Of the Hessian, relative to its diagonal, where the method begins."""
-FLATTEST = 1e-12
-"""Share of the largest diagonal entry below which another one gives no scale."""
-LEAST_SHIFT, LARGEST_SHIFT = 1e-14, 1e8
-"""Shifts below the first count as none; beyond the second nothing is gained any more."""
+FIRST_RADIUS = 0.1
+"""Of the trust region, relative to the size of the start."""
+SMALLEST_RADIUS = 1e-12
+"""Of the trust region, relative to the size of the point, below which nothing is gained any more."""
+ROUNDING = 1e-13
+"""Relative to the value: a gain below it can't be told from rounding."""
+PATIENCE = 10
+"""Steps that together must gain what is asked for, since steps along a curved valley are short."""
+CLOSER = 0.5
+"""Factor to which a step that gains too little to be seen must bring the gradient down."""
 
 
 def newton(
-    function: Callable[[np.ndarray], float],
     derivatives: Callable[[np.ndarray], tuple[Any, Any, Any]],
     start: np.ndarray,
     *,
-    gain: float,
+    lowered: Callable[[np.ndarray], np.ndarray],
     iterations: int,
+    gain: float = 0.0,
 ) -> np.ndarray:
     """Return a point near a start where the gradient vanishes and the Hessian has no negative eigenvalue.
 
-    A step is −(H + μS)⁻¹∇F with S the diagonal of H and a shift μ that makes it positive definite, which falls where
-    the quadratic model foretells the value and grows where it doesn't.
+    A step minimises the quadratic model in a ball. The ball grows where the model foretells the value, and shrinks
+    where it doesn't. Once steps gain less than rounding shows, what counts is that they bring the gradient down.
 
     Args:
-        function: of a point.
         derivatives: value, gradient and Hessian at a point.
         start: where it begins.
-        gain: it ends where the model foretells a smaller one, relative to the value, without a shift.
+        lowered: a point that lies no higher than a given one, near it: the minimum along some of the variables.
         iterations: at most.
+        gain: it ends where ten steps gain a smaller share of the value.
 
-    Source: Marquardt, Journal of the Society for Industrial and Applied Mathematics 11 (1963).
+    Source: Conn, Gould and Toint, Trust Region Methods (2000), chapter 7.
 
     """
-    point, shift = start, FIRST_SHIFT
-    for _ in range(iterations):
-        value, gradient, hessian = (np.asarray(part) for part in derivatives(point))
-        moving = np.diag(hessian) != 0  # others are of neurons without mass
-        gradient, hessian = gradient[moving], hessian[np.ix_(moving, moving)]
-        diagonal = np.abs(np.diag(hessian))
-        scale = np.maximum(diagonal, FLATTEST * diagonal.max())
-        while shift <= LARGEST_SHIFT:
-            step = _step(hessian, gradient, shift * scale)
-            if step is None:
-                shift = max(10 * shift, 1e-8)
-                continue
-            foretold = -float(gradient @ step + step @ hessian @ step / 2)
-            moved = point.copy()
-            moved[moving] += step
-            gained = float(value) - function(moved)
-            if gained > 0.1 * foretold or foretold <= gain * abs(value):
-                break
-            shift = max(5 * shift, 1e-10)
-        else:
+    point, radius = lowered(start), FIRST_RADIUS * float(np.linalg.norm(start))
+    value, gradient, hessian = derivatives(point)
+    former = [np.inf] * PATIENCE
+    for index in range(iterations):
+        if former[index % PATIENCE] - value < gain * abs(value):
             return point
-        if gained > 0:
-            point = moved
-        if foretold <= gain * abs(value):
-            if shift <= 1e-6:
+        former[index % PATIENCE] = float(value)
+        step, foretold = step_in_ball(hessian, gradient, radius)
+        length, slope = float(np.linalg.norm(step)), float(np.linalg.norm(gradient))
+        trial = lowered(point + step)
+        moved = derivatives(trial)
+        gained = float(value) - float(moved[0]) if np.isfinite(moved[2]).all() else -np.inf
+        if foretold <= ROUNDING * abs(value):
+            if not float(np.linalg.norm(moved[1])) <= CLOSER * slope:
                 return point
-            shift /= 100
-        elif gained > 0.6 * foretold:
-            shift = shift / 10 if shift > LEAST_SHIFT else 0.0
+        elif not gained > 0.1 * foretold:
+            radius = length / 4
+            if radius <= SMALLEST_RADIUS * float(np.linalg.norm(point)):
+                return point
+            continue
+        elif gained > 0.7 * foretold and length > 0.9 * radius:
+            radius *= 3
+        point, (value, gradient, hessian) = trial, moved
     return point
 
 
-def _step(hessian: np.ndarray, gradient: np.ndarray, shift: np.ndarray) -> np.ndarray | None:
-    """Return the Newton step under a shift, None where the shifted Hessian isn't positive definite."""
+def step_in_ball(hessian: np.ndarray, gradient: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
+    """Return the step that minimises the model ⟨g, d⟩ + ½⟨d, Hd⟩ over |d| ≤ radius, and by how much it lowers it."""
+    gain = lambda step: -float(gradient @ step + step @ hessian @ step / 2)
     try:
-        factor = cho_factor(hessian + np.diag(shift), check_finite=False)
+        step = -cho_solve(cho_factor(hessian, check_finite=False), gradient, check_finite=False)
+        if np.linalg.norm(step) <= radius:
+            return step, gain(step)
     except LinAlgError:
-        return None
-    return -cho_solve(factor, gradient, check_finite=False)
+        pass
+    values, vectors = np.linalg.eigh(hessian)
+    parts = vectors.T @ gradient
+    flat = 1e-12 * max(abs(values[0]), values[-1])
+    least = max(0.0, -float(values[0])) + flat
+    reached = lambda shift: parts / (values + shift)
+    excess = lambda shift: float(np.linalg.norm(reached(shift))) / radius - 1
+    if excess(least) > 0:
+        largest = least + float(np.linalg.norm(parts)) / radius
+        step = -vectors @ reached(float(brentq(excess, least, largest, xtol=1e-14, rtol=1e-6)))  # pyright: ignore
+    else:  # inside along all but the direction of least curvature, along which the model falls up to the boundary
+        step = -vectors @ reached(least)
+        if values[0] < -flat:
+            along = np.sqrt(max(0.0, radius**2 - step @ step))
+            step = step + (along if step @ vectors[:, 0] >= 0 else -along) * vectors[:, 0]
+    return step, gain(step)

@@ -32,7 +32,7 @@ from isthmus.theory.landscape import Landscape, check_bounded
 from isthmus.theory.search import End, Search, one_thread_for_matrices
 
 SLACK = 0.3
-"""Share of the tolerance by which a proof may miss the least first variation."""
+"""Share of the tolerance by which a proof may miss the least first variation; the search leaves so much room for it."""
 AGREEMENT = 1e-4
 """Restarts whose objectives differ by a smaller share agree."""
 
@@ -119,7 +119,7 @@ def solve_optimum(
     problem: Problem,
     *,
     radius: float | None = None,
-    atoms: int = 32,
+    atoms: int = 64,
     restarts: int = 4,
     tolerance: float = 1e-5,
     rounds: int = 30,
@@ -190,7 +190,7 @@ def solve_optimum(
         landscape = Landscape.of(problem, radius)
     laws = [law for law, _ in zip(laws_of_starts(problem), range(restarts), strict=False)]
 
-    search = Search(landscape, tolerance, rounds, starts, restarts, progress)
+    search = Search(landscape, (1 - SLACK) * tolerance, rounds, starts, restarts, progress)
 
     def restart(index: int) -> End:
         with computing_in(DOUBLE):
@@ -204,12 +204,20 @@ def solve_optimum(
             ends = search.ends
             if not ends:
                 raise
-        return _chosen(problem, landscape, search, ends, seed, throw)
+        return _chosen(problem, landscape, search, ends, seed, tolerance, throw)
 
 
-def _chosen(problem: Problem, landscape: Landscape, search: Search, ends: list[End], seed: int, throw: bool) -> Optimum:
+def _chosen(
+    problem: Problem,
+    landscape: Landscape,
+    search: Search,
+    ends: list[End],
+    seed: int,
+    tolerance: float,
+    throw: bool,
+) -> Optimum:
     """Return the best of the ends of restarts, with the last word on its certificate; an interrupt forgoes it."""
-    tolerance, radius = search.tolerance, landscape.radius
+    radius = landscape.radius
     with computing_in(DOUBLE):
         objectives = np.array([end.objective for end in ends])
         network, certificate = ends[int(objectives.argmin())][:2]
@@ -217,10 +225,11 @@ def _chosen(problem: Problem, landscape: Landscape, search: Search, ends: list[E
         if not (search.stopped or certificate.proven) and certificate.meets(objective, 10 * tolerance):
             enough = tolerance * objective
             certificate, _ = certified(network, landscape, search.starts, seed, slack=SLACK * enough, enough=enough)
-        certificate = dataclasses.replace(certificate, curvature=landscape.curvature(network, SOFTNESS))
+        softness = landscape.softness(network, SOFTNESS)
+        certificate = dataclasses.replace(certificate, curvature=landscape.curvature(network, softness))
         outside = in_axes(without_room(network), landscape.basis.T)
     certificate = certificate.beside(_known_optimum(problem, radius), objective)
-    status = _status(certificate, objective, search)
+    status = _status(certificate, objective, tolerance, search.rounds)
     if search.stopped:
         found = f"this is the best that was found by then, in {len(ends)} of {counted(search.restarts, 'restart')}"
         status = dataclasses.replace(status, message=f"interrupted: {found}; {status.message}")
@@ -248,17 +257,16 @@ def check_memory_of_search(problem: Problem, atoms: int, restarts: int, starts: 
     _checks.memory("starts", starts, 8 * starts * size)
 
 
-def _status(certificate: Certificate, objective: float, search: Search) -> Status:
-    if certificate.meets(objective, search.tolerance):
+def _status(certificate: Certificate, objective: float, tolerance: float, rounds: int) -> Status:
+    if certificate.meets(objective, tolerance):
         return Status()
-    rounds = counted(search.rounds, "round")
     return Status(
         ok=False,
         message=(
-            f"after at most {rounds} the objective {number(objective, 6)} may still fall by "
+            f"after at most {counted(rounds, 'round')} the objective {number(objective, 6)} may still fall by "
             f"{number(certificate.decoder_gap, 2)} in the decoder, and at a rate of "
             f"{number(certificate.encoder_descent, 2)} in the encoder, more than the relative tolerance "
-            f"{setting(search.tolerance)}; raise rounds, atoms or the tolerance"
+            f"{setting(tolerance)}; raise rounds, atoms or the tolerance"
         ),
     )
 

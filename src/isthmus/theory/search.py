@@ -19,17 +19,27 @@ from isthmus.theory.certificates import SOFTNESS, Certificate, certified
 from isthmus.theory.kinks import has_kink
 from isthmus.theory.landscape import Landscape
 
-SOFTNESSES = (0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, SOFTNESS)
+FIRST_SOFTNESS = 0.3
+"""Of the descent from the start, relative to the size of neurons as those below."""
+SOFTNESSES = (0.1, 0.03, 0.01, 3e-3, 1e-3, 1e-4, 1e-5, SOFTNESS)
 """By how much kinks are softened, one after the other."""
 SOFT_TOLERANCE = 1e-3
 """Of the certificate of softened kinks, relative to the objective, before they are softened less."""
+LOOSE = 0.1
+"""Share of the softness that is tolerated in that certificate where it is more."""
 BIRTHS = 8
 """New atoms on each side in a round."""
 ITERATIONS = 1500
 """Iterations of a descent between births, at most."""
+STEPS = 100
+"""Steps of Newton's method that end a descent, at most."""
+BRIEFLY, AMPLY = (15, 1e-8), (STEPS, 1e-11)
+"""Such steps, and what ten of them must gain, where kinks keep them short: before the last two softnesses, and then."""
 LEAST_GAIN = 1e-7
-"""A round that lowers the objective by a smaller share of it is idle."""
-IDLE_ROUNDS = 3
+"""A round that lowers the objective by a smaller share of it is idle,"""
+NEARER = 0.8
+"""unless it brings the certificate down to this share of the least so far."""
+IDLE_ROUNDS = 4
 """Idle rounds after which the search ends, as at the kinks of ReLU."""
 AGAIN = 10_000
 """Added to the seed where a certificate that meets the tolerance is searched once more."""
@@ -87,9 +97,9 @@ class Search:
 
         """
         with self._counting() as count:
-            network = self._landscape.descended(
-                with_room(network), free_masses=False, iterations=ITERATIONS, softness=SOFTNESSES[0]
-            )
+            network, landscape = with_room(network), self._landscape
+            softness = landscape.softness(network, FIRST_SOFTNESS)
+            network = landscape.descended(network, free_masses=False, iterations=ITERATIONS, softness=softness)
             count()
             return self._refined(network, index, seed, count)
 
@@ -102,13 +112,14 @@ class Search:
         kinky = any(has_kink(phi) for phi in (network.encoder_activation, network.decoder_activation))
         path = SOFTNESSES if kinky else (0.0,)
         best: End | None = None
-        before, idle, stage, exact = np.inf, 0, 0, False
+        before, nearest, idle, stage, exact = np.inf, np.inf, 0, 0, False
         for number_of_round in range(self.rounds + 1):
             last = stage + 1 == len(path)
-            softness = 0.0 if last else path[stage]
+            scaled = landscape.softness(network, path[stage])
+            softness = 0.0 if last else scaled
             network = consolidated(network, landscape, BIRTHS, softness)
             objective = landscape.objective(network)
-            search = functools.partial(self._certified, network, objective, path[stage], last)
+            search = functools.partial(self._certified, network, objective, scaled, last)
             certificate, candidates = search(seed + number_of_round)
             if last and certificate.meets(objective, tolerance):
                 again, others = search(seed + AGAIN + number_of_round)
@@ -117,20 +128,24 @@ class Search:
             end = End(network, certificate, objective)
             if best is None or not exact or end.excess < best.excess:
                 best = self._ends[index] = end
+            nearest = nearest if exact else np.inf
             exact = last  # what is found with softer kinks is no match for what follows it
             self._note()
             if self.stopped or number_of_round == self.rounds or (last and certificate.meets(objective, tolerance)):
                 break
-            idle = idle + 1 if objective > before * (1 - LEAST_GAIN) else 0
-            before = objective
-            if not last and (idle or certificate.meets(objective, SOFT_TOLERANCE)):
+            gained = objective < before * (1 - LEAST_GAIN) or (last and end.excess < NEARER * nearest)
+            idle, before, nearest = 0 if gained else idle + 1, objective, min(nearest, end.excess)
+            enough = max(SOFT_TOLERANCE, LOOSE * path[stage])
+            if not last and (idle or certificate.meets(objective, enough)):
                 stage, idle = stage + 1, 0
             elif idle == IDLE_ROUNDS:
                 break
+            scaled = landscape.softness(network, path[stage])
             for side in (1, 0):
                 network = with_births(network, side, candidates[side], BIRTHS, landscape, softness)
-            network = landscape.descended(network, iterations=ITERATIONS, softness=path[stage])
-            network = landscape.settled(network, softness=path[stage])
+            network = landscape.descended(network, iterations=ITERATIONS, softness=scaled)
+            steps, gain = (STEPS, 0.0) if not kinky else BRIEFLY if stage + 2 < len(path) else AMPLY
+            network = landscape.settled(network, iterations=steps, softness=scaled, gain=gain)
             count()
         assert best is not None
         return best
