@@ -30,13 +30,14 @@ def main(folder: Path, width: int = 128) -> float:
 
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
+    kinds = np.where(harmless[rest], "harmless", "tumour")
+    model.plot_latents(scale.transform(rows[rest]), kinds, ax=right)
     bins = np.geomspace(scores.min(), scores.max(), 40)
-    for kind, name in ((1, "harmless"), (0, "tumour")):
-        left.hist(scores[harmless[rest] == kind], bins, alpha=0.6, label=name)
+    for mark, name in zip(*right.get_legend_handles_labels(), strict=True):
+        left.hist(scores[kinds == name], bins, alpha=0.6, label=name, color=mark.get_facecolor()[0])
     left.axvline(-model.offset_, color="gray", linestyle="--", label="5 % of the rows learned lie beyond")
     left.set(xscale="log", xlabel="error of the reconstruction", ylabel="rows")
-    left.legend()
-    model.plot_latents(scale.transform(rows[rest]), np.where(harmless[rest], "harmless", "tumour"), ax=right)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3)
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / "anomalies.png", dpi=150)
     return area

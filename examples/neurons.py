@@ -21,7 +21,7 @@ def main(folder: Path, particles: int = 512, horizon: float = 60.0) -> im.MeanFi
     print(path, path.encoder, sep="\n")
 
     figure = Figure(figsize=(11, 4), layout="constrained")
-    for ax, time in zip(figure.subplots(1, 2), path.snapshot_times, strict=True):
+    for ax, time in zip(figure.subplots(1, 2, sharex=True, sharey=True), path.snapshot_times, strict=True):
         path.at(time).encoder.plot(directions=data.principal_directions[:, :2], ax=ax)
         ax.set_title(f"encoder neurons at t = {time:g}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,12 +22,16 @@ def main(folder: Path, runs: int = 16) -> im.Saddle:
     saddle = im.saddle(problem, neurons=1024).calibrated()
     print(saddle)
     times = np.linspace(0.0, 2.0 * saddle.escape_time(1024), 60)
-    limit = im.solve_mean_field(problem, times, particles=64, replicates=1)
     networks = [im.gradient_flow(problem, times, width, runs=runs) for width in (16, 1024)]
 
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    limit.plot(networks, ax=left)
+    left.axhline(data.pca_risk(0), color="black", label="mean field R(t), which stands still")
+    for one, color in zip(networks, ("tab:cyan", "tab:purple"), strict=True):
+        lines = left.plot(times, one.risk.T, color=color, linewidth=0.8)
+        lines[0].set_label(f"N = {one.width[0]:,}, {runs} networks by gradient flow")
+    left.set(xlabel="time t", ylabel="risk ½E‖x − x̂‖²")
+    left.legend(fontsize="small")
     saddle.plot(ax=right)
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / "saddle.png", dpi=150)

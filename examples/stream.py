@@ -14,7 +14,7 @@ import isthmus as im
 def main(folder: Path, runs: int = 16, particles: int = 256) -> tuple[float, float]:
     """Train on points that never come twice, draw, and return the gap of the widest networks, found and predicted."""
     stream = im.manifold_stream(6, manifold_dim=1)
-    law = im.aligned_law(stream.draw(512, seed=0), latent_dim=1)
+    law = im.aligned_law(im.Data(stream.draw(512, seed=0).points, center=True), latent_dim=1)
     problem = im.Problem(stream, law, population_points=512)
     times = problem.times(8.0, step_size=0.05, records=12)
     limit = im.solve_mean_field(problem, times, particles=particles)

@@ -13,7 +13,7 @@ import isthmus as im
 
 
 def main(
-    folder: Path, largest: int = 4, horizon: float = 100.0, runs: int = 32, particles: int = 256
+    folder: Path, largest: int = 4, horizon: float = 50.0, runs: int = 32, particles: int = 128
 ) -> im.MeanFieldAutoencoder:
     """Say which k and which N, and fit an estimator with both."""
     rows = StandardScaler().fit_transform(load_wine().data)
@@ -25,7 +25,7 @@ def main(
     print(*curve.verdicts(), sep="\n")
     k = curve.suggested
     found = im.recommend_width(
-        rows, tolerance=0.01, latent_dim=k, horizon=20.0, records=10, runs=runs, particles=particles
+        rows, tolerance=0.02, latent_dim=k, horizon=20.0, records=10, runs=runs, particles=particles
     )
     print(found.answer(), *found.verdicts(), sep="\n")
     model = im.MeanFieldAutoencoder(n_components=k, width=found.width, random_state=0).fit(rows)

@@ -84,7 +84,7 @@ def main(folder: Path, runs: int = 8, seeds: int = 2, widths: tuple[int, ...] = 
     problem, x = im.Problem(data, latent_dim=2), torch.tensor(data.points, dtype=torch.float32)
     times = np.linspace(0.0, 20.0, 11)
     limit = im.solve_mean_field(problem, times, particles=256)
-    law = im.predict_finite_width(problem, times, path=limit, particles=256, samples=8)
+    law = im.predict_finite_width(problem, times, path=limit, particles=128, samples=8)
     networks = [curves(problem, x, times, width, 0.1, runs) for width in widths]
     for one in networks:
         gaps, within = np.abs(one.risk - limit.risk).max(axis=1), law.gap_quantile(0.9, one.width, 0.1, BATCH)
@@ -106,7 +106,7 @@ def main(folder: Path, runs: int = 8, seeds: int = 2, widths: tuple[int, ...] = 
         best = [f"{STEP_SIZES[way][found.argmin()]:g}" for found in risks[way]]
         print(f"{way}: the best step sizes are {', '.join(best)} at widths {', '.join(map(str, widths))}")
     right.set(xscale="log", xlabel="step size", ylabel=f"risk after {STEPS} steps of {BATCH} points")
-    right.legend(fontsize=7)
+    right.legend(fontsize=7, handlelength=4)
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / "torch_widths.png", dpi=150)
     print(f"picture: {folder / 'torch_widths.png'}")

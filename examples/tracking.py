@@ -9,10 +9,10 @@ from pathlib import Path
 import isthmus as im
 
 
-def main(folder: Path, runs: int = 32, particles: int = 512) -> im.TrackingResult:
+def main(folder: Path, runs: int = 32, particles: int = 256) -> im.TrackingResult:
     """Train networks of several widths beside the limit, say at which rate they approach it, and draw."""
     study = im.TrackingStudy(
-        data={"source": "wine"}, widths=[16, 64, 256, 1024], step_sizes=[0.2, 0.05], horizon=8.0, records=12,
+        data={"source": "wine"}, widths=[16, 64, 256, 1024], step_sizes=[0.2, 0.05], horizon=6.0, records=10,
         runs=runs, flow_runs=runs, particles=particles, law_particles=128, law_samples=16,
     )  # fmt: skip
     result = im.track(study)

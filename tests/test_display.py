@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from invented import invented
-from public_calls import POINTS, systems
+from small_objects import POINTS, systems
 from sound import BOTTLENECK, EXPRESSIVITY, TRACKING, bottleneck, expressivity
 
 import isthmus as im
@@ -120,11 +120,16 @@ def test_a_study_is_shown_as_it_would_be_asked_for():
 def test_what_a_person_wants_first_is_said(shown):
     path = repr(shown["path"])
     assert path.startswith("MeanFieldPath\n") and "1.00 at t = 0, 0.250 at t = 1 (3 times)" in path and "ok" in path
+    alone = dataclasses.replace(shown["path"], errors={"time_steps": np.zeros(3), "particles": np.full(3, np.nan)})
+    assert "error      not known from 1 replicate" in repr(alone)
     runs = im.TrainingRuns(
         *(getattr(shown["runs"], field.name) for field in dataclasses.fields(im.TrainingRuns)[:7]), 0.1, 8
     )
     assert "2 runs of width 8, SGD, step size 0.1, batches of 8" in repr(runs)
     assert "2 runs of width 8, gradient flow" in repr(shown["runs"])
+    heavy = im.Problem(im.load_data("wine", max_points=8), latent_dim=1, optimizer=im.Momentum(1.0))
+    assert "1 run of width 4, SGD with momentum, step size 0.1" in repr(im.train(heavy, [0.0, 0.1], 4, 0.1))
+    assert "1 run of width 4, flow of SGD with momentum" in repr(im.gradient_flow(heavy, [0.0, 0.1], 4))
     assert "13 → 2" not in repr(shown["problem"]) and "3 → 1 → 3, tanh, tanh" in repr(shown["problem"])
     assert "stands still" in repr(shown["still"]) and "weight decay 0.1" in repr(shown["streamed"])
     assert "encoder  8 neurons, tanh, from R^3 to R^1" in repr(shown["network"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import isthmus as im
-from building import checks, docstrings, facts, notebooks, outside
+from building import checks, docstrings, facts, mathematics, notebooks, outside, reference
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
@@ -152,11 +152,27 @@ def test_links_lead_somewhere_and_calls_name_arguments_that_are_there():
 
 
 @pytest.mark.parametrize(
+    ("formula", "shown"),
+    [
+        (r"\bigl\langle q, a \bigr\rangle", ["&#x027E8;", "&#x027E9;"]),
+        (r"\lVert r \rVert^2", ['<mo stretchy="false">&#x02016;']),
+        (r"\bigl\| r \bigr\|", ["&#x02016;"]),
+        (r"\operatorname{Cov} \bigl( I \bigr)", [">Cov<"]),
+    ],
+)
+def test_formulas_become_mathml_without_a_rest(formula, shown):
+    made = mathematics.mathml(formula)
+    assert mathematics.is_read(made) and all(sign in made for sign in shown)
+    assert not mathematics.is_read(mathematics.mathml(r"\frob x"))
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("See [there](nowhere.md).", "page.md links to nowhere.md, which isn't there"),
         ("# Here\n\n[a](#here) [b](#there)", "page.md links to #there, but page.md has no such heading"),
         ("```python\nimport isthmus as im\nim.train(widht=3)\n```\n", "page.md: im.train has no argument 'widht'"),
+        (r"So $\frob x$ and `$\no$` are.", r"page.md has an equation with a command that isn't known: \frob x"),
         (
             "Text:\n\n    law = im.predict_finite_width(problem, when)\n    im.couple(problem, steps=1)\n",
             "no argument 'steps'",
@@ -280,13 +296,17 @@ def test_the_site_is_built_and_loads_nothing_from_elsewhere(copy):
     page = lambda name: (html / f"{name}.html").read_text(encoding="utf-8")
     assert {path.stem for path in html.glob("*.html")} >= set(PAGES)
     assert outside.loads_from_outside(html) == []
-    assert all(f'id="isthmus.{name}"' in page("api") for name in im.__all__)
+    for name in facts.documented():
+        assert re.search(rf'id="(module-)?isthmus\.{name}"', page(reference.document(name)))
+    assert 'href="solve_mean_field.html#isthmus.solve_mean_field"' in page("reference/predict_finite_width")
+    assert "arxiv.org/abs/2606.07120" in page("reference/Problem") and "See also" in page("reference/Problem")
     place = facts.place("core.autoencoder.Autoencoder.velocity")
     assert f'href="code/core/autoencoder.html#L-{place.line}"' in page("theory")
     assert f'id="L-{place.line}"' in page("code/core/autoencoder")
     assert page("gallery").count("it ran") == len(list((copy / "examples").glob("*.py")))
     assert "42" in page("tutorials/paper") and (html / "paper.ipynb").is_file()
-    assert page("finite_width").count("<math") > 40 and "mathjax" not in page("finite_width").lower()
+    assert page("finite_width").count("<math") > 40
+    assert "mathjax" not in "".join(re.findall(r"<script[^>]*>", page("finite_width"))).lower()
     said = re.sub(r"<[^>]+>", "", page("command_line"))
     assert "isthmus bottleneck --example" in said and "--max-latent-dim" in said and "max_latent_dim = " in said
     for target in {link for name in PAGES for link in re.findall(r'href="([\w./]+\.html)', page(name))}:

@@ -21,11 +21,14 @@ from urllib.parse import unquote
 import isthmus
 from building import notebooks
 from building.facts import DOCS, PROJECT
+from building.mathematics import is_read, mathml
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?!https?:)([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 APART = re.compile(rf"{FENCED.pattern}|\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 """What of a page isn't prose: blocks, formulas, and code in a line."""
+CODE = re.compile(rf"{FENCED.pattern}|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+EQUATION = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 SNIPPET = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"
     r"(?:\n?prints[^\n]*\n\n(?:```\w*\n(?P<fenced>.*?)^```|(?P<apart>(?:(?:    |> |>)[^\n]*\n|\n)+)))?",
@@ -81,6 +84,16 @@ def dead_links() -> list[str]:
                 found.append(f"{path.name} links to {link}, which isn't there")
             elif heading and heading not in headings(target):
                 found.append(f"{path.name} links to {link}, but {target.name} has no such heading")
+    return found
+
+
+def unread_equations() -> list[str]:
+    """Return the equations of pages and notebooks with commands that become no MathML."""
+    found = []
+    for path in [*pages().values(), *sorted(notebooks.TUTORIALS.glob("*.ipynb"))]:
+        for displayed, inline in EQUATION.findall(CODE.sub("", text_of(path))):
+            if not is_read(mathml((displayed or inline).strip())):
+                found.append(f"{path.name} has an equation with a command that isn't known: {displayed or inline}")
     return found
 
 
@@ -181,7 +194,7 @@ def _value(text: str) -> float:
 
 def complaints(run: bool = True) -> list[str]:
     """Return all that pages promise and don't keep; without ``run`` what can be told without running their code."""
-    found = dead_links()
+    found = dead_links() + unread_equations()
     for path in pages().values():
         found += unknown_arguments(path)
     for path in sorted(notebooks.TUTORIALS.glob("*.ipynb")):

@@ -6,7 +6,7 @@ from typing import Any
 
 from sphinx.errors import ExtensionError
 
-from building import facts, gallery, generated, links, mathematics, notebooks, shelf, signatures, sources
+from building import facts, gallery, generated, links, mathematics, notebooks, reference, shelf, signatures, sources
 
 
 def setup(app: Any) -> dict[str, Any]:
@@ -14,8 +14,10 @@ def setup(app: Any) -> dict[str, Any]:
     mathematics.setup(app)
     app.add_role("at", sources.At())
     app.add_directive("shelf", shelf.Shelf)
+    app.add_directive("summaries", shelf.Summaries)
+    app.add_directive("entry", shelf.Entry)
     app.add_directive("example", gallery.Example)
-    app.connect("builder-inited", refuse_gaps)
+    app.connect("builder-inited", begin)
     app.connect("source-read", fill_in)
     app.connect("autodoc-process-docstring", shelf.process_docstring, priority=100)
     app.connect("autodoc-process-signature", signatures.plain_signature)
@@ -28,11 +30,12 @@ def setup(app: Any) -> dict[str, Any]:
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
 
 
-def refuse_gaps(app: Any) -> None:
-    """End the build before it begins where pages and code don't agree."""
+def begin(app: Any) -> None:
+    """Write the pages of public names; end the build before it begins where pages and code don't agree."""
     found = facts.complaints()
     if found:
         raise ExtensionError("\n".join(["pages and code don't agree:", *found]))
+    reference.write()
 
 
 def fill_in(app: Any, document: str, content: list[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +93,25 @@ def _string(statement: ast.stmt | None) -> str | None:
 def public_place(name: str) -> Place:
     """Return where a public name is defined, at its home and not on the shelf."""
     return place(f"{HOMES[name.partition('.')[0]]}.{name}".removeprefix("."))
+
+
+def documented() -> list[str]:
+    """Return the names that have a page of their own: the public ones, and those of public modules."""
+    modules = [name for name in isthmus.__all__ if inspect.ismodule(getattr(isthmus, name))]
+    return [*isthmus.__all__, *(f"{name}.{part}" for name in modules for part in getattr(isthmus, name).__all__)]
+
+
+def summary(docstring: str | None) -> str:
+    """Return the first paragraph of a docstring, in one line."""
+    return " ".join((docstring or "").strip().split("\n\n")[0].split())
+
+
+def digest_of_code(*paths: Path) -> str:
+    """Return what tells the code of the package as it is, and some files, from any other."""
+    digest = hashlib.sha256()
+    for file in (*paths, *sorted(PACKAGE.rglob("*.py"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def undocumented() -> list[str]:

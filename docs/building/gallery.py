@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from building.facts import DOCS, PACKAGE, PROJECT
+from building.facts import DOCS, PROJECT, digest_of_code
 
 RUNS = DOCS / "_build" / "examples"
 LONGEST = 900
@@ -49,7 +48,7 @@ class Example(SphinxDirective):
 
 def outcome(path: Path) -> tuple[str, list[Path]]:
     """Run an example, unless it was run with the same code of its own and of the package; return text and pictures."""
-    folder, mark = RUNS / path.stem, _mark(path)
+    folder, mark = RUNS / path.stem, digest_of_code(path)
     record = folder / "outcome.json"
     if not record.is_file() or json.loads(record.read_text(encoding="utf-8"))["mark"] != mark:
         shutil.rmtree(folder, ignore_errors=True)
@@ -59,13 +58,6 @@ def outcome(path: Path) -> tuple[str, list[Path]]:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=LONGEST)
         record.write_text(json.dumps({"mark": mark, "printed": done.stdout}), encoding="utf-8")
     return json.loads(record.read_text(encoding="utf-8"))["printed"], sorted(folder.glob("*.png"))
-
-
-def _mark(path: Path) -> str:
-    digest = hashlib.sha256()
-    for file in (path, *sorted(PACKAGE.rglob("*.py"))):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _block(text: str, language: str, name: str = "") -> nodes.Node:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-from building.facts import DOCS, PACKAGE
+from building.facts import DOCS, digest_of_code
 
 TUTORIALS = DOCS / "tutorials"
 
 
 def cache() -> Path:
     """Return the folder that keeps what notebooks printed and drew with the code of the package as it is."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return DOCS / "_build" / "notebooks" / digest.hexdigest()[:16]
+    return DOCS / "_build" / "notebooks" / digest_of_code()[:16]
 
 
 def publish(app: Any, error: Exception | None) -> None:

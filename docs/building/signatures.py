@@ -13,15 +13,17 @@ from building.sources import add_source_link
 
 ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 """What Sphinx shows in the place of an alias that is part of a union or a tuple."""
+PRIVATE = re.compile(r", _\w+: (?:[^,()\[\]]|\[[^\]]*\])+")
+"""A field that its own class alone sets."""
 
 
 def plain_signature(
     app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Name aliases of types as the code does; of a study show keys and defaults, whose types the study file shows."""
+    """Name aliases of types as the code does, and no private fields; of a study show keys and their defaults alone."""
     if what == "class" and hasattr(value, "model_fields"):
         return f"(*, {', '.join(_key(*item) for item in value.model_fields.items())})", returned
-    named = [part and ALIAS.sub(r"\1", part) for part in (signature, returned)]
+    named = [part and PRIVATE.sub("", ALIAS.sub(r"\1", part)) for part in (signature, returned)]
     return named[0], named[1]
 
 
@@ -35,11 +37,18 @@ def tidy(app: Any, doctree: nodes.document) -> None:
     """Do the same for properties, link to the source, and take away what Sphinx wrongly takes for references."""
     for signature in list(doctree.findall(addnodes.desc_signature)):
         if signature.get("module") == "isthmus":
-            add_source_link(signature)
+            add_source_link(signature, app.env.docname)
         for annotation in signature.findall(addnodes.desc_annotation):
             text = annotation.astext()
             if ALIAS.search(text):
                 annotation.children = [nodes.Text(ALIAS.sub(r"\1", text))]
+    for label in doctree.findall(nodes.field_name):
+        if label.astext() == "Variables":  # Sphinx's word for what docstrings call attributes
+            label.children = [nodes.Text("Attributes")]
     for guess in list(doctree.findall(addnodes.pending_xref)):  # every attribute that is described, for one
-        if guess.get("refdomain") == "py" and guess["reftarget"] not in isthmus.__all__:
-            guess.replace_self(guess.children)
+        if guess.get("refdomain") == "py":
+            name = guess["reftarget"].rpartition(".")[2]
+            if guess["reftype"] == "class" and name in isthmus.__all__:
+                guess["reftarget"] = f"isthmus.{name}"
+            elif guess["reftarget"].removeprefix("isthmus.").partition(".")[0] not in isthmus.__all__:
+                guess.replace_self(guess.children)

@@ -15,7 +15,7 @@ from building.facts import PACKAGE, Place, module_name, place, public_place
 
 
 def address(found: Place) -> str:
-    """Return the address of a definition in the pages of source code; all other pages lie in one folder."""
+    """Return the address of a definition in the pages of source code, from the top folder of the site."""
     return f"code/{found.path.relative_to(PACKAGE).with_suffix('').as_posix()}.html#L-{found.line}"
 
 
@@ -49,7 +49,7 @@ def linked(node: nodes.Node, target: str, title: str) -> nodes.reference:
     return nodes.reference("", "", node, refuri=target, internal=True, reftitle=title)
 
 
-def add_source_link(signature: Any) -> None:
+def add_source_link(signature: Any, document: str) -> None:
     """Add a link to the code to the signature of a public name, or of a method that its own class defines."""
     first, *rest = signature["fullname"].split(".")
     try:
@@ -57,4 +57,5 @@ def add_source_link(signature: Any) -> None:
         found = place(".".join([home.module, first, *rest]))
     except (KeyError, LookupError):
         return
-    signature += linked(nodes.inline("", "[source]", classes=["source-link"]), address(found), str(found.path.name))
+    target = "../" * document.count("/") + address(found)
+    signature += linked(nodes.inline("", "[source]", classes=["source-link"]), target, str(found.path.name))

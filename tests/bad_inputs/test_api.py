@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import public_calls
 import pytest
+import wrong_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from public_calls import Call
+from small_objects import POINTS
 
 import isthmus as im
 
@@ -157,10 +159,10 @@ def _holds(kind, values, examples):
 
 
 KINDS = {
-    "count": (public_calls.COUNT, no_integer | st.integers(max_value=0) | st.integers(min_value=2**50)),
-    "seed": (public_calls.SEED, no_integer | st.integers(max_value=-1) | st.integers(min_value=2**32)),
-    "positive": (public_calls.POSITIVE, no_number | not_positive),
-    "table": (public_calls.TABLE, with_gaps | no_table),
+    "count": (wrong_values.COUNT, no_integer | st.integers(max_value=0) | st.integers(min_value=2**50)),
+    "seed": (wrong_values.SEED, no_integer | st.integers(max_value=-1) | st.integers(min_value=2**32)),
+    "positive": (wrong_values.POSITIVE, no_number | not_positive),
+    "table": (wrong_values.TABLE, with_gaps | no_table),
 }
 
 
@@ -186,7 +188,7 @@ def test_many_drawn_values_are_refused(kind):
     ],
 )
 def test_a_sampler_that_returns_nonsense_is_refused(sampler, rule):
-    data = im.Data(public_calls.POINTS)
+    data = im.Data(POINTS)
     law = im.Law(im.SampledNeurons(sampler, 1, 3), im.GaussianNeurons(3, 1))
     with pytest.raises(im.IsthmusError, match=rule):
         im.Problem(data, law)

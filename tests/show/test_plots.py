@@ -13,7 +13,7 @@ from invented import invented
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, to_hex
-from public_calls import POINTS, systems
+from small_objects import POINTS, systems
 
 import isthmus as im
 from isthmus.show import pages
@@ -155,6 +155,19 @@ def test_curves_and_bands_are_those_of_the_objects(made):
         np.testing.assert_allclose(band.values["5–95 %"][:, 0], law.mean - 1.645 * law.std)
     lines = {line.get_label() for line in axes.get_lines()}
     assert {"mean field R(t)", "predicted 5–95 %", f"{name}, median and 5–95 %", "N = 64, gradient flow"} <= lines
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"optimizer": "Adam"}, "N = 8, Adam, ε = 0.1"),
+        ({"optimizer": "Adam", "step_size": 0.0}, "N = 8, flow of Adam"),
+        ({"step_size": lambda step: 0.1}, "N = 8, SGD by a schedule"),
+    ],
+)
+def test_runs_are_named_by_what_trained_them(made, changes, name):
+    label = dataclasses.replace(made["many"], **changes).plot().get_lines()[0].get_label()
+    assert label == f"{name}, median and 5–95 %"
 
 
 def test_laws_are_drawn_about_the_limit_and_by_source(made):

@@ -11,6 +11,11 @@ from isthmus.studies.tracking_result import TrackingResult
 
 RUNS, FLOWS, REPLICATES = 5, 4, 4
 
+NAMES = [
+    "sup_gap", "gap_parts", "late_gap", "step_gap", "risk_curves", "latents", "reconstructions", "sources", "influence",
+]  # fmt: skip
+"""The figures of a tracking study with images."""
+
 
 def invented(
     seed: int = 0, *, images: bool = True, latent_dim: int = 2, widths=(8, 4), horizon=4.0, scene=True, relaxing=True

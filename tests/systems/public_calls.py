@@ -1,173 +1,48 @@
 """Every public function and class with arguments that are right, and for each argument values that are wrong."""
 
-import datetime
-import functools
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from small_objects import GRID, POINTS, systems
+from wrong_values import (
+    ACTIVATION,
+    ANYTHING,
+    CALLBACK,
+    COUNT,
+    DTYPE,
+    FIRST,
+    FLAG,
+    FUNCTION,
+    HUGE,
+    NON_NEGATIVE,
+    OBJECT,
+    PATH,
+    POSITIVE,
+    RATE,
+    RTOL,
+    SCALE,
+    SCALE_OR_ZERO,
+    SEED,
+    SHARE,
+    SNAPSHOTS,
+    STEP_SIZE,
+    TABLE,
+    TABLE_OF_NUMBERS,
+    TIME,
+    TIMES,
+    UNLIMITED,
+    VECTOR,
+    WIDTH,
+    WORD,
+    WORDS,
+    WORKERS,
+    all_but,
+    optional,
+)
 
 import isthmus as im
-from isthmus.theory.noise_sources import Influence, Sources
-from isthmus.theory.prediction import Noise
-
-HUGE = 10**400
-LONG = 10**5000
-"""An integer that Python refuses to print."""
-
-
-class Unprintable:
-    """A value that can be neither shown nor made an array."""
-
-    def __repr__(self) -> str:
-        raise RuntimeError("no")
-
-    def __array__(self, *_, **__):
-        raise RuntimeError("no")
-
-
-def _recursive() -> list:
-    inside: list = []
-    inside.append(inside)
-    return inside
-
-
-ANYTHING: dict[str, Any] = {
-    "nothing": None,
-    "word": "many",
-    "empty word": "",
-    "number in words": "3",
-    "bytes": b"\xff",
-    "true": True,
-    "numpy's true": np.bool_(True),
-    "complex": 1j,
-    "nan": math.nan,
-    "infinity": math.inf,
-    "minus infinity": -math.inf,
-    "an object": object(),
-    "unprintable": Unprintable(),
-    "empty list": [],
-    "empty tuple": (),
-    "dictionary": {},
-    "ragged": [[1.0], [1.0, 2.0]],
-    "recursive": _recursive(),
-    "deep": functools.reduce(lambda inner, _: [inner], range(200), 1.0),
-    "a function": lambda *_: None,
-    "a class": int,
-    "a date": datetime.date(2024, 2, 29),
-    "a module": math,
-    "a null character": "a\0b",
-    "a lone surrogate": "\ud800",
-    "no character of a name": "a\nb",
-    "an array of words": np.array(["a"]),
-    "an array of objects": np.array([object()], dtype=object),
-    "structured": np.zeros(2, dtype=[("a", float)]),
-    "fraction": 1.5,
-    "negative": -1,
-    "zero": 0,
-    "long": LONG,
-    "huge negative": -HUGE,
-    "a set": {1, 2},
-    "an iterator": iter([1, 2]),
-    "negative fraction": -0.25,
-    "three axes": np.ones((2, 2, 2)),
-    "five axes": np.ones((1, 1, 1, 1, 1)),
-}
-"""Values that hardly any argument takes; each kind of argument names those that it does take."""
-NUMBERS = {"fraction", "zero", "negative", "negative fraction"}
-WORDS = {"word", "empty word", "number in words", "a null character", "a lone surrogate", "no character of a name"}
-FUNCTIONS = {"a function", "a class"}
-
-
-def _but(*good: str | set[str], **more: Any) -> dict[str, Any]:
-    """Return all values but those that are good, with others that are wrong too."""
-    kept = set().union(*({one} if isinstance(one, str) else one for one in good))
-    assert kept <= ANYTHING.keys()
-    return {label: value for label, value in ANYTHING.items() if label not in kept} | more
-
-
-COUNT = _but(one_float=1.0, many=2**63, too_many=HUGE, huge_float=1e300, array_of_one=np.array([2]))
-FIRST = _but("zero", one_float=1.0, too_many=HUGE, huge_float=1e300)
-UNLIMITED = _but("long", one_float=1.0, huge_float=1e300)
-WIDTH = COUNT | {"none": (), "one": (8,), "three": (8, 8, 8), "zeros": (8, 0), "fractions": (8, 8.5), "words": ("8", 8)}
-SEED = _but("zero", one_float=1.0, beyond_32_bits=2**32, beyond_64_bits=2**64, beyond=HUGE, list_of_one=[1])
-POSITIVE = _but("fraction", huge=HUGE)
-NON_NEGATIVE = _but("fraction", "zero", huge=HUGE)
-SHARE = _but(one=1, one_float=1.0, more=1.0001, huge=HUGE, tiny_negative=-1e-300)
-SCALE = _but("fraction", huge=HUGE, no_square=1e200, no_inverse_square=1e-200)
-SCALE_OR_ZERO = _but("fraction", "zero", huge=HUGE, no_square=1e200, no_inverse_square=1e-200)
-RTOL = _but("fraction", too_fine=1e-30, too_coarse=0.5, huge=HUGE, far_too_coarse=1.5)
-FLAG = _but("true", "numpy's true", one=1)
-WORD = _but(unknown="tahn", capitals="TANH", in_a_list=["tanh"])
-FUNCTION = _but(FUNCTIONS)
-CALLBACK = _but(FUNCTIONS, "nothing", "true")
-RATE = _but(
-    FUNCTIONS,
-    "fraction",
-    "zero",
-    huge=HUGE,
-    of_nothing=lambda: 1.0,
-    nothing=lambda t: None,
-    words=lambda t: "1",
-    nan=lambda t: math.nan,
-    negative=lambda t: -1.0,
-    fails=lambda t: 1 / 0,
-    vector=lambda t: jnp.ones(3),
-    untraceable=lambda t: math.sin(t),
-    builtin=int,
-    returns_nothing=lambda *_: None,
-)
-STEP_SIZE = {label: value for label, value in RATE.items() if label != "untraceable"} | {
-    "zero": 0,
-    "too small": 1e-12,
-    "no step": lambda t: 0.0,
-    "too small a step": lambda t: 1e-300,
-}
-OBJECT = _but(an_array=np.ones((3, 2)), array_of_float32=np.ones(3, np.float32))
-TIMES = _but(
-    one_nan=[0.0, math.nan],
-    one_infinity=[0.0, math.inf],
-    decreasing=[1.0, 0.5],
-    repeated=[0.0, 0.0],
-    negative_time=[-1.0, 1.0],
-    column=[[0.0], [1.0]],
-    words=["0", "1"],
-    nothing_in_it=[None],
-    complexes=[1j],
-    dates=np.array(["2024-02-29"], "M8[D]"),
-    huge=[0, HUGE],
-    masked=np.ma.masked_array([0.0, 1.0], [False, True]),
-)
-TIME = _but("nothing", "zero", not_recorded=0.123, huge=HUGE, several=[0.0, 1.0], words="0.0")
-SNAPSHOTS = {label: value for label, value in TIME.items() if label not in ("several", "empty list", "empty tuple")}
-TABLE = _but(
-    one_nan=[[1.0, math.nan]],
-    one_infinity=[[math.inf, 0.0]],
-    a_row=[1.0, 2.0],
-    no_rows=np.zeros((0, 2)),
-    no_columns=np.zeros((2, 0)),
-    words=[["1", "2"]],
-    nothing_in_it=[[None, 1.0]],
-    complexes=[[1j, 0.0]],
-    dates=np.array([["2024-02-29"]], "M8[D]"),
-    integers_beyond=[[HUGE, 0]],
-    too_large=[[1e200, 0.0], [0.0, 1e200]],
-    masked=np.ma.masked_array([[0.0, 1.0], [1.0, 0.0]], [[False, True], [False, False]]),
-)
-TABLE_OF_NUMBERS = {label: value for label, value in TABLE.items() if label != "too_large"}
-VECTOR = {label: value for label, value in TABLE_OF_NUMBERS.items() if label != "a_row"} | {"wrong length": np.ones(77)}
-WORKERS = _but("nothing", "long", one_float=1.0)
-PATH = _but(WORDS, a_null_character="a\0b", lone="\ud800", number=3)
-ACTIVATION = WORD | {"one in a pair": ("tanh",), "three": ("tanh", "tanh", "tanh"), "one unknown": ("tanh", "tahn")}
-DTYPE = _but(half="float16", integers="int64", numpy_half=np.float16, numpy_type=np.int32)
-
-
-def optional(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the wrong values of an argument that may be None."""
-    return {label: value for label, value in values.items() if value is not None}
 
 
 class Call(NamedTuple):
@@ -183,68 +58,6 @@ class Call(NamedTuple):
         for argument, values in self.wrong.items():
             for label, value in values.items():
                 yield argument, label, self.right | {argument: value}
-
-
-POINTS = np.random.default_rng(0).standard_normal((24, 3)) * [2.0, 1.0, 0.5]
-POINTS -= POINTS.mean(axis=0)
-GRID = [0.0, 0.5, 1.0]
-
-
-@functools.cache
-def systems() -> dict[str, Any]:
-    """Small objects of every kind that arguments ask for, made once."""
-    data = im.Data(POINTS)
-    problem = im.Problem(data, im.aligned_law(data, 1))
-    linear_law = im.aligned_law(data, 1, activation="linear", bias_scale=0.0)
-    penalised = im.Problem(data, im.aligned_law(data, 1), weight_decay=0.01)
-    random = np.random.default_rng(1)
-    measure = lambda outputs, inputs: im.NeuronMeasure.of(
-        random.standard_normal((8, outputs)), random.standard_normal((8, inputs))
-    )
-    network = problem.autoencoder(measure(1, 3), measure(3, 1))
-    count, times = 3, np.array(GRID)
-    path = im.MeanFieldPath(
-        times=times,
-        risk=np.array([1.0, 0.5, 0.25]),
-        errors={"particles": np.zeros(count), "time_steps": np.zeros(count)},
-        replicate_risk=np.ones((2, count)),
-        particles=8,
-        snapshot_times=times,
-        snapshots=(network,) * count,
-        status=im.Status(),
-    )
-    stacked = jax.tree.map(lambda leaf: np.stack([np.stack([leaf] * count)] * 2), network)
-    runs = im.TrainingRuns(times, np.ones((2, count)), (8, 8), times, stacked, np.full(2, np.nan), im.Status())
-    noise = Noise(np.eye(count), np.ones((2, count)))
-    noises = dict.fromkeys(("encoder", "decoder", "batches", "steps", "shuffled", "sample", "own_sample"), noise)
-    influence = Influence(network, *(np.ones((count, 8)),) * 4, times, np.ones((count, 2, 24)))
-    law = im.FiniteWidthLaw(times, path, influence, noises, np.full(24, 1 / 24))
-    values = Noise(np.eye(4 * count), np.ones((2, 4 * count)))
-    sources = Sources(times[-1], dict.fromkeys(noises, values), influence, law.weights)
-    observed = im.ObservedLaw(times, random.standard_normal((count, 2, 2)), sources)
-    coupling = im.Coupling(
-        times, (8, 8), np.ones((2, count)), np.ones((2, count)), runs.risk, stacked, stacked, network
-    )
-    certificate = im.Certificate(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 16)
-    constants = im.Expressivity(0.5, 1.0, 1.0)
-    optimum = im.Optimum(0.5, 0.6, network, (8, 8), certificate, constants, np.ones(1), None, im.Status())
-    return {
-        "data": data,
-        "problem": problem,
-        "linear": im.Problem(data, linear_law, activation="linear"),
-        "penalised": penalised,
-        "network": network,
-        "path": path,
-        "runs": runs,
-        "law": law,
-        "prediction": law.at(8),
-        "observed": observed,
-        "observed prediction": observed.at(8),
-        "coupling": coupling,
-        "optimum": optimum,
-        "stream": im.gaussian_stream([2.0, 1.0, 0.5]),
-        "gaussian": im.GaussianNeurons(1, 3),
-    }
 
 
 def _fitted(**parameters: Any) -> Any:
@@ -272,7 +85,7 @@ def calls() -> list[Call]:
             im.Activation,
             {"name": "sine", "value": jnp.sin, "first": jnp.cos, "second": lambda s: -jnp.sin(s), "smooth": True},
             {
-                "name": _but(WORDS),
+                "name": all_but(WORDS),
                 "value": FUNCTION,
                 **dict.fromkeys(("first", "second"), optional(FUNCTION)),
                 **dict.fromkeys(("odd", "homogeneous"), FLAG),
@@ -301,17 +114,17 @@ def calls() -> list[Call]:
                 "center": FLAG,
                 "scale": WORD,
                 "missing": WORD,
-                "columns": optional(_but(too_few=["a"], one_twice=["a", "b", "a"], numbers=[1, 2, 3])),
-                "labels": optional(_but(too_few=[1, 2], a_table=np.ones((24, 1)))),
-                "image_shape": optional(_but(three=(1, 3, 1), other=(2, 2), fractions=(1.0, 3.0), words=("1", "3"))),
+                "columns": optional(all_but(too_few=["a"], one_twice=["a", "b", "a"], numbers=[1, 2, 3])),
+                "labels": optional(all_but(too_few=[1, 2], a_table=np.ones((24, 1)))),
+                "image_shape": optional(all_but(three=(1, 3, 1), other=(2, 2), fractions=(1.0, 3.0), words=("1", "3"))),
             },
         ),
-        Call("Data", s["data"].pca_risk, {"latent_dim": 1}, {"latent_dim": _but("zero", "long", one_float=1.0)}),
+        Call("Data", s["data"].pca_risk, {"latent_dim": 1}, {"latent_dim": all_but("zero", "long", one_float=1.0)}),
         Call(
             "Data",
             s["data"].pca_reconstruction,
             {"latent_dim": 1},
-            {"latent_dim": _but("zero", "long", one_float=1.0)},
+            {"latent_dim": all_but("zero", "long", one_float=1.0)},
         ),
         Call(
             "Stream",
@@ -319,9 +132,9 @@ def calls() -> list[Call]:
             {"sample": lambda key, n: jnp.zeros((n, 2)), "dim": 2},
             {
                 "sample": FUNCTION,
-                "dim": _but("long"),
+                "dim": all_but("long"),
                 "transform": CALLBACK,
-                "normals": _but("zero", "long"),
+                "normals": all_but("zero", "long"),
             },
         ),
         Call("Stream", s["stream"].draw, {"count": 2, "seed": 0}, {"count": COUNT, "seed": SEED}),
@@ -345,7 +158,7 @@ def calls() -> list[Call]:
             "SampledNeurons",
             im.SampledNeurons,
             {"sampler": lambda key, n: None, "outputs": 1, "inputs": 2},
-            {"sampler": FUNCTION, "outputs": _but("long"), "inputs": _but("long")},
+            {"sampler": FUNCTION, "outputs": all_but("long"), "inputs": all_but("long")},
         ),
         Call(
             "Law",
@@ -382,7 +195,7 @@ def calls() -> list[Call]:
                 "weight_decay": NON_NEGATIVE | {"one": (0.1,), "three": (0.1, 0.1, 0.1), "negatives": (0.1, -0.1)},
                 "temperature": NON_NEGATIVE,
                 "optimizer": OBJECT,
-                "train_biases": _but("true", "numpy's true", one=1),
+                "train_biases": all_but("true", "numpy's true", one=1),
                 "population_points": UNLIMITED,
                 "population_seed": SEED,
             },
@@ -404,7 +217,7 @@ def calls() -> list[Call]:
                 "data": OBJECT | {"off centre": im.Data(POINTS + 1)},
                 "latent_dim": COUNT | {"beyond the data": 4},
                 "activation": ACTIVATION,
-                "strength": _but("zero", more=1.0001, huge=HUGE),
+                "strength": all_but("zero", more=1.0001, huge=HUGE),
                 "preactivation_scale": SCALE,
                 "bias_scale": SCALE_OR_ZERO,
                 "outgoing_noise": SCALE_OR_ZERO,
@@ -675,7 +488,7 @@ def calls() -> list[Call]:
                     for label, value in SEED.items()
                     if label not in ("nothing", "a module", "true", "numpy's true")
                 },
-                "verbose": _but("true", "numpy's true", "zero", "long"),
+                "verbose": all_but("true", "numpy's true", "zero", "long"),
             },
         ),
         jobs("track", im.track, im.TrackingStudy(**TRACKING)),
@@ -708,7 +521,7 @@ def _methods(s: dict[str, Any]) -> list[Call]:
             "TrainingRuns",
             s["runs"].at,
             {"time": 1.0, "run": 0},
-            {"time": TIME | {"nothing": None}, "run": _but("zero", one_float=1.0, beyond=2)},
+            {"time": TIME | {"nothing": None}, "run": all_but("zero", one_float=1.0, beyond=2)},
         ),
         Call("FiniteWidthLaw", law.at, asked, network | kinds),
         Call("FiniteWidthLaw", law.band, {"confidence": 0.9, "width": 8}, {"confidence": SHARE}),

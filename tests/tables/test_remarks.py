@@ -47,7 +47,7 @@ def test_floats_of_that_size_are_measurements(tmp_path):
     assert notes(np.array([[6.02e23, 1], [1e16, 2]])) == ()
     (tmp_path / "t.csv").write_text("a,b\n6.02e23,1\n1e16,2\n1e17,4\n")
     assert read_table(tmp_path / "t.csv").notes == ()
-    assert notes(pd.DataFrame({"id": [2**53, 1], "a": [1.5, 2]})) == ()
+    assert notes(pd.DataFrame({"n": [2**53, 1], "a": [1.5, 2]})) == ()
 
 
 def column(values) -> np.ndarray:
@@ -100,3 +100,66 @@ def test_days_as_numbers_are_said(tmp_path):
     assert read_table(tmp_path / "t.csv").notes == (said,)
     for other in (days + 1300, days + 0.5, np.full(9, days[0]), days % 10**6):
         assert notes(pd.DataFrame({"day": other, "a": GOOD[:9]})) == ()
+
+
+COUNT = np.arange(50)
+COUNTS = "column {} counts the rows: leave it out with drop"
+STEPS = "column {} goes in equal steps of integers: a running number? leave it out with drop"
+APART = "column {} holds a different integer in each row: an identifier? leave it out with drop"
+SHUFFLED = np.random.default_rng(1).permutation(1000)[:50]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("n", COUNT, COUNTS),
+        ("n", COUNT + 1, COUNTS),
+        ("n", COUNT.astype(float), COUNTS),  # as in an array of floats with the rows' numbers
+        ("n", COUNT + 1017, STEPS),
+        ("n", 1000 - 10 * COUNT, STEPS),
+        ("id", SHUFFLED, APART),
+        ("patient_id", SHUFFLED, APART),
+        ("userId", SHUFFLED.astype(float), APART),
+        ("CustomerID", SHUFFLED, APART),
+        ("No", SHUFFLED, APART),
+        ("index", SHUFFLED, APART),
+        ("id", [7, 3], APART),
+    ],
+)
+def test_what_numbers_the_rows_is_said_and_stays(name, values, said, tmp_path):
+    frame = pd.DataFrame({"a": GOOD[: len(values)], name: values})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for table in (as_table("points", frame), as_table("points", pl.from_pandas(frame)), read_table(tmp_path / "t.csv")):
+        assert table.notes == (said.format(repr(name)),)
+        np.testing.assert_allclose(table.values, frame)
+    assert read_table(tmp_path / "t.csv", drop=name).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("t", COUNT + 0.5),
+        ("t", COUNT * 0.5),
+        ("wavelength", 400.0 + 10 * COUNT),  # a sorted axis of reals that are whole
+        ("rank", SHUFFLED),
+        ("id", SHUFFLED // 2),  # some are equal
+        ("id", SHUFFLED + 0.5),
+        ("acid", SHUFFLED),
+        ("row number of seats", SHUFFLED),
+        ("n", np.full(50, 3)),
+        ("n", np.r_[COUNT[:-1], 7]),
+        ("n", [0, 1, 2]),  # few rows, and no name that says so
+    ],
+)
+def test_measurements_in_order_and_different_integers_are_measurements(name, values, tmp_path):
+    frame = pd.DataFrame({"a": GOOD[: len(values)], name: values})
+    assert notes(frame) == ()
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert read_table(tmp_path / "t.csv").notes == ()
+
+
+def test_what_numbers_the_rows_of_arrays_is_said_by_place_and_together():
+    floats = np.column_stack([COUNT, GOOD, COUNT + 1])
+    assert notes(floats) == ("columns 0 and 2 count the rows: leave them out with drop",)
+    assert notes(np.column_stack([SHUFFLED, 5 * COUNT + 3])) == (STEPS.format(1),)
+    assert notes(COUNT[:, None]) == ()  # all that is there

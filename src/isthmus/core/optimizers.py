@@ -28,6 +28,11 @@ class Optimizer(ABC):
     """How the velocity of a neuron becomes its motion, by way of averages of the velocity over its past."""
 
     @property
+    def in_words(self) -> str:
+        """What training in steps of it is called."""
+        return type(self).__name__
+
+    @property
     def has_averages(self) -> bool:
         """Whether motion depends on averages of past velocities, and not on the velocity alone."""
         return True
@@ -116,6 +121,11 @@ class GradientDescent(Optimizer):
     """
 
     @property
+    def in_words(self) -> str:
+        """SGD."""
+        return "SGD"
+
+    @property
     def has_averages(self) -> bool:
         """False."""
         return False
@@ -153,6 +163,8 @@ class Momentum(Optimizer):
 
         τ ṁ = v − m,    θ̇ = ξ m;        a step is  m ← m + (ε/τ)(v − m),  θ ← θ + ε ξ m.
 
+    Source: Polyak, USSR Computational Mathematics and Mathematical Physics 4 (1964).
+
     Args:
         memory: τ, in mean-field time. PyTorch's ``SGD(lr, momentum=β)`` is ε = lr/(1 − β) and τ = ε/(1 − β). As τ → 0
             it becomes gradient descent at the same ε.
@@ -168,6 +180,11 @@ class Momentum(Optimizer):
 
     def __post_init__(self) -> None:
         _checks.real("memory", self.memory, above=0)
+
+    @property
+    def in_words(self) -> str:
+        """SGD with momentum."""
+        return "SGD with momentum"
 
     @property
     def shortest_memory(self) -> float:
@@ -244,6 +261,8 @@ class Adam(Optimizer):
             trained with the same.
 
     Weight decay is part of the velocity.
+
+    Source: Kingma and Ba, International Conference on Learning Representations (2015).
 
     Example:
         >>> import isthmus as im

@@ -40,6 +40,8 @@ class Problem(Summary):
     and the like for ν at temperature τ. Stochastic gradient descent at step size ε does ε steps of the same, so that t
     = ε × steps.
 
+    Source: arXiv:2606.07120.
+
     Args:
         data: `Data`, or a `Stream` for one-pass training from a population. An array or a frame of points is centred
             and scaled as by ``Data(points, center=True, scale="total")``.

@@ -107,6 +107,7 @@ def gradient_flow(
         snapshots=jax.tree.map(lambda *leaves: np.stack(leaves), *(flow.snapshots for flow in flows)),
         diverged_at=np.where(failed, grid[-1], np.nan),
         status=status,
+        optimizer=problem.optimizer.in_words,
     )
 
 

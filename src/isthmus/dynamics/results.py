@@ -61,10 +61,12 @@ class MeanFieldPath(Summary):
     plot = Shown("plots.path")
 
     def _lines(self) -> list[tuple[str, object]]:
+        largest = float(self.risk_error.max())
         parts = listed([name.replace("_", " ") for name in self.errors])
+        error = f"at most {number(largest)} ({parts})" if largest == largest else "not known from 1 replicate"
         return [
             ("risk", fall(self.times, self.risk)),
-            ("error", f"at most {number(float(self.risk_error.max()))} ({parts})"),
+            ("error", error),
             ("particles", f"{whole(self.particles)} a side, {counted(len(self.replicate_risk), 'replicate')}"),
             ("measures", kept_at(self.snapshot_times)),
             ("status", "ok" if self.status.ok else self.status.message),
@@ -117,7 +119,8 @@ class TrainingRuns(Summary):
         snapshots: the networks, each array with leading axes (runs, S); None where S = 0.
         diverged_at: the recorded time at which a run was first seen to have diverged, else NaN, shape (runs,).
         status: how the runs ended.
-        step_size, batch_size, sampling: of the training; 0 and None for gradient flow.
+        step_size, batch_size, sampling: of the training; 0 and None for a flow.
+        optimizer: what training in its steps is called, or in the flow that its small steps follow.
 
     Example:
         >>> import isthmus as im
@@ -139,15 +142,23 @@ class TrainingRuns(Summary):
     step_size: Any = 0.0
     batch_size: int | None = None
     sampling: Sampling | None = None
+    optimizer: str = "SGD"
 
     plot = Shown("plots.training")
+
+    @property
+    def trained_by(self) -> str:
+        """The name of the steps, or of the flow, that networks took."""
+        if self.step_size != 0:
+            return self.optimizer
+        return "gradient flow" if self.optimizer == "SGD" else f"flow of {self.optimizer}"
 
     @property
     def networks_in_words(self) -> str:
         """How many there are, how wide, and how they are trained."""
         size = "by a schedule" if callable(self.step_size) else setting(self.step_size)
         batches = "full batches" if self.batch_size is None else f"batches of {whole(self.batch_size)}"
-        moving = "gradient flow" if self.step_size == 0 else f"SGD, step size {size}, {batches}"
+        moving = self.trained_by + (f", step size {size}, {batches}" if self.step_size != 0 else "")
         return f"{counted(len(self.risk), 'run')} of {of_width(self.width)}, {moving}"
 
     def _lines(self) -> list[tuple[str, object]]:

@@ -128,7 +128,7 @@ def train(
     if throw:
         status.raise_if_failed()
     snapshots = jax.tree.map(lambda *leaves: np.stack(leaves), *(networks for _, networks in results))
-    how = (step_size, batch_size, chosen)
+    how = (step_size, batch_size, chosen, problem.optimizer.in_words)
     return TrainingRuns(grid, risk, widths, grid[kept], snapshots, diverged_at, status, *how)
 
 

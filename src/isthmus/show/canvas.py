@@ -70,8 +70,8 @@ COLUMN = 5.2
 SHRINKING = 0.6
 """The exponent with which the height of a figure follows its width; below 1, since letters keep their size."""
 SCREEN, PAPER = Form(COLUMN, COLUMN, STYLE), Form(3.4, 7.0, STYLE | SIZES | SERIF)
-INSIDE: dict[str, Any] = {"frameon": False, "fontsize": "small"}
-"""The legend inside axes that are given."""
+INSIDE: dict[str, Any] = {"frameon": True, "framealpha": 0.75, "edgecolor": "none", "fontsize": "small"}
+"""The legend inside axes that are given, where curves may run behind it."""
 _form: ContextVar[Form] = ContextVar("form", default=SCREEN)
 DPI = {"png": 200, "svg": 150, "pdf": 300}
 """The resolution of images in a file of each kind, in dots per inch."""

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from isthmus import _checks
-from isthmus._words import number
+from isthmus._words import number, setting
 from isthmus.dynamics.batches import Sampling
 from isthmus.dynamics.results import MeanFieldPath, TrainingRuns
-from isthmus.show.canvas import DARK, FLOW, GREY, dynamics_name, on_axes, time_axis, width_colors
+from isthmus.show.canvas import DARK, FLOW, GREY, on_axes, time_axis, width_colors
 from isthmus.show.panels import (
     FEW_RUNS,
     SOURCE_COLORS,
@@ -102,7 +102,7 @@ def law(
     deviation = prediction.mean - prediction.limit
     predicted_deviation(ax, law.times, deviation, prediction.std, width_colors([1])[1])
     time_axis(ax, law.times)
-    ax.set(ylabel="predicted risk − R(t)", title=_network_name(width, step_size))
+    ax.set(ylabel="predicted risk − R(t)", title=_kind_of_network(width, step_size))
 
 
 @on_axes(5.2, 3.4)
@@ -133,7 +133,7 @@ def law_sources(
     total = np.sqrt(np.maximum(sum(variances.values()), 0))
     source_curves(ax, law.times, parts | {"all together": (total, DARK)})
     time_axis(ax, law.times)
-    ax.set(yscale="log", ylabel="standard deviation of $R_N(t)$", title=_network_name(width, step_size))
+    ax.set(yscale="log", ylabel="standard deviation of $R_N(t)$", title=_kind_of_network(width, step_size))
 
 
 @on_axes(5.2, 3.4)
@@ -196,7 +196,9 @@ def _several(runs: Several) -> list[TrainingRuns]:
 def _runs(axes: Axes, runs: TrainingRuns, color: str) -> None:
     """Draw runs under the name of their networks."""
     draw = run_lines if len(runs.risk) < FEW_RUNS else runs_band
-    draw(axes, runs.times, runs.risk, color, _network_name(runs.width, runs.step_size))
+    step = runs.step_size
+    size = " by a schedule" if callable(step) else f", ε = {setting(step)}" if step else ""
+    draw(axes, runs.times, runs.risk, color, f"{_network_name(runs.width)}, {runs.trained_by}{size}")
 
 
 def _predictions(law: Any, runs: Sequence[TrainingRuns], colors: dict[int, str]) -> list[tuple[Prediction, str]]:
@@ -218,11 +220,13 @@ def _predictions(law: Any, runs: Sequence[TrainingRuns], colors: dict[int, str])
     return [(law.at(*how(one), **options(one)), colors[one.width[0]]) for one in runs]
 
 
-def _network_name(width: Any, step_size: Any = None) -> str:
-    """Return what networks are called: their width, and how they are trained where that is given."""
+def _kind_of_network(width: Any, step_size: float) -> str:
+    """Return the width of networks and the size of their steps, whatever optimizer takes them."""
+    return f"{_network_name(width)}, ε {f'= {setting(step_size)}' if step_size else '→ 0'}"
+
+
+def _network_name(width: Any) -> str:
+    """Return what networks of a width are called."""
     pair = width if isinstance(width, tuple | list) else (width, width)
     shown = [f"{side:,}" if np.isfinite(side) else "∞" for side in pair]
-    name = f"N = {shown[0]}" if pair[0] == pair[1] else f"N = {shown[0]} and {shown[1]}"
-    if step_size is None:
-        return name
-    return f"{name}, {'SGD by a schedule' if callable(step_size) else dynamics_name(step_size)}"
+    return f"N = {shown[0]}" if pair[0] == pair[1] else f"N = {shown[0]} and {shown[1]}"

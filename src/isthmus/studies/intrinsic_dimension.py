@@ -21,8 +21,10 @@ def intrinsic_dimension(points: ArrayLike) -> float:
 
         m = (r − 1) / (Σ_{i≤r} ln μ_i + (n − r) ln μ_r),    μ_1 ≤ … ≤ μ_n.
 
-    Facco, d'Errico, Rodriguez and Laio, Scientific Reports 7 (2017) 12140. It is the dimension on the scale of
-    neighbour distances: noise of that size adds to it, and in high dimensions borders pull it down.
+    It is the dimension on the scale of neighbour distances: noise of that size adds to it, and in high dimensions
+    borders pull it down.
+
+    Source: Facco, d'Errico, Rodriguez and Laio, Scientific Reports 7 (2017) 12140.
 
     Args:
         points: shape (n, d). Of equal points only one counts.

@@ -24,7 +24,7 @@ from isthmus.tables.columns import (
     numbers,
     side_by_side,
 )
-from isthmus.tables.index import INDEX, counts_rows, index_of
+from isthmus.tables.index import index_of
 from isthmus.tables.remarks import notes_on_names, remarks
 from isthmus.tables.table import Table
 
@@ -278,9 +278,7 @@ def _table(
     remarked = [*notes]
     if columns is not None and labels is not None:
         remarked += notes_on_names(list(map(name_of, labels)))
-        if columns[0] in INDEX and len(columns) > 1 and counts_rows(values[:, 0]):
-            remarked.append(f"column {columns[0]!r} counts the rows and was kept")
-    remarked += remarks(values, lambda j: str(j) if columns is None else repr(columns[j]), are_integers)
+    remarked += remarks(values, columns, lambda j: str(j) if columns is None else repr(columns[j]), are_integers)
     return Table(values, columns, notes=tuple(remarked))
 
 

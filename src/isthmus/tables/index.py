@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -13,6 +14,10 @@ INDEX = (
 """What R, pandas and NumPy call an index without a name of its own, also after it was read and written again."""
 COUNTED_ROWS = 5
 """Rows from which on a column without a name that counts them is an index."""
+KEYS = {"id", "idx", "identifier", "key", "uid"}
+"""The last words of the names of columns that tell rows apart."""
+LONE_KEYS = {"index", "no", "nr", "row"}
+"""Words that say so only where they are the whole name."""
 
 
 def index_of(names: Sequence[str] | None, columns: Iterable[np.ndarray | str], known: Iterable[int]) -> dict[int, str]:
@@ -44,7 +49,7 @@ def _why(name: str | None, column: np.ndarray | str) -> str:
         return ""
     if isinstance(column, str):
         return "names the rows"
-    return "counts the rows" if counts_rows(column) else "numbers the rows" if _numbers(column) else ""
+    return "counts the rows" if counts_rows(column) else "numbers the rows" if numbers_rows(column) else ""
 
 
 def counts_rows(values: np.ndarray | str) -> bool:
@@ -54,6 +59,23 @@ def counts_rows(values: np.ndarray | str) -> bool:
     return bool(len(values) > 1 and values[0] in (0, 1) and np.array_equal(values, np.arange(len(values)) + values[0]))
 
 
-def _numbers(column: np.ndarray) -> bool:
+def numbers_rows(column: np.ndarray) -> bool:
     """Return whether a column holds different integers, as the index of a frame that was filtered or shuffled."""
-    return bool((column >= 0).all() and (column % 1 == 0).all() and len(np.unique(column)) == len(column))
+    whole = bool((column >= 0).all() and (column % 1 == 0).all())
+    return whole and len(column) > 1 and len(np.unique(column)) == len(column)
+
+
+def in_equal_steps(values: np.ndarray) -> Iterator[int]:
+    """Yield the columns of a table in which each row differs from the one above by the same integer, which isn't 0."""
+    if len(values) < COUNTED_ROWS:
+        return
+    first = np.diff(values[:COUNTED_ROWS], axis=0)
+    for j in np.flatnonzero((first == first[0]).all(axis=0) & (first[0] != 0) & (first[0] % 1 == 0)).tolist():
+        if values[0, j] % 1 == 0 and (np.diff(values[:, j]) == first[0, j]).all():
+            yield j
+
+
+def is_key(name: str) -> bool:
+    """Return whether a name says that its column tells rows apart, as patient_id, userId and No do."""
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    return name in INDEX or bool(KEYS.intersection(words[-1:])) or (len(words) == 1 and words[0] in LONE_KEYS)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from isthmus.tables.columns import listed, repeated
+from isthmus.tables.index import counts_rows, in_equal_steps, is_key, numbers_rows
 
 LARGEST_INTEGER = 2**53
 """Beyond it a float no longer tells an integer from the next."""
@@ -22,12 +23,18 @@ DAYS = (1900_01_01, 2100_12_31)
 """The first and the last day, written as a number, that a column of days may hold."""
 
 
-def remarks(values: np.ndarray, shown: Callable[[int], str], are_integers: Callable[[int], bool]) -> Iterator[str]:
+def remarks(
+    values: np.ndarray,
+    names: Sequence[str] | None,
+    shown: Callable[[int], str],
+    are_integers: Callable[[int], bool],
+) -> Iterator[str]:
     """Yield what stands out in a table, shape (n, d), a clause each.
 
     Args:
         values: the table, NaN where a value is missing.
-        shown: returns what a column is called, by its position.
+        names: those of the columns, or None where they have none.
+        shown: returns what a column is called in messages, by its position.
         are_integers: returns whether a column was given in integers, by its position; it is asked for few.
 
     """
@@ -35,16 +42,42 @@ def remarks(values: np.ndarray, shown: Callable[[int], str], are_integers: Calla
     beyond = _places((high > LARGEST_INTEGER) | (low < -LARGEST_INTEGER))
     if odd := [shown(j) for j in beyond if are_integers(j)]:
         cut = "integers beyond 2**53, of which a float keeps the first 15 digits: identifiers?"
-        yield f"{_holds(odd)} {cut} leave {_them(odd)} out with drop"
+        yield f"{_each(odd)} {cut} leave {_them(odd)} out with drop"
     within = _places((low >= DAYS[0]) & (high <= DAYS[1]))
     if days := [j for j in within if _are_days(values[:, j])]:
-        names = [shown(j) for j in days]
+        called = [shown(j) for j in days]
         numbers = f"days as numbers such as {low[days[0]]:.0f}:"
-        yield f"{_holds(names)} {numbers} leave {_them(names)} out with drop, or count days from one of them"
+        yield f"{_each(called)} {numbers} leave {_them(called)} out with drop, or count days from one of them"
+    yield from _on_row_numbers(values, names, shown, are_integers, [*beyond, *days])
     suspects = _places(_may_stand_in(low) | _may_stand_in(high))
     found = [f"column {shown(j)} holds {said}" for j in suspects for said in _stand_ins(values[:, j])]
     if found:
         yield f"{listed(found)}: missing? write NaN there and say missing='ignore'"
+
+
+def _on_row_numbers(
+    values: np.ndarray,
+    names: Sequence[str] | None,
+    shown: Callable[[int], str],
+    are_integers: Callable[[int], bool],
+    said: Sequence[int],
+) -> Iterator[str]:
+    """Yield which columns count the rows, go in equal steps of integers, or tell rows apart by name and integers."""
+    if values.shape[1] == 1:  # what is all of a table is no number of its rows
+        return
+    running = set(in_equal_steps(values)).difference(said)
+    keys = {j for j, name in enumerate(names or ()) if is_key(name)}.difference(said)
+    counts = sorted(j for j in running | keys if counts_rows(values[:, j]))
+    steps = sorted(j for j in running.difference(counts) if are_integers(j))
+    apart = sorted(j for j in keys.difference(counts, steps) if numbers_rows(values[:, j]))
+    for found, verbs, guess in (
+        (counts, ("counts", "count"), "the rows:"),
+        (steps, ("goes", "go"), "in equal steps of integers: a running number?"),
+        (apart, ("holds", "hold"), "a different integer in each row: an identifier?"),
+    ):
+        if found:
+            called = [shown(j) for j in found]
+            yield f"{_each(called, *verbs)} {guess} leave {_them(called)} out with drop"
 
 
 def notes_on_names(names: Sequence[str]) -> Iterator[str]:
@@ -57,8 +90,8 @@ def _places(chosen: np.ndarray) -> list[int]:
     return np.flatnonzero(chosen).tolist()
 
 
-def _holds(columns: Sequence[str]) -> str:
-    return f"column {columns[0]} holds" if len(columns) == 1 else f"columns {listed(columns)} hold"
+def _each(columns: Sequence[str], verb: str = "holds", plural: str = "hold") -> str:
+    return f"column {columns[0]} {verb}" if len(columns) == 1 else f"columns {listed(columns)} {plural}"
 
 
 def _them(columns: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from isthmus import _checks
 from isthmus.tables.columns import distinct, listed
 from isthmus.tables.entries import is_missing
-from isthmus.tables.index import counts_rows, index_of
+from isthmus.tables.index import index_of
 from isthmus.tables.lines import Unreadable
 from isthmus.tables.remarks import notes_on_names, remarks
 from isthmus.tables.table import Raw, Table
@@ -61,14 +61,13 @@ def selected(raw: Raw, columns: Columns, drop: Columns, label: str | int | None,
     _refuse_missing(raw, values, features, finder, ignores_missing)
     if absent := int(np.isnan(values).sum()):
         notes.append(f"{absent:,} of {values.size:,} values {'is' if absent == 1 else 'are'} missing")
-    first = features[0]
-    if first == 0 and len(features) > 1 and counts_rows(values[:, 0]):
-        notes.append(f"column {finder.shown(first)} counts the rows and was kept")
-    notes += remarks(values, lambda at: finder.shown(features[at]), lambda at: _are_integers(raw.entries(features[at])))
+    names = None if raw.names is None else tuple(map(finder.called, features))
+    notes += remarks(
+        values, names, lambda at: finder.shown(features[at]), lambda at: _are_integers(raw.entries(features[at]))
+    )
     labels = label_array if label_column is None else _label(raw, label_column)
     if labels is not None:
         notes.append(f"labelled by column {label!r}")
-    names = None if raw.names is None else tuple(map(finder.called, features))
     return Table(values, names, labels, tuple(notes))
 
 
