@@ -183,10 +183,10 @@ def certified(
         found.append(linearised.along_rays(starts, seed) if phis[index].homogeneous else linearised.at(starts, seed))
     encoder, decoder = found
     certificate = Certificate(
-        decoder_gap=decoder.gap,
+        decoder_gap=max(0.0, decoder.gap),  # below 0 by rounding, or by the softness of Dg
         decoder_minimum=decoder.minimum,
         decoder_mean=means[1],
-        encoder_descent=encoder.gap,
+        encoder_descent=max(0.0, encoder.gap),
         encoder_minimum=encoder.minimum,
         encoder_mean=means[0],
         stationarity=float(stationarity),
