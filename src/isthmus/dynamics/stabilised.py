@@ -61,13 +61,11 @@ def stages_of(count: int) -> Stages:
     """Return the coefficients of a step of so many stages, at least 2."""
     w0 = 1 + DAMPING / count**2
     unit = np.eye(count + 1)
-    value, first, second = (
-        np.array([chebval(w0, chebder(row, order)) for row in unit]) for order in (0, 1, 2)
-    )
+    value, first, second = (np.array([chebval(w0, chebder(row, order)) for row in unit]) for order in (0, 1, 2))
     w1 = first[-1] / second[-1]
     b = np.empty(count + 1)
     b[2:] = second[2:] / first[2:] ** 2
-    b[0], b[1] = b[2], 1 / w0
+    b[:2] = b[2]
     a = 1 - b * value
     shares = np.zeros(count + 1)
     shares[2:] = w1 * second[2:] / first[2:]
@@ -90,7 +88,7 @@ def reach(count: int) -> float:
 def _table() -> Stages:
     """Return the coefficients of all numbers of stages, arrays (s, j)."""
     rows = [stages_of(max(count, 2)) for count in range(MOST_STAGES + 1)]
-    filled = lambda part: np.stack([np.pad(row, (0, MOST_STAGES - len(row))) for row in part])
+    filled = lambda part: np.stack([np.pad(row, (0, MOST_STAGES + 1 - len(row))) for row in part])
     return Stages(*(filled(part) for part in zip(*rows, strict=True)))
 
 
@@ -145,14 +143,16 @@ def stiff_nodes(field: Field, start: State, stops: np.ndarray, tolerances: Toler
 def _begun(field: Field, now: Solve) -> StiffSolve:
     """Return a solve that knows its slope and its curvature."""
     slope = like(now.slope, field(now.time, now.state))
-    solve = StiffSolve(now._replace(slope=slope, slope_is_known=jnp.asarray(True)), any_direction(now.state), jnp.zeros(2, now.time.dtype))
+    known = now._replace(slope=slope, slope_is_known=jnp.asarray(True))
+    solve = StiffSolve(known, any_direction(now.state), jnp.zeros(2, now.time.dtype))
     return jax.lax.fori_loop(0, FIRST_ITERATIONS, lambda _, solve: _looked(field, solve), solve)
 
 
 def _looked(field: Field, solve: StiffSolve) -> StiffSolve:
     """Return the solve with its estimate of the curvature brought forward by one slope, a difference from its own."""
     now = solve.now
-    apart = jnp.sqrt(jnp.finfo(now.time.dtype).eps * square_sum(now.state))
+    size = square_sum(now.state)
+    apart = jnp.sqrt(jnp.finfo(now.time.dtype).eps * jnp.where(size > 0, size, 1))
 
     def product(direction: State) -> State:
         ahead = field(now.time, moved(now.state, apart, direction))
@@ -178,7 +178,7 @@ def _advance(
 def _attempt(
     field: Field, solve: StiffSolve, stop: jax.Array, rtol: jax.Array, atol: jax.Array
 ) -> tuple[StiffSolve, jax.Array]:
-    """Return the solve after one attempt at a step, which moves it where the error is within the tolerance; its stages."""
+    """Return the solve after one attempt at a step, which moves it where the error is small enough; its stages."""
     now, fastest = solve.now, MARGIN * solve.curvature
     furthest = jnp.asarray(reach(MOST_STAGES), now.time.dtype) / jnp.maximum(fastest, 1e-30)
     size, is_last = planned(now.time, jnp.minimum(now.size, furthest), stop)
@@ -186,22 +186,28 @@ def _attempt(
     count = jnp.clip(wanted, 2, MOST_STAGES).astype(np.int32)
     rows = Stages(*(jnp.asarray(part, now.time.dtype)[count] for part in _table()))
 
-    def stage(index: jax.Array, carried: tuple[State, State]) -> tuple[State, State]:
-        row = Stages(*(part[index] for part in rows))
-        return _next_change(field, now.time, now.state, now.slope, size, row, carried)
+    def stage(index: jax.Array, carried: tuple[State, State, State]) -> tuple[State, State, State]:
+        """Go on to d_j, and after the last one take the slope there: the velocity is compiled once."""
+        last, before, _ = carried
+        is_after = index == count
+        share = jnp.where(is_after, 1, rows.share[index])
+        own = like(last, field(now.time + share * size, moved(now.state, 1.0, last)))
+        following = _next_change(
+            own, like(last, now.slope), size, Stages(*(part[index] for part in rows)), last, before
+        )
+        chosen = jax.tree.map(lambda old, new: jnp.where(is_after, old, new), last, following)
+        return chosen, last, own
 
     first = _first_change(rows, size, like(now.state, now.slope))
-    change, _ = jax.lax.fori_loop(1, count, stage, (first, jax.tree.map(jnp.zeros_like, first)))
-    following = moved(now.state, 1.0, change)
+    nothing = jax.tree.map(jnp.zeros_like, first)
+    change, _, slope = jax.lax.fori_loop(1, count + 1, stage, (first, nothing, nothing))
+    following, slope = moved(now.state, 1.0, change), like(now.slope, slope)
     time = jnp.where(is_last, stop, now.time + size)
-    slope = like(now.slope, field(time, following))
     error = jax.tree.map(lambda d, before, after: -0.8 * d + 0.4 * size * (before + after), change, now.slope, slope)
     passed, next_size = judged(elementwise(error, now.state, following, rtol, atol), ORDER, now.size, size, is_last)
     chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(passed, a, b), new, old)
     moved_on = chosen((time, following, slope), (now.time, now.state, now.slope))
-    after = now._replace(
-        time=moved_on[0], state=moved_on[1], slope=moved_on[2], size=next_size, steps=now.steps + 1
-    )
+    after = now._replace(time=moved_on[0], state=moved_on[1], slope=moved_on[2], size=next_size, steps=now.steps + 1)
     return _looked(field, solve._replace(now=after)), count
 
 
@@ -218,7 +224,9 @@ def stiff_step(
     first, nothing = _first_change(rows, size, slope), jax.tree.map(jnp.zeros_like, state)
 
     def stage(carried: tuple[State, State], given: tuple[Stages, Any]) -> tuple[tuple[State, State], None]:
-        return _next_change(lambda *at: velocity(*at, given[1]), time, state, slope, size, given[0], carried), None
+        (last, before), (own, weights) = carried, given
+        ahead = like(last, velocity(time + own.share * size, moved(state, 1.0, last), weights))
+        return (_next_change(ahead, slope, size, own, last, before), last), None
 
     later = row(rows, slice(1, None)), row(inputs, slice(1, None))
     return moved(state, 1.0, jax.lax.scan(stage, (first, nothing), later)[0][0])
@@ -229,20 +237,10 @@ def _first_change(rows: Stages, size: jax.Array, slope: State) -> State:
     return jax.tree.map(lambda leaf: rows.slope[0] * size * leaf, slope)
 
 
-def _next_change(
-    field: Field,
-    time: jax.Array,
-    state: State,
-    slope: State,
-    size: jax.Array,
-    row: Stages,
-    carried: tuple[State, State],
-) -> tuple[State, State]:
-    """Return d_j and d_{j−1} from d_{j−1} and d_{j−2}, with the slope F₀ at the begin of the step."""
-    last, before = carried
-    own = like(last, field(time + row.share * size, moved(state, 1.0, last)))
+def _next_change(own: State, first: State, size: jax.Array, row: Stages, last: State, before: State) -> State:
+    """Return d_j from d_{j−1} and d_{j−2}, the slope at the former, and F₀."""
     combine = lambda d, e, f, f0: row.last * d + row.before * e + size * (row.slope * f + row.first * f0)
-    return jax.tree.map(combine, last, before, own, like(last, slope)), last
+    return jax.tree.map(combine, last, before, own, first)
 
 
 def any_direction(state: State) -> State:

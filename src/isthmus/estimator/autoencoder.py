@@ -290,6 +290,8 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         from isthmus.estimator.limit import Effort
 
         check_is_fitted(self, "components_")
+        _checks.power_of_2("particles", particles, minimum=4)
+        _checks.integer("runs", runs, minimum=4)
         points = self._points(X)
         given = checked_weights(sample_weight, points.shape[0])
         weights = normalised(given)

@@ -111,11 +111,12 @@ class Diagnosis(Summary):
     def _lines(self) -> list[tuple[str, object]]:
         limit, gap, (encoder, decoder) = self.stability_limit, self.distance, self.activity.neurons
         apart = f"unknown: {self.not_compared}" if gap is None else f"at most {number(gap.gap)} from infinite width"
-        expected = "" if gap is None or gap.expected is None else f", 95 % of networks within {number(gap.expected.value)}"
+        expected = None if gap is None else gap.expected
+        within = "" if expected is None else f", 95 % of networks within {number(expected.value)}"
         stable = "" if limit is None else f", stable below {number(limit)}"
         return [
             ("state", f"{self.state}; another {_time(self.horizon)} of time would gain {percent(self.gain)}"),
-            ("gap", f"{apart}{expected}"),
+            ("gap", f"{apart}{within}"),
             ("steps", f"step size × curvature is {number(self.step_times_curvature)}{stable}"),
             ("neurons", f"{encoder:.0f} of {self.width:,} carry the encoder, {decoder:.0f} the decoder"),
             ("latents", f"{self.used_latents} of {len(self.activity.latents)} in use"),
@@ -207,8 +208,8 @@ class Diagnosis(Summary):
             )
         expected, error = distance.expected
         within = (
-            f"the {number(expected, 2)} ± {number(error, 1)} expected of 95\u00a0% of networks of width {self.width:,} at "
-            f"this step size and batch size ({len(distance.ensemble.risk)} were trained)"
+            f"the {number(expected, 2)} ± {number(error, 1)} expected of 95\u00a0% of networks of width "
+            f"{self.width:,} at this step size and batch size ({len(distance.ensemble.risk)} were trained)"
         )
         if not distance.inside:
             overshoot = self.overshoots or self.overshot
