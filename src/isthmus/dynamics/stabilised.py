@@ -109,10 +109,9 @@ def stiff_states_at(
     field: Field, start: State, stops: np.ndarray, tolerances: Tolerances
 ) -> Iterator[tuple[State, bool, int]]:
     """Yield at each stop the state, whether it was reached, and the number of steps so far."""
-    now = new_solve(start, float(stops[-1]))
-    number = partial(jnp.asarray, dtype=now.time.dtype)
+    solve = _begun(start, float(stops[-1]))
+    number = partial(jnp.asarray, dtype=solve.now.time.dtype)
     rtol, atol, most = number(tolerances.rtol), number(tolerances.atol), jnp.asarray(tolerances.max_steps, np.int32)
-    solve = _begun(field, now)
     for stop in stops:
         if stop > 0:
             solve = _advance(field, solve, number(stop), rtol, atol, most)
@@ -124,10 +123,9 @@ def stiff_nodes(field: Field, start: State, stops: np.ndarray, tolerances: Toler
 
     Where there are too many steps the last of the times is before the last stop.
     """
-    now = new_solve(start, float(stops[-1]))
-    number = partial(jnp.asarray, dtype=now.time.dtype)
+    solve, nodes, count = _begun(start, float(stops[-1])), [0.0], 2
+    number = partial(jnp.asarray, dtype=solve.now.time.dtype)
     rtol, atol = number(tolerances.rtol), number(tolerances.atol)
-    solve, nodes, count = _begun(field, now), [0.0], 2
     for stop in stops:
         while solve.now.time < number(stop):
             if int(solve.now.steps) >= tolerances.max_steps or not solve.now.time + solve.now.size > solve.now.time:
@@ -139,13 +137,10 @@ def stiff_nodes(field: Field, start: State, stops: np.ndarray, tolerances: Toler
     return np.array(nodes), count
 
 
-@jax.jit
-def _begun(field: Field, now: Solve) -> StiffSolve:
-    """Return a solve that knows its slope and its curvature."""
-    slope = like(now.slope, field(now.time, now.state))
-    known = now._replace(slope=slope, slope_is_known=jnp.asarray(True))
-    solve = StiffSolve(known, any_direction(now.state), jnp.zeros(2, now.time.dtype))
-    return jax.lax.fori_loop(0, FIRST_ITERATIONS, lambda _, solve: _looked(field, solve), solve)
+def _begun(start: State, horizon: float) -> StiffSolve:
+    """Return a solve that knows neither its slope nor its curvature, which a first step of size 0 finds."""
+    now = new_solve(start, horizon)
+    return StiffSolve(now, any_direction(start), jnp.zeros(2, now.time.dtype))
 
 
 def _looked(field: Field, solve: StiffSolve) -> StiffSolve:
@@ -182,6 +177,7 @@ def _attempt(
     now, fastest = solve.now, MARGIN * solve.curvature
     furthest = jnp.asarray(reach(MOST_STAGES), now.time.dtype) / jnp.maximum(fastest, 1e-30)
     size, is_last = planned(now.time, jnp.minimum(now.size, furthest), stop)
+    size, is_last = jnp.where(now.slope_is_known, size, 0), is_last & now.slope_is_known
     wanted = jnp.ceil(jnp.sqrt(1 + 1.54 * size * fastest))
     count = jnp.clip(wanted, 2, MOST_STAGES).astype(np.int32)
     rows = Stages(*(jnp.asarray(part, now.time.dtype)[count] for part in _table()))
@@ -207,8 +203,16 @@ def _attempt(
     passed, next_size = judged(elementwise(error, now.state, following, rtol, atol), ORDER, now.size, size, is_last)
     chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(passed, a, b), new, old)
     moved_on = chosen((time, following, slope), (now.time, now.state, now.slope))
-    after = now._replace(time=moved_on[0], state=moved_on[1], slope=moved_on[2], size=next_size, steps=now.steps + 1)
-    return _looked(field, solve._replace(now=after)), count
+    after = now._replace(
+        time=moved_on[0],
+        state=moved_on[1],
+        slope=moved_on[2],
+        size=jnp.where(now.slope_is_known, next_size, now.size),
+        steps=now.steps + now.slope_is_known.astype(np.int32),
+        slope_is_known=jnp.asarray(True),
+    )
+    looks = jnp.where(now.slope_is_known, 1, FIRST_ITERATIONS)
+    return jax.lax.fori_loop(0, looks, lambda _, solve: _looked(field, solve), solve._replace(now=after)), count
 
 
 def stiff_step(

@@ -28,7 +28,7 @@ from isthmus.estimator.start import Start
 CONFIDENCE = 0.95
 RECORDS = 8
 """Recorded times, at most, at which a curve is compared."""
-RTOL, PRECISION = 3e-3, "float32"
+RTOL, PRECISION = 1e-2, "float32"
 """Of the mean-field solves, whose error of the time steps is far below that of the particles."""
 COARSE = 2
 """Solves with half the particles, by which the shift of finitely many of them is taken off and shown."""
