@@ -128,6 +128,22 @@ def test_the_predicted_band_of_images_holds_their_fits():
 
 
 @pytest.mark.slow
+def test_the_expected_gap_holds_where_steps_overshoot_at_first():
+    """There the law of leading order knows half of it."""
+    model = im.MeanFieldAutoencoder(2, width=256, horizon=50.0, step_size=0.1, random_state=0).fit(X)
+    found = model.diagnose(X).distance
+    problem = problem_of(model, X)
+    options = {"batch_size": 32, "runs": 100, "snapshot_times": ()}
+    risk = im.train(problem, found.times, 256, 0.1, seed=1, **options).risk
+    measured = float(np.quantile(np.abs(risk - found.limit).max(axis=1), 0.95))
+    law = im.predict_finite_width(problem, found.times, particles=256, samples=4).at(256, 0.1, 32).gap_quantile(0.95)
+    expected, error = found.expected
+    print(f"{measured:.2g} measured, {expected:.2g} ± {error:.1g} expected, {law:.2g} by the law")
+    assert abs(expected - measured) < 3 * np.hypot(error, 0.1 * measured)
+    assert law < 0.75 * measured
+
+
+@pytest.mark.slow
 def test_momentum_and_a_kink_have_a_band_too():
     """Which holds the curve of the estimator, and is about as wide as the curves of networks like it."""
     model = im.MeanFieldAutoencoder(
