@@ -9,7 +9,7 @@ deviations grow as e^(|λ|t).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -103,7 +103,8 @@ def _end(product: Product, size: int, which: Literal["LA", "SA"], shift: float) 
         return 0.0, 0.0
     shifted = LinearOperator((size, size), lambda vector: product(vector) + shift * np.ravel(vector))
     krylov_dimension = min(KRYLOV_DIMENSION, size) if which == "SA" else None
-    vector = eigsh(shifted, 1, which=which, v0=start, ncv=krylov_dimension, tol=TOLERANCE)[1][:, 0]
+    options: dict[str, Any] = {"v0": start, "ncv": krylov_dimension, "tol": TOLERANCE}
+    vector = eigsh(shifted, 1, which=which, **options)[1][:, 0]
     applied = product(vector)
     value = float(vector @ applied)
     return value, float(np.linalg.norm(applied - value * vector))

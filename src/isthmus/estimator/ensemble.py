@@ -86,8 +86,8 @@ class Ensemble(Summary):
     @property
     def source(self) -> Source:
         """What makes most of the gap: the draw of neurons, the noise of batches, or the shift of the mean."""
-        sizes = {name: float(size.max()) for name, size in self.variances.items()}
-        return max(sizes, key=lambda name: sizes[name])
+        sizes: dict[Source, float] = {name: float(size.max()) for name, size in self.variances.items()}
+        return max(sizes, key=sizes.__getitem__)
 
     def band(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends between which another network lies with this probability, at each time for itself."""
