@@ -53,7 +53,7 @@ def shown():
         "noise": made["law"].noises["encoder"],
         "influence": made["law"].influence,
         "sources": sources,
-        "observed law": im.ObservedLaw(runs.times, np.ones((3, 1)), sources),
+        "observed law": im.ObservedLaw(runs.times, np.ones((3, 1)), np.zeros((3, 1)), sources),
         "observed": im.ObservedPrediction(runs.times, (1,), made["prediction"]),
         "certificate": dataclasses.replace(certificate, curvature=1e-9, known_optimum=0.25, proven=True),
         "estimate": estimate,

@@ -170,11 +170,12 @@ def follow_replicate(
     dtype: Precision | Any = "float64",
     finer: bool = False,
     integrator: Integrator = "auto",
+    quadrature: Quadrature = "sobol",
 ) -> Replicate:
-    """Follow the Sobol' particles of one scrambling, those of this replicate in `solve_mean_field`, and no others.
+    """Follow the particles of one scrambling, or draw, those of this replicate in `solve_mean_field`, and no others.
 
     Args:
-        problem, times, particles, seed, rtol, dtype, integrator: as in `solve_mean_field`.
+        problem, times, particles, seed, rtol, dtype, integrator, quadrature: as in `solve_mean_field`.
         kept: indices of the times at which to keep the network.
         replicate: the number of the scrambling.
         finer: take finer time steps, whose error is at most about a tenth.
@@ -185,7 +186,7 @@ def follow_replicate(
     """
     precision, grid, indices = floating("dtype", dtype), np.asarray(times, float), np.array(kept)
     settings = flow_settings(rtol, None, MOST_TIME_STEPS, precision)
-    solver = _Solver(problem, grid, indices, "sobol", 1, seed, precision, integrator, Placement(None), 1, None)
+    solver = _Solver(problem, grid, indices, quadrature, 1, seed, precision, integrator, Placement(None), 1, None)
     flow = solver.flow(particles, replicate, 0, settings.finer(precision) if finer else settings, keep=True)
     flow.status.raise_if_failed()
     return Replicate(flow.risk, _apart(flow.snapshots, len(indices)))
@@ -248,7 +249,7 @@ class _Solver:
         if self.quadrature == "gauss_hermite":
             errors["particles"] = np.abs(own[0] - others[1])
         else:
-            errors["particles"] = _half_width(own)
+            errors["particles"] = half_width(own)
         samples = [risk for risk, job in zip(risks, jobs, strict=True) if job[2] > 0]
         errors["population"] = _spread([own[0], *samples]) if samples else np.zeros_like(own[0])
         return MeanFieldPath(
@@ -294,7 +295,7 @@ def _fewer_nodes(particles: int) -> int:
     return max(1, particles // 3)
 
 
-def _half_width(risks: np.ndarray) -> np.ndarray:
+def half_width(risks: np.ndarray) -> np.ndarray:
     """Return half the width of Student's interval of the mean over replicates, NaN for a single one."""
     return _spread(list(risks)) / np.sqrt(len(risks))
 
