@@ -22,7 +22,7 @@ from isthmus.dynamics.parallel import Stages
 from isthmus.estimator.activity import Activity
 from isthmus.estimator.curvature import Curvature
 from isthmus.estimator.ensemble import Ensemble
-from isthmus.estimator.limit import Distance
+from isthmus.estimator.limit import DIVERGED, Distance
 from isthmus.theory.noise_sources import Sources
 
 
@@ -62,7 +62,7 @@ def shown():
         "diagnosis": diagnosis,
         "distance": distance,
         "ensemble": ensemble,
-        "distance alone": dataclasses.replace(distance, ensemble=None),
+        "distance alone": dataclasses.replace(distance, ensemble=None, not_simulated=DIVERGED),
         "sampled": im.SampledNeurons(lambda key, count: None, 1, 2),
         "gradient descent": im.GradientDescent(),
         "momentum": im.Momentum(0.5),

@@ -202,10 +202,7 @@ class Diagnosis(Summary):
         gap = f"{number(distance.gap, 2)} (at t = {_time(distance.farthest)})"
         departs = f"The learning curve departs from that of infinite width by at most {gap}"
         if distance.ensemble is None or distance.expected is None:
-            return (
-                f"{departs}, after falling by {number(distance.learned, 2)}. Networks like it diverge: take a smaller "
-                "step size."
-            )
+            return f"{departs}, after falling by {number(distance.learned, 2)}; {distance.not_simulated}."
         expected, error = distance.expected
         within = (
             f"the {number(expected, 2)} ± {number(error, 1)} expected of 95\u00a0% of networks of width "

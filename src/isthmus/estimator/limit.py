@@ -32,6 +32,8 @@ RTOL, PRECISION = 1e-2, "float32"
 """Of the mean-field solves, whose error of the time steps is far below that of the particles."""
 COARSE = 2
 """Solves with half the particles, by which the shift of finitely many of them is taken off and shown."""
+AUTOMATIC = "how far networks like it stay is not known of an automatic run"
+DIVERGED = "some networks like it diverge: take a smaller step size"
 ERRORS = 2
 """Standard errors of the expected gap that a curve may be beyond it."""
 
@@ -54,7 +56,8 @@ class Distance(Summary):
         times: those recorded times at which they are compared, shape (T,).
         curve, limit: the curve and R(t), shape (T,).
         limit_error: how far ``limit`` may be from R(t), shape (T,).
-        ensemble: simulated networks of this width, step size and batch size, None where one of them diverged.
+        ensemble: simulated networks of this width, step size and batch size, None where there are none.
+        not_simulated: why there are none, in words that follow a semicolon, None where there are.
 
     """
 
@@ -63,11 +66,12 @@ class Distance(Summary):
     limit: np.ndarray
     limit_error: np.ndarray
     ensemble: Ensemble | None
+    not_simulated: str | None = None
 
     def _lines(self) -> list[tuple[str, object]]:
         found = self.expected
         expected = (
-            "unknown, some networks like it diverge"
+            f"unknown, {self.not_simulated}"
             if found is None
             else f"within {number(found.value)} ± {number(found.error, 2)} for 95 % of such networks"
         )
@@ -134,10 +138,14 @@ def distance(state: FitState, start: Start, schedule: Schedule, effort: Effort) 
     rows = record_marks(len(state.times) - 1, RECORDS - 1)
     times = schedule.motion_times(state.times)[rows]
     limit, error = _limit(problem, times, effort)
-    how = state.network.encoder.width, 1.0 if schedule.counts_steps else schedule.first, state.settings.batch_size
+    compared = state.times[rows], state.curve[rows], limit, error
+    if schedule.counts_steps:
+        return Distance(*compared, None, AUTOMATIC)
+    how = state.network.encoder.width, schedule.first, state.settings.batch_size
     found = simulated(problem, times, limit, *how, runs=effort.runs, seed=effort.seed, workers=effort.workers)
-    ensemble = found if np.isfinite(found.risk).all() and np.isfinite(found.again).all() else None
-    return Distance(state.times[rows], state.curve[rows], limit, error, ensemble)
+    if not (np.isfinite(found.risk).all() and np.isfinite(found.again).all()):
+        return Distance(*compared, None, DIVERGED)
+    return Distance(*compared, found)
 
 
 def _limit(problem: Problem, times: np.ndarray, effort: Effort) -> tuple[np.ndarray, np.ndarray]:
