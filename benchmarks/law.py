@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -110,11 +111,10 @@ def cost() -> None:
     for width in (64, 128, 256, 512, 1024, 2048):
         for step_size in (0.05, 0.02, 0.01):
             for batch_size in (1, 16):
-                run = lambda runs, n=width, e=step_size, b=batch_size: im.train(
-                    problem, times, n, e, batch_size=b, runs=runs, snapshot_times=()
-                )
-                run(2)
-                share = timed(lambda run=run: run(4)) * RUNS / 4
+                how = {"batch_size": batch_size, "snapshot_times": ()}
+                run = partial(im.train, problem, times, width, step_size, **how)
+                run(runs=2)
+                share = timed(partial(run, runs=4)) * RUNS / 4
                 total += share
                 if (width, step_size, batch_size) == (64, 0.05, 1):
                     one = share

@@ -21,7 +21,8 @@ from isthmus._display import LONGEST, MOST_LINES, Summary, sparkline
 from isthmus.dynamics.parallel import Stages
 from isthmus.estimator.activity import Activity
 from isthmus.estimator.curvature import Curvature
-from isthmus.estimator.limit import Distance
+from isthmus.estimator.ensemble import Ensemble
+from isthmus.estimator.limit import DIVERGED, Distance
 from isthmus.theory.noise_sources import Sources
 
 
@@ -40,7 +41,8 @@ def shown():
         runs.times, made["path"].risk, dataclasses.replace(runs, risk=random.random((4, 3))),
         random.random((4, 3)), np.eye(3), np.ones(3), np.ones(3),
     )  # fmt: skip
-    distance = Distance(runs.times, np.array([1.0, 0.5, 0.5]), np.ones(3), np.zeros(3), made["prediction"], None)
+    ensemble = Ensemble(runs.times, np.ones(3), 1 + 0.1 * random.random((4, 3)), np.ones((2, 3)))
+    distance = Distance(runs.times, np.array([1.0, 0.5, 0.5]), np.ones(3), np.zeros(3), ensemble)
     diagnosis = im.Diagnosis(
         8, distance, None, Activity((2.8, 3.1), (4, 4), np.array([0.9])), Curvature(-0.1, 4.0, 0.0, 0.0), 2.0, 0.1, 0.1,
         stability_limit=2.0, objective=0.5, decline=0.01, lowest_curvature=-0.1, horizon=10.0,
@@ -51,7 +53,7 @@ def shown():
         "noise": made["law"].noises["encoder"],
         "influence": made["law"].influence,
         "sources": sources,
-        "observed law": im.ObservedLaw(runs.times, np.ones((3, 1)), sources),
+        "observed law": im.ObservedLaw(runs.times, np.ones((3, 1)), np.zeros((3, 1)), sources),
         "observed": im.ObservedPrediction(runs.times, (1,), made["prediction"]),
         "certificate": dataclasses.replace(certificate, curvature=1e-9, known_optimum=0.25, proven=True),
         "estimate": estimate,
@@ -59,7 +61,8 @@ def shown():
         "model": im.MeanFieldAutoencoder(2, width=8),
         "diagnosis": diagnosis,
         "distance": distance,
-        "distance alone": dataclasses.replace(distance, prediction=None, no_prediction="one whose noise is free"),
+        "ensemble": ensemble,
+        "distance alone": dataclasses.replace(distance, ensemble=None, not_simulated=DIVERGED),
         "sampled": im.SampledNeurons(lambda key, count: None, 1, 2),
         "gradient descent": im.GradientDescent(),
         "momentum": im.Momentum(0.5),
@@ -147,10 +150,10 @@ def test_what_a_person_wants_first_is_said(shown):
     assert "4 runs of width 8, gradient flow" in repr(shown["estimate"]) and "±" in repr(shown["estimate"])
     diagnosis = repr(shown["diagnosis"])
     assert "moving; another 10 of time would gain 20\u00a0%" in diagnosis and "3 of 8 carry the encoder" in diagnosis
-    assert "at most 0.500 from infinite width, 95 % of networks within 1." in diagnosis
+    assert "at most 0.500 from infinite width, 95 % of networks within 0." in diagnosis
     assert "step size × curvature is 0.400, stable below 2.00" in diagnosis
     assert "mean    0.500 to 1.25, in the limit 0.250 to 1.00" in repr(shown["observed"])
-    assert "one whose noise is free" in repr(shown["distance alone"])
+    assert "some networks like it diverge" in repr(shown["distance alone"])
     assert repr(shown["stream"]) == "Stream('gaussian', in 3 dimensions)"
     assert repr(shown["sampled"]) == "SampledNeurons(<lambda>, outputs=1, inputs=2)"
 

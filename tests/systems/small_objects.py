@@ -46,7 +46,7 @@ def systems() -> dict[str, Any]:
     law = im.FiniteWidthLaw(times, path, influence, noises, np.full(24, 1 / 24))
     values = Noise(np.eye(4 * count), np.ones((2, 4 * count)))
     sources = Sources(times[-1], dict.fromkeys(noises, values), influence, law.weights)
-    observed = im.ObservedLaw(times, random.standard_normal((count, 2, 2)), sources)
+    observed = im.ObservedLaw(times, random.standard_normal((count, 2, 2)), np.zeros((count, 2, 2)), sources)
     coupling = im.Coupling(
         times, (8, 8), np.ones((2, count)), np.ones((2, count)), runs.risk, stacked, stacked, network
     )

@@ -14,7 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,10 +27,8 @@ from isthmus.core.rates import Rate
 class Optimizer(ABC):
     """How the velocity of a neuron becomes its motion, by way of averages of the velocity over its past."""
 
-    @property
-    def in_words(self) -> str:
-        """What training in steps of it is called."""
-        return type(self).__name__
+    in_words: ClassVar[str]
+    """What training in steps of it is called."""
 
     @property
     def has_averages(self) -> bool:
@@ -120,10 +118,7 @@ class GradientDescent(Optimizer):
 
     """
 
-    @property
-    def in_words(self) -> str:
-        """SGD."""
-        return "SGD"
+    in_words: ClassVar[str] = "SGD"
 
     @property
     def has_averages(self) -> bool:
@@ -181,10 +176,7 @@ class Momentum(Optimizer):
     def __post_init__(self) -> None:
         _checks.real("memory", self.memory, above=0)
 
-    @property
-    def in_words(self) -> str:
-        """SGD with momentum."""
-        return "SGD with momentum"
+    in_words: ClassVar[str] = "SGD with momentum"
 
     @property
     def shortest_memory(self) -> float:
@@ -271,6 +263,7 @@ class Adam(Optimizer):
 
     """
 
+    in_words: ClassVar[str] = "Adam"
     mean_memory: float = 1.0
     square_memory: float = 10.0
     epsilon: float = 1e-3

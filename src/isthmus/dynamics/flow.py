@@ -19,6 +19,7 @@ from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import BOGACKI_SHAMPINE, TSITOURAS, Method, Tolerances, states_at
 from isthmus.dynamics.langevin import NoisySolver
 from isthmus.dynamics.low_memory import LowMemorySolver
+from isthmus.dynamics.stabilised import stiff_states_at
 
 MOST_STEPS = 2**31 - 1
 """Steps are counted in 32 bits."""
@@ -48,7 +49,10 @@ class Flow(NamedTuple):
 
 
 class FlowSettings(NamedTuple):
-    """Tolerances of the time steps, the most of them, the fewest between two recorded times, and the method."""
+    """Tolerances of the time steps, the most of them, the fewest between two recorded times, and the method.
+
+    ``low_memory`` and ``stabilised`` take another one, each of its own.
+    """
 
     rtol: float
     atol: float
@@ -56,6 +60,7 @@ class FlowSettings(NamedTuple):
     least_steps: int = 1
     method: Method = TSITOURAS
     low_memory: bool = False
+    stabilised: bool = False
 
     def finer(self, dtype: np.dtype) -> FlowSettings:
         """Return settings of the same method under which the error of the time steps is at most about a tenth."""
@@ -149,13 +154,15 @@ class _AdaptiveSolver:
     def __init__(
         self, field: VectorField, start: Autoencoder, settings: FlowSettings, *, together: bool = False
     ) -> None:
-        self._field, self._method, self._together = field, settings.method, together
+        self._field, self._settings, self._together = field, settings, together
         placed = field.placement.place(start, spread=True)
         self._begin = _begun(field, placed, together) if field.motion.optimizer.has_averages else (placed, ())
 
     def states_at(self, stops: np.ndarray, tolerances: Tolerances) -> Iterator[tuple[State, bool, int]]:
         """Yield at each stop the state, whether it was reached, and the number of steps so far."""
-        return states_at(self._field, self._begin, stops, self._method, tolerances, together=self._together)
+        if self._settings.stabilised:
+            return stiff_states_at(self._field, self._begin, stops, tolerances)
+        return states_at(self._field, self._begin, stops, self._settings.method, tolerances, together=self._together)
 
     def risk(self, state: State) -> np.ndarray:
         """Return the risk, of each of several networks."""

@@ -256,7 +256,8 @@ def attempted(
     slopes = jax.tree.map(lambda known, first: known.at[0].set(first), no_slopes(method, now.state), now.slope)
     slopes, following = stages(velocity, method, now.time, now.state, size, slopes, range(1, len(method.shares)))
     error = jax.tree.map(lambda leaf: size * leaf, combined(jnp.asarray(method.errors, rtol.dtype), slopes))
-    passed, next_size = judged(error_norm(error, now.state, following, rtol, atol), method, now.size, size, is_last)
+    error_size = error_norm(error, now.state, following, rtol, atol)
+    passed, next_size = judged(error_size, method.order, now.size, size, is_last)
     time = jnp.where(is_last & now.slope_is_known, stop, now.time + size)
     last_slope = jax.tree.map(lambda leaf: leaf[-1], slopes)
     chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(passed, a, b), new, old)
@@ -278,13 +279,13 @@ def planned(time: jax.Array, size: jax.Array, stop: jax.Array) -> tuple[jax.Arra
 
 
 def judged(
-    error: jax.Array, method: Method, wanted: jax.Array, size: jax.Array, is_last: jax.Array
+    error: jax.Array, order: int, wanted: jax.Array, size: jax.Array, is_last: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Return whether a step passes, and the next one to try, given its error over the tolerance.
 
     A step that was cut short at a stop and passed says nothing against the size that was wanted.
     """
     passed = error <= 1
-    factor = jnp.clip(SAFETY * jnp.maximum(error, 1e-12) ** (-1 / method.order), SMALLEST_FACTOR, LARGEST_FACTOR)
+    factor = jnp.clip(SAFETY * jnp.maximum(error, 1e-12) ** (-1 / order), SMALLEST_FACTOR, LARGEST_FACTOR)
     following = size * jnp.where(jnp.isfinite(error), factor, SMALLEST_FACTOR)
     return passed, jnp.where(passed & is_last, jnp.maximum(following, wanted), following)

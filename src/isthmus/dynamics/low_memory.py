@@ -53,7 +53,7 @@ class LowMemorySolver:
                 steps += 1
                 step, is_last = planned(now, size, stop)
                 following, error = self._step(state, float(now), float(step), tolerances)
-                passed, size = judged(number(error), BOGACKI_SHAMPINE, size, step, is_last)
+                passed, size = judged(number(error), BOGACKI_SHAMPINE.order, size, step, is_last)
                 if passed:
                     state, now = following, stop if is_last else now + step
                 del following

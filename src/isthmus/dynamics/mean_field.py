@@ -37,7 +37,8 @@ MOST_TIME_STEPS = 20_000
 LARGE_STATE = 128 << 20
 """Bytes of a state from which on it is integrated with little memory."""
 
-Integrator = Literal["auto", "adaptive", "low_memory"]
+Integrator = Literal["auto", "adaptive", "low_memory", "stabilised"]
+INTEGRATORS: tuple[Integrator, ...] = ("auto", "adaptive", "low_memory", "stabilised")
 
 
 @with_bar
@@ -91,7 +92,9 @@ def solve_mean_field(
         snapshot_times: those of ``times`` at which to keep the measures; the last one if left out.
         dtype: 'float64' or 'float32', whatever the type of the data.
         integrator: 'adaptive', Tsitouras' method of order 5(4); 'low_memory', Bogacki's and Shampine's of 3(2), which
-            needs 6 times the memory of the particles; 'auto' takes the second for a state beyond 128 MiB.
+            needs 6 times the memory of the particles; 'auto' takes the second for a state beyond 128 MiB. 'stabilised',
+            of order 2 (Runge–Kutta–Chebyshev), is for gradient flows over long times, whose steps the highest
+            curvature would bound: its steps cost as the square root of that.
         devices: spread the particles over so many devices, of all processes where there are several.
         workers: threads; replicates run side by side, unless memory or several devices speak against it.
         progress: True for a bar, or called as ``progress(done, total)`` after each flow (replicates, and those that
@@ -126,7 +129,7 @@ def solve_mean_field(
     precision = floating("dtype", dtype)
     settings = flow_settings(rtol, atol, max_steps, precision)
     kept = _checks.subset_of_times("snapshot_times", grid[-1] if snapshot_times is None else snapshot_times, grid)
-    _checks.choice("integrator", integrator, ("auto", "adaptive", "low_memory"))
+    _checks.choice("integrator", integrator, INTEGRATORS)
     placement = Placement(devices)
     _checks.flag("throw", throw)
     check_number_of_jobs("replicates", replicates, 8 * len(grid))
@@ -166,11 +169,13 @@ def follow_replicate(
     rtol: float,
     dtype: Precision | Any = "float64",
     finer: bool = False,
+    integrator: Integrator = "auto",
+    quadrature: Quadrature = "sobol",
 ) -> Replicate:
-    """Follow the Sobol' particles of one scrambling, those of this replicate in `solve_mean_field`, and no others.
+    """Follow the particles of one scrambling, or draw, those of this replicate in `solve_mean_field`, and no others.
 
     Args:
-        problem, times, particles, seed, rtol, dtype: as in `solve_mean_field`.
+        problem, times, particles, seed, rtol, dtype, integrator, quadrature: as in `solve_mean_field`.
         kept: indices of the times at which to keep the network.
         replicate: the number of the scrambling.
         finer: take finer time steps, whose error is at most about a tenth.
@@ -181,7 +186,7 @@ def follow_replicate(
     """
     precision, grid, indices = floating("dtype", dtype), np.asarray(times, float), np.array(kept)
     settings = flow_settings(rtol, None, MOST_TIME_STEPS, precision)
-    solver = _Solver(problem, grid, indices, "sobol", 1, seed, precision, "auto", Placement(None), 1, None)
+    solver = _Solver(problem, grid, indices, quadrature, 1, seed, precision, integrator, Placement(None), 1, None)
     flow = solver.flow(particles, replicate, 0, settings.finer(precision) if finer else settings, keep=True)
     flow.status.raise_if_failed()
     return Replicate(flow.risk, _apart(flow.snapshots, len(indices)))
@@ -215,8 +220,8 @@ class _Solver:
         if self.quadrature != "iid" and not all(isinstance(law, GaussianNeurons) for law in laws):
             named = _checks.described(f"{self.quadrature!r} with a law of type {type(laws[0]).__name__}")
             _checks.refuse("quadrature", "be 'iid' unless the law is GaussianNeurons", named)
-        if self.integrator == "low_memory":
-            self.problem.require_gradient_flow("integrator='low_memory'")
+        if self.integrator in ("low_memory", "stabilised"):
+            self.problem.require_gradient_flow(f"integrator={self.integrator!r}")
         if self.placement.mesh is not None:
             self.problem.require_gradient_flow("several devices")
         if self.quadrature == "gauss_hermite" and self.problem.temperature > 0:
@@ -244,7 +249,7 @@ class _Solver:
         if self.quadrature == "gauss_hermite":
             errors["particles"] = np.abs(own[0] - others[1])
         else:
-            errors["particles"] = _half_width(own)
+            errors["particles"] = half_width(own)
         samples = [risk for risk, job in zip(risks, jobs, strict=True) if job[2] > 0]
         errors["population"] = _spread([own[0], *samples]) if samples else np.zeros_like(own[0])
         return MeanFieldPath(
@@ -266,7 +271,8 @@ class _Solver:
         )
         placement.check(start.network.encoder.width)
         field = VectorField.of(start.population, problem.motion, self.dtype, placement)
-        settings = settings._replace(low_memory=self._low_memory(particles))
+        stabilised = self.integrator == "stabilised"
+        settings = settings._replace(low_memory=self._low_memory(particles), stabilised=stabilised)
         # All flows run the same compiled solve, but only the first one's measures are kept.
         kept = self.kept if keep else ()
         flow = integrate(
@@ -289,7 +295,7 @@ def _fewer_nodes(particles: int) -> int:
     return max(1, particles // 3)
 
 
-def _half_width(risks: np.ndarray) -> np.ndarray:
+def half_width(risks: np.ndarray) -> np.ndarray:
     """Return half the width of Student's interval of the mean over replicates, NaN for a single one."""
     return _spread(list(risks)) / np.sqrt(len(risks))
 

@@ -265,14 +265,14 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         sample_weight: ArrayLike | None = None,
         *,
         compare: bool = True,
-        particles: int = 256,
-        samples: int = 4,
+        particles: int = 1024,
+        runs: int = 16,
         seed: int = 0,
         workers: int | None = None,
     ) -> Diagnosis:
         """Return how healthy the network is on the data of its fit, in numbers and in words that tell what to do.
 
-        The learning curve's distance from the infinitely wide network's beside what is predicted of such networks
+        The learning curve's distance from the infinitely wide network's beside that of networks like it
         (left out with ``compare=False``, since it takes longer than the fit), whether steps overshoot, how many neurons
         and latent dimensions work, and whether the network still moves, or rests in a minimum or at a saddle.
 
@@ -280,8 +280,8 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
             X: the rows of the fit, shape (n, d).
             sample_weight: their weights.
             compare: compare the learning curve with that of the infinitely wide network.
-            particles: a power of 2, as in `isthmus.predict_finite_width`.
-            samples: as in `isthmus.predict_finite_width`.
+            particles: a power of 2, as in `isthmus.solve_mean_field`.
+            runs: networks like it that are trained, at least 4; a quarter as many are trained again on other batches.
             seed: of the comparison.
             workers: threads of the comparison; by default one for each core.
 
@@ -290,10 +290,12 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         from isthmus.estimator.limit import Effort
 
         check_is_fitted(self, "components_")
+        _checks.power_of_2("particles", particles, minimum=4)
+        _checks.integer("runs", runs, minimum=4)
         points = self._points(X)
         given = checked_weights(sample_weight, points.shape[0])
         weights = normalised(given)
-        return diagnosed(self._fit_state(), points, weights, Effort(compare, particles, samples, seed, workers))
+        return diagnosed(self._fit_state(), points, weights, Effort(compare, particles, runs, seed, workers))
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a file, without pickle, with a version and a checksum; `load` reads it.

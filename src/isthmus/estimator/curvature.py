@@ -9,7 +9,7 @@ deviations grow as e^(|λ|t).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
 from isthmus.dynamics.integrators import moved
 
-DOUBLE = np.dtype(np.float64)
+Product = Callable[[np.ndarray], np.ndarray]
 KRYLOV_DIMENSION = 64
 """Lanczos vectors between restarts for the lowest curvature, which others lie close to; mostly none is needed."""
 TOLERANCE = 1e-4
@@ -47,46 +47,67 @@ class Curvature(NamedTuple):
 
 
 def curvature(field: VectorField, network: Autoencoder) -> Curvature:
-    """Return the lowest and the highest curvature of the objective of a field in double precision, at unit rates."""
-    with computing_in(DOUBLE):
-        network = network.in_precision(DOUBLE)
+    """Return the lowest and the highest curvature of the objective of a field, in its precision, at unit rates."""
+    product, size = _products(field, network)
+    return ends_of_spectrum(product, size)
+
+
+def highest_curvature(field: VectorField, network: Autoencoder) -> float:
+    """Return the highest curvature alone, which costs a few products of the many that the lowest one needs."""
+    return _end(*_products(field, network), "LA", 0.0)[0]
+
+
+def lowest_curvature(field: VectorField, network: Autoencoder, scale: float) -> float:
+    """Return the lowest curvature alone, to a tolerance relative to the scale of the highest one."""
+    return _end(*_products(field, network), "SA", scale)[0]
+
+
+def _products(field: VectorField, network: Autoencoder) -> tuple[Product, int]:
+    """Return vector ↦ √m L (vector/√m), symmetric in the ordinary sense, over the parameters that move; their number.
+
+    Vectors are of double precision; L is computed in that of the field.
+    """
+    with computing_in(field.dtype):
+        network = jax.tree.map(jnp.asarray, network.in_precision(field.dtype))
         flat_roots, unravel = ravel_pytree(_roots(network, field.motion.train_biases))
-        moving = np.asarray(flat_roots) > 0
-        roots = np.asarray(flat_roots)[moving]
+    flat_roots = np.asarray(flat_roots, float)
+    moving = flat_roots > 0
+    roots = flat_roots[moving]
 
-        def product(vector: np.ndarray) -> np.ndarray:
-            """Return √m L (vector/√m), which is symmetric in the ordinary sense, over the parameters that move."""
-            direction = np.zeros(len(moving))
-            direction[moving] = np.ravel(vector) / roots
-            change = _change_along(field, network, unravel(jnp.asarray(direction)))
-            return -roots * np.asarray(ravel_pytree(change)[0])[moving]
+    def product(vector: np.ndarray) -> np.ndarray:
+        direction = np.zeros(len(moving))
+        direction[moving] = np.ravel(vector) / roots
+        with computing_in(field.dtype):
+            change = _change_along(field, network, unravel(jnp.asarray(direction, field.dtype)))
+            return -roots * np.asarray(ravel_pytree(change)[0], float)[moving]
 
-        return ends_of_spectrum(product, len(roots))
+    return product, len(roots)
 
 
-def ends_of_spectrum(product: Callable[[np.ndarray], np.ndarray], size: int) -> Curvature:
+def ends_of_spectrum(product: Product, size: int) -> Curvature:
     """Return both ends of the spectrum of a symmetric matrix from its products with vectors of a size.
 
     By ARPACK's restarted Lanczos method. The errors are the residuals ‖Lv − λv‖ of its unit vectors v, λ = ⟨v, Lv⟩.
 
     Source: Lehoucq, Sorensen and Yang, ARPACK Users' Guide, SIAM, 1998.
     """
+    highest, highest_error = _end(product, size, "LA", 0.0)
+    lowest, lowest_error = _end(product, size, "SA", highest)
+    return Curvature(lowest, highest, lowest_error, highest_error)
+
+
+def _end(product: Product, size: int, which: Literal["LA", "SA"], shift: float) -> tuple[float, float]:
+    """Return an end of the spectrum, and its residual; ARPACK's tolerance is relative to the end plus the shift."""
     start = np.random.default_rng(0).standard_normal(size)
     if not product(start).any():  # ARPACK takes no matrix that is 0
-        return Curvature(0.0, 0.0, 0.0, 0.0)
-
-    def end(which: str, shift: float, krylov_dimension: int | None = None) -> tuple[float, float]:
-        shifted = LinearOperator((size, size), lambda vector: product(vector) + shift * np.ravel(vector))
-        options: dict[str, Any] = {"v0": start, "ncv": krylov_dimension, "tol": TOLERANCE}
-        vector = eigsh(shifted, 1, which=which, **options)[1][:, 0]
-        applied = product(vector)
-        value = float(vector @ applied)
-        return value, float(np.linalg.norm(applied - value * vector))
-
-    highest, highest_error = end("LA", 0.0)
-    # ARPACK's tolerance is relative to the eigenvalue: the shift makes it relative to the highest one
-    lowest, lowest_error = end("SA", highest, min(KRYLOV_DIMENSION, size))
-    return Curvature(lowest, highest, lowest_error, highest_error)
+        return 0.0, 0.0
+    shifted = LinearOperator((size, size), lambda vector: product(vector) + shift * np.ravel(vector))
+    krylov_dimension = min(KRYLOV_DIMENSION, size) if which == "SA" else None
+    options: dict[str, Any] = {"v0": start, "ncv": krylov_dimension, "tol": TOLERANCE}
+    vector = eigsh(shifted, 1, which=which, **options)[1][:, 0]
+    applied = product(vector)
+    value = float(vector @ applied)
+    return value, float(np.linalg.norm(applied - value * vector))
 
 
 def relaxed(field: VectorField, network: Autoencoder, found: Curvature) -> Autoencoder:
@@ -97,9 +118,9 @@ def relaxed(field: VectorField, network: Autoencoder, found: Curvature) -> Autoe
     if found.highest <= NO_CURVATURE:
         return network
     most = 2 * found.highest / -found.lowest if found.lowest < 0 else RELAXATION_STEPS
-    with computing_in(DOUBLE):
-        size, steps = np.asarray(1 / found.highest, DOUBLE), np.asarray(int(min(RELAXATION_STEPS, most)))
-        return jax.tree.map(np.asarray, _descended(field, network.in_precision(DOUBLE), size, steps))
+    with computing_in(field.dtype):
+        size, steps = np.asarray(1 / found.highest, field.dtype), np.asarray(int(min(RELAXATION_STEPS, most)))
+        return jax.tree.map(np.asarray, _descended(field, network.in_precision(field.dtype), size, steps))
 
 
 @jax.jit
@@ -110,7 +131,7 @@ def _descended(field: VectorField, network: Autoencoder, size: jax.Array, steps:
 
 @jax.jit
 def _change_along(field: VectorField, network: Autoencoder, direction: Velocity) -> Velocity:
-    return field.along(network, jnp.zeros((), DOUBLE), direction)
+    return field.along(network, jnp.zeros((), field.dtype), direction)
 
 
 def _roots(network: Autoencoder, train_biases: bool) -> Velocity:

@@ -18,7 +18,14 @@ from isthmus.dynamics.field import VectorField
 from isthmus.estimator.activity import Activity, activity
 from isthmus.estimator.automatic import automatic_start
 from isthmus.estimator.coordinates import Coordinates
-from isthmus.estimator.curvature import NO_CURVATURE, Curvature, curvature, relaxed
+from isthmus.estimator.curvature import (
+    NO_CURVATURE,
+    Curvature,
+    curvature,
+    highest_curvature,
+    lowest_curvature,
+    relaxed,
+)
 from isthmus.estimator.explicit import explicit_start
 from isthmus.estimator.limit import CONFIDENCE, Distance, Effort, distance
 from isthmus.estimator.run import FitState
@@ -26,6 +33,9 @@ from isthmus.estimator.samples import EvaluationSample
 from isthmus.estimator.settings import rounded_down
 from isthmus.estimator.span import Span
 from isthmus.estimator.start import Start
+
+SINGLE = np.dtype(np.float32)
+"""Enough for curvatures, which are asked for to one part in ten thousand of the highest."""
 
 State = Literal["moving", "minimum", "saddle"]
 
@@ -46,14 +56,12 @@ REST_NUMBERS = ("used_latents", "objective", "decline", "gain", "lowest_curvatur
 """What a summary holds of the steps, and of the network after them, under the names that they have here."""
 IS_PCA = "the result of the fit is PCA"
 """Why there is no learning curve where no step was taken."""
-SOURCES = {"neurons": "the finite width", "batches": "the noise of batches", "steps": "the size of the steps"}
-"""What makes most of a gap, in words."""
-REMEDIES = {
-    "neurons": "a wider network",
-    "batches": "a smaller step size or larger batches",
-    "steps": "a smaller step size",
+SOURCES = {
+    "neurons": ("from the draw of its neurons", "a wider network"),
+    "batches": ("from the noise of batches", "a smaller step size or larger batches"),
+    "shift": ("a shift of the mean", "a wider network or a smaller step size"),
 }
-"""What makes a gap smaller, by what makes most of it."""
+"""What makes most of a gap, in words, and what makes it smaller."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,11 +111,12 @@ class Diagnosis(Summary):
     def _lines(self) -> list[tuple[str, object]]:
         limit, gap, (encoder, decoder) = self.stability_limit, self.distance, self.activity.neurons
         apart = f"unknown: {self.not_compared}" if gap is None else f"at most {number(gap.gap)} from infinite width"
-        expected = "" if gap is None or gap.expected is None else f", 95 % of networks within {number(gap.expected)}"
+        expected = None if gap is None else gap.expected
+        within = "" if expected is None else f", 95 % of networks within {number(expected.value)}"
         stable = "" if limit is None else f", stable below {number(limit)}"
         return [
             ("state", f"{self.state}; another {_time(self.horizon)} of time would gain {percent(self.gain)}"),
-            ("gap", f"{apart}{expected}"),
+            ("gap", f"{apart}{within}"),
             ("steps", f"step size × curvature is {number(self.step_times_curvature)}{stable}"),
             ("neurons", f"{encoder:.0f} of {self.width:,} carry the encoder, {decoder:.0f} the decoder"),
             ("latents", f"{self.used_latents} of {len(self.activity.latents)} in use"),
@@ -160,14 +169,15 @@ class Diagnosis(Summary):
         distance, active = self.distance, self.activity
         compared: dict[str, Any] = {"not_compared": self.not_compared}
         if distance is not None:
-            law = distance.prediction
+            others, expected = distance.ensemble, distance.expected
             compared |= {name: getattr(distance, name).tolist() for name in ("times", "curve", "limit", "limit_error")}
             compared |= {
-                "band": None if law is None else [end.tolist() for end in law.band(CONFIDENCE)],
+                "band": None if others is None else [end.tolist() for end in others.band(CONFIDENCE)],
                 "gap": distance.gap,
-                "expected_gap": distance.expected,
+                "expected_gap": None if expected is None else expected.value,
+                "expected_gap_error": None if expected is None else expected.error,
                 "inside": distance.inside,
-                "source": distance.source,
+                "source": None if others is None else others.source,
             }
         return {
             "isthmus": __version__,
@@ -191,37 +201,23 @@ class Diagnosis(Summary):
             return f"The learning curve is not compared with that of infinite width: {self.not_compared}."
         gap = f"{number(distance.gap, 2)} (at t = {_time(distance.farthest)})"
         departs = f"The learning curve departs from that of infinite width by at most {gap}"
-        if distance.expected is None:
-            return (
-                f"{departs}, after falling by {number(distance.learned, 2)}. No band is predicted for this "
-                f"problem, {distance.no_prediction}. To see what the width contributes, fit a network twice as wide."
-            )
-        expected, source = number(distance.expected, 2), distance.source or "steps"
-        predicted = f"predicted for 95\u00a0% of networks of width {self.width:,} at this step size and batch size"
-        most, remedy = f"most of it from {SOURCES[source]}", REMEDIES[source]
-        if not distance.reaches:
-            return (
-                f"{departs}. The gap {predicted}, {expected}, exceeds the risk itself, so that the leading-order "
-                f"prediction says nothing here, {most}: take {remedy}."
-            )
-        if not distance.inside:
-            return f"{departs}, more than the {expected} {predicted}. {self._outside_words(distance, remedy)}."
-        found = (
-            f"The learning curve follows that of infinite width: the gap is at most {gap}, within the {expected} "
-            f"{predicted}"
+        if distance.ensemble is None or distance.expected is None:
+            return f"{departs}, after falling by {number(distance.learned, 2)}; {distance.not_simulated}."
+        expected, error = distance.expected
+        within = (
+            f"the {number(expected, 2)} ± {number(error, 1)} expected of 95\u00a0% of networks of width "
+            f"{self.width:,} at this step size and batch size ({len(distance.ensemble.risk)} were trained)"
         )
-        share = distance.expected / distance.learned if distance.learned > 0 else 0.0
+        if not distance.inside:
+            overshoot = self.overshoots or self.overshot
+            remedy = "Steps overshoot: take a smaller step size" if overshoot else "Fit again with another random_state"
+            return f"{departs}, more than {within}. {remedy}."
+        found = f"The learning curve follows that of infinite width: the gap is at most {gap}, within {within}"
+        share = expected / distance.learned if distance.learned > 0 else 0.0
         if share <= LARGE_GAP:
             return f"{found}. Wider networks would learn the same."
-        return f"{found}. That is {percent(share)} of what is learned, {most}; {remedy} would reduce it."
-
-    def _outside_words(self, distance: Distance, remedy: str) -> str:
-        if self.overshoots or self.overshot:
-            return "Steps overshoot: take a smaller step size"
-        assert distance.prediction is not None
-        if distance.prediction.warning is not None:
-            return f"The prediction is of leading order and may be off: take {remedy}"
-        return "Halve the step size and see whether the gap halves"
+        most, remedy = SOURCES[distance.ensemble.source]
+        return f"{found}. That is {percent(share)} of what is learned, most of it {most}; {remedy} would reduce it."
 
     def _step_words(self) -> str:
         product, limit = self.step_times_curvature, self.stability_limit
@@ -296,11 +292,11 @@ def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: 
     sample = EvaluationSample.of(points, weights, state.coordinates)
     network, schedule = state.network.in_precision(DOUBLE), state.schedule
     motion = state.settings.penalised(GRADIENT_FLOW)
-    field = VectorField.of(sample, motion, DOUBLE)
+    field, precise = (VectorField.of(sample, motion, dtype) for dtype in (SINGLE, DOUBLE))
     ends = curvature(field, network)
-    at_rest = relaxed(field, network, ends)
+    at_rest = relaxed(field, network, ends).in_precision(DOUBLE)
     with computing_in(DOUBLE):
-        objective, decline = float(field.objective(at_rest)), float(field.dissipation(at_rest))
+        objective, decline = float(precise.objective(at_rest)), float(precise.dissipation(at_rest))
     start = beginning(state, points, weights)
     compared = comparison(state, start, same, effort)
     return Diagnosis(
@@ -315,7 +311,7 @@ def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: 
         stability_limit=None if schedule is None else schedule.stability_limit,
         objective=objective,
         decline=decline,
-        lowest_curvature=curvature(field, at_rest).lowest,
+        lowest_curvature=lowest_curvature(field, at_rest, ends.highest),
         horizon=UNKNOWN_HORIZON if state.schedule is None and state.curve is None else state.horizon,
         automatic=schedule is not None and schedule.counts_steps,
     )
@@ -355,7 +351,7 @@ def beginning(state: FitState, points: np.ndarray, weights: np.ndarray) -> Start
 def _start_curvature(start: Start, width: int, motion: Motion) -> float:
     """Return the highest curvature at a start of some width."""
     network = start.network(np.random.default_rng(0), width)
-    return curvature(VectorField.of(start.sample, motion, DOUBLE), network).highest
+    return highest_curvature(VectorField.of(start.sample, motion, SINGLE), network)
 
 
 def comparison(state: FitState, start: Start | None, same: bool, effort: Effort) -> Distance | str:

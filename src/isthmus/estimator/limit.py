@@ -2,14 +2,14 @@
 
 The problem has the data on which the curve is measured, in the units of the computation, the law of neurons at the
 start, brought to PCA, and the estimator's activations, optimizer and penalty: networks that `isthmus.train` trains on
-it have the estimator's law.
+it have the estimator's law. So do those that are trained here to see how far from the limit they stay.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,21 +17,25 @@ from isthmus._display import Summary
 from isthmus._words import number, setting
 from isthmus.core.data import Data
 from isthmus.core.problem import Problem
-from isthmus.dynamics.mean_field import solve_mean_field
+from isthmus.dynamics.mean_field import follow_replicate
+from isthmus.dynamics.parallel import run_jobs
 from isthmus.dynamics.results import fall
+from isthmus.estimator.ensemble import Ensemble, Quantile, simulated
 from isthmus.estimator.run import FitState, record_marks
 from isthmus.estimator.schedule import Schedule
 from isthmus.estimator.start import Start
-from isthmus.theory.finite_width import predict_finite_width
-from isthmus.theory.prediction import Prediction
 
 CONFIDENCE = 0.95
 RECORDS = 8
-"""Recorded times, at most, at which a curve is compared: the cost of the law is in proportion to them."""
-REPLICATES, RTOL, PRECISION = 4, 1e-4, "float32"
-"""Of the mean-field solve, whose error, rounding included, is to be well below the fluctuation of a network."""
-LAW_POINTS = 512
-"""Points, at most, on which the law of finite networks is computed, at a cost in proportion to them."""
+"""Recorded times, at most, at which a curve is compared."""
+RTOL, PRECISION = 1e-2, "float32"
+"""Of the mean-field solves, whose error of the time steps is far below that of the particles."""
+COARSE = 2
+"""Solves with half the particles, by which the shift of finitely many of them is taken off and shown."""
+AUTOMATIC = "how far networks like it stay is not known of an automatic run"
+DIVERGED = "some networks like it diverge: take a smaller step size"
+ERRORS = 2
+"""Standard errors of the expected gap that a curve may be beyond it."""
 
 
 class Effort(NamedTuple):
@@ -39,21 +43,21 @@ class Effort(NamedTuple):
 
     compare: bool
     particles: int
-    samples: int
+    runs: int
     seed: int
     workers: int | None
 
 
 @dataclass(frozen=True, repr=False)
 class Distance(Summary):
-    """A learning curve beside the infinitely wide network's, R(t), and the predicted law of networks like its own.
+    """A learning curve beside the infinitely wide network's, R(t), and networks like its own.
 
     Attributes:
         times: those recorded times at which they are compared, shape (T,).
         curve, limit: the curve and R(t), shape (T,).
         limit_error: how far ``limit`` may be from R(t), shape (T,).
-        prediction: the law of networks of this width, step size and batch size, None where there is none.
-        no_prediction: why there is none, as 'one whose …'.
+        ensemble: simulated networks of this width, step size and batch size, None where there are none.
+        not_simulated: why there are none, in words that follow a semicolon, None where there are.
 
     """
 
@@ -61,17 +65,21 @@ class Distance(Summary):
     curve: np.ndarray
     limit: np.ndarray
     limit_error: np.ndarray
-    prediction: Prediction | None
-    no_prediction: str | None
+    ensemble: Ensemble | None
+    not_simulated: str | None = None
 
     def _lines(self) -> list[tuple[str, object]]:
-        why = f"none, the problem is {self.no_prediction}"
-        expected = why if self.expected is None else f"within {number(self.expected)} for 95 % of such networks"
+        found = self.expected
+        expected = (
+            f"unknown, {self.not_simulated}"
+            if found is None
+            else f"within {number(found.value)} ± {number(found.error, 2)} for 95 % of such networks"
+        )
         return [
             ("curve", fall(self.times, self.curve)),
             ("infinite width", fall(self.times, self.limit)),
             ("gap", f"at most {number(self.gap)}, at t = {setting(self.farthest)}"),
-            ("prediction", expected),
+            ("expected", expected),
         ]
 
     def _curve(self) -> tuple[np.ndarray, np.ndarray]:
@@ -88,37 +96,22 @@ class Distance(Summary):
         return float(self.times[np.abs(self.curve - self.limit).argmax()])
 
     @cached_property
-    def expected(self) -> float | None:
-        """The gap within which 95 % of such networks stay."""
-        return None if self.prediction is None else self.prediction.gap_quantile(CONFIDENCE)
-
-    @property
-    def reaches(self) -> bool:
-        """Whether the predicted law, of leading order, says anything: it does not where its gap exceeds the risk."""
-        return self.expected is not None and self.expected <= self.limit.max()
+    def expected(self) -> Quantile | None:
+        """The gap within which 95 % of such networks stay, with its standard error."""
+        return None if self.ensemble is None else self.ensemble.gap_quantile(CONFIDENCE)
 
     @property
     def inside(self) -> bool | None:
-        """Whether the gap is one that such networks have, up to the error of R(t); None where the law says nothing."""
-        if self.expected is None or not self.reaches:
+        """Whether the gap is one that such networks have, up to the errors of R(t) and of what is expected."""
+        if self.expected is None:
             return None
-        return bool((np.abs(self.curve - self.limit) - self.limit_error).max() <= self.expected)
+        beyond = float((np.abs(self.curve - self.limit) - self.limit_error).max()) - self.expected.value
+        return beyond <= ERRORS * self.expected.error
 
     @property
     def learned(self) -> float:
         """By how much R(t) falls."""
         return float(self.limit[0] - self.limit.min())
-
-    @property
-    def source(self) -> str | None:
-        """What makes most of the expected gap: 'neurons', 'batches' or 'steps'."""
-        if self.prediction is None:
-            return None
-        sizes = {"neurons": 0.0, "batches": 0.0, "steps": 0.0}
-        for name, noise in self.prediction.noises.items():
-            of = "neurons" if name in ("encoder", "decoder") else name
-            sizes[of] += float((noise.shift**2 + np.diagonal(noise.covariance)).max())
-        return max(sizes, key=lambda name: sizes[name])
 
 
 def limit_problem(start: Start, schedule: Schedule, weight_decay: float) -> Problem:
@@ -139,27 +132,35 @@ def limit_problem(start: Start, schedule: Schedule, weight_decay: float) -> Prob
 
 
 def distance(state: FitState, start: Start, schedule: Schedule, effort: Effort) -> Distance:
-    """Return how far a learning curve is from R(t), with the predicted law of networks like the estimator's.
-
-    The law is that on fewer points, and R(t) is computed with twice as many particles.
-    """
+    """Return how far a learning curve is from R(t), and how far networks like the estimator's are."""
     assert state.times is not None and state.curve is not None
-    decay = state.settings.weight_decay
-    problem, on_fewer = (limit_problem(begun, schedule, decay) for begun in (start, start.on_fewer(LAW_POINTS)))
+    problem = limit_problem(start, schedule, state.settings.weight_decay)
     rows = record_marks(len(state.times) - 1, RECORDS - 1)
-    options: dict[str, Any] = {"dtype": PRECISION, "seed": effort.seed, "workers": effort.workers}
-    path = solve_mean_field(
-        problem,
-        schedule.motion_times(state.times)[rows],
-        particles=2 * effort.particles,
-        replicates=REPLICATES,
-        snapshot_times=(),
-        rtol=RTOL,
-        **options,
-    )
-    options |= {"particles": effort.particles, "samples": effort.samples}
-    prediction, unpredictable = None, on_fewer.unpredictable_because
-    if unpredictable is None:
-        law = predict_finite_width(on_fewer, path.times, path=path, **options)
-        prediction = law.at(state.network.encoder.width, schedule.first, state.settings.batch_size)
-    return Distance(state.times[rows], state.curve[rows], path.risk, path.risk_error, prediction, unpredictable)
+    times = schedule.motion_times(state.times)[rows]
+    limit, error = _limit(problem, times, effort)
+    compared = state.times[rows], state.curve[rows], limit, error
+    if schedule.counts_steps:
+        return Distance(*compared, None, AUTOMATIC)
+    how = state.network.encoder.width, schedule.first, state.settings.batch_size
+    found = simulated(problem, times, limit, *how, runs=effort.runs, seed=effort.seed, workers=effort.workers)
+    if not (np.isfinite(found.risk).all() and np.isfinite(found.again).all()):
+        return Distance(*compared, None, DIVERGED)
+    return Distance(*compared, found)
+
+
+def _limit(problem: Problem, times: np.ndarray, effort: Effort) -> tuple[np.ndarray, np.ndarray]:
+    """Return R(t), and how far from it this may be, shape (T,) each.
+
+    In many dimensions P particles have a risk that is shifted by b/P, as a network's is, which scramblings share. So it
+    is 2 R_P − R_{P/2}, of which all that half the particles change is the error.
+    """
+    integrator = "stabilised" if problem.motion.is_gradient_flow else "auto"
+
+    def risk(index: int) -> np.ndarray:
+        particles, replicate = (effort.particles, 0) if index == 0 else (effort.particles // 2, index)
+        options = {"kept": (), "rtol": RTOL, "dtype": PRECISION, "seed": effort.seed, "integrator": integrator}
+        return follow_replicate(problem, times, particles=particles, replicate=replicate, **options).risk
+
+    fine, *coarse = run_jobs(risk, 1 + COARSE, effort.workers, None)
+    change = fine - np.mean(coarse, axis=0)
+    return fine + change, np.abs(change)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -58,11 +58,6 @@ class EvaluationSample:
         if outside is not None:
             squares = squares + outside[rows] / coordinates.scaling.unit**2
         return cls(inside, chances, squares)
-
-    def on_fewer(self, count: int) -> EvaluationSample:
-        """Return the same on so many of the points, at most."""
-        rows, chances = sample_rows(self.points, self.weights, count)
-        return replace(self, points=self.points[rows], weights=chances, outside=self.outside[rows])
 
     @property
     def sizes(self) -> np.ndarray:

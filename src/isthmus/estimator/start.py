@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -44,10 +44,6 @@ class Start:
     incoming_variances: np.ndarray | None = None
     encoding: np.ndarray | None = None
     axes: np.ndarray | None = None
-
-    def on_fewer(self, points: int) -> Start:
-        """Return the start on so many of the points, at most."""
-        return replace(self, sample=self.sample.on_fewer(points))
 
     @property
     def law(self) -> Law:

@@ -122,7 +122,7 @@ class FiniteWidthEstimate(Summary):
     @property
     def std_error(self) -> np.ndarray:
         """The standard error of the standard deviation, shape (T,): of the jackknife over runs, and of K."""
-        by_runs = _jackknife(lambda keep: self._std(self.fluctuation[keep], self.rest[keep]), len(self.rest))
+        by_runs = jackknife(lambda keep: self._std(self.fluctuation[keep], self.rest[keep]), len(self.rest))
         return np.hypot(by_runs, self.kernel_error / (2 * self.std))
 
     @property
@@ -143,7 +143,7 @@ class FiniteWidthEstimate(Summary):
         drawn = normals @ (vectors * np.sqrt(np.maximum(values, 0))).T
         gaps = np.stack([np.abs(drawn + rest).max(axis=1) for rest in self.rest])
         quantile = lambda keep: np.quantile(gaps[keep], level)
-        found, by_runs = float(quantile(np.arange(len(gaps)))), float(_jackknife(quantile, len(gaps)))
+        found, by_runs = float(quantile(np.arange(len(gaps)))), float(jackknife(quantile, len(gaps)))
         # A kernel that is off by a factor shifts the quantile by at most half of that.
         size = np.diagonal(self.kernel)
         relative = np.divide(self.kernel_error, 2 * size, out=np.zeros_like(size), where=size > 0)
@@ -321,7 +321,7 @@ def _of_neurons(linear: LinearisedPath, known: Known, networks: list[Autoencoder
     return np.sum([mean - side.mean for mean, side in zip(means, sides, strict=True)], axis=0)
 
 
-def _jackknife(statistic: Any, count: int) -> np.ndarray:
+def jackknife(statistic: Any, count: int) -> np.ndarray:
     """Return the standard error of a statistic of runs, given as a function of the indices of some of them."""
     every = np.arange(count)
     without = np.stack([np.asarray(statistic(np.delete(every, index))) for index in every])

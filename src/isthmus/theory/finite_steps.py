@@ -50,14 +50,20 @@ def step_shifts(trajectory: Trajectory, seed: int, observed: Observed = RISK) ->
         # Without averages points of an epoch feel each other's steps; an average over many epochs forgets their order.
         in_order = not motion.optimizer.has_averages
         changes = jax.tree.map(lambda leaf: jnp.zeros((1 + in_order, *leaf.shape), leaf.dtype), state)
-        drives = _drives(field, state, *_at(trajectory, 0, seed, in_order))
+
+        def drives_at(node: int, state: State) -> _Drives:
+            signs = np.random.default_rng([seed, node]).choice([-1.0, 1.0], len(field.points))
+            ordered = jnp.asarray(signs, dtype) if in_order else None
+            return _drives(field, state, jnp.asarray(trajectory.nodes[node], dtype), ordered)
+
+        drives = drives_at(0, state)
         for node in range(int(recorded[-1]) + 1):
             for index in np.flatnonzero(recorded == node):
                 shifts[: 1 + in_order, index] = observed.changes(field, state[0], changes[0])
             if node == recorded[-1]:
                 break
             following = trajectory.advanced(node, state)
-            ends = _drives(field, following, *_at(trajectory, node + 1, seed, in_order))
+            ends = drives_at(node + 1, following)
             clock = (*trajectory.interval(node), trajectory.kicks(node))
             changes = _carried(field, state, following, changes, *clock, drives, ends)
             state, drives = following, ends
@@ -75,13 +81,6 @@ class _Drives(NamedTuple):
     slope: Any
     excess: Any
     order: Any
-
-
-def _at(trajectory: Trajectory, node: int, seed: int, in_order: bool) -> tuple[jax.Array, jax.Array | None]:
-    """Return the time of a node, and the signs of its points, None where there is no order."""
-    dtype = trajectory.field.dtype
-    signs = np.random.default_rng([seed, node]).choice([-1.0, 1.0], len(trajectory.field.points))
-    return jnp.asarray(trajectory.nodes[node], dtype), jnp.asarray(signs, dtype) if in_order else None
 
 
 @jax.jit

@@ -29,14 +29,16 @@ from isthmus.core.data import Data
 from isthmus.core.problem import Problem
 from isthmus.core.quadrature import Particles
 from isthmus.dynamics.batches import Sampling
-from isthmus.dynamics.mean_field import solve_mean_field
-from isthmus.dynamics.parallel import Progress, Stages
+from isthmus.dynamics.mean_field import follow_replicate, half_width
+from isthmus.dynamics.parallel import Progress, Stages, run_jobs
 from isthmus.theory.leading_order import Settings, leading_order, particles_of
 from isthmus.theory.noise_sources import Sources
 from isthmus.theory.observed import Observed
 from isthmus.theory.prediction import Prediction
 
 Function = Callable[[Autoencoder], Any]
+PARTICLES, REPLICATES, RTOL = 2048, 4, 1e-6
+"""Of the solves of the limit, whose spread is its error."""
 NAMES = ("latents", "reconstructions", "risk")
 """What may be asked for by name, at points."""
 MOST_VALUES = 4096
@@ -134,6 +136,7 @@ class ObservedLaw(Summary):
     Attributes:
         times: shape (T,).
         limit: F(t) in the mean-field limit, shape (T, *shape).
+        limit_error: half the 95 % interval of it over independent scramblings of the particles, shape (T, *shape).
         sources: of the noise of all values, those of one time after another.
 
     Example:
@@ -149,12 +152,14 @@ class ObservedLaw(Summary):
 
     times: np.ndarray
     limit: np.ndarray
+    limit_error: np.ndarray
     sources: Sources
 
     def _lines(self) -> list[tuple[str, object]]:
         value = lambda width: number(float(self.at(width).std.max()))
         return [
             ("values", values_in_words(self.limit.shape[1:], self.times)),
+            ("limit", f"known to {number(float(self.limit_error.max()), 2)}"),
             ("std", f"at most {value(64)} at N = 64 and {value(1024)} at N = 1,024"),
             ("ask", "at(width, step_size, batch_size): mean, std, band, plot"),
         ]
@@ -199,7 +204,6 @@ def observed_law(
     """
     asked = _function(problem, function, points)
     stages = Stages(progress)
-    options = {"quadrature": problem.quadrature, "seed": settings.seed, "workers": workers}
     start = particles_of(problem, settings, in_span=False)
     with computing_in(settings.dtype):
         shape = _shape_of(asked, start.network if start.frame is None else _lifted(start, start.network))
@@ -212,12 +216,21 @@ def observed_law(
     values = lambda field, network, weights: jnp.ravel(asked(_lifted(start, network))).astype(
         network.encoder.bias.dtype
     )
-    path = solve_mean_field(problem, times, snapshot_times=times, progress=stages.next(), **options)
-    with computing_in(settings.dtype):
-        limit = [np.asarray(asked(network.in_precision(settings.dtype)), float) for network in path.snapshots]
-    _checks.finite("function", np.stack(limit))
+
+    kept = list(range(len(times)))
+    options: dict[str, Any] = {"kept": kept, "particles": PARTICLES, "seed": settings.seed, "rtol": RTOL}
+    options["quadrature"] = problem.quadrature
+
+    def followed(replicate: int) -> np.ndarray:
+        """Return F(t) of one set of particles."""
+        networks = follow_replicate(problem, times, replicate=replicate, **options).networks
+        with computing_in(settings.dtype):
+            return np.stack([np.asarray(asked(network.in_precision(settings.dtype)), float) for network in networks])
+
+    limits = np.stack(run_jobs(followed, REPLICATES, workers, stages.next()))
+    _checks.finite("function", limits)
     found = leading_order(problem, times, start, settings, workers, stages, Observed(values, count), in_span=False)
-    return ObservedLaw(times, np.stack(limit), found.sources)
+    return ObservedLaw(times, limits.mean(axis=0), half_width(limits), found.sources)
 
 
 def _lifted(start: Particles, network: Autoencoder) -> Autoencoder:

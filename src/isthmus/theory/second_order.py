@@ -110,42 +110,53 @@ def _one_sample(
         wide = VectorField.of(_with_hidden_axis(particles.population), problem.motion, dtype)
         # A network's correction acts on the hidden axis too, along which the points have no component.
         wide_basis = np.concatenate([frame.basis, np.zeros((len(frame.basis), 1))], axis=1)
-    start = problem.started(drawn, basis)
-    starts = [start] * 3 + [problem.started(noisy, basis) for noisy in _noisy(drawn, "encoder", random)]
+    start, weights, sizes = problem.started(drawn, basis), np.asarray(field.weights, float), plan.sizes
+    encoders = [problem.started(noisy, basis) for noisy in _noisy(drawn, "encoder", random)]
     decoders = [problem.started(noisy, wide_basis) for noisy in _noisy(on_decoder, "decoder", random)]
-    weights, sizes = np.asarray(field.weights, float), plan.sizes
     kicks = POINT_NOISE * point_noise(weights, (len(sizes), 2), random) / np.sqrt(sizes / 2)[:, None, None]
     fixed = POINT_NOISE * point_noise(weights, (), random)
-    driven = np.array([weights, weights + fixed, weights - fixed, *[weights] * 4])
     with computing_in(dtype):
         plan = plan._replace(times=jnp.asarray(plan.times, dtype), sizes=jnp.asarray(sizes, dtype))
 
-        def followed(field: VectorField, starts: list[Autoencoder], driven: np.ndarray) -> np.ndarray:
-            """Return what each flow shows, (flows, V, 2): under the weights of the points, and under its own."""
-            stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
-            found = _values(stacked, field, plan, jnp.asarray(driven, dtype), key, observed)
-            return np.asarray(found, float)[:, recorded].reshape(len(driven), -1, 2)
+        def followed(field: VectorField, flows: list[tuple[Autoencoder, np.ndarray]]) -> np.ndarray:
+            """Return what flows from given starts under given weights show, (flows, V, 2).
 
+            The last axis is that of the weights under which it is measured: those of the field, and the flow's own.
+            """
+            starts, driven = zip(*flows, strict=True)
+            stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *starts)
+            found = _values(stacked, field, plan, jnp.asarray(np.array(driven), dtype), key, observed)
+            return np.asarray(found, float)[:, recorded].reshape(len(flows), -1, 2)
+
+        still = [(start, weights)]
+        on_points = [(start, weights + fixed), (start, weights - fixed)]
+        on_encoder = [(noisy, weights) for noisy in encoders]
+        on_decoders = [(noisy, weights) for noisy in decoders]
         if wide is field:
-            values = followed(field, starts + decoders, driven)
+            values = followed(field, still + on_points + on_encoder + on_decoders)
         else:  # without noise the pairs cancel, so that flows of both kinds have the same values
-            values = np.concatenate([followed(field, starts, driven[:5]), followed(wide, decoders, driven[5:])])
-        noiseless = values[0, :, 0]
-        by_kicks = np.zeros((3, len(noiseless)))
+            values = np.concatenate([followed(field, still + on_points + on_encoder), followed(wide, on_decoders)])
+        (noiseless, *by_points), by_encoder, by_decoder = values[:3], values[3:5], values[5:]
+        without = noiseless[:, 0]
+        by_kicks = np.zeros((3, len(without)))
         if not problem.optimizer.limit_depends_on_batches:  # of those the shift isn't proportional to ε/B
             pairs = jnp.asarray([kicks, 0 * kicks, -kicks], dtype)
             found = _kicked_values(smooth(start), field, plan, pairs, key, observed)
             by_kicks = np.asarray(found, float)[:, recorded].reshape(by_kicks.shape)
-
-    def shift(pair: np.ndarray, without: np.ndarray, size: float) -> np.ndarray:
-        return (pair[0] + pair[1] - 2 * without) / (2 * size)
-
+    plus, unkicked, minus = by_kicks
+    on_population, on_sample = np.moveaxis(np.array(by_points), -1, 0)
     return (
-        shift(values[3:5, :, 0], noiseless, MASS_NOISE**2 / drawn.encoder.width),
-        shift(values[5:7, :, 0], noiseless, MASS_NOISE**2 / on_decoder.decoder.width),
-        shift(by_kicks[::2], by_kicks[1], POINT_NOISE**2),
-        *(shift(values[1:3, :, measured], noiseless, POINT_NOISE**2) for measured in (0, 1)),
+        _shift(by_encoder[..., 0], without, MASS_NOISE**2 / drawn.encoder.width),
+        _shift(by_decoder[..., 0], without, MASS_NOISE**2 / on_decoder.decoder.width),
+        _shift((plus, minus), unkicked, POINT_NOISE**2),
+        _shift(on_population, without, POINT_NOISE**2),
+        _shift(on_sample, without, POINT_NOISE**2),
     )
+
+
+def _shift(pair: Any, without: np.ndarray, size: float) -> np.ndarray:
+    """Return half the second derivative along a noise, from what it and its opposite of this squared size show."""
+    return (pair[0] + pair[1] - 2 * without) / (2 * size)
 
 
 def _noisy(drawn: Autoencoder, side: str, random: np.random.Generator) -> list[Autoencoder]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +20,20 @@ from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import (
     BOGACKI_SHAMPINE,
     Solve,
+    Tolerances,
     attempted,
     combined,
-    like,
     moved,
     new_solve,
     no_slopes,
     stages,
+)
+from isthmus.dynamics.stabilised import (
+    any_direction,
+    power_iteration,
+    square_sum,
+    stiff_nodes,
+    stiff_step,
 )
 
 KEPT = 1 << 30
@@ -39,34 +46,69 @@ per cent, with the halves of steps for its resolution.
 """
 FIRST_ITERATIONS = 32
 """Iterations from which the first estimate of the curvature comes; later steps go on from it by one each."""
-SLOPES = len(BOGACKI_SHAMPINE.shares) - 1
-"""Slopes that a step uses."""
-
 Kicks = tuple[Velocity, Velocity] | None
 """Noise of a temperature before and after a step."""
 
 
-def step_by_slopes(
-    slope: Callable[..., Any], state: State, inputs: Any, time: jax.Array, size: jax.Array, kicks: Kicks = None
-) -> State:
-    """Return the state after one step of the method of Bogacki and Shampine.
+class Scheme(NamedTuple):
+    """How the steps of a trajectory are taken: the method of Bogacki and Shampine, or a stabilised one.
 
-    Each of the three slopes has a row of ``inputs`` of its own as its third argument, such as weights of the points for
-    the slope of a `VectorField`. Noise of a temperature comes in two halves, before and after the step, which is of
-    second order in the law.
+    Attributes:
+        slopes: that a step uses.
+        stabilised: whether it is `isthmus.dynamics.stabilised`, with so many stages.
+
+    """
+
+    slopes: int = len(BOGACKI_SHAMPINE.shares) - 1
+    stabilised: bool = False
+
+    @property
+    def first_half(self) -> tuple[float, ...]:
+        """The integral over the first half of a step, given the parts that its slopes add to that over all of it.
+
+        It is that of the parabola through the integrand at the times of three slopes; a stabilised step isn't resolved.
+        """
+        return (0.5,) * self.slopes if self.stabilised else (0.875, 1.25, -0.25)
+
+
+PLAIN = Scheme()
+
+
+def step_by_slopes(
+    slope: Callable[..., Any],
+    state: State,
+    inputs: Any,
+    time: jax.Array,
+    size: jax.Array,
+    kicks: Kicks = None,
+    scheme: Scheme = PLAIN,
+) -> State:
+    """Return the state after one step.
+
+    Each of the slopes has a row of ``inputs`` of its own as its third argument, such as weights of the points for the
+    slope of a `VectorField`. Noise of a temperature comes in two halves, before and after the step, which is of second
+    order in the law.
     """
     state = kicked(state, kicks, 0)
+    if scheme.stabilised:
+        return kicked(stiff_step(slope, time, state, size, scheme.slopes, inputs), kicks, 1)
     nothing = no_slopes(BOGACKI_SHAMPINE, state)
-    slopes, _ = stages(slope, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), inputs, unroll=True)
+    slopes, _ = stages(slope, BOGACKI_SHAMPINE, time, state, size, nothing, range(scheme.slopes), inputs, unroll=True)
     following = moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes))
     return kicked(following, kicks, 1)
 
 
 def step(
-    field: VectorField, state: State, weights: jax.Array, time: jax.Array, size: jax.Array, kicks: Kicks = None
+    field: VectorField,
+    state: State,
+    weights: jax.Array,
+    time: jax.Array,
+    size: jax.Array,
+    kicks: Kicks = None,
+    scheme: Scheme = PLAIN,
 ) -> State:
     """Return the state after one step under the same weights of the points throughout."""
-    return step_by_slopes(field, state, jnp.stack([weights] * SLOPES), time, size, kicks)
+    return step_by_slopes(field, state, jnp.stack([weights] * scheme.slopes), time, size, kicks, scheme)
 
 
 def kicks_of(field: VectorField, network: Autoencoder, time: jax.Array, size: jax.Array, key: jax.Array) -> Kicks:
@@ -107,16 +149,27 @@ class Trajectory:
         rtol: float,
         max_steps: int,
         noise_key: jax.Array | None = None,
+        *,
+        stabilised: bool = False,
     ) -> None:
-        self.field, self._key = field, noise_key
+        self.field, self._key, self.scheme = field, noise_key, PLAIN
         self._kept, self._stride, nodes = {}, 1, []
         with computing_in(field.dtype):
             self.network = jax.tree.map(jnp.asarray, start)
             self.begin = _started(field, self.network)
             size = sum(leaf.nbytes for leaf in jax.tree.leaves(self.begin))
-            steps = _adaptive_steps(self.begin, field, times, rtol, max_steps)
+            if stabilised:
+                found, count = stiff_nodes(field, self.begin, times, Tolerances(rtol, rtol / 100, max_steps))
+                if found[-1] < times[-1]:
+                    raise _unfinished(float(found[-1]), times, rtol, max_steps)
+                self.scheme = Scheme(count, stabilised=True)
+                steps = self._along(found)
+            else:
+                steps = _adaptive_steps(self.begin, field, times, rtol, max_steps)
             if field.motion.temperature > 0:
-                steps = self._noisy_steps(self.begin, np.array([time for time, _ in steps]))
+                # Noise drives what is stiff away from rest, where its curvature may be higher: twice as many steps.
+                found = np.array([time for time, _ in steps])
+                steps = self._along(np.sort(np.concatenate([found, _middles(found)])))
             for node, (time, state) in enumerate(steps):
                 nodes.append(time)
                 if node % self._stride == 0:
@@ -157,7 +210,7 @@ class Trajectory:
 
     def advanced(self, step: int, state: State) -> State:
         """Return the state after a step, given the one before it."""
-        return _step(self.field, state, self.field.weights, *self.interval(step), self.kicks(step))
+        return _step(self.field, state, self.field.weights, *self.interval(step), self.kicks(step), self.scheme)
 
     def backwards(self, last: int) -> Iterator[tuple[int, State]]:
         """Yield (node, state) from node ``last`` down to node 0."""
@@ -182,23 +235,29 @@ class Trajectory:
         assert self._key is not None
         return _kicks_of(self.field, self.network, time, size, jax.random.fold_in(self._key, step))
 
-    def _noisy_steps(self, state: State, nodes: np.ndarray) -> Iterator[tuple[float, State]]:
-        """Yield nodes and states of a path with noise, at twice as many steps as one without it takes.
-
-        Noise drives what is stiff away from rest, where its curvature may be higher.
-        """
-        nodes = np.sort(np.concatenate([nodes, _middles(nodes)]))
+    def _along(self, nodes: np.ndarray) -> Iterator[tuple[float, State]]:
+        """Yield the nodes, and the states there, noise of a temperature included."""
+        state = self.begin
         yield 0.0, state
         for node, (begin, end) in enumerate(pairwise(nodes)):
             interval = jnp.asarray(begin, self.field.dtype), jnp.asarray(end - begin, self.field.dtype)
-            state = _step(self.field, state, self.field.weights, *interval, self._kicks(node, *interval))
+            state = _step(self.field, state, self.field.weights, *interval, self._kicks(node, *interval), self.scheme)
             yield float(end), state
 
 
 _risk = jax.jit(VectorField.risk)
 _started = jax.jit(VectorField.start)
-_step = jax.jit(step)
+_step = jax.jit(step, static_argnums=6)
 _kicks_of = jax.jit(kicks_of)
+
+
+@jax.jit
+def _power_iteration(
+    field: VectorField, state: State, time: jax.Array, direction: State, lengths: jax.Array
+) -> tuple[State, jax.Array]:
+    """Return a direction nearer to the fastest motion, and its lengths."""
+    along = lambda unit: jax.jvp(partial(field, time), (state,), (unit,))[1]
+    return power_iteration(along, direction, lengths)
 
 
 def _middles(nodes: np.ndarray) -> np.ndarray:
@@ -214,7 +273,7 @@ def _adaptive_steps(
     the adjoint then blows up, and so does noise. So steps are also capped at `STABLE` / curvature.
     """
     now, number = new_solve(start, float(times[-1])), partial(jnp.asarray, dtype=field.dtype)
-    direction, curvature = _any_direction(start), np.zeros(2)
+    direction, curvature = any_direction(start), np.zeros(2)
     for _ in range(FIRST_ITERATIONS):
         direction, curvature = _power_iteration(field, start, now.time, direction, curvature)
     yield 0.0, start
@@ -224,35 +283,18 @@ def _adaptive_steps(
             cap = STABLE / fastest if fastest > 0 else np.inf
             capped = now._replace(size=number(min(float(now.size), cap)))
             if int(now.steps) >= max_steps or not float(capped.time + capped.size) > float(capped.time):
-                raise NumericalError(
-                    f"the linearised flow reached only t = {float(now.time):g} of {times[-1]:g} in "
-                    f"{counted(max_steps, 'step')}; loosen rtol={rtol:g}, raise max_steps, or shorten the horizon"
-                )
+                raise _unfinished(float(now.time), times, rtol, max_steps)
             before, now = now.time, _attempt(field, capped, number(time), number(rtol))
             if now.time > before:
                 direction, curvature = _power_iteration(field, now.state, now.time, direction, curvature)
                 yield float(time) if now.time >= number(time) else float(now.time), now.state
 
 
-def _any_direction(state: State) -> State:
-    """Return some direction with a part along every other."""
-    random = np.random.default_rng(0)
-    return jax.tree.map(lambda leaf: jnp.asarray(random.standard_normal(leaf.shape), leaf.dtype), state)
-
-
-@jax.jit
-def _power_iteration(
-    field: VectorField, state: State, time: jax.Array, direction: State, lengths: jax.Array
-) -> tuple[State, jax.Array]:
-    """Return Jd for a direction d made one long, J the derivative of the field, and its length after the last one.
-
-    d nears the fastest motion. Where that is an oscillation, as with momentum, lengths alternate, and the root of the
-    product of two is its speed.
-    """
-    length = jnp.sqrt(_square_sum(direction))
-    unit = jax.tree.map(lambda leaf: leaf / jnp.where(length > 0, length, 1), direction)
-    image = like(state, jax.jvp(partial(field, time), (state,), (unit,))[1])
-    return image, jnp.stack([lengths[1], jnp.sqrt(_square_sum(image))])
+def _unfinished(reached: float, times: np.ndarray, rtol: float, max_steps: int) -> NumericalError:
+    return NumericalError(
+        f"the linearised flow reached only t = {reached:g} of {times[-1]:g} in {counted(max_steps, 'step')}; loosen "
+        f"rtol={rtol:g}, raise max_steps, or shorten the horizon"
+    )
 
 
 @jax.jit
@@ -265,13 +307,9 @@ def _array_by_array(error: State, before: State, after: State, rtol: jax.Array, 
 
     An array that is 0 throughout is measured by the size of all.
     """
-    mean_square = lambda tree: _square_sum(tree) / sum(leaf.size for leaf in jax.tree.leaves(tree))
+    mean_square = lambda tree: square_sum(tree) / sum(leaf.size for leaf in jax.tree.leaves(tree))
     floor = 1e-3 * jnp.sqrt(mean_square(before))
     over_tolerance = jax.tree.map(
         lambda e, a: e / (rtol * (jnp.abs(a) + jnp.sqrt(mean_square(a)) + floor)), error, before
     )
     return jnp.sqrt(mean_square(over_tolerance))
-
-
-def _square_sum(tree: State | Velocity) -> jax.Array:
-    return jax.tree.reduce(jnp.add, jax.tree.map(lambda leaf: jnp.sum(jnp.square(leaf)), tree))
