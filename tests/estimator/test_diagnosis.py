@@ -314,3 +314,9 @@ def test_what_is_found_is_printed_and_plain(alone, fitted):
         json.dumps(fitted.diagnose(X, **ALONE).summary())
     )
     assert summary["state"] == "moving" and summary["width"] == 64
+
+
+def test_the_argument_that_has_no_effect_any_more_says_so(fitted):
+    with pytest.warns(DeprecationWarning, match="samples has no effect any more and goes in 0.4; use runs"):
+        found = fitted.diagnose(X, samples=4, **ALONE)
+    assert found.summary() == fitted.diagnose(X, **ALONE).summary()

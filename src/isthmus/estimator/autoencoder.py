@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -267,6 +268,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         compare: bool = True,
         particles: int = 1024,
         runs: int = 16,
+        samples: int | None = None,
         seed: int = 0,
         workers: int | None = None,
     ) -> Diagnosis:
@@ -282,6 +284,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
             compare: compare the learning curve with that of the infinitely wide network.
             particles: a power of 2, as in `isthmus.solve_mean_field`.
             runs: networks like it that are trained, at least 4; a quarter as many are trained again on other batches.
+            samples: without effect, and gone in 0.4: networks are trained, where the law was taken from samples.
             seed: of the comparison.
             workers: threads of the comparison; by default one for each core.
 
@@ -292,9 +295,10 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         check_is_fitted(self, "components_")
         _checks.power_of_2("particles", particles, minimum=4)
         _checks.integer("runs", runs, minimum=4)
+        if samples is not None:
+            warnings.warn("samples has no effect any more and goes in 0.4; use runs", DeprecationWarning, stacklevel=2)
         points = self._points(X)
-        given = checked_weights(sample_weight, points.shape[0])
-        weights = normalised(given)
+        weights = normalised(checked_weights(sample_weight, points.shape[0]))
         return diagnosed(self._fit_state(), points, weights, Effort(compare, particles, runs, seed, workers))
 
     def save(self, path: str | Path) -> None:
