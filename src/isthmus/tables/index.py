@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -61,18 +61,23 @@ def counts_rows(values: np.ndarray | str) -> bool:
 
 def numbers_rows(column: np.ndarray) -> bool:
     """Return whether a column holds different integers, as the index of a frame that was filtered or shuffled."""
-    whole = bool((column >= 0).all() and (column % 1 == 0).all())
+    whole = bool((column >= 0).all() and _are_whole(column).all())
     return whole and len(column) > 1 and len(np.unique(column)) == len(column)
 
 
-def in_equal_steps(values: np.ndarray) -> Iterator[int]:
-    """Yield the columns of a table in which each row differs from the one above by the same integer, which isn't 0."""
+def in_equal_steps(values: np.ndarray) -> list[int]:
+    """Return the columns of a table in which each row differs from the one above by the same integer, which isn't 0."""
     if len(values) < COUNTED_ROWS:
-        return
-    first = np.diff(values[:COUNTED_ROWS], axis=0)
-    for j in np.flatnonzero((first == first[0]).all(axis=0) & (first[0] != 0) & (first[0] % 1 == 0)).tolist():
-        if values[0, j] % 1 == 0 and (np.diff(values[:, j]) == first[0, j]).all():
-            yield j
+        return []
+    with np.errstate(invalid="ignore"):  # infinite values, which are refused later, have no difference
+        first = np.diff(values[:COUNTED_ROWS], axis=0)
+        steady = (first == first[0]).all(axis=0) & (first[0] != 0) & _are_whole(first[0]) & _are_whole(values[0])
+        return [j for j in np.flatnonzero(steady).tolist() if (np.diff(values[:, j]) == first[0, j]).all()]
+
+
+def _are_whole(values: np.ndarray) -> np.ndarray:
+    """Return where values are integers; infinite ones and NaN aren't."""
+    return np.isfinite(values) & (values == np.rint(values))
 
 
 def is_key(name: str) -> bool:
