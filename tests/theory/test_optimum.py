@@ -15,6 +15,8 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.theory.atoms import number_of_atoms
 from isthmus.theory.certificates import certified
 from isthmus.theory.landscape import Landscape
+from isthmus.theory.optimum import start_from
+from isthmus.theory.search import Search
 
 DOUBLE = np.dtype(np.float64)
 STANDARD_ERRORS = 5
@@ -252,6 +254,17 @@ def test_no_move_of_atoms_lowers_the_objective_at_second_order(curve, optimum):
     moving = np.abs(np.diag(hessian)) > 1e-9
     eigenvalues = np.linalg.eigvalsh(hessian[np.ix_(moving, moving)])
     assert found == pytest.approx(eigenvalues[0] / eigenvalues[-1], abs=1e-4) and found < -0.01
+
+
+def test_a_restart_goes_on_from_the_best_of_its_starts(curve, monkeypatch):
+    monkeypatch.setattr(Search, "_refined", lambda self, network, *rest: network)
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(curve, None)
+        starts = [in_axes(start_from(curve, curve.law, 0, index, 3), landscape.basis) for index in range(4)]
+        search = Search(landscape, 1e-3, 1, 16, 1, None)
+        heights = [landscape.objective(search.from_best_of([start], 0, 0)) for start in starts]
+        best = landscape.objective(search.from_best_of(starts, 0, 0))
+    assert best == min(heights) < max(heights) - 1e-3
 
 
 def test_progress_counts_rounds_to_their_end():
