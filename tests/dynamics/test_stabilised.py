@@ -27,13 +27,14 @@ def relaxing(time, state):
 
 @pytest.mark.parametrize("count", [2, 3, 8, 20, MOST_STAGES])
 def test_a_step_is_of_second_order_with_any_number_of_stages(count):
-    errors = []
+    @jax.jit
+    def followed(steps):
+        size = 2 / steps
+        step = lambda index, state: stiff_step(decay, index * size, state, size, count, jnp.ones(count))
+        return jax.lax.fori_loop(0, steps, step, jnp.ones(1))
+
     with computing_in(DOUBLE):
-        for steps in (64, 128, 256):
-            state, size = jnp.asarray([1.0]), jnp.asarray(2 / steps)
-            for index in range(steps):
-                state = stiff_step(decay, index * size, state, size, count, jnp.ones(count))
-            errors.append(abs(float(state[0]) - 1 / 5))
+        errors = [abs(float(followed(steps)[0]) - 1 / 5) for steps in (64, 128, 256)]
     assert np.log2(errors[0] / errors[2]) / 2 == pytest.approx(2.0, abs=0.3)
 
 
