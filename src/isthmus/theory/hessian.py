@@ -35,7 +35,7 @@ ATOMS = 32
 def rows_of(measure: NeuronMeasure) -> np.ndarray:
     """Return the variables s and s(v, w, b) of atoms in rows, shape (N, 2 + outputs + inputs)."""
     roots = np.sqrt(np.asarray(measure.masses))[:, None]
-    return np.column_stack([roots, *(roots * part for part in _weights_of(measure))])
+    return np.column_stack([roots, roots * np.column_stack([measure.outgoing, measure.incoming, measure.bias])])
 
 
 def measure_of(rows: np.ndarray, outputs: int) -> NeuronMeasure:
@@ -44,10 +44,6 @@ def measure_of(rows: np.ndarray, outputs: int) -> NeuronMeasure:
     weights = rows[:, 1:] / np.where(masses > 0, np.sqrt(masses), np.inf)[:, None]
     parts = weights[:, :outputs], weights[:, outputs:-1], weights[:, -1]
     return NeuronMeasure(masses, *parts)  # pyright: ignore[reportArgumentType]
-
-
-def _weights_of(measure: NeuronMeasure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return np.asarray(measure.outgoing), np.asarray(measure.incoming), np.asarray(measure.bias)[:, None]
 
 
 def derivatives(
@@ -94,11 +90,10 @@ def with_best_outgoing(field: VectorField, network: Autoencoder, softness: float
 
     Those of atoms of mass 0 become 0.
     """
-    rows = [_padded(rows_of(side)) for side in (network.encoder, network.decoder)]
+    encoder, decoder = rows_of(network.encoder), rows_of(network.decoder)
     pair = network.encoder_activation, network.decoder_activation
-    best = np.asarray(_best_outgoing(field, *rows, softness, pair))[: network.decoder.width]
-    decoder = rows_of(network.decoder)
-    decoder[:, 1 : 1 + network.dim] = best
+    best = _best_outgoing(field, _padded(encoder), _padded(decoder), softness, pair)
+    decoder[:, 1 : 1 + network.dim] = np.asarray(best)[: len(decoder)]
     return network.with_measures(network.encoder, measure_of(decoder, network.dim))
 
 
@@ -113,7 +108,7 @@ def _best_outgoing(
     points, weights = field.points, field.weights
     dim, latent_dim = points.shape[1], decoder.shape[1] - 2 - points.shape[1]
     phis = [softened(phi, softness) for phi in pair]
-    latents = jax.vmap(lambda atom: _one(atom, points, phis[0], latent_dim))(encoder).sum(axis=0)
+    latents = _summed(encoder, points, phis[0], latent_dim)
     unit = decoder.at[:, 1 : 1 + dim].set(jnp.zeros(dim).at[0].set(1.0))
     features = jax.vmap(lambda atom: _one(atom, latents, phis[1], dim)[:, 0])(unit)
     root = jnp.sqrt(weights)[:, None]
@@ -126,6 +121,11 @@ def _one(atom: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> j
     root, outgoing, incoming = jnp.abs(atom[0]), atom[1 : 1 + outputs], atom[1 + outputs : -1]
     safe = jnp.where(root > 0, root, 1.0)
     return root * phi.value((inputs @ incoming + atom[-1]) / safe)[:, None] * outgoing[None]
+
+
+def _summed(atoms: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:
+    """Return what atoms in rows add up to, shape (n, outputs)."""
+    return jax.vmap(lambda atom: _one(atom, inputs, phi, outputs))(atoms).sum(axis=0)
 
 
 def _penalty(atom: jax.Array, decay: float, train_biases: bool) -> jax.Array:
@@ -145,9 +145,8 @@ def _derivatives(
         lambda atom, inputs: _one(atom, inputs, phis[0], latent_dim),
         lambda atom, inputs: _one(atom, inputs, phis[1], dim),
     ]
-    total = lambda side, atoms, inputs: jax.vmap(added[side], (0, None))(atoms, inputs).sum(axis=0)
-    latents = total(0, encoder, points)
-    at = lambda z: total(1, decoder, z[None])[0]
+    latents = _summed(encoder, points, phis[0], latent_dim)
+    at = lambda z: _summed(decoder, z[None], phis[1], dim)[0]
     outputs, jacobian = jax.vmap(at)(latents), jax.vmap(jax.jacfwd(at))(latents)
     residual = outputs - points
     pull = weights[:, None] * residual

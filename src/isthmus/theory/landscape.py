@@ -122,7 +122,7 @@ class Landscape(NamedTuple):
         network: Autoencoder,
         *,
         free_masses: bool = True,
-        iterations: int = 100,
+        iterations: int,
         softness: float = 0.0,
         gain: float = 0.0,
     ) -> Autoencoder:
@@ -131,7 +131,7 @@ class Landscape(NamedTuple):
         moving = self._moving(alive, free_masses)
         if not 0 < len(moving) <= MOST_FOR_NEWTON:
             return network
-        start = np.concatenate([rows_of(side).ravel() for side in (alive.encoder, alive.decoder)])
+        start = _in_one_row(alive)
 
         def at(part: np.ndarray) -> Autoencoder:
             flat = start.copy()
@@ -144,8 +144,7 @@ class Landscape(NamedTuple):
             return value, gradient[moving], hessian[np.ix_(moving, moving)]
 
         def lowered(part: np.ndarray) -> np.ndarray:
-            best = with_best_outgoing(self.field, at(part), softness)
-            return np.concatenate([rows_of(side).ravel() for side in (best.encoder, best.decoder)])[moving]
+            return _in_one_row(with_best_outgoing(self.field, at(part), softness))[moving]
 
         found = newton(derived, start[moving], lowered=lowered, iterations=iterations, gain=gain)
         return _padded_like(network, at(found))
@@ -184,6 +183,11 @@ def _alive(network: Autoencoder) -> Autoencoder:
         return jax.tree.map(lambda part: np.asarray(part)[alive], measure)
 
     return network.with_measures(side(network.encoder), side(network.decoder))
+
+
+def _in_one_row(network: Autoencoder) -> np.ndarray:
+    """Return the variables of all atoms, the encoder's first."""
+    return np.concatenate([rows_of(side).ravel() for side in (network.encoder, network.decoder)])
 
 
 def _of_rows(network: Autoencoder, flat: np.ndarray) -> Autoencoder:

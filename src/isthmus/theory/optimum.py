@@ -137,10 +137,10 @@ def solve_optimum(
     inf over (ρ, ν) of R(ρ, ν) + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν,  |θ|, |ω| ≤ radius if there is one; rates, optimizer
     and initial law of the problem don't matter, except that starts are drawn from it, among others.
 
-    Each restart draws many equal atoms from four laws, descends by L-BFGS, and goes on from the best of the four: atoms
-    that came together are merged, atoms are born
-    where the first variation is smallest, and positions and masses descend together, until nothing is born any more.
-    An interrupt (Ctrl-C) ends it with the best that was found so far, and a warning.
+    Each restart draws many equal atoms from each of four laws, descends by L-BFGS, and goes on from the best of the
+    four. Then, round by round, atoms that came together are merged, atoms are born where the first variation is
+    smallest, and positions and masses descend together, until nothing is born any more. An interrupt
+    (Ctrl-C) ends it with the best that was found so far, and a warning.
 
     Args:
         problem: data, activations and weight decay (on both sides, unless there is a radius, or all is linear).
