@@ -150,7 +150,7 @@ def test_what_a_person_wants_first_is_said(shown):
     assert "4 runs of width 8, gradient flow" in repr(shown["estimate"]) and "±" in repr(shown["estimate"])
     diagnosis = repr(shown["diagnosis"])
     assert "moving; another 10 of time would gain 20\u00a0%" in diagnosis and "3 of 8 carry the encoder" in diagnosis
-    assert "at most 0.500 from infinite width, 95 % of networks within 0." in diagnosis
+    assert "at most 0.500 from infinite width, 80\u00a0% of networks within 0." in diagnosis
     assert "step size × curvature is 0.400, stable below 2.00" in diagnosis
     assert "mean    0.500 to 1.25, in the limit 0.250 to 1.00" in repr(shown["observed"])
     assert "some networks like it diverge" in repr(shown["distance alone"])

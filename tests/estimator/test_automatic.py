@@ -332,7 +332,7 @@ def test_steps_grow_as_they_are_said_to_and_the_average_is_that_of_its_shares():
 
 def test_the_automatic_run_is_sgd_on_the_problem_whose_limit_it_is_compared_with(fitted):
     """The heavy ball in units of steps, with step sizes as rates: its curves and the estimator's differ by noise."""
-    problem = limit_problem(beginning(fitted._fit_state(), WINE, uniform(WINE)), fitted._schedule, 0.0)
+    problem = limit_problem(beginning(fitted._fit_state(), WINE, uniform(WINE)).start, fitted._schedule, 0.0)
     own = fitted._schedule.motion_times(fitted.times_)[::2]
     runs = im.train(problem, own, 512, 1.0, batch_size=32, runs=4, snapshot_times=()).risk
     curve = fitted.training_curve_[::2]

@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import StandardScaler
 
@@ -25,6 +24,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:the learning curve")  # runs too
 X = StandardScaler().fit_transform(load_wine().data)
 FEW = X[::5, :4]
 ALONE = {"compare": False}
+FEWEST_INSIDE = 22
+"""Of 32 curves within the largest of 19 gaps: the share of all that are has the law Beta(19, 1), and one time in 400
+fewer are."""
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +46,8 @@ def fits(points, count, *parts, **options):
 
 
 def problem_of(model, points):
-    return limit_problem(
-        beginning(model._fit_state(), points, np.full(len(points), 1 / len(points))), model._schedule, 0.0
-    )
+    begun = beginning(model._fit_state(), points, np.full(len(points), 1 / len(points)))
+    return limit_problem(begun.start, model._schedule, 0.0)
 
 
 def with_weights(model, **parts):
@@ -88,7 +89,7 @@ def test_the_predicted_band_is_that_of_many_small_fits():
     ratios = curves.std(axis=0, ddof=1)[1:] / others.std[1:]
     assert np.all(np.abs(ratios - 1) < tolerance)
     gaps = np.abs(curves - found.distance.limit).max(axis=1)
-    assert np.median(gaps) / others.gap_quantile(0.5).value == pytest.approx(1.0, abs=tolerance)
+    assert np.median(gaps) / others.gap_bound(0.5).value == pytest.approx(1.0, abs=tolerance)
     assert found.distance.inside and "follows that of infinite width" in found.verdicts()[0]
 
 
@@ -113,10 +114,10 @@ def test_the_predicted_band_of_images_holds_their_fits():
     models, curves = fits(digits, 32, 2, width=512, horizon=200.0, step_size=0.1)
     found = models[0].diagnose(digits).distance
     curves = curves[:, np.searchsorted(models[0].times_, found.times)]
-    expected, error = found.expected
-    inside = int((np.abs(curves - found.limit).max(axis=1) <= expected + error).sum())
-    print(f"{inside} of {len(curves)} curves within {expected:.2g} ± {error:.1g}")
-    assert binomtest(inside, len(curves), 0.95).pvalue > 1e-3
+    expected = found.expected.value
+    inside = int((np.abs(curves - found.limit).max(axis=1) <= expected).sum())
+    print(f"{inside} of {len(curves)} curves within {expected:.2g}")
+    assert inside >= FEWEST_INSIDE
     assert expected < 0.1 * found.learned
     ratios = curves.std(axis=0, ddof=1)[1:] / found.ensemble.std[1:]
     assert np.all(np.abs(ratios - 1) < 4 * np.sqrt(1 / 64 + 1 / 32))
@@ -125,6 +126,25 @@ def test_the_predicted_band_of_images_holds_their_fits():
         problem, found.times, particles=4096, replicates=1, rtol=1e-3, dtype="float32", integrator="stabilised"
     )
     assert np.all(np.abs(found.limit - path.risk) <= found.limit_error + 2e-4)  # 4,096 particles have a shift, too
+
+
+@pytest.mark.slow
+def test_the_expected_gap_holds_automatic_fits():
+    """32 default fits of digits, each beside networks that are trained by the steps that it chose."""
+    digits = load_digits().data
+    models = [im.MeanFieldAutoencoder(2, random_state=seed).fit(digits) for seed in range(32)]
+    inside, kinds = [], {}
+    for model in models:
+        kinds.setdefault((model._schedule, model.n_iter_), []).append(model)
+    for alike in kinds.values():
+        found = (
+            alike[0].diagnose(digits, particles=64).distance
+        )  # any limit will do: all are held to it
+        rows = np.searchsorted(alike[0].times_, found.times)
+        gaps = np.abs(np.array([model.training_curve_[rows] for model in alike]) - found.limit).max(axis=1)
+        inside += (gaps <= found.expected.value).tolist()
+    print(f"{sum(inside)} of {len(inside)} curves within, of {len(kinds)} choices of steps")
+    assert len(kinds) > 1 and sum(inside) >= FEWEST_INSIDE
 
 
 @pytest.mark.slow
@@ -137,9 +157,9 @@ def test_the_expected_gap_holds_where_steps_overshoot_at_first():
     risk = im.train(problem, found.times, 256, 0.1, seed=1, **options).risk
     measured = float(np.quantile(np.abs(risk - found.limit).max(axis=1), 0.95))
     law = im.predict_finite_width(problem, found.times, particles=256, samples=4).at(256, 0.1, 32).gap_quantile(0.95)
-    expected, error = found.expected
-    print(f"{measured:.2g} measured, {expected:.2g} ± {error:.1g} expected, {law:.2g} by the law")
-    assert abs(expected - measured) < 3 * np.hypot(error, 0.1 * measured)
+    expected = found.expected.value
+    print(f"{measured:.2g} measured, {expected:.2g} expected, {law:.2g} by the law")
+    assert 0.7 * measured < expected < 1.5 * measured
     assert law < 0.75 * measured
 
 
@@ -188,7 +208,7 @@ def test_the_words_about_the_curve_name_the_remedy(alone, found, inside, words):
     told = dataclasses.replace(alone, distance=found, not_compared=None, start_curvature=None)
     assert found.inside == inside
     assert words in told.verdicts()[0]
-    assert found.expected == found.ensemble.gap_quantile(0.95)
+    assert found.expected == found.ensemble.gap_bound(0.95)
     diverged = dataclasses.replace(told, distance=dataclasses.replace(found, ensemble=None, not_simulated=DIVERGED))
     assert "some networks like it diverge: take a smaller step size" in diverged.verdicts()[0]
 
@@ -257,7 +277,7 @@ def test_another_principal_component_is_a_saddle_though_in_use():
     model = im.MeanFieldAutoencoder(
         1, width=64, horizon=20.0, step_size=0.1, activation="linear", batch_size=40, random_state=0
     )
-    start = beginning(model.fit(FEW)._fit_state(), FEW, np.full(len(FEW), 1 / len(FEW)))
+    start = beginning(model.fit(FEW)._fit_state(), FEW, np.full(len(FEW), 1 / len(FEW))).start
     sample = start.sample
     second = np.linalg.svd(sample.points, full_matrices=False)[2][1:2].T
     at_second = PCAStart(sample.points, sample.weights, second).of(start.network(np.random.default_rng(0), 64))

@@ -60,6 +60,9 @@ BULK_LOSS = 0.01
 """The R² among these rows that a network may lose against PCA."""
 SEARCH_TIME = 0.5
 """Share of the time allowed that may be spent on the choice."""
+FULL_NETWORK = (0, 0, 1)
+"""What the seed of the full network's neurons and batches ends in, unlike those of copies: the choice depends on
+nothing that it is made of. (A seed that ends in 0 is the seed without it.)"""
 
 
 @dataclass(frozen=True)
@@ -286,7 +289,7 @@ def _full_run(
     spectrum, schedule, sample = table.spectrum, choice.schedule, start.sample
     coordinates = spectrum.coordinates(spectrum.rank)
     marks = record_marks(choice.steps, min(settings.records, RECORDS))
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, *FULL_NETWORK])
     network = start.network(random, settings.width).in_precision(SINGLE)
     pool = Pool(table.rows.points, table.weights, coordinates, SINGLE, settings.batch_size)
     learner, curve = Learner(network, settings.penalised(schedule.motion), averaging=True), []

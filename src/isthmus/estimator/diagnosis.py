@@ -27,9 +27,9 @@ from isthmus.estimator.curvature import (
     relaxed,
 )
 from isthmus.estimator.explicit import explicit_start
-from isthmus.estimator.limit import CONFIDENCE, Distance, Effort, distance
+from isthmus.estimator.limit import CONFIDENCE, Beginning, Distance, Effort, distance
 from isthmus.estimator.run import FitState
-from isthmus.estimator.samples import EvaluationSample
+from isthmus.estimator.samples import EvaluationSample, Pool
 from isthmus.estimator.settings import rounded_down
 from isthmus.estimator.span import Span
 from isthmus.estimator.start import Start
@@ -112,7 +112,7 @@ class Diagnosis(Summary):
         limit, gap, (encoder, decoder) = self.stability_limit, self.distance, self.activity.neurons
         apart = f"unknown: {self.not_compared}" if gap is None else f"at most {number(gap.gap)} from infinite width"
         expected = None if gap is None else gap.expected
-        within = "" if expected is None else f", 95 % of networks within {number(expected.value)}"
+        within = "" if expected is None else f", {percent(expected.share)} of networks within {number(expected.value)}"
         stable = "" if limit is None else f", stable below {number(limit)}"
         return [
             ("state", f"{self.state}; another {_time(self.horizon)} of time would gain {percent(self.gain)}"),
@@ -175,7 +175,7 @@ class Diagnosis(Summary):
                 "band": None if others is None else [end.tolist() for end in others.band(CONFIDENCE)],
                 "gap": distance.gap,
                 "expected_gap": None if expected is None else expected.value,
-                "expected_gap_error": None if expected is None else expected.error,
+                "expected_share": None if expected is None else expected.share,
                 "inside": distance.inside,
                 "source": None if others is None else others.source,
             }
@@ -203,10 +203,10 @@ class Diagnosis(Summary):
         departs = f"The learning curve departs from that of infinite width by at most {gap}"
         if distance.ensemble is None or distance.expected is None:
             return f"{departs}, after falling by {number(distance.learned, 2)}; {distance.not_simulated}."
-        expected, error = distance.expected
+        expected, share_within = distance.expected
         within = (
-            f"the {number(expected, 2)} ± {number(error, 1)} expected of 95\u00a0% of networks of width "
-            f"{self.width:,} at this step size and batch size ({len(distance.ensemble.risk)} were trained)"
+            f"the {number(expected, 2)} expected of {percent(share_within)} of networks of width {self.width:,} that "
+            f"are trained in this way ({len(distance.ensemble.risk)} were)"
         )
         if not distance.inside:
             overshoot = self.overshoots or self.overshot
@@ -297,15 +297,15 @@ def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: 
     at_rest = relaxed(field, network, ends).in_precision(DOUBLE)
     with computing_in(DOUBLE):
         objective, decline = float(precise.objective(at_rest)), float(precise.dissipation(at_rest))
-    start = beginning(state, points, weights)
-    compared = comparison(state, start, same, effort)
+    begun = beginning(state, points, weights)
+    compared = comparison(state, begun, same, effort)
     return Diagnosis(
         width=network.encoder.width,
         distance=None if isinstance(compared, str) else compared,
         not_compared=compared if isinstance(compared, str) else None,
         activity=activity(network, sample.points, sample.weights),
         curvature=ends,
-        start_curvature=None if start is None else _start_curvature(start, network.encoder.width, motion),
+        start_curvature=None if begun is None else _start_curvature(begun.start, network.encoder.width, motion),
         step_size=0.0 if schedule is None else schedule.last(state.steps),
         first_step_size=0.0 if schedule is None else schedule.first,
         stability_limit=None if schedule is None else schedule.stability_limit,
@@ -313,7 +313,7 @@ def diagnosed(state: FitState, points: np.ndarray, weights: np.ndarray, effort: 
         decline=decline,
         lowest_curvature=lowest_curvature(field, at_rest, ends.highest),
         horizon=UNKNOWN_HORIZON if state.schedule is None and state.curve is None else state.horizon,
-        automatic=schedule is not None and schedule.counts_steps,
+        automatic=schedule is not None and state.settings.horizon is None,
     )
 
 
@@ -336,16 +336,19 @@ def as_fitted(state: FitState, points: np.ndarray, weights: np.ndarray) -> tuple
     return candidates[-1], False
 
 
-def beginning(state: FitState, points: np.ndarray, weights: np.ndarray) -> Start | None:
-    """Return what the start of a fit to these points was made from, None where it has no aligned start."""
-    schedule, settings, latent_dim = state.schedule, state.settings, len(state.components)
-    if schedule is None or settings.init == "independent":
+def beginning(state: FitState, points: np.ndarray, weights: np.ndarray) -> Beginning | None:
+    """Return what a fit to these points began with, None where it has no aligned start."""
+    settings, latent_dim = state.settings, len(state.components)
+    if state.schedule is None or settings.init == "independent":
         return None
     rows = Span.of(points, weights, latent_dim, has_missing(points)).rows
     spectrum = rows.spectrum(weights, latent_dim)
-    if schedule.counts_steps:
-        return automatic_start(spectrum, rows.sample(weights, spectrum.coordinates(spectrum.rank)), settings)
-    return explicit_start(spectrum, rows.sample(weights, Coordinates(spectrum.scaling)), settings)
+    if settings.horizon is None:
+        coordinates, dtype, made = spectrum.coordinates(spectrum.rank), SINGLE, automatic_start
+    else:
+        coordinates, dtype, made = Coordinates(spectrum.scaling), points.dtype, explicit_start
+    start = made(spectrum, rows.sample(weights, coordinates), settings)
+    return Beginning(start, Pool(rows.points, weights, coordinates, dtype, settings.batch_size), dtype)
 
 
 def _start_curvature(start: Start, width: int, motion: Motion) -> float:
@@ -354,10 +357,10 @@ def _start_curvature(start: Start, width: int, motion: Motion) -> float:
     return highest_curvature(VectorField.of(start.sample, motion, SINGLE), network)
 
 
-def comparison(state: FitState, start: Start | None, same: bool, effort: Effort) -> Distance | str:
+def comparison(state: FitState, begun: Beginning | None, same: bool, effort: Effort) -> Distance | str:
     """Return the distance of the learning curve from the infinitely wide network's, or why there is none.
 
-    The data are the ``same`` as those of the fit, or not; ``start`` is None where there is no aligned one.
+    The data are the ``same`` as those of the fit, or not; ``begun`` is None where there is no aligned start.
     """
     if not effort.compare:
         return "compare is False"
@@ -365,11 +368,11 @@ def comparison(state: FitState, start: Start | None, same: bool, effort: Effort)
         return "this network has none, since it doesn't come from a fit; fit(X) records one"
     if state.schedule is None:
         return IS_PCA
-    if start is None:
+    if begun is None:
         return (
             "with init='independent' the infinitely wide network never leaves its initial law; start with "
             "init='aligned'"
         )
     if not same:
         return "X or its weights differ from those of the fit; diagnose with the data that was fitted"
-    return distance(state, start, state.schedule, effort)
+    return distance(state, begun, state.schedule, effort)

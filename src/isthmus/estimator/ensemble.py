@@ -1,41 +1,73 @@
 """Networks like an estimator's own, simulated: how far from infinite width they stay, and what moves them away.
 
 Training one network costs little where it is no wider than most; the predicted law costs as much as many of them, and
-knows neither their steps nor their batches beyond leading order. So a few are trained. Some are trained again from the
-same neurons, on other batches: the mean square of half the difference is the variance that batches make.
+knows neither their steps nor their batches beyond leading order. So a few are trained, by the loop that trained the
+estimator. Given the steps, its curve and theirs are independent draws of one law, so that each of the n + 1 is as
+likely as any other to be the farthest from R(t): it is within the k-th smallest of their n gaps with probability
+k/(n + 1), whatever that law is. Some are trained again from the same neurons, on other batches: the mean square of half
+the difference is the variance that batches make.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import t as student
 
 from isthmus._display import Summary
-from isthmus._words import counted, number
-from isthmus.core.problem import Problem
-from isthmus.core.sobol import sobol_normals
+from isthmus._words import counted, number, percent
+from isthmus.core.optimizers import Motion
+from isthmus.dynamics.learner import Learner
+from isthmus.dynamics.parallel import run_jobs
 from isthmus.dynamics.results import fall
-from isthmus.dynamics.sgd import run_keys, train
-from isthmus.theory.control import jackknife
+from isthmus.estimator.samples import Pool
+from isthmus.estimator.schedule import Schedule
+from isthmus.estimator.start import Start
 
 AGAIN = 4
 """One of so many networks is trained again on other batches."""
-DRAWS = 1 << 12
-"""Curves from which quantiles of the sup-gap are taken."""
-SINGLE = np.dtype(np.float32)
 
 Source = Literal["neurons", "batches", "shift"]
 
 
-class Quantile(NamedTuple):
-    """A quantile of the sup-gap, and its standard error."""
+class Bound(NamedTuple):
+    """A sup-gap, and the probability that that of another network is within it."""
 
     value: float
-    error: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a fit trains its network, and others like it.
+
+    Attributes:
+        start: what networks begin with, and the sample on which their risk is measured.
+        pool: where batches come from.
+        schedule, motion: of the steps.
+        marks: the numbers of steps after which the risk is measured.
+        width, dtype: of the networks.
+
+    """
+
+    start: Start
+    pool: Pool
+    schedule: Schedule
+    motion: Motion
+    marks: list[int]
+    width: int
+    dtype: np.dtype
+
+    def curve(self, neurons: np.random.Generator, batches: np.random.Generator) -> np.ndarray:
+        """Return the learning curve of a network of these neurons on these batches, shape (T,)."""
+        network = self.start.network(neurons, self.width).in_precision(self.dtype)
+        learner = Learner(network, self.motion)
+        reached = self.pool.trained_up_to(self.marks, learner, self.schedule, batches)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.array([self.start.sample.risk(learner.network) for _ in reached])
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,11 +88,11 @@ class Ensemble(Summary):
     again: np.ndarray
 
     def _lines(self) -> list[tuple[str, object]]:
-        gap = self.gap_quantile(0.95)
+        gap = self.gap_bound(0.95)
         return [
             ("networks", f"{counted(len(self.risk), 'run')}, {len(self.again)} of them again on other batches"),
             ("risk", f"{fall(self.times, self.mean)} on average"),
-            ("sup-gap", f"95 % within {number(gap.value)} ± {number(gap.error, 2)}"),
+            ("sup-gap", f"{percent(gap.share)} within {number(gap.value)}"),
         ]
 
     def _curve(self) -> tuple[np.ndarray, np.ndarray]:
@@ -95,52 +127,36 @@ class Ensemble(Summary):
         half = student.ppf((1 + confidence) / 2, count - 1) * self.std * math.sqrt(1 + 1 / count)
         return self.mean - half, self.mean + half
 
-    def gap_quantile(self, confidence: float) -> Quantile:
-        """Return the quantile of the sup-gap max_t |R_N(t) − R(t)| of Gaussian curves of this mean and covariance.
+    @property
+    def gaps(self) -> np.ndarray:
+        """The sup-gaps max_t |R_N(t) − R(t)| of the networks, shape (runs,), in increasing order."""
+        return np.sort(np.abs(self.risk - self.limit).max(axis=1))
 
-        Its standard error is that of the jackknife over networks.
-        """
-        normals = sobol_normals(len(self.times), DRAWS, np.random.default_rng(0))
-
-        def quantile(chosen: np.ndarray) -> float:
-            risk = self.risk[chosen]
-            values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(risk.T)))
-            curves = normals @ (vectors * np.sqrt(np.maximum(values, 0))).T + risk.mean(axis=0) - self.limit
-            return float(np.quantile(np.abs(curves).max(axis=1), confidence))
-
+    def gap_bound(self, confidence: float) -> Bound:
+        """Return the least of the gaps within which another network is with this probability, or else the largest."""
         count = len(self.risk)
-        return Quantile(quantile(np.arange(count)), float(jackknife(quantile, count)))
+        rank = min(count, math.ceil(confidence * (count + 1) - 1e-9))
+        return Bound(float(self.gaps[rank - 1]), rank / (count + 1))
 
 
 def simulated(
-    problem: Problem,
-    times: np.ndarray,
-    limit: np.ndarray,
-    width: int,
-    step_size: float,
-    batch_size: int,
-    *,
-    runs: int,
-    seed: int,
-    workers: int | None,
+    training: Training, times: np.ndarray, limit: np.ndarray, *, runs: int, seed: int, workers: int | None
 ) -> Ensemble:
-    """Train networks of a problem beside its limit R(t); those that diverge have risks that aren't finite.
+    """Train networks beside their limit R(t); those that diverge have risks that aren't finite.
 
     Args:
-        problem: the data, the law of the neurons and how they move.
-        times, limit: in the time of the problem, shape (T,), and R(t) there.
-        width, step_size, batch_size: of the networks.
+        training: of the networks.
+        times, limit: of their marks, shape (T,), and R(t) there.
         runs: independent networks; one in `AGAIN` is trained again.
         seed: of neurons and batches.
         workers: threads.
 
     """
-    options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "snapshot_times": (), "workers": workers}
-    options |= {"dtype": SINGLE, "throw": False}
-    risk = train(problem, times, width, step_size, runs=runs, **options).risk
-    same = [problem.draw(run_keys(seed, run)[0], (width, width), SINGLE) for run in range(max(2, runs // AGAIN))]
-    again = [
-        train(problem, times, width, step_size, start=start, first_run=runs + run, **options).risk[0]
-        for run, start in enumerate(same)
-    ]
-    return Ensemble(times, limit, risk, np.stack(again))
+    count = runs + max(2, runs // AGAIN)
+    neurons, batches = (part.spawn(count) for part in np.random.SeedSequence(seed).spawn(2))
+
+    def curve(index: int) -> np.ndarray:
+        return training.curve(*(np.random.default_rng(part) for part in (neurons[index % runs], batches[index])))
+
+    risk = np.stack(run_jobs(curve, count, workers, None))
+    return Ensemble(times, limit, risk[:runs], risk[runs:])

@@ -2,7 +2,7 @@
 
 The problem has the data on which the curve is measured, in the units of the computation, the law of neurons at the
 start, brought to PCA, and the estimator's activations, optimizer and penalty: networks that `isthmus.train` trains on
-it have the estimator's law. So do those that are trained here to see how far from the limit they stay.
+it have the estimator's law. How far from the limit they stay is seen from networks that are trained as the fit was.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from isthmus._display import Summary
-from isthmus._words import number, setting
+from isthmus._words import number, percent, setting
 from isthmus.core.data import Data
 from isthmus.core.problem import Problem
 from isthmus.dynamics.mean_field import follow_replicate
 from isthmus.dynamics.parallel import run_jobs
 from isthmus.dynamics.results import fall
-from isthmus.estimator.ensemble import Ensemble, Quantile, simulated
+from isthmus.estimator.ensemble import Bound, Ensemble, Training, simulated
 from isthmus.estimator.run import FitState, record_marks
+from isthmus.estimator.samples import Pool
 from isthmus.estimator.schedule import Schedule
 from isthmus.estimator.start import Start
 
@@ -32,10 +33,7 @@ RTOL, PRECISION = 1e-2, "float32"
 """Of the mean-field solves, whose error of the time steps is far below that of the particles."""
 COARSE = 2
 """Solves with half the particles, by which the shift of finitely many of them is taken off and shown."""
-AUTOMATIC = "how far networks like it stay is not known of an automatic run"
 DIVERGED = "some networks like it diverge: take a smaller step size"
-ERRORS = 2
-"""Standard errors of the expected gap that a curve may be beyond it."""
 
 
 class Effort(NamedTuple):
@@ -73,7 +71,7 @@ class Distance(Summary):
         expected = (
             f"unknown, {self.not_simulated}"
             if found is None
-            else f"within {number(found.value)} ± {number(found.error, 2)} for 95 % of such networks"
+            else f"within {number(found.value)} for {percent(found.share)} of such networks"
         )
         return [
             ("curve", fall(self.times, self.curve)),
@@ -96,17 +94,14 @@ class Distance(Summary):
         return float(self.times[np.abs(self.curve - self.limit).argmax()])
 
     @cached_property
-    def expected(self) -> Quantile | None:
-        """The gap within which 95 % of such networks stay, with its standard error."""
-        return None if self.ensemble is None else self.ensemble.gap_quantile(CONFIDENCE)
+    def expected(self) -> Bound | None:
+        """The gap within which such networks stay, and the share of them that do: 95 %, if they are 19 or more."""
+        return None if self.ensemble is None else self.ensemble.gap_bound(CONFIDENCE)
 
     @property
     def inside(self) -> bool | None:
-        """Whether the gap is one that such networks have, up to the errors of R(t) and of what is expected."""
-        if self.expected is None:
-            return None
-        beyond = float((np.abs(self.curve - self.limit) - self.limit_error).max()) - self.expected.value
-        return beyond <= ERRORS * self.expected.error
+        """Whether the gap is one that such networks have, which is true of the share ``expected.share`` of them."""
+        return None if self.expected is None else self.gap <= self.expected.value
 
     @property
     def learned(self) -> float:
@@ -114,10 +109,19 @@ class Distance(Summary):
         return float(self.limit[0] - self.limit.min())
 
 
+class Beginning(NamedTuple):
+    """What the start of a fit was made from, and where its batches come from."""
+
+    start: Start
+    pool: Pool
+    dtype: np.dtype
+
+
 def limit_problem(start: Start, schedule: Schedule, weight_decay: float) -> Problem:
     """Return the problem whose path R(t) is the learning curve of an infinitely wide estimator.
 
-    Its time is that of the motion: where the heavy ball counts steps, their sizes ε are the rates of the flow.
+    Its time is that of the motion: where the heavy ball counts steps, their sizes ε are the rates of the flow. What
+    points have outside the coordinates of the computation adds a constant to the curve that isn't in it.
     """
     sample, rate = start.sample, schedule.rate if schedule.counts_steps else 1.0
     return Problem(
@@ -131,18 +135,18 @@ def limit_problem(start: Start, schedule: Schedule, weight_decay: float) -> Prob
     )
 
 
-def distance(state: FitState, start: Start, schedule: Schedule, effort: Effort) -> Distance:
+def distance(state: FitState, begun: Beginning, schedule: Schedule, effort: Effort) -> Distance:
     """Return how far a learning curve is from R(t), and how far networks like the estimator's are."""
     assert state.times is not None and state.curve is not None
-    problem = limit_problem(start, schedule, state.settings.weight_decay)
+    problem, sample = limit_problem(begun.start, schedule, state.settings.weight_decay), begun.start.sample
     rows = record_marks(len(state.times) - 1, RECORDS - 1)
-    times = schedule.motion_times(state.times)[rows]
-    limit, error = _limit(problem, times, effort)
-    compared = state.times[rows], state.curve[rows], limit, error
-    if schedule.counts_steps:
-        return Distance(*compared, None, AUTOMATIC)
-    how = state.network.encoder.width, schedule.first, state.settings.batch_size
-    found = simulated(problem, times, limit, *how, runs=effort.runs, seed=effort.seed, workers=effort.workers)
+    times = state.times[rows]
+    limit, error = _limit(problem, schedule.motion_times(times), effort)
+    limit = limit + float(sample.weights @ sample.outside) / 2
+    compared = times, state.curve[rows], limit, error
+    motion, marks = state.settings.penalised(schedule.motion), schedule.numbers(times).tolist()
+    training = Training(begun.start, begun.pool, schedule, motion, marks, state.network.encoder.width, begun.dtype)
+    found = simulated(training, times, limit, runs=effort.runs, seed=effort.seed, workers=effort.workers)
     if not (np.isfinite(found.risk).all() and np.isfinite(found.again).all()):
         return Distance(*compared, None, DIVERGED)
     return Distance(*compared, found)

@@ -89,12 +89,16 @@ class Schedule:
         """Below which step size × curvature steps are stable; None where it isn't known (Adam)."""
         return self.motion.optimizer.stability_limit(1.0 if self.counts_steps else self.first)
 
+    def numbers(self, times: np.ndarray) -> np.ndarray:
+        """Return after how many steps mean-field times are reached, 0 for the first of them."""
+        if self.is_constant:
+            return np.rint(times / self.first).astype(int)
+        ends = np.cumsum(self.sizes(0, MOST_STEPS))
+        return np.concatenate([[0], np.searchsorted(ends, times[1:] * (1 - 1e-9)) + 1])
+
     def motion_times(self, times: np.ndarray) -> np.ndarray:
         """Return mean-field times in the time of the motion: where it counts steps, their number."""
-        if not self.counts_steps:
-            return times
-        ends = np.cumsum(self.sizes(0, MOST_STEPS))
-        return np.concatenate([[0.0], np.searchsorted(ends, times[1:] * (1 - 1e-9)) + 1.0])
+        return self.numbers(times).astype(float) if self.counts_steps else times
 
     def rate(self, time: Any) -> Any:
         """Return ξ(t) of the flow whose steps these are, at a time of the motion."""
