@@ -137,9 +137,7 @@ def test_the_expected_gap_holds_automatic_fits():
     for model in models:
         kinds.setdefault((model._schedule, model.n_iter_), []).append(model)
     for alike in kinds.values():
-        found = (
-            alike[0].diagnose(digits, particles=64).distance
-        )  # any limit will do: all are held to it
+        found = alike[0].diagnose(digits, particles=64).distance  # any limit will do: all are held to it
         rows = np.searchsorted(alike[0].times_, found.times)
         gaps = np.abs(np.array([model.training_curve_[rows] for model in alike]) - found.limit).max(axis=1)
         inside += (gaps <= found.expected.value).tolist()

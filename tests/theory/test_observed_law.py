@@ -61,16 +61,16 @@ def test_the_influence_on_latents_is_that_of_finite_differences(problem):
     start, points = particles_of(problem, settings, in_span=False), np.array([[0.3, -1.0, 2.0], [1.0, 0.0, 0.0]])
     assert start.frame is not None
     at = points @ start.frame.basis
-    values = lambda field, network, weights: jnp.ravel(network.encode(jnp.asarray(at)))
+    values = lambda field, network, weights, at: jnp.ravel(network.encode(at))
     path = Trajectory(start.network, VectorField.of(start.population, problem.motion, DOUBLE), TIMES, 1e-3, 1000)
-    found = linearised(path, 0, 1, None, observed=Observed(values, 2))
+    found = linearised(path, 0, 1, None, observed=Observed(values, 2, at))
 
     def followed(network):
         state, seen = (network, ()), []
         with computing_in(DOUBLE):
             for node in range(len(path.nodes)):
                 if node in path.recorded:
-                    seen.append(np.asarray(values(None, state[0], None)))
+                    seen.append(np.asarray(values(None, state[0], None, at)))
                 if node < len(path.nodes) - 1:
                     state = MOVE(path.field, state, path.field.weights, *path.interval(node))
         return np.concatenate(seen)
@@ -109,7 +109,21 @@ def test_names_are_functions(problem):
             ("reconstructions", network.reconstruct(points)),
             ("risk", network.risk(points)),
         ):
-            np.testing.assert_allclose(_function(problem, name, points)(network), expected, rtol=1e-12)
+            np.testing.assert_allclose(
+                _function(problem, name, points, DOUBLE).of_network(network), expected, rtol=1e-12
+            )
+
+
+def test_another_call_for_the_same_function_compiles_nothing(problem, law, latents):
+    """At other points of the same number."""
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, duration, **_: compiled.append(event) if "backend_compile" in event else None
+    )
+    other = law.of("latents", 1.5 * problem.data.points[:2])
+    assert not compiled and np.abs(other.limit - latents.limit).max() > 0.01
+    jax.jit(lambda x: x + 1.2345)(1.0)
+    assert compiled
 
 
 @pytest.mark.slow

@@ -118,25 +118,6 @@ def stiff_states_at(
         yield solve.now.state, bool(solve.now.time >= number(stop)), int(solve.now.steps)
 
 
-def stiff_nodes(field: Field, start: State, stops: np.ndarray, tolerances: Tolerances) -> tuple[np.ndarray, int]:
-    """Return the times from 0 on between which steps pass, stops among them, and the most stages that one of them has.
-
-    Where there are too many steps the last of the times is before the last stop.
-    """
-    solve, nodes, count = _begun(start, float(stops[-1])), [0.0], 2
-    number = partial(jnp.asarray, dtype=solve.now.time.dtype)
-    rtol, atol = number(tolerances.rtol), number(tolerances.atol)
-    for stop in stops:
-        while solve.now.time < number(stop):
-            if int(solve.now.steps) >= tolerances.max_steps or not solve.now.time + solve.now.size > solve.now.time:
-                return np.array(nodes), count
-            before, solve, tried = float(solve.now.time), *_attempt(field, solve, number(stop), rtol, atol)
-            if float(solve.now.time) > before:
-                nodes.append(float(stop) if solve.now.time >= number(stop) else float(solve.now.time))
-                count = max(count, int(tried))
-    return np.array(nodes), count
-
-
 def _begun(start: State, horizon: float) -> StiffSolve:
     """Return a solve that knows neither its slope nor its curvature, which a first step of size 0 finds."""
     now = new_solve(start, horizon)
@@ -166,38 +147,19 @@ def _advance(
         now = solve.now
         return (now.time < stop) & (now.steps < max_steps) & (now.time + now.size > now.time)
 
-    return jax.lax.while_loop(go_on, lambda solve: _attempt(field, solve, stop, rtol, atol)[0], solve)
+    return jax.lax.while_loop(go_on, lambda solve: _attempt(field, solve, stop, rtol, atol), solve)
 
 
-@jax.jit
-def _attempt(
-    field: Field, solve: StiffSolve, stop: jax.Array, rtol: jax.Array, atol: jax.Array
-) -> tuple[StiffSolve, jax.Array]:
-    """Return the solve after one attempt at a step, which moves it where the error is small enough; its stages."""
+def _attempt(field: Field, solve: StiffSolve, stop: jax.Array, rtol: jax.Array, atol: jax.Array) -> StiffSolve:
+    """Return the solve after one attempt at a step, which moves it where the error is small enough."""
     now, fastest = solve.now, MARGIN * solve.curvature
     furthest = jnp.asarray(reach(MOST_STAGES), now.time.dtype) / jnp.maximum(fastest, 1e-30)
     size, is_last = planned(now.time, jnp.minimum(now.size, furthest), stop)
     size, is_last = jnp.where(now.slope_is_known, size, 0), is_last & now.slope_is_known
     wanted = jnp.ceil(jnp.sqrt(1 + 1.54 * size * fastest))
     count = jnp.clip(wanted, 2, MOST_STAGES).astype(np.int32)
-    rows = Stages(*(jnp.asarray(part, now.time.dtype)[count] for part in _table()))
-
-    def stage(index: jax.Array, carried: tuple[State, State, State]) -> tuple[State, State, State]:
-        """Go on to d_j, and after the last one take the slope there: the velocity is compiled once."""
-        last, before, _ = carried
-        is_after = index == count
-        share = jnp.where(is_after, 1, rows.share[index])
-        own = like(last, field(now.time + share * size, moved(now.state, 1.0, last)))
-        following = _next_change(
-            own, like(last, now.slope), size, Stages(*(part[index] for part in rows)), last, before
-        )
-        chosen = jax.tree.map(lambda old, new: jnp.where(is_after, old, new), last, following)
-        return chosen, last, own
-
-    first = _first_change(rows, size, like(now.state, now.slope))
-    nothing = jax.tree.map(jnp.zeros_like, first)
-    change, _, slope = jax.lax.fori_loop(1, count + 1, stage, (first, nothing, nothing))
-    following, slope = moved(now.state, 1.0, change), like(now.slope, slope)
+    change, slope = stiff_step(field, now.time, now.state, now.slope, size, count)
+    following = moved(now.state, 1.0, change)
     time = jnp.where(is_last, stop, now.time + size)
     error = jax.tree.map(lambda d, before, after: -0.8 * d + 0.4 * size * (before + after), change, now.slope, slope)
     passed, next_size = judged(elementwise(error, now.state, following, rtol, atol), ORDER, now.size, size, is_last)
@@ -212,39 +174,34 @@ def _attempt(
         slope_is_known=jnp.asarray(True),
     )
     looks = jnp.where(now.slope_is_known, 1, FIRST_ITERATIONS)
-    return jax.lax.fori_loop(0, looks, lambda _, solve: _looked(field, solve), solve._replace(now=after)), count
+    return jax.lax.fori_loop(0, looks, lambda _, solve: _looked(field, solve), solve._replace(now=after))
 
 
 def stiff_step(
-    velocity: Callable[..., State], time: jax.Array, state: State, size: jax.Array, count: int, inputs: Any
-) -> State:
-    """Return the state after a step of so many stages, differentiably.
+    field: Field, time: jax.Array, state: State, slope: State, size: jax.Array, count: jax.Array
+) -> tuple[State, State]:
+    """Return the change of a state over a step of so many stages, at most `MOST_STAGES`, and the slope at its end.
 
-    The slope of each stage has a row of ``inputs`` of its own as its third argument.
+    ``slope`` is that at its begin.
     """
-    rows = Stages(*(jnp.asarray(part, time.dtype) for part in stages_of(count)))
-    row = lambda tree, part: jax.tree.map(lambda leaf: leaf[part], tree)
-    slope = like(state, velocity(time, state, row(inputs, 0)))
-    first, nothing = _first_change(rows, size, slope), jax.tree.map(jnp.zeros_like, state)
+    rows = Stages(*(jnp.asarray(part, time.dtype)[count] for part in _table()))
 
-    def stage(carried: tuple[State, State], given: tuple[Stages, Any]) -> tuple[tuple[State, State], None]:
-        (last, before), (own, weights) = carried, given
-        ahead = like(last, velocity(time + own.share * size, moved(state, 1.0, last), weights))
-        return (_next_change(ahead, slope, size, own, last, before), last), None
+    def stage(index: jax.Array, carried: tuple[State, State, State]) -> tuple[State, State, State]:
+        """Go on to d_j, and after the last one take the slope there: the velocity is compiled once."""
+        last, before, _ = carried
+        is_after = index == count
+        share = jnp.where(is_after, 1, rows.share[index])
+        own = like(last, field(time + share * size, moved(state, 1.0, last)))
+        row = Stages(*(part[index] for part in rows))
+        combine = lambda d, e, f, f0: row.last * d + row.before * e + size * (row.slope * f + row.first * f0)
+        following = jax.tree.map(combine, last, before, own, like(last, slope))
+        chosen = jax.tree.map(lambda old, new: jnp.where(is_after, old, new), last, following)
+        return chosen, last, own
 
-    later = row(rows, slice(1, None)), row(inputs, slice(1, None))
-    return moved(state, 1.0, jax.lax.scan(stage, (first, nothing), later)[0][0])
-
-
-def _first_change(rows: Stages, size: jax.Array, slope: State) -> State:
-    """Return d_1."""
-    return jax.tree.map(lambda leaf: rows.slope[0] * size * leaf, slope)
-
-
-def _next_change(own: State, first: State, size: jax.Array, row: Stages, last: State, before: State) -> State:
-    """Return d_j from d_{j−1} and d_{j−2}, the slope at the former, and F₀."""
-    combine = lambda d, e, f, f0: row.last * d + row.before * e + size * (row.slope * f + row.first * f0)
-    return jax.tree.map(combine, last, before, own, first)
+    first = jax.tree.map(lambda leaf: rows.slope[0] * size * leaf, like(state, slope))
+    nothing = jax.tree.map(jnp.zeros_like, first)
+    change, _, end = jax.lax.fori_loop(1, count + 1, stage, (first, nothing, nothing))
+    return change, like(slope, end)
 
 
 def any_direction(state: State) -> State:

@@ -42,7 +42,7 @@ from isthmus.dynamics.integrators import BOGACKI_SHAMPINE, combined, moved, no_s
 from isthmus.theory.leading_order import Settings
 from isthmus.theory.linearisation import lane_by_lane, pulled_to_start
 from isthmus.theory.observed import RISK
-from isthmus.theory.trajectory import PLAIN, Trajectory, step_by_slopes
+from isthmus.theory.trajectory import SLOPES, Trajectory, step_by_slopes
 
 AT_ONCE = 1 << 11
 """Neurons, at most, whose paths are followed together."""
@@ -66,10 +66,10 @@ class Sensitivity:
     def __init__(self, trajectory: Trajectory) -> None:
         self.trajectory, field = trajectory, trajectory.field
         motion, nodes = field.motion, trajectory.recorded
-        assert trajectory.scheme == PLAIN and motion.temperature == 0 and not motion.optimizer.limit_depends_on_batches
+        assert motion.temperature == 0 and not motion.optimizer.limit_depends_on_batches
         steps, lanes, dtype = len(trajectory.nodes) - 1, len(nodes), field.dtype
         network = trajectory.network
-        shape = (steps, PLAIN.slopes, lanes, len(field.points))
+        shape = (steps, SLOPES, lanes, len(field.points))
         sizes = network.latent_dim, network.dim, network.latent_dim
         _checks.memory("times", _checks.described(f"{lanes:,} of them"), 8 * int(np.prod(shape)) * sum(sizes))
         self._by_fields = Fields(*(np.zeros((*shape, size), dtype) for size in sizes))
@@ -228,7 +228,7 @@ def _pull(
 ) -> tuple[State, Fields]:
     """Pull cotangents (lanes first) back through one step; return them, and those of the fields, (lanes, slopes, …)."""
     count, network = len(field.points), state[0]
-    zeros = lambda columns: jnp.zeros((PLAIN.slopes, count, columns), field.points.dtype)
+    zeros = lambda columns: jnp.zeros((SLOPES, count, columns), field.points.dtype)
     nothing = Fields(zeros(network.latent_dim), zeros(network.dim), zeros(network.latent_dim))
 
     advance = lambda state, added: step_by_slopes(partial(_slope, field), state, added, time, size)
@@ -279,7 +279,7 @@ def _followed(
     rows = jnp.asarray(method.steps, time.dtype)
     phi = (state[0].encoder_activation, state[0].decoder_activation)[side]
     slopes, own_slopes, gains = no_slopes(method, state), no_slopes(method, neurons), []
-    for stage in range(PLAIN.slopes):
+    for stage in range(SLOPES):
         at = moved(state, size, combined(rows[stage], slopes))
         own = moved(neurons, size, combined(rows[stage], own_slopes))
         now = time + method.shares[stage] * size

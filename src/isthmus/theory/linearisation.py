@@ -26,7 +26,7 @@ from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import moved
 from isthmus.dynamics.parallel import Progress, run_jobs
 from isthmus.theory.observed import RISK, Observed
-from isthmus.theory.trajectory import Kicks, Scheme, Trajectory, step_by_slopes
+from isthmus.theory.trajectory import FIRST_HALF, SLOPES, Kicks, Trajectory, step_by_slopes
 
 LANES = 8
 """Values, at most, that are pulled back together."""
@@ -98,7 +98,7 @@ def _pulled_back(
             noises = point_noise(np.asarray(field.weights), (draws,), np.random.default_rng([seed, node]))
             found = _quadratic(cotangents, state, field, *step[:2], jnp.asarray(noises, dtype))
             pairs[:, node] = np.asarray(found)[:count]
-        cotangents, on_points = _pull(cotangents, state, field, *step, begun, trajectory.scheme)
+        cotangents, on_points = _pull(cotangents, state, field, *step, begun)
         points[:, node] = np.asarray(on_points)[:count]
         return cotangents
 
@@ -162,7 +162,7 @@ def _set_lane(cotangents: Autoencoder, gradient: Autoencoder, lane: jax.Array) -
     return jax.tree.map(lambda all_lanes, one: all_lanes.at[lane].set(one), cotangents, gradient)
 
 
-@partial(jax.jit, donate_argnums=0, static_argnames="scheme")
+@partial(jax.jit, donate_argnums=0)
 def _pull(
     after: State,
     state: State,
@@ -171,18 +171,17 @@ def _pull(
     size: jax.Array,
     kicks: Kicks,
     begun: jax.Array,
-    scheme: Scheme,
 ) -> tuple[State, jax.Array]:
     """Pull cotangents (lanes first) back through one step; return them, and those of the weights of its halves.
 
     Lanes that haven't ``begun``, whose recorded time is earlier, are all 0.
     """
     weights = field.weights
-    stacked = jnp.stack([weights] * scheme.slopes)
-    advance = lambda state, weights: step_by_slopes(field, state, weights, time, size, kicks, scheme)
+    stacked = jnp.stack([weights] * SLOPES)
+    advance = lambda state, weights: step_by_slopes(field, state, weights, time, size, kicks)
     _, pull = jax.vjp(advance, state, stacked)
     before, by_slope = lane_by_lane(pull, (state, stacked), begun, after)
-    first_half = jnp.tensordot(by_slope, jnp.asarray(scheme.first_half, weights.dtype), axes=(1, 0))
+    first_half = jnp.tensordot(by_slope, jnp.asarray(FIRST_HALF, weights.dtype), axes=(1, 0))
     return before, jnp.stack([first_half, by_slope.sum(axis=1) - first_half], axis=1)
 
 

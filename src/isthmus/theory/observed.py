@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -13,18 +13,26 @@ from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.field import VectorField, Weights
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(eqx.Module):
     """Values of a network.
 
+    Programs are compiled once for each function, whatever the numbers are that it is given.
+
     Attributes:
-        values: of the field, the network, and weights of the points, shape (count,); differentiable.
+        function: of the field, the network, weights of the points, and ``given``, with values of shape (count,);
+            differentiable by the network.
         count: how many they are.
+        given: arrays that the function needs besides.
 
     """
 
-    values: Callable[[VectorField, Autoencoder, Weights], jax.Array]
-    count: int
+    function: Callable[[VectorField, Autoencoder, Weights, Any], jax.Array] = eqx.field(static=True)
+    count: int = eqx.field(static=True)
+    given: Any = ()
+
+    def values(self, field: VectorField, network: Autoencoder, weights: Weights) -> jax.Array:
+        """Return the values, shape (count,)."""
+        return self.function(field, network, weights, self.given)
 
     def gradient(self, field: VectorField, network: Autoencoder, output: int) -> tuple[Autoencoder, jax.Array]:
         """Return the derivatives of one value by the network and by the weights of the points."""
@@ -35,7 +43,7 @@ class Observed:
         return np.asarray(_changes(self, field, network, changes), float)
 
 
-def _risk(field: VectorField, network: Autoencoder, weights: Weights) -> jax.Array:
+def _risk(field: VectorField, network: Autoencoder, weights: Weights, nothing: tuple[()]) -> jax.Array:
     return field.risk(network, weights)[None]
 
 
@@ -43,7 +51,7 @@ RISK = Observed(_risk, 1)
 """R(t) on the points that the field has."""
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _gradient(
     observed: Observed, field: VectorField, network: Autoencoder, output: jax.Array
 ) -> tuple[Autoencoder, jax.Array]:
@@ -51,7 +59,7 @@ def _gradient(
     return jax.grad(one, (0, 1))(network, field.weights)
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _changes(observed: Observed, field: VectorField, network: Autoencoder, changes: Autoencoder) -> jax.Array:
     values = lambda network: observed.values(field, network, field.weights)
     return jax.vmap(lambda change: jax.jvp(values, (network,), (change,))[1])(changes)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -27,8 +27,8 @@ from isthmus._words import counted, interval, number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
 from isthmus.core.problem import Problem
-from isthmus.core.quadrature import Particles
 from isthmus.dynamics.batches import Sampling
+from isthmus.dynamics.field import VectorField, Weights
 from isthmus.dynamics.mean_field import follow_replicate, half_width
 from isthmus.dynamics.parallel import Progress, Stages, run_jobs
 from isthmus.theory.leading_order import Settings, leading_order, particles_of
@@ -202,21 +202,19 @@ def observed_law(
 
     With ``last_only`` several values are observed at the last of the times, and one at all of them.
     """
-    asked = _function(problem, function, points)
+    asked = _function(problem, function, points, settings.dtype)
     stages = Stages(progress)
     start = particles_of(problem, settings, in_span=False)
+    axes = None if start.frame is None else np.asarray(start.frame.basis.T, settings.dtype)
     with computing_in(settings.dtype):
-        shape = _shape_of(asked, start.network if start.frame is None else _lifted(start, start.network))
+        shape = _shape_of(asked.of_network, _lifted(start.network, axes))
     times = times[-1:] if last_only and shape else times
     count = int(np.prod(shape))
     if count * len(times) > MOST_VALUES:
         described = _checks.described(f"{count:,} values at {len(times):,} times")
         hint = "ask at fewer points or times"
         _checks.refuse("function", f"have at most {MOST_VALUES:,} values in all", described, hint)
-    values = lambda field, network, weights: jnp.ravel(asked(_lifted(start, network))).astype(
-        network.encoder.bias.dtype
-    )
-
+    observed = Observed(_OnLifted(asked.function), count, (axes, asked.given))
     kept = list(range(len(times)))
     options: dict[str, Any] = {"kept": kept, "particles": PARTICLES, "seed": settings.seed, "rtol": RTOL}
     options["quadrature"] = problem.quadrature
@@ -225,30 +223,52 @@ def observed_law(
         """Return F(t) of one set of particles."""
         networks = follow_replicate(problem, times, replicate=replicate, **options).networks
         with computing_in(settings.dtype):
-            return np.stack([np.asarray(asked(network.in_precision(settings.dtype)), float) for network in networks])
+            of_each = (asked.of_network(network.in_precision(settings.dtype)) for network in networks)
+            return np.stack([np.asarray(values, float) for values in of_each])
 
     limits = np.stack(run_jobs(followed, REPLICATES, workers, stages.next()))
     _checks.finite("function", limits)
-    found = leading_order(problem, times, start, settings, workers, stages, Observed(values, count), in_span=False)
+    found = leading_order(problem, times, start, settings, workers, stages, observed, in_span=False)
     return ObservedLaw(times, limits.mean(axis=0), half_width(limits), found.sources)
 
 
-def _lifted(start: Particles, network: Autoencoder) -> Autoencoder:
-    """Return a network in the coordinates of the data, differentiably; those of the particles span all of it."""
-    if start.frame is None:
+class _Asked(NamedTuple):
+    """What is asked of a network: a function of it and of arrays that are given, none where it is one's own."""
+
+    function: Callable[..., Any]
+    given: tuple[Any, ...] = ()
+
+    def of_network(self, network: Autoencoder) -> Any:
+        """Return the values."""
+        return self.function(network, *self.given)
+
+
+@dataclass(frozen=True)
+class _OnLifted:
+    """A function of networks in the coordinates of the data, of networks along axes: equal where the function is."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, field: VectorField, network: Autoencoder, weights: Weights, given: Any) -> jax.Array:
+        axes, points = given
+        return jnp.ravel(self.function(_lifted(network, axes), *points)).astype(network.encoder.bias.dtype)
+
+
+def _lifted(network: Autoencoder, axes: Any) -> Autoencoder:
+    """Return a network in the coordinates of the data, differentiably, from those along axes in rows that span them."""
+    if axes is None:
         return network
-    axes = jnp.asarray(start.frame.basis.T, network.encoder.bias.dtype)
     products = network.encoder.incoming @ axes, network.decoder.outgoing @ axes
     return eqx.tree_at(lambda state: (state.encoder.incoming, state.decoder.outgoing), network, products)
 
 
-def _function(problem: Problem, function: str | Function, points: Data | ArrayLike | None) -> Function:
+def _function(problem: Problem, function: str | Function, points: Data | ArrayLike | None, dtype: np.dtype) -> _Asked:
     """Return the function of a network that is asked for."""
     if not isinstance(function, str):
         _checks.function("function", function)
         if points is not None:
             _checks.refuse("points", "be left out where function isn't one of the names", points)
-        return function
+        return _Asked(function)
     name = _checks.choice("function", function, NAMES)
     if points is None:
         _checks.refuse("points", f"be given for {name!r}", None)
@@ -256,12 +276,10 @@ def _function(problem: Problem, function: str | Function, points: Data | ArrayLi
     if data.dim != problem.population.dim:
         described = _checks.described(f"of {data.dim} columns")
         _checks.refuse("points", f"have the {problem.population.dim} columns of the problem's", described)
-    of_name = {
-        "latents": Autoencoder.encode,
-        "reconstructions": Autoencoder.reconstruct,
-        "risk": lambda network, x: network.risk(x, jnp.asarray(data.weights, x.dtype)),
-    }[name]
-    return lambda network: of_name(network, jnp.asarray(data.points, network.encoder.bias.dtype))
+    at = np.asarray(data.points, dtype)
+    if name == "risk":
+        return _Asked(Autoencoder.risk, (at, np.asarray(data.weights, dtype)))
+    return _Asked(Autoencoder.encode if name == "latents" else Autoencoder.reconstruct, (at,))
 
 
 def _shape_of(function: Function, network: Autoencoder) -> tuple[int, ...]:

@@ -13,7 +13,6 @@ descent: what relaxes at a rate λ is then right to (λ × step)²/24, where one
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -168,7 +167,7 @@ def _noisy(drawn: Autoencoder, side: str, random: np.random.Generator) -> list[A
     return [eqx.tree_at(lambda state: getattr(state, side).masses, drawn, masses(sign)) for sign in (1, -1)]
 
 
-@partial(jax.jit, static_argnums=5)
+@jax.jit
 def _values(
     starts: Autoencoder, field: VectorField, plan: _Plan, weights: jax.Array, key: jax.Array, observed: Observed
 ) -> jax.Array:
@@ -190,7 +189,7 @@ def _values(
     return jax.lax.map(follow, (starts, weights))
 
 
-@partial(jax.jit, static_argnums=5)
+@jax.jit
 def _kicked_values(
     start: Autoencoder, field: VectorField, plan: _Plan, noises: jax.Array, key: jax.Array, observed: Observed
 ) -> jax.Array:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,6 @@ from isthmus.dynamics.field import State, VectorField
 from isthmus.dynamics.integrators import (
     BOGACKI_SHAMPINE,
     Solve,
-    Tolerances,
     attempted,
     combined,
     moved,
@@ -28,13 +27,7 @@ from isthmus.dynamics.integrators import (
     no_slopes,
     stages,
 )
-from isthmus.dynamics.stabilised import (
-    any_direction,
-    power_iteration,
-    square_sum,
-    stiff_nodes,
-    stiff_step,
-)
+from isthmus.dynamics.stabilised import any_direction, power_iteration, square_sum
 
 KEPT = 1 << 30
 """Bytes of states that are kept; beyond, every so many steps one is, and those between are computed again."""
@@ -50,28 +43,11 @@ Kicks = tuple[Velocity, Velocity] | None
 """Noise of a temperature before and after a step."""
 
 
-class Scheme(NamedTuple):
-    """How the steps of a trajectory are taken: the method of Bogacki and Shampine, or a stabilised one.
-
-    Attributes:
-        slopes: that a step uses.
-        stabilised: whether it is `isthmus.dynamics.stabilised`, with so many stages.
-
-    """
-
-    slopes: int = len(BOGACKI_SHAMPINE.shares) - 1
-    stabilised: bool = False
-
-    @property
-    def first_half(self) -> tuple[float, ...]:
-        """The integral over the first half of a step, given the parts that its slopes add to that over all of it.
-
-        It is that of the parabola through the integrand at the times of three slopes; a stabilised step isn't resolved.
-        """
-        return (0.5,) * self.slopes if self.stabilised else (0.875, 1.25, -0.25)
-
-
-PLAIN = Scheme()
+SLOPES = len(BOGACKI_SHAMPINE.shares) - 1
+"""That a step uses."""
+FIRST_HALF = (0.875, 1.25, -0.25)
+"""Of the parts that they add to an integral over a step, how much belongs to its first half: that of the parabola
+through the integrand at their times."""
 
 
 def step_by_slopes(
@@ -81,7 +57,6 @@ def step_by_slopes(
     time: jax.Array,
     size: jax.Array,
     kicks: Kicks = None,
-    scheme: Scheme = PLAIN,
 ) -> State:
     """Return the state after one step.
 
@@ -90,10 +65,8 @@ def step_by_slopes(
     order in the law.
     """
     state = kicked(state, kicks, 0)
-    if scheme.stabilised:
-        return kicked(stiff_step(slope, time, state, size, scheme.slopes, inputs), kicks, 1)
     nothing = no_slopes(BOGACKI_SHAMPINE, state)
-    slopes, _ = stages(slope, BOGACKI_SHAMPINE, time, state, size, nothing, range(scheme.slopes), inputs, unroll=True)
+    slopes, _ = stages(slope, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), inputs, unroll=True)
     following = moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes))
     return kicked(following, kicks, 1)
 
@@ -105,10 +78,9 @@ def step(
     time: jax.Array,
     size: jax.Array,
     kicks: Kicks = None,
-    scheme: Scheme = PLAIN,
 ) -> State:
     """Return the state after one step under the same weights of the points throughout."""
-    return step_by_slopes(field, state, jnp.stack([weights] * scheme.slopes), time, size, kicks, scheme)
+    return step_by_slopes(field, state, jnp.stack([weights] * SLOPES), time, size, kicks)
 
 
 def kicks_of(field: VectorField, network: Autoencoder, time: jax.Array, size: jax.Array, key: jax.Array) -> Kicks:
@@ -149,23 +121,14 @@ class Trajectory:
         rtol: float,
         max_steps: int,
         noise_key: jax.Array | None = None,
-        *,
-        stabilised: bool = False,
     ) -> None:
-        self.field, self._key, self.scheme = field, noise_key, PLAIN
+        self.field, self._key = field, noise_key
         self._kept, self._stride, nodes = {}, 1, []
         with computing_in(field.dtype):
             self.network = jax.tree.map(jnp.asarray, start)
             self.begin = _started(field, self.network)
             size = sum(leaf.nbytes for leaf in jax.tree.leaves(self.begin))
-            if stabilised:
-                found, count = stiff_nodes(field, self.begin, times, Tolerances(rtol, rtol / 100, max_steps))
-                if found[-1] < times[-1]:
-                    raise _unfinished(float(found[-1]), times, rtol, max_steps)
-                self.scheme = Scheme(count, stabilised=True)
-                steps = self._along(found)
-            else:
-                steps = _adaptive_steps(self.begin, field, times, rtol, max_steps)
+            steps = _adaptive_steps(self.begin, field, times, rtol, max_steps)
             if field.motion.temperature > 0:
                 # Noise drives what is stiff away from rest, where its curvature may be higher: twice as many steps.
                 found = np.array([time for time, _ in steps])
@@ -210,7 +173,7 @@ class Trajectory:
 
     def advanced(self, step: int, state: State) -> State:
         """Return the state after a step, given the one before it."""
-        return _step(self.field, state, self.field.weights, *self.interval(step), self.kicks(step), self.scheme)
+        return _step(self.field, state, self.field.weights, *self.interval(step), self.kicks(step))
 
     def backwards(self, last: int) -> Iterator[tuple[int, State]]:
         """Yield (node, state) from node ``last`` down to node 0."""
@@ -241,13 +204,13 @@ class Trajectory:
         yield 0.0, state
         for node, (begin, end) in enumerate(pairwise(nodes)):
             interval = jnp.asarray(begin, self.field.dtype), jnp.asarray(end - begin, self.field.dtype)
-            state = _step(self.field, state, self.field.weights, *interval, self._kicks(node, *interval), self.scheme)
+            state = _step(self.field, state, self.field.weights, *interval, self._kicks(node, *interval))
             yield float(end), state
 
 
 _risk = jax.jit(VectorField.risk)
 _started = jax.jit(VectorField.start)
-_step = jax.jit(step, static_argnums=6)
+_step = jax.jit(step)
 _kicks_of = jax.jit(kicks_of)
 
 
