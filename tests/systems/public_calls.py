@@ -345,6 +345,7 @@ def calls() -> list[Call]:
                 "particles": COUNT | {"no power of 2": 12},
                 "curvature_particles": COUNT | {"no power of 2": 12},
                 "samples": COUNT | {"one": 1},
+                "neurons": optional({k: v for k, v in COUNT.items() if k != "zero"} | {"no power of 2": 12}),
                 "rtol": RTOL,
                 "max_steps": {k: v for k, v in UNLIMITED.items() if k != "long"},
             },

@@ -8,10 +8,11 @@ import isthmus as im
 from isthmus.dynamics.field import VectorField
 from isthmus.dynamics.flow import flow_settings, integrate
 from isthmus.dynamics.parallel import Stages
-from isthmus.theory import leading_order
+from isthmus.theory import finite_width, leading_order
 from isthmus.theory.influence import Sensitivity
 from isthmus.theory.leading_order import SCALE, Settings, _smoothing, smoothing_bias
 from isthmus.theory.linearisation import linearised
+from isthmus.theory.prediction import covariance
 from isthmus.theory.trajectory import Trajectory
 
 DOUBLE = np.dtype(np.float64)
@@ -34,6 +35,56 @@ def test_the_closed_form_is_the_adjoint():
         assert closed.shape == (4, 11)
         for ours, theirs in zip(closed, adjoint, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(("name", "asked", "fresh"), [("relu", None, 16), ("tanh", None, 0), ("tanh", 8, 8)])
+def test_kernels_come_from_fresh_neurons_with_an_error_for_kinks_and_where_these_are_asked_for(
+    monkeypatch, name, asked, fresh
+):
+    data = im.load_data("wine", max_points=12)
+    monkeypatch.setattr(finite_width, "FRESH", 16)
+    options = {"particles": 8, "curvature_particles": 8, "samples": 2, "dtype": "float64"}
+    problem = im.Problem(data, im.aligned_law(data, 2, activation=name), name)
+    law = im.predict_finite_width(problem, TIMES[:2], neurons=asked, **options)
+    own = covariance(law.influence.encoder, np.asarray(law.influence.neurons.encoder.masses))
+    found, error = law.noises["encoder"].kernel, law.noises["encoder"].kernel_error
+    if not fresh:
+        np.testing.assert_allclose(found, own)
+        assert error is None and not law.at(8).std_error.any()
+        return
+    drawn = [problem.particles(fresh, 0, 2000 + one).drawn for one in range(4)]
+    kernels = np.array([np.cov(law.linearised.sensitivity.of(neurons)[0]) for neurons in drawn])
+    np.testing.assert_allclose(found, kernels.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(error, np.diagonal(kernels.std(axis=0, ddof=1) / 2), rtol=1e-9)
+    assert not np.allclose(found, own) and np.all(law.at(8).std_error > 0)
+
+
+def test_fresh_neurons_are_refused_where_their_influence_is_not_known():
+    data = im.load_data("wine", max_points=12)
+    problem = im.Problem(data, im.aligned_law(data, 2), temperature=0.01)
+    with pytest.raises(im.ArgumentError, match="problem"):
+        im.predict_finite_width(problem, TIMES[:2], particles=8, curvature_particles=8, samples=2, neurons=8)
+
+
+@pytest.mark.slow
+def test_few_particles_of_a_kink_have_the_kernels_of_many():
+    """Standard deviations by 512 particles, their own and those of fresh neurons, beside fresh ones by 2,048."""
+    curve = im.Data(im.manifold_stream(6, 1, seed=3).draw(64, 0).points, center=True, scale="total")
+    problem = im.Problem(curve, im.aligned_law(curve, 1, activation="relu"), "relu")
+    times = np.linspace(0, 4, 6)
+    path = im.solve_mean_field(problem, times, particles=64, replicates=1, rtol=1e-3, snapshot_times=())
+    few, many = (
+        im.predict_finite_width(problem, times, path=path, particles=count, curvature_particles=8, samples=2)
+        for count in (512, 2048)
+    )
+    std = lambda kernels: np.sqrt(np.diagonal(sum(kernels)))
+    fresh = [std([law.noises[side].kernel for side in ("encoder", "decoder")]) for law in (few, many)]
+    measures = few.influence.neurons.encoder, few.influence.neurons.decoder
+    influences = few.influence.encoder, few.influence.decoder
+    own = std([covariance(one, np.asarray(side.masses)) for one, side in zip(influences, measures, strict=True)])
+    print("own", own / fresh[1] - 1, "fresh", fresh[0] / fresh[1] - 1)
+    assert np.abs(fresh[0] / fresh[1] - 1).max() < 0.015 < np.abs(own / fresh[1] - 1).max()
+    assert np.all(few.at(1).std_error < 0.02 * few.at(1).std)
 
 
 def _with_ghosts(network, count):

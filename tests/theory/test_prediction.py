@@ -57,3 +57,16 @@ def test_the_error_of_the_shift_is_the_standard_error_of_its_samples():
     np.testing.assert_allclose(
         predicted(encoder=Noise(np.eye(3), one).scaled(0.1)).covariance, 0.1 * np.eye(3) + 0.01 * np.cov(one.T)
     )
+
+
+def test_the_error_of_the_standard_deviation_comes_from_those_of_the_kernels_that_have_one():
+    one, nothing = np.array([0.0, 0.4, 0.2]), np.zeros((2, 3))
+    law = predicted(
+        encoder=Noise(np.diag([0.0, 4.0, 1.0]), nothing, one),
+        decoder=Noise(np.diag([0.0, 2.0, 1.0]), nothing, one / 2),
+        batches=Noise(np.diag([0.0, 3.0, 2.0]), nothing),
+    )
+    np.testing.assert_allclose(law.std_error, [0.0, np.hypot(0.4, 0.2) / 6, np.hypot(0.2, 0.1) / 4])
+    scaled = predicted(encoder=Noise(np.eye(3), nothing, one).scaled(0.01))
+    np.testing.assert_allclose(scaled.std_error, 0.1 * one / 2)
+    assert not predicted(encoder=Noise(np.eye(3), nothing)).std_error.any()

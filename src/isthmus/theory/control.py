@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -39,13 +39,11 @@ from isthmus.dynamics.sgd import check_memory_of_networks, check_width, run_keys
 from isthmus.dynamics.step_plan import plan_steps
 from isthmus.theory.finite_width import predict_finite_width
 from isthmus.theory.finite_width_law import FiniteWidthLaw
-from isthmus.theory.influence import LinearisedPath, Sensitivity
+from isthmus.theory.fresh_neurons import Known, Side, fresh_influences
+from isthmus.theory.influence import LinearisedPath
 from isthmus.theory.surrogate import Surrogate
 
 InfluenceBy = Literal["exact", "surrogate"]
-Known = Sensitivity | Surrogate
-FRESH = 4
-"""Independent scramblings of fresh neurons, from which the means of influences and their errors come."""
 DRAWS = 1 << 12
 """Draws of ζ for each run, from which quantiles of the sup-gap are taken."""
 MINIMUM = 4
@@ -242,7 +240,7 @@ def estimate_finite_width(
         drawn = full if batch_size is None else {"batch_size": batch_size, "sampling": chosen}
         simulated = train(problem, grid, widths, step_size, progress=stages.next(), **drawn, **options)
     known: Known = linear.sensitivity if _is_exact(linear, influence) else _surrogate(linear, law)
-    sides = _fresh_influences(problem, known, neurons, seed)
+    sides = fresh_influences(problem, known, neurons, seed)
     kernel = sides[0].kernel / widths[0] + sides[1].kernel / widths[1]
     kernel_error = np.hypot(*(side.kernel_error / width for side, width in zip(sides, widths, strict=True)))
     mean_error = np.hypot(*(side.mean_error for side in sides))
@@ -275,15 +273,6 @@ def _sampling(
     return None if batch_size is None else check_sampling(problem, sampling, batch_size, steps)
 
 
-class _Side(NamedTuple):
-    """Mean (T,) and covariance (T, T) of the influence of a side's neurons, with errors of mean and variance (T,)."""
-
-    mean: np.ndarray
-    kernel: np.ndarray
-    mean_error: np.ndarray
-    kernel_error: np.ndarray
-
-
 def _is_exact(linear: LinearisedPath, influence: InfluenceBy | None) -> bool:
     return linear.closed_form_because is None if influence is None else influence == "exact"
 
@@ -293,25 +282,7 @@ def _surrogate(linear: LinearisedPath, law: FiniteWidthLaw) -> Surrogate:
     return Surrogate(linear.drawn, (law.influence.encoder, law.influence.decoder), np.nan_to_num(points))
 
 
-def _fresh_influences(problem: Problem, known: Known, count: int, seed: int) -> list[_Side]:
-    """Return what fresh neurons, of several scramblings, say of the influences of encoder and decoder."""
-    found: tuple[list, list] = ([], [])
-    for replicate in range(FRESH):
-        # No scrambling of the law's own has such a number.
-        drawn = problem.particles(count, seed, 2000 + replicate, quadrature=problem.quadrature, in_span=True)
-        for side, influence in zip(found, known.of(drawn.drawn), strict=True):
-            deviations = influence - influence.mean(axis=1, keepdims=True)
-            side.append((influence.mean(axis=1), deviations @ deviations.T / (count - 1)))
-    sides = []
-    for side in found:
-        means, kernels = (np.stack(part) for part in zip(*side, strict=True))
-        spread = lambda values: values.std(axis=0, ddof=1) / math.sqrt(FRESH)
-        variances = np.diagonal(kernels, axis1=1, axis2=2)
-        sides.append(_Side(means.mean(axis=0), kernels.mean(axis=0), spread(means), spread(variances)))
-    return sides
-
-
-def _of_neurons(linear: LinearisedPath, known: Known, networks: list[Autoencoder], sides: list[_Side]) -> np.ndarray:
+def _of_neurons(linear: LinearisedPath, known: Known, networks: list[Autoencoder], sides: list[Side]) -> np.ndarray:
     """Return what the initial neurons of each network make of the risk, shape (runs, T)."""
     # All in one call: the path of the particles is followed once for many neurons.
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *networks)

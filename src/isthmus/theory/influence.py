@@ -56,6 +56,19 @@ class Fields(NamedTuple):
     pull: Any
 
 
+def _shapes(trajectory: Trajectory) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the leading axes (steps, slopes, T, n) of derivatives by fields, and the columns of each."""
+    network, steps = trajectory.network, len(trajectory.nodes) - 1
+    shape = (steps, SLOPES, len(trajectory.recorded), len(trajectory.field.points))
+    return shape, (network.latent_dim, network.dim, network.latent_dim)
+
+
+def size_of_fields(trajectory: Trajectory) -> int:
+    """Return how many bytes a `Sensitivity` keeps."""
+    shape, sizes = _shapes(trajectory)
+    return trajectory.field.dtype.itemsize * int(np.prod(shape)) * sum(sizes)
+
+
 class Sensitivity:
     """The derivatives of R(t), at all recorded times, by the fields at each slope of each step of a trajectory.
 
@@ -67,11 +80,9 @@ class Sensitivity:
         self.trajectory, field = trajectory, trajectory.field
         motion, nodes = field.motion, trajectory.recorded
         assert motion.temperature == 0 and not motion.optimizer.limit_depends_on_batches
-        steps, lanes, dtype = len(trajectory.nodes) - 1, len(nodes), field.dtype
-        network = trajectory.network
-        shape = (steps, SLOPES, lanes, len(field.points))
-        sizes = network.latent_dim, network.dim, network.latent_dim
-        _checks.memory("times", _checks.described(f"{lanes:,} of them"), 8 * int(np.prod(shape)) * sum(sizes))
+        lanes, dtype = len(nodes), field.dtype
+        shape, sizes = _shapes(trajectory)
+        _checks.memory("times", _checks.described(f"{lanes:,} of them"), size_of_fields(trajectory))
         self._by_fields = Fields(*(np.zeros((*shape, size), dtype) for size in sizes))
 
         def pull(node: int, state: State, cotangents: State, begun: np.ndarray) -> State:

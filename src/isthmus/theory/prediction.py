@@ -36,11 +36,13 @@ class Noise(Summary):
     Attributes:
         kernel: covariance of the Gaussian curve, shape (T, T).
         curvatures: shape (samples, T).
+        kernel_error: the standard error of the diagonal of the kernel, shape (T,), None where it isn't estimated.
 
     """
 
     kernel: np.ndarray
     curvatures: np.ndarray
+    kernel_error: np.ndarray | None = None
 
     def _lines(self) -> list[tuple[str, object]]:
         spread, shift = np.sqrt(np.diagonal(self.covariance)).max(), np.abs(self.shift).max()
@@ -52,7 +54,11 @@ class Noise(Summary):
 
     def scaled(self, scale: float) -> Noise:
         """Return the noise at a scale 1/N, ε/B or 1/n."""
-        return Noise(scale * self.kernel, scale * self.curvatures)
+        return Noise(
+            scale * self.kernel,
+            scale * self.curvatures,
+            None if self.kernel_error is None else scale * self.kernel_error,
+        )
 
     @property
     def shift(self) -> np.ndarray:
@@ -146,6 +152,13 @@ class Prediction(Summary):
     def std(self) -> np.ndarray:
         """The standard deviation of R_N(t), shape (T,)."""
         return np.sqrt(np.diagonal(self.covariance))
+
+    @property
+    def std_error(self) -> np.ndarray:
+        """The standard error of the standard deviation as kernels are known, shape (T,), 0 without errors of these."""
+        errors = [noise.kernel_error for noise in self.noises.values() if noise.kernel_error is not None]
+        square = np.sum([error**2 for error in errors], axis=0) if errors else np.zeros(len(self.times))
+        return np.divide(np.sqrt(square), 2 * self.std, out=np.zeros(len(self.times)), where=self.std > 0)
 
     def source_std(self, source: str) -> np.ndarray:
         """Return the standard deviation that one source alone would make, shape (T,)."""
