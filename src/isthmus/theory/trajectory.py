@@ -35,7 +35,8 @@ STABLE = 1.0
 """Step × speed of the fastest motion, at most.
 
 At 2.5 the method would no longer damp what decays. At 1 the noise of batches that drives what decays is right to a few
-per cent, with the halves of steps for its resolution.
+per cent, with the halves of steps for its resolution. Stabilised steps would give the kernels in fewer slopes, but not
+the shift by batches, which is made by what decays fast, and is most of the cost.
 """
 FIRST_ITERATIONS = 32
 """Iterations from which the first estimate of the curvature comes; later steps go on from it by one each."""
