@@ -304,7 +304,7 @@ def test_an_array_in_a_file_is_read_where_it_is(tmp_path):
 
 
 def test_the_curvature_is_that_of_lanczos(fitted):
-    start = beginning(fitted._fit_state(), WINE, uniform(WINE))
+    start = beginning(fitted._fit_state(), WINE, uniform(WINE)).start
     network = start.network(np.random.default_rng(0), 64)
     batches = np.resize(start.sample.points, (8, 178, 13)).astype(np.float32)
     found = stiffness(network.in_precision(np.dtype(np.float32)), batches, HEAVY_BALL, seed=0)
