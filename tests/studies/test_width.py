@@ -107,6 +107,17 @@ def test_a_width_is_confirmed_where_the_interval_reaches_the_share_asked_for(sma
     assert confirmed != ("take a wider network" in result.answer())
 
 
+def test_networks_beside_their_prediction_are_said_and_files_without_them_are_read(small):
+    result = made_up(small)
+    quantiles = np.array([[0.0095, 0.0093, 0.0097], [0.015, 0.014, 0.016]])
+    more = im.WidthResult(small, result.dataset.assign(controlled_gap_quantile=(("role", "bound"), quantiles)))
+    assert result.recommended.controlled_quantile is None and "beside their prediction" not in text_of(result)
+    assert more.recommended.controlled_quantile.for_json() == quantiles[0].tolist()
+    assert more.summary()["half"]["controlled_quantile"] == quantiles[1].tolist()
+    assert "by 16 networks beside their prediction" in text_of(more) and "0.0095" in text_of(more)
+    json.dumps(more.summary(), allow_nan=False)
+
+
 def test_few_networks_are_not_made_to_say_much(small):
     few = made_up(small.model_copy(update={"runs": 4}), (4, 1))
     assert np.isnan(few.dataset.gap_quantile.sel(bound=["lower", "upper"])).all()
@@ -208,6 +219,10 @@ def test_it_is_the_smallest_width_of_the_law_and_runs_agree(found):
     for one in (found.recommended, found.half):  # 200 runs know a quantile to a twentieth or so
         assert one.quantile.value == pytest.approx(one.predicted_quantile, rel=0.2)
         assert one.quantile.contains(one.predicted_quantile)
+        beside, plain = one.controlled_quantile, one.quantile
+        print(f"{plain} by {one.runs} networks, {beside} by 16 beside their prediction")
+        assert beside.lower <= plain.upper and beside.upper >= plain.lower
+        assert beside.upper - beside.lower < 0.5 * (plain.upper - plain.lower)
 
 
 @pytest.mark.slow

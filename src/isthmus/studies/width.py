@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from isthmus import _checks
 from isthmus._errors import ArgumentError, NumericalError
@@ -26,6 +26,7 @@ from isthmus.studies.jobs import Job, StudyJobs
 from isthmus.studies.specification import Count, DataSpecification, NonNegative, Positive, Seed
 from isthmus.studies.statistics import BOUNDS, CONFIDENCE, quantile_intervals
 from isthmus.studies.study import Study, provenance
+from isthmus.theory.control import estimate_finite_width
 from isthmus.theory.finite_width import predict_finite_width
 from isthmus.theory.finite_width_law import FiniteWidthLaw
 
@@ -35,6 +36,10 @@ ROLES = ("recommended", "half")
 """Which of the two widths that are checked."""
 RUNS_OF_A_JOB = 8
 LAW_PARTICLES, LAW_SAMPLES = 256, 16
+FRESH_NEURONS = 1 << 12
+CONTROLLED_RUNS = 16
+"""Networks of either width that are simulated beside their prediction. Where the law is there, this costs less than the
+other networks, and knows the quantile several times as well."""
 CANDIDATES = 13
 """Widths at which the predicted quantile is kept, from a quarter of the recommended one to four times it."""
 SETTINGS = ("tolerance", "confidence", "horizon", "step_size", "batch_size")
@@ -46,6 +51,9 @@ NETWORKS = {
     "initial_gap": Variable(("role", "run"), "gap to the mean field at t = 0"),
     "within": Variable(("role", "bound"), "share within the tolerance"),
     "gap_quantile": Variable(("role", "bound"), "quantile of the sup-gap at the confidence of the study", nan="bounds"),
+    "controlled_gap_quantile": Variable(
+        ("role", "bound"), "the same from few networks, each less its predicted fluctuation", optional=True
+    ),
     "predicted_mean": Variable(("role", "time"), "predicted mean risk"),
     "predicted_std": Variable(("role", "time"), "predicted standard deviation of it"),
     "predicted_gap_quantile": Variable(("role",), "predicted quantile of the sup-gap"),
@@ -155,7 +163,7 @@ class WidthJobs(StudyJobs[WidthStudy]):
             law = predict_finite_width(
                 self.problem, study.times, path=given["path"], particles=particles, samples=LAW_SAMPLES, **common
             )
-            return self._tables(law)
+            return self._tables(law, workers)
         role, first = job.name.split("-")
         width = int(given["law"]["variables"]["width"][ROLES.index(role)])
         try:
@@ -193,7 +201,7 @@ class WidthJobs(StudyJobs[WidthStudy]):
     def _runs(self, first: int) -> range:
         return range(first, min(first + RUNS_OF_A_JOB, self.study.runs))
 
-    def _tables(self, law: FiniteWidthLaw) -> dict[str, Any]:
+    def _tables(self, law: FiniteWidthLaw, workers: int) -> dict[str, Any]:
         """Return the two widths, and what the law says of them and of others."""
         study = self.study
         dynamics = study.step_size, study.batch_size if study.step_size > 0 else None
@@ -206,6 +214,7 @@ class WidthJobs(StudyJobs[WidthStudy]):
         candidate_quantiles = [law.gap_quantile(study.confidence, n, *dynamics) for n in candidates.tolist()]
         variables = {
             "width": np.array([width, width // 2]),
+            "controlled_gap_quantile": [self._controlled(law, n, workers) for n in (width, width // 2)],
             "predicted_mean": of_both(lambda network: network.mean),
             "predicted_std": of_both(lambda network: network.std),
             "predicted_gap_quantile": of_both(lambda network: network.gap_quantile(study.confidence)),
@@ -213,6 +222,18 @@ class WidthJobs(StudyJobs[WidthStudy]):
             "candidate_gap_quantile": np.array(candidate_quantiles),
         }
         return {"wide_enough": enough, "candidate": candidates, "variables": variables}
+
+    def _controlled(self, law: FiniteWidthLaw, width: int, workers: int) -> tuple[float, float, float]:
+        """Return the quantile of the sup-gap from few networks beside their prediction, and its 95 % interval."""
+        study = self.study
+        dynamics = study.step_size, study.batch_size if study.step_size > 0 else None
+        options: dict[str, Any] = {"runs": CONTROLLED_RUNS, "influence": "surrogate", "seed": study.seed}
+        found = estimate_finite_width(
+            self.problem, study.times, width, *dynamics, law=law, neurons=FRESH_NEURONS, workers=workers, **options
+        )
+        value, error = found.gap_quantile(study.confidence)
+        half = float(norm.ppf((1 + CONFIDENCE) / 2)) * error
+        return value, value - half, value + half
 
     def _check_memory_of_networks(self, width: int) -> None:
         try:

@@ -9,7 +9,7 @@ from isthmus.studies.agreement import bias_caution, dynamics_in_words
 from isthmus.studies.contents import Contents
 from isthmus.studies.result import StudyResult
 from isthmus.studies.statistics import BOUNDS, CONFIDENCE, Estimate, plain
-from isthmus.studies.width import ROLES, SETTINGS, SMALLEST_WIDTH, VARIABLES, WidthStudy
+from isthmus.studies.width import CONTROLLED_RUNS, ROLES, SETTINGS, SMALLEST_WIDTH, VARIABLES, WidthStudy
 
 WIDE_INTERVAL = 0.5
 """An interval of a share that is wider than this says little."""
@@ -31,6 +31,7 @@ class Checked:
         inside: how many of them stay within the tolerance.
         share: that share, with its 95 % interval (Clopper and Pearson).
         quantile: of their sup-gaps, at the confidence asked for; bounds are NaN where there are too few runs.
+        controlled_quantile: the same from few networks, each less its predicted fluctuation; None in older files.
         predicted_quantile: the same by the law of finite networks.
         shift_ratio: of the mean shift to the standard deviation, root mean square over time; 0 to leading order.
 
@@ -41,6 +42,7 @@ class Checked:
     inside: int
     share: Estimate
     quantile: Estimate
+    controlled_quantile: Estimate | None
     predicted_quantile: float
     shift_ratio: float
 
@@ -57,7 +59,7 @@ class Checked:
 
     def for_json(self) -> dict[str, object]:
         """Return the width as plain numbers, None for what too few runs leave open."""
-        share, quantile = self.share, self.quantile
+        share, quantile, controlled = self.share, self.quantile, self.controlled_quantile
         return {
             "width": self.width,
             "runs": self.runs,
@@ -68,6 +70,7 @@ class Checked:
             "measured_quantile": quantile.value,
             "measured_lower": plain(quantile.lower),
             "measured_upper": plain(quantile.upper),
+            "controlled_quantile": None if controlled is None else controlled.for_json(),
             "predicted_quantile": self.predicted_quantile,
             "shift_ratio": self.shift_ratio,
         }
@@ -181,8 +184,11 @@ class WidthResult(StudyResult[WidthStudy | None]):
         data = self.dataset.sel(role=role)
         inside = int((data.gap.values <= self.tolerance).sum())
         share, quantile = (Estimate(*map(float, data[name].values)) for name in ("within", "gap_quantile"))
+        controlled = None
+        if "controlled_gap_quantile" in data:
+            controlled = Estimate(*map(float, data.controlled_gap_quantile.values))
         predicted = float(data.predicted_gap_quantile), float(data.shift_ratio)
-        return Checked(int(data.width), data.sizes["run"], inside, share, quantile, *predicted)
+        return Checked(int(data.width), data.sizes["run"], inside, share, quantile, controlled, *predicted)
 
     def _choice(self) -> str:
         enough, share = int(self.dataset.attrs["wide_enough"]), self.asked_share
@@ -212,7 +218,11 @@ class WidthResult(StudyResult[WidthStudy | None]):
     def _quantile(self, checked: Checked) -> str:
         measured, predicted = checked.quantile, number(checked.predicted_quantile)
         few = "" if measured.has_interval else f" ({counted(checked.runs, 'network')} are too few for an interval)"
-        return f"the {self.asked_share} quantile of the sup-gap is {measured}{few}, and {predicted} is predicted"
+        controlled = checked.controlled_quantile
+        beside = "" if controlled is None else f", {controlled} by {CONTROLLED_RUNS} networks beside their prediction"
+        return (
+            f"the {self.asked_share} quantile of the sup-gap is {measured}{few}{beside}, and {predicted} is predicted"
+        )
 
     def _half(self) -> str:
         half = self.half
