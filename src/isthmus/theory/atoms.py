@@ -157,9 +157,11 @@ def with_best_amplitudes(network: Autoencoder, landscape: Landscape) -> Autoenco
     gram = (shapes * weights @ shapes.T) * (outgoing @ outgoing.T) * np.outer(masses, masses)
     worth = masses * ((shapes * weights) @ points * outgoing).sum(axis=1) - field.motion.decays[1] * strengths
     scale = np.sqrt(np.diag(gram))
-    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+    found, felt = np.zeros(len(scale)), scale > 0  # what no point feels only costs
+    scale = scale[felt]
+    values, vectors = np.linalg.eigh(gram[np.ix_(felt, felt)] / np.outer(scale, scale))
     roots = np.sqrt(np.maximum(values, ALIKE))
-    found = nnls(vectors * roots @ vectors.T, vectors / roots @ (vectors.T @ (worth / scale)))[0] / scale
+    found[felt] = nnls(vectors * roots @ vectors.T, vectors / roots @ (vectors.T @ (worth[felt] / scale)))[0] / scale
     changed = _tidied(
         _with_side(network, 1, dataclasses.replace(decoder, outgoing=outgoing * found[:, None])), landscape
     )

@@ -1,15 +1,18 @@
-"""The best decoder beside an encoder, where it has a kink: a convex problem, solved by births and amplitudes."""
+"""The best decoder beside an encoder, where it has a kink: a convex problem, solved by births and by ridge regressions."""
 
 from __future__ import annotations
 
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.theory.atoms import consolidated, with_best_amplitudes, with_births
 from isthmus.theory.certificates import steepest_neurons
+from isthmus.theory.hessian import with_best_outgoing
 from isthmus.theory.kinks import has_kink
 from isthmus.theory.landscape import Landscape
 
-TURNS = 6
-"""Turns of births and amplitudes, at most."""
+TURNS = 16
+"""Turns of births, amplitudes and directions, at most."""
+RIDGES = 3
+"""Ridge regressions in a turn, each beside the incoming weights that balance the one before."""
 ENOUGH = 1e-7
 """It ends once no neuron's pull exceeds its penalty by a larger share of it."""
 
@@ -33,5 +36,7 @@ def with_best_decoder(network: Autoencoder, landscape: Landscape, births: int, s
         if largest <= 1 + ENOUGH:
             break
         network = with_births(network, 1, neurons, births, landscape)
-        network = consolidated(with_best_amplitudes(network, landscape), landscape, births)
+        network = with_best_amplitudes(network, landscape)
+        for _ in range(RIDGES):
+            network = consolidated(with_best_outgoing(landscape.field, network, 0.0), landscape, births)
     return network
