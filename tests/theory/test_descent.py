@@ -10,8 +10,9 @@ from isthmus._precision import computing_in
 from isthmus.core.frame import in_axes
 from isthmus.theory.hessian import derivatives, measure_of, rows_of, with_best_outgoing
 from isthmus.theory.landscape import Landscape
-from isthmus.theory.newton import newton, step_in_ball
+from isthmus.theory.newton import Function, Quadratic, newton
 from isthmus.theory.optimum import start_from
+from isthmus.theory.positions import Positions
 from isthmus.theory.quasi_newton import descended
 
 DOUBLE = np.dtype(np.float64)
@@ -72,26 +73,54 @@ def test_the_hessian_by_blocks_is_that_of_differences():
     assert np.abs(bends).max() > 0.1
 
 
-def derived(function):
-    """Return a function's value, gradient and Hessian by automatic differentiation."""
-    return jax.jit(lambda point: (function(point), jax.grad(function)(point), jax.hessian(function)(point)))
+class Differentiated(Function):
+    """A function with its gradient and Hessian by automatic differentiation, which counts how often it needs them."""
+
+    def __init__(self, function):
+        self._function, self.hessians = function, 0
+        self._value, self._slope, self._hessian = (
+            jax.jit(f) for f in (function, jax.grad(function), jax.hessian(function))
+        )
+
+    def value(self, point):
+        return float(self._value(point))
+
+    def slope(self, point):
+        return np.asarray(self._slope(point))
+
+    def derivatives(self, point):
+        self.hessians += 1
+        return self.value(point), self.slope(point), np.asarray(self._hessian(point))
 
 
 def test_newtons_method_follows_a_bent_valley_to_its_end():
     valley = lambda x: (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+    high = lambda x: jnp.cosh(x).sum() + 1e8  # where the last gains are lost in the digits of the value
     with computing_in(DOUBLE):
-        how = {"lowered": lambda point: point, "iterations": 100}
-        found = newton(derived(valley), np.full(6, -0.5), **how)
-        high = derived(lambda x: jnp.cosh(x).sum() + 1e8)  # where the last gains are lost in the digits of the value
-        beside = newton(high, np.full(6, 0.05), **how)
+        found = newton(Differentiated(valley), np.full(6, -0.5), iterations=100)
+        beside = newton(Differentiated(high), np.full(6, 0.05), iterations=100)
     np.testing.assert_allclose(found, 1.0, atol=1e-9)
     np.testing.assert_allclose(beside, 0.0, atol=1e-9)
+
+
+def test_corrected_steps_need_fewer_hessians_along_a_bent_valley(monkeypatch):
+    """A thin curved valley that falls slowly: each straight step leaves it, and a correction leads back."""
+    valley = lambda x: 1e2 * (x[0] ** 2 + x[1] ** 2 - 1) ** 2 + 0.1 * (1 - x[0])
+    with computing_in(DOUBLE):
+        corrected, straight = Differentiated(valley), Differentiated(valley)
+        found = newton(corrected, np.array([-0.6, 0.8]), iterations=500)
+        monkeypatch.setattr("isthmus.theory.newton.CORRECTIONS", 0)
+        beside = newton(straight, np.array([-0.6, 0.8]), iterations=500)
+    lowest = np.roots([4e2, 0, -4e2, -0.1])  # of the derivative along the axis of the valley's end
+    for point in (found, beside):
+        np.testing.assert_allclose(point, [lowest.max(), 0], atol=1e-9)
+    assert corrected.hessians < 0.75 * straight.hessians
 
 
 def test_newtons_method_leaves_a_saddle_at_which_the_gradient_is_zero():
     hill = lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4
     with computing_in(DOUBLE):
-        found = newton(derived(hill), np.array([0.4, 0.0]), lowered=lambda point: point, iterations=50)
+        found = newton(Differentiated(hill), np.array([0.4, 0.0]), iterations=50)
     np.testing.assert_allclose(np.abs(found), [0.0, np.sqrt(0.5)], atol=1e-8)
 
 
@@ -103,12 +132,41 @@ def test_a_step_in_a_ball_is_the_best_of_a_fine_grid(seed):
     curvatures = np.array([-1.0, 0.5]) if seed % 2 else np.array([0.3, 2.0])
     hessian, radius = axes * curvatures @ axes.T, random.uniform(0.1, 3)
     gradient = axes[:, 1] * 0.4 if seed >= 4 else random.standard_normal(2)
-    step, foretold = step_in_ball(hessian, gradient, radius)
+    units = np.array([0.5, 2.0]) if seed in (2, 3) else np.ones(2)
+    step, foretold = Quadratic(hessian, gradient, units).lowest(radius)
     sizes, angles = np.meshgrid(np.linspace(0, radius, 400), np.linspace(0, 2 * np.pi, 1500))
-    grid = np.stack([(sizes * np.cos(angles)).ravel(), (sizes * np.sin(angles)).ravel()])
+    grid = units[:, None] * np.stack([(sizes * np.cos(angles)).ravel(), (sizes * np.sin(angles)).ravel()])
     lowest = (gradient @ grid + (grid * (hessian @ grid)).sum(axis=0) / 2).min()
-    assert np.linalg.norm(step) <= radius * (1 + 1e-6)
+    assert np.linalg.norm(step / units) <= radius * (1 + 1e-6)
     assert -lowest <= foretold * (1 + 1e-6) and foretold == pytest.approx(-lowest, rel=1e-3)
+
+
+def test_the_secants_of_a_step_foretell_the_gradient_at_its_end():
+    """Along a small step that crosses kinks, H with secants maps the step to the change of the gradient, H doesn't."""
+    problem = two_latents(weight_decay=(0.1, 0.2), activation="relu")
+    softness = 1e-7
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(problem, None)
+        start = in_axes(start_from(problem, problem.law, 0, 0, 6), landscape.basis)
+        points, latents = np.asarray(landscape.field.points), np.asarray(start.encode(landscape.field.points))
+        for side, inputs in (("encoder", points), ("decoder", latents)):  # onto the kinks of one point each
+            measure = getattr(start, side)
+            bias = np.array(measure.bias)
+            bias[:3] = 3e-7 - (np.asarray(measure.incoming)[:3] * inputs[:3]).sum(axis=1)
+            moved = im.NeuronMeasure(measure.masses, measure.outgoing, measure.incoming, bias)
+            pair = (moved, start.decoder) if side == "encoder" else (start.encoder, moved)
+            start = start.with_measures(*pair)
+            latents = np.asarray(start.encode(points))
+        positions = Positions.of(landscape.field, start, softness, True)
+        point = positions.start
+        step = 1e-6 * np.random.default_rng(0).standard_normal(len(point))
+        value, gradient, hessian = positions.derivatives(point)
+        change = positions.slope(point + step) - gradient
+        bent = positions.secant(point, hessian, step, foretold=0.0)
+    without, left = np.linalg.norm(change - hessian @ step), np.linalg.norm(change - bent @ step)
+    assert value > 0 and without > 0.3 * np.linalg.norm(change)
+    assert left < 0.01 * np.linalg.norm(change)
+    np.testing.assert_allclose(bent, bent.T, rtol=1e-9, atol=1e-12 * np.abs(bent).max())
 
 
 def test_the_best_outgoing_weights_are_a_ridge_regression():
@@ -153,8 +211,8 @@ def test_a_light_and_large_neuron_is_no_stiffer_than_others():
     assert max(largest) < 2 * min(largest)
 
 
-def two_latents(weight_decay):
-    """Return a small problem of two latents and two activations, one of them with a kink."""
+def two_latents(weight_decay, activation=("gelu", "relu")):
+    """Return a small problem of two latents and two activations, one of them with a kink unless told otherwise."""
     points = np.random.default_rng(0).standard_normal((5, 3))
     law = im.Law(im.GaussianNeurons(2, 3), im.GaussianNeurons(3, 2))
-    return im.Problem(im.Data(points), law, ("gelu", "relu"), weight_decay=weight_decay)
+    return im.Problem(im.Data(points), law, activation, weight_decay=weight_decay)

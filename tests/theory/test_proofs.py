@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 from amplitudes import best_amplitudes
@@ -11,10 +12,13 @@ from isthmus._precision import computing_in
 from isthmus.core.frame import in_axes
 from isthmus.theory import branching
 from isthmus.theory.arrangement import steepest
+from isthmus.theory.atoms import with_best_amplitudes
+from isthmus.theory.best_decoder import with_best_decoder
 from isthmus.theory.branching import can_prove, proven_minimum
-from isthmus.theory.certificates import certified
+from isthmus.theory.certificates import certified, steepest_neurons
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.lowest_neurons import Side, lowest_neurons
+from isthmus.theory.optimum import start_from
 
 DOUBLE = np.dtype(np.float64)
 SLOPES = {"relu": (0.0, 1.0), "leaky_relu": (0.01, 1.0), "linear": (1.0, 1.0)}
@@ -128,10 +132,51 @@ def test_relu_meets_the_tolerance_with_a_proven_gap(relu):
 
 
 def test_no_decoder_of_a_convex_solver_on_all_breakpoints_is_better_than_the_proven_gap_allows(relu):
-    """For one latent the best directions lie at breakpoints, or between them, where a dense grid comes close."""
     problem, optimum = relu
-    network, decay = optimum.autoencoder, problem.decays[1]
-    points, weights = problem.population.points, problem.population.weights
+    of_solver = decoder_of_solver(problem, optimum.autoencoder)
+    own = optimum.risk + decoder_penalty(problem, optimum.autoencoder)
+    assert own - optimum.certificate.decoder_gap <= of_solver <= own + 1e-4 * own
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_best_decoder_beside_any_encoder_is_that_of_a_convex_solver(relu, seed):
+    """From neurons that are drawn, so that nothing is left but to be born, to grow and to die."""
+    problem, _ = relu
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(problem, None)
+        start = in_axes(start_from(problem, problem.law, seed, 0, 8), landscape.basis)
+        found = with_best_decoder(start, landscape, births=8, starts=128, seed=0)
+        steepest, _ = steepest_neurons(found, landscape, 128, 0)
+        network = in_axes(found, landscape.basis.T)
+        own = landscape.risk(found) + decoder_penalty(problem, network)
+    of_solver = decoder_of_solver(problem, network)
+    assert of_solver * (1 - 1e-5) < own < of_solver * (1 + 1e-6)
+    assert steepest < 1 + 1e-4
+
+
+def test_amplitudes_are_the_best_for_their_directions(relu):
+    problem, _ = relu
+    with computing_in(DOUBLE):
+        landscape = Landscape.of(problem, None)
+        start = in_axes(start_from(problem, problem.law, 0, 0, 8), landscape.basis)
+        found = with_best_amplitudes(start, landscape)
+        masses, outgoing, incoming, bias = (np.asarray(part) for part in jax.tree.leaves(found.decoder))
+        least = landscape.objective(found)
+        assert least < landscape.objective(start)
+        for index in np.flatnonzero(masses):
+            for factor in (0.9, 1.1):  # of an amplitude, at the least penalty
+                scale = np.where(np.arange(len(masses)) == index, np.sqrt(factor), 1.0)
+                parts = outgoing * scale[:, None], incoming * scale[:, None], bias * scale
+                other = found.with_measures(found.encoder, im.NeuronMeasure(masses, *parts))
+                assert landscape.objective(other) > least
+
+
+def decoder_of_solver(problem, network):
+    """Return the least objective of a decoder beside an encoder, less the encoder's penalty, by a convex solver.
+
+    For one latent the best directions lie at breakpoints, or between them, where a dense grid comes close.
+    """
+    points, weights, decay = problem.population.points, problem.population.weights, problem.decays[1]
     with computing_in(DOUBLE):
         latents = np.asarray(network.encode(points))
     lifted = np.column_stack([latents, np.ones(len(points))])
@@ -142,11 +187,13 @@ def test_no_decoder_of_a_convex_solver_on_all_breakpoints_is_better_than_the_pro
     features, root = np.maximum(lifted @ directions.T, 0), np.sqrt(weights)[:, None]
     amplitudes, _ = best_amplitudes(features * root, points * root, decay, gap=1e-9)
     errors = ((features @ amplitudes - points) ** 2).sum(axis=1)
-    of_solver = weights @ errors / 2 + decay * np.linalg.norm(amplitudes, axis=1).sum()
-    measure = optimum.decoder
-    sizes = (np.asarray(measure.outgoing) ** 2).sum(1) + (np.asarray(measure.incoming) ** 2).sum(1) + measure.bias**2
-    own = optimum.risk + decay / 2 * float(np.asarray(measure.masses) @ sizes)
-    assert own - optimum.certificate.decoder_gap <= of_solver <= own + 1e-4 * own
+    return weights @ errors / 2 + decay * np.linalg.norm(amplitudes, axis=1).sum()
+
+
+def decoder_penalty(problem, network):
+    measure = network.decoder
+    sizes = (np.asarray(measure.outgoing) ** 2).sum(1) + (np.asarray(measure.incoming) ** 2).sum(1)
+    return problem.decays[1] / 2 * float(np.asarray(measure.masses) @ (sizes + np.asarray(measure.bias) ** 2))
 
 
 def test_at_another_decoder_the_gap_bounds_what_can_be_gained(relu):

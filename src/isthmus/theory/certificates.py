@@ -169,10 +169,7 @@ def certified(
     risk, found, means = landscape.risk(network), [], []
     phis = (network.encoder_activation, network.decoder_activation)
     for index, measure in enumerate((network.encoder, network.decoder)):
-        inputs = np.asarray((field.points, latents)[index])
-        side = Side(
-            inputs, np.asarray(pulls[index]), motion.decays[index], phis[index], motion.train_biases, landscape.radius
-        )
+        side = _side(network, landscape, index, np.asarray((field.points, latents)[index]), np.asarray(pulls[index]))
         if soft and has_kink(phis[index]):
             size = np.sqrt(np.asarray(measure.masses) @ np.asarray(squares(measure)) / 2)
             side = dataclasses.replace(side, softness=softness / max(float(size), 1e-3))
@@ -194,6 +191,21 @@ def certified(
         proven=decoder.proven,
     )
     return certificate, (encoder.neurons, decoder.neurons)
+
+
+def steepest_neurons(network: Autoencoder, landscape: Landscape, starts: int, seed: int) -> tuple[float, NeuronMeasure]:
+    """Return the largest pull on a neuron of a homogeneous decoder over its penalty, and neurons of large ones."""
+    latents, pulls, *_ = _first_order(landscape.field, network, landscape.softness(network, SOFTNESS), False)
+    side = _side(network, landscape, 1, np.asarray(latents), np.asarray(pulls[1]))
+    steepest, units, _ = steepest_ray(side, starts, seed)
+    square = np.asarray(network.decoder.masses) @ np.asarray(squares(network.decoder, side.train_biases))
+    neurons = neurons_along(units, side, max(float(np.sqrt(square / 2)), 1e-3), CANDIDATES)
+    return steepest / side.decay, neurons
+
+
+def _side(network: Autoencoder, landscape: Landscape, index: int, inputs: np.ndarray, pull: np.ndarray) -> Side:
+    motion, phi = landscape.field.motion, (network.encoder_activation, network.decoder_activation)[index]
+    return Side(inputs, pull, motion.decays[index], phi, motion.train_biases, landscape.radius)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def derivatives(
     """
     sides = [rows_of(network.encoder), rows_of(network.decoder)]
     counts = [len(rows) for rows in sides]
-    padded = [_padded(rows) for rows in sides]
+    padded = in_rows(network)
     pair = network.encoder_activation, network.decoder_activation
     value, gradients, hessian = _derivatives(field, *padded, softness, pair)
     sizes = [rows.shape[1] for rows in sides]
@@ -74,9 +74,9 @@ def derivatives(
     begin = 0
     for rows, gradient in zip(sides, gradients, strict=True):
         roots = begin + rows.shape[1] * np.arange(len(rows))
-        s, g = rows[:, 0], gradient[:, 0]
-        pull = s @ g
-        gradient[:, 0] = g - pull * s
+        s = rows[:, 0]
+        pull = s @ gradient[:, 0]
+        _normalised(gradient, s)
         hessian[roots] -= np.outer(s, s @ hessian[roots])
         hessian[:, roots] -= np.outer(hessian[:, roots] @ s, s)
         across = np.outer(s, gradient[:, 0])
@@ -85,14 +85,40 @@ def derivatives(
     return float(value), (gradients[0], gradients[1]), hessian
 
 
+def in_rows(network: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
+    """Return the variables of the atoms of both sides in rows, with rows of zeros to a multiple of ``ATOMS``."""
+    return _padded(rows_of(network.encoder)), _padded(rows_of(network.decoder))
+
+
+def height(field: VectorField, network: Autoencoder, softness: float) -> float:
+    """Return F with softened kinks, as `derivatives` does, for any number of atoms without another compilation."""
+    return float(_height(field, *in_rows(network), softness, (network.encoder_activation, network.decoder_activation)))
+
+
+def slopes(field: VectorField, network: Autoencoder, softness: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gradients of F with softened kinks by the variables of both sides, as `derivatives` does."""
+    pair = network.encoder_activation, network.decoder_activation
+    found = _slopes(field, *in_rows(network), softness, pair)
+    encoder, decoder = (
+        _normalised(np.array(part)[: side.width], rows_of(side)[:, 0])
+        for part, side in zip(found, (network.encoder, network.decoder), strict=True)
+    )
+    return encoder, decoder
+
+
+def _normalised(gradient: np.ndarray, roots: np.ndarray) -> np.ndarray:
+    """Return the gradient by the variables of atoms whose masses are s²/Σs², at |s| = 1."""
+    gradient[:, 0] -= (roots @ gradient[:, 0]) * roots
+    return gradient
+
+
 def with_best_outgoing(field: VectorField, network: Autoencoder, softness: float) -> Autoencoder:
     """Return the network with the outgoing weights of the decoder that are best beside all others: a ridge regression.
 
     Those of atoms of mass 0 become 0.
     """
-    encoder, decoder = rows_of(network.encoder), rows_of(network.decoder)
-    pair = network.encoder_activation, network.decoder_activation
-    best = _best_outgoing(field, _padded(encoder), _padded(decoder), softness, pair)
+    decoder, pair = rows_of(network.decoder), (network.encoder_activation, network.decoder_activation)
+    best = _best_outgoing(field, *in_rows(network), softness, pair)
     decoder[:, 1 : 1 + network.dim] = np.asarray(best)[: len(decoder)]
     return network.with_measures(network.encoder, measure_of(decoder, network.dim))
 
@@ -108,29 +134,54 @@ def _best_outgoing(
     points, weights = field.points, field.weights
     dim, latent_dim = points.shape[1], decoder.shape[1] - 2 - points.shape[1]
     phis = [softened(phi, softness) for phi in pair]
-    latents = _summed(encoder, points, phis[0], latent_dim)
+    latents = summed(encoder, points, phis[0], latent_dim)
     unit = decoder.at[:, 1 : 1 + dim].set(jnp.zeros(dim).at[0].set(1.0))
-    features = jax.vmap(lambda atom: _one(atom, latents, phis[1], dim)[:, 0])(unit)
+    features = jax.vmap(lambda atom: added_by(atom, latents, phis[1], dim)[:, 0])(unit)
     root = jnp.sqrt(weights)[:, None]
     regressors = jnp.concatenate([root * features.T, jnp.sqrt(field.motion.decays[1]) * jnp.eye(len(features))])
     return jnp.linalg.lstsq(regressors, jnp.concatenate([root * points, jnp.zeros((len(features), dim))]))[0]
 
 
-def _one(atom: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:
+def added_by(atom: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:
     """Return what an atom adds to outputs, shape (n, outputs)."""
     root, outgoing, incoming = jnp.abs(atom[0]), atom[1 : 1 + outputs], atom[1 + outputs : -1]
     safe = jnp.where(root > 0, root, 1.0)
     return root * phi.value((inputs @ incoming + atom[-1]) / safe)[:, None] * outgoing[None]
 
 
-def _summed(atoms: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:
+def summed(atoms: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:
     """Return what atoms in rows add up to, shape (n, outputs)."""
-    return jax.vmap(lambda atom: _one(atom, inputs, phi, outputs))(atoms).sum(axis=0)
+    return jax.vmap(lambda atom: added_by(atom, inputs, phi, outputs))(atoms).sum(axis=0)
 
 
 def _penalty(atom: jax.Array, decay: float, train_biases: bool) -> jax.Array:
     counted = atom[1:] if train_biases else atom[1:-1]
     return decay / 2 * jnp.square(counted).sum()
+
+
+@partial(jax.jit, static_argnums=4)
+def _height(
+    field: VectorField, encoder: Any, decoder: Any, softness: Any, pair: tuple[Activation, Activation]
+) -> jax.Array:
+    points, dim = field.points, field.points.shape[1]
+    phis = [softened(phi, softness) for phi in pair]
+    latents = summed(encoder, points, phis[0], decoder.shape[1] - 2 - dim)
+    return _objective(field, (encoder, decoder), summed(decoder, latents, phis[1], dim) - points)
+
+
+@partial(jax.jit, static_argnums=4)
+def _slopes(
+    field: VectorField, encoder: Any, decoder: Any, softness: Any, pair: tuple[Activation, Activation]
+) -> tuple[jax.Array, jax.Array]:
+    return jax.grad(_height, argnums=(1, 2))(field, encoder, decoder, softness, pair)
+
+
+def _objective(field: VectorField, sides: tuple[jax.Array, jax.Array], residual: jax.Array) -> jax.Array:
+    """Return the risk of a residual, and the penalties of atoms in rows."""
+    motion, value = field.motion, field.weights @ jnp.square(residual).sum(axis=1) / 2
+    for side, atoms in enumerate(sides):
+        value += jax.vmap(lambda atom, side=side: _penalty(atom, motion.decays[side], motion.train_biases))(atoms).sum()
+    return value
 
 
 @partial(jax.jit, static_argnums=4)
@@ -142,11 +193,11 @@ def _derivatives(
     dim, latent_dim = points.shape[1], decoder.shape[1] - 2 - points.shape[1]
     phis = [softened(phi, softness) for phi in pair]
     added = [
-        lambda atom, inputs: _one(atom, inputs, phis[0], latent_dim),
-        lambda atom, inputs: _one(atom, inputs, phis[1], dim),
+        lambda atom, inputs: added_by(atom, inputs, phis[0], latent_dim),
+        lambda atom, inputs: added_by(atom, inputs, phis[1], dim),
     ]
-    latents = _summed(encoder, points, phis[0], latent_dim)
-    at = lambda z: _summed(decoder, z[None], phis[1], dim)[0]
+    latents = summed(encoder, points, phis[0], latent_dim)
+    at = lambda z: summed(decoder, z[None], phis[1], dim)[0]
     outputs, jacobian = jax.vmap(at)(latents), jax.vmap(jax.jacfwd(at))(latents)
     residual = outputs - points
     pull = weights[:, None] * residual
@@ -177,9 +228,7 @@ def _derivatives(
     upper = flat(flat_e, len(points) * latent_dim).T @ flat(bent, len(points) * latent_dim) + _block_diagonal(own_e)
     root = jnp.sqrt(jnp.repeat(weights, dim))[:, None]
     lower = (root * flat_d).T @ (root * flat_d) + _block_diagonal(own_d)
-    value = weights @ jnp.square(residual).sum(axis=1) / 2
-    for side, atoms in enumerate((encoder, decoder)):
-        value += jax.vmap(lambda atom, side=side: _penalty(atom, motion.decays[side], motion.train_biases))(atoms).sum()
+    value = _objective(field, (encoder, decoder), residual)
     return value, (gradient_e, gradient_d), jnp.block([[upper, across], [across.T, lower]])
 
 

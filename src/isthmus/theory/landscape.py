@@ -26,9 +26,9 @@ from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import VectorField
-from isthmus.theory.hessian import derivatives, measure_of, rows_of, with_best_outgoing
 from isthmus.theory.kinks import has_kink, with_soft_kinks
 from isthmus.theory.newton import newton
+from isthmus.theory.positions import Positions
 from isthmus.theory.quasi_newton import descended
 
 GAIN = 1e-15
@@ -127,27 +127,10 @@ class Landscape(NamedTuple):
         gain: float = 0.0,
     ) -> Autoencoder:
         """Return the local minimum near a network by Newton's method, where there are few enough atoms and no ball."""
-        alive = _alive(network)
-        moving = self._moving(alive, free_masses)
-        if not 0 < len(moving) <= MOST_FOR_NEWTON:
+        positions = Positions.of(self.field, network, softness, free_masses)
+        if not 0 < len(positions.moving) <= MOST_FOR_NEWTON or self.radius is not None:
             return network
-        start = _in_one_row(alive)
-
-        def at(part: np.ndarray) -> Autoencoder:
-            flat = start.copy()
-            flat[moving] = part
-            return _of_rows(alive, flat)
-
-        def derived(part: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-            value, gradients, hessian = derivatives(self.field, at(part), softness)
-            gradient = np.concatenate([gradient.ravel() for gradient in gradients])
-            return value, gradient[moving], hessian[np.ix_(moving, moving)]
-
-        def lowered(part: np.ndarray) -> np.ndarray:
-            return _in_one_row(with_best_outgoing(self.field, at(part), softness))[moving]
-
-        found = newton(derived, start[moving], lowered=lowered, iterations=iterations, gain=gain)
-        return _padded_like(network, at(found))
+        return positions.put_into(network, newton(positions, positions.start, iterations=iterations, gain=gain))
 
     def curvature(self, network: Autoencoder, softness: float = 0.0) -> float | None:
         """Return the least eigenvalue of the Hessian of F in the variables √m(1, v, w, b), relative to the largest one.
@@ -155,64 +138,11 @@ class Landscape(NamedTuple):
         It is 0 to rounding, for moves along which F stays the same, where no move of atoms lowers F at second order;
         None where there are too many variables, or a ball.
         """
-        network = _alive(network)
-        moving = self._moving(network, True)
-        if not 0 < len(moving) <= MOST_FOR_NEWTON:
+        positions = Positions.of(self.field, network, softness, True)
+        if not 0 < len(positions.moving) <= MOST_FOR_NEWTON or self.radius is not None:
             return None
-        eigenvalues = np.linalg.eigvalsh(derivatives(self.field, network, softness)[2][np.ix_(moving, moving)])
+        eigenvalues = np.linalg.eigvalsh(positions.derivatives(positions.start)[2])
         return float(eigenvalues[0] / eigenvalues[-1])
-
-    def _moving(self, network: Autoencoder, free_masses: bool) -> np.ndarray:
-        """Return the indices of variables of atoms in rows that F depends on, none in a ball."""
-        if self.radius is not None:
-            return np.zeros(0, int)
-        pair, moving = (network.encoder_activation, network.decoder_activation), []
-        for measure, activation in zip((network.encoder, network.decoder), pair, strict=True):
-            rows = np.ones((measure.width, 2 + measure.outputs + measure.inputs), bool)
-            rows[:, 0] = free_masses and not activation.homogeneous
-            rows[:, -1] = self.field.motion.train_biases
-            moving.append(rows.ravel())
-        return np.flatnonzero(np.concatenate(moving))
-
-
-def _alive(network: Autoencoder) -> Autoencoder:
-    """Return the network without atoms of mass 0."""
-
-    def side(measure: NeuronMeasure) -> NeuronMeasure:
-        alive = np.asarray(measure.masses) > 0
-        return jax.tree.map(lambda part: np.asarray(part)[alive], measure)
-
-    return network.with_measures(side(network.encoder), side(network.decoder))
-
-
-def _in_one_row(network: Autoencoder) -> np.ndarray:
-    """Return the variables of all atoms, the encoder's first."""
-    return np.concatenate([rows_of(side).ravel() for side in (network.encoder, network.decoder)])
-
-
-def _of_rows(network: Autoencoder, flat: np.ndarray) -> Autoencoder:
-    """Return a network like another one with the variables of all atoms in one row."""
-    size = 2 + network.dim + network.latent_dim
-    rows = flat.reshape(-1, size)
-    count = network.encoder.width
-    encoder, decoder = measure_of(rows[:count], network.latent_dim), measure_of(rows[count:], network.dim)
-    return network.with_measures(encoder, decoder)
-
-
-def _padded_like(network: Autoencoder, alive: Autoencoder) -> Autoencoder:
-    """Return the atoms of ``alive`` in the places of those of ``network`` that have mass."""
-
-    def side(all_atoms: NeuronMeasure, some: NeuronMeasure) -> NeuronMeasure:
-        places = np.flatnonzero(np.asarray(all_atoms.masses) > 0)
-
-        def put(part: Any, new: Any) -> np.ndarray:
-            part = np.array(part)
-            part[places] = new
-            return part
-
-        return jax.tree.map(put, all_atoms, some)
-
-    return network.with_measures(side(network.encoder, alive.encoder), side(network.decoder, alive.decoder))
 
 
 def check_bounded(problem: Problem, radius: float | None) -> None:

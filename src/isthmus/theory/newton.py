@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,82 +15,173 @@ SMALLEST_RADIUS = 1e-12
 """Of the trust region, relative to the size of the point, below which nothing is gained any more."""
 ROUNDING = 1e-13
 """Relative to the value: a gain below it can't be told from rounding."""
+LEAST_SHARE, AMPLE_SHARE = 0.1, 0.7
+"""Of the fall that is foretold: with less a step fails, and with more it isn't corrected, and the ball may grow."""
 PATIENCE = 10
 """Steps that together must gain what is asked for, since steps along a curved valley are short."""
 CLOSER = 0.5
 """Factor to which a step that gains too little to be seen must bring the gradient down."""
+MODELS = 3
+"""Models that are tried at a point, one after the other, before the trust region shrinks."""
+CORRECTIONS = 2
+"""Corrections of a step, at most."""
 
 
-def newton(
-    derivatives: Callable[[np.ndarray], tuple[Any, Any, Any]],
-    start: np.ndarray,
-    *,
-    lowered: Callable[[np.ndarray], np.ndarray],
-    iterations: int,
-    gain: float = 0.0,
-) -> np.ndarray:
+class Function:
+    """A function as Newton's method sees it. What a subclass doesn't know is as here."""
+
+    def value(self, point: np.ndarray) -> float:
+        """Return the function's value."""
+        raise NotImplementedError
+
+    def slope(self, point: np.ndarray) -> np.ndarray:
+        """Return its gradient."""
+        raise NotImplementedError
+
+    def derivatives(self, point: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return its value, gradient and Hessian."""
+        raise NotImplementedError
+
+    def lowered(self, point: np.ndarray) -> np.ndarray:
+        """Return a point near a given one that lies no higher: the minimum along some of the variables."""
+        return point
+
+    def units(self, point: np.ndarray) -> np.ndarray:
+        """Return the units of the variables near a point, in which the trust region is a ball."""
+        return np.ones_like(point)
+
+    def secant(self, point: np.ndarray, hessian: np.ndarray, step: np.ndarray, foretold: float) -> np.ndarray | None:
+        """Return a Hessian that knows what a step from a point met that failed, such as a kink; None for nothing."""
+        return None
+
+
+def newton(function: Function, start: np.ndarray, *, iterations: int, gain: float = 0.0) -> np.ndarray:
     """Return a point near a start where the gradient vanishes and the Hessian has no negative eigenvalue.
 
-    A step minimises the quadratic model in a ball. The ball grows where the model foretells the value, and shrinks
-    where it doesn't. Once steps gain less than rounding shows, what counts is that they bring the gradient down.
+    A step minimises the quadratic model in a ball. Where its end has another gradient than the model foretold, it is
+    corrected by that difference: so it may follow a curved valley. The ball grows where the model foretells the value,
+    and shrinks where it doesn't. Once steps gain less than rounding shows, what counts is that they bring the gradient
+    down.
 
     Args:
-        derivatives: value, gradient and Hessian at a point.
+        function: whose minimum it is.
         start: where it begins.
-        lowered: a point that lies no higher than a given one, near it: the minimum along some of the variables.
         iterations: at most.
         gain: it ends where ten steps gain a smaller share of the value.
 
-    Source: Conn, Gould and Toint, Trust Region Methods (2000), chapter 7.
+    Source: Conn, Gould and Toint, Trust Region Methods (2000), chapter 7, and 15.3.2 for corrections.
 
     """
-    point, radius = lowered(start), FIRST_RADIUS * float(np.linalg.norm(start))
-    value, gradient, hessian = derivatives(point)
-    former = [np.inf] * PATIENCE
+    point, former = function.lowered(start), [np.inf] * PATIENCE
+    value, gradient, hessian = function.derivatives(point)
+    units = function.units(point)
+    radius = FIRST_RADIUS * float(np.linalg.norm(point / units))
+    model = Quadratic(hessian, gradient, units)
     for index in range(iterations):
         if former[index % PATIENCE] - value < gain * abs(value):
             return point
-        former[index % PATIENCE] = float(value)
-        step, foretold = step_in_ball(hessian, gradient, radius)
-        length, slope = float(np.linalg.norm(step)), float(np.linalg.norm(gradient))
-        trial = lowered(point + step)
-        moved = derivatives(trial)
-        gained = float(value) - float(moved[0]) if np.isfinite(moved[2]).all() else -np.inf
-        if foretold <= ROUNDING * abs(value):
-            if not float(np.linalg.norm(moved[1])) <= CLOSER * slope:
-                return point
-        elif not gained > 0.1 * foretold:
+        former[index % PATIENCE] = value
+        attempt = model
+        for _ in range(MODELS):
+            step, foretold = attempt.lowest(radius)
+            trial, height = _corrected(function, point, value, step, foretold, attempt)
+            gained, seen = value - height, foretold > ROUNDING * abs(value)
+            if not seen or gained > LEAST_SHARE * foretold:
+                break
+            other = function.secant(point, hessian, step, foretold)
+            if other is None:
+                break
+            attempt = Quadratic(other, gradient, units)
+        length = float(np.linalg.norm(step / units))
+        if seen and not gained > LEAST_SHARE * foretold:
             radius = length / 4
-            if radius <= SMALLEST_RADIUS * float(np.linalg.norm(point)):
+            if radius <= SMALLEST_RADIUS * float(np.linalg.norm(point / units)):
                 return point
             continue
-        elif gained > 0.7 * foretold and length > 0.9 * radius:
+        moved = function.derivatives(trial)
+        if not np.isfinite(moved[2]).all() or not (
+            seen or float(np.linalg.norm(moved[1])) <= CLOSER * float(np.linalg.norm(gradient))
+        ):
+            return point
+        if seen and gained > AMPLE_SHARE * foretold and length > 0.9 * radius:
             radius *= 3
         point, (value, gradient, hessian) = trial, moved
+        units = function.units(point)
+        model = Quadratic(hessian, gradient, units)
     return point
 
 
-def step_in_ball(hessian: np.ndarray, gradient: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
-    """Return the step that minimises the model ⟨g, d⟩ + ½⟨d, Hd⟩ over |d| ≤ radius, and by how much it lowers it."""
-    gain = lambda step: -float(gradient @ step + step @ hessian @ step / 2)
-    try:
-        step = -cho_solve(cho_factor(hessian, check_finite=False), gradient, check_finite=False)
-        if np.linalg.norm(step) <= radius:
-            return step, gain(step)
-    except LinAlgError:
-        pass
-    values, vectors = np.linalg.eigh(hessian)
-    parts = vectors.T @ gradient
-    flat = 1e-12 * max(abs(values[0]), values[-1])
-    least = max(0.0, -float(values[0])) + flat
-    reached = lambda shift: parts / (values + shift)
-    excess = lambda shift: float(np.linalg.norm(reached(shift))) / radius - 1
-    if excess(least) > 0:
-        largest = least + float(np.linalg.norm(parts)) / radius
-        step = -vectors @ reached(float(brentq(excess, least, largest, xtol=1e-14, rtol=1e-6)))  # pyright: ignore
-    else:  # inside along all but the direction of least curvature, along which the model falls up to the boundary
+def _corrected(
+    function: Function, point: np.ndarray, value: float, step: np.ndarray, foretold: float, model: Quadratic
+) -> tuple[np.ndarray, float]:
+    """Return where a step leads, corrected while that lowers the value, and the value there."""
+    trial = function.lowered(point + step)
+    height = function.value(trial)
+    for _ in range(CORRECTIONS):
+        if not np.isfinite(height):
+            break
+        other = function.lowered(trial + model.correction(function.slope(trial), trial - point))
+        lower = function.value(other)
+        if not lower < height:
+            break
+        trial, height = other, lower
+    return trial, height
+
+
+class Quadratic:
+    """The model f + ⟨g, d⟩ + ½⟨d, Hd⟩ of a function about a point, for steps d whose entries are in units."""
+
+    def __init__(self, hessian: np.ndarray, gradient: np.ndarray, units: np.ndarray) -> None:
+        self._hessian, self._gradient, self._units = units[:, None] * hessian * units, units * gradient, units
+        self._shift = 0.0
+
+    @cached_property
+    def _factor(self) -> Any:
+        """The Cholesky factor of H, None where H isn't positive definite."""
+        try:
+            return cho_factor(self._hessian, check_finite=False)
+        except LinAlgError:
+            return None
+
+    @cached_property
+    def _axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Eigenvalues and eigenvectors of H, and g along the latter."""
+        values, vectors = np.linalg.eigh(self._hessian)
+        return values, vectors, vectors.T @ self._gradient
+
+    def lowest(self, radius: float) -> tuple[np.ndarray, float]:
+        """Return the step that minimises the model over |d/units| ≤ radius, and by how much it falls."""
+        step, self._shift = None, 0.0
+        if self._factor is not None:
+            step = -cho_solve(self._factor, self._gradient, check_finite=False)
+        if step is None or np.linalg.norm(step) > radius:
+            step = self._at_boundary(radius)
+        return self._units * step, -float(self._gradient @ step + step @ self._hessian @ step / 2)
+
+    def correction(self, slope: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Return what to add to a step at whose end the gradient is another one than the model's there.
+
+        It is the step of the last ball's model against the difference.
+        """
+        surprise = self._units * slope - self._gradient - self._hessian @ (step / self._units)
+        if self._shift == 0:
+            return -self._units * cho_solve(self._factor, surprise, check_finite=False)
+        values, vectors, _ = self._axes
+        return -self._units * (vectors @ (vectors.T @ surprise / (np.abs(values) + self._shift)))
+
+    def _at_boundary(self, radius: float) -> np.ndarray:
+        values, vectors, parts = self._axes
+        flat = 1e-12 * max(abs(values[0]), values[-1])
+        self._shift = least = max(0.0, -float(values[0])) + flat
+        reached = lambda shift: parts / (values + shift)
+        excess = lambda shift: float(np.linalg.norm(reached(shift))) / radius - 1
+        if excess(least) > 0:
+            largest = least + float(np.linalg.norm(parts)) / radius
+            self._shift = float(brentq(excess, least, largest, xtol=1e-14, rtol=1e-6))  # pyright: ignore
+            return -vectors @ reached(self._shift)
+        # inside along all but the direction of least curvature, along which the model falls up to the boundary
         step = -vectors @ reached(least)
         if values[0] < -flat:
             along = np.sqrt(max(0.0, radius**2 - step @ step))
             step = step + (along if step @ vectors[:, 0] >= 0 else -along) * vectors[:, 0]
-    return step, gain(step)
+        return step

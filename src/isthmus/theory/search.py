@@ -15,6 +15,7 @@ from isthmus._words import number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.parallel import Progress
 from isthmus.theory.atoms import consolidated, number_of_atoms, with_births, with_room
+from isthmus.theory.best_decoder import with_best_decoder
 from isthmus.theory.certificates import SOFTNESS, Certificate, certified
 from isthmus.theory.kinks import has_kink
 from isthmus.theory.landscape import Landscape
@@ -33,14 +34,16 @@ TRIES = 4
 """Starts of a restart, of which the best goes on after its first descent."""
 ITERATIONS = 1500
 """Iterations of a descent between births, at most."""
-STEPS = 100
+STEPS = 60
 """Steps of Newton's method that end a descent, at most."""
-BRIEFLY, AMPLY = (15, 1e-8), (STEPS, 1e-11)
+BRIEFLY, AMPLY = (15, 1e-8), (STEPS, 1e-13)
 """Such steps, and what ten of them must gain, where kinks keep them short: before the last two softnesses, and then."""
 LEAST_GAIN = 1e-7
 """A round that lowers the objective by a smaller share of it is idle,"""
 NEARER = 0.8
 """unless it brings the certificate down to this share of the least so far."""
+SOFT_GAIN = 1e-5
+"""Instead, before the last softness, where nothing is final."""
 IDLE_ROUNDS = 4
 """Idle rounds after which the search ends, as at the kinks of ReLU."""
 AGAIN = 10_000
@@ -142,7 +145,8 @@ class Search:
             self._note()
             if self.stopped or number_of_round == self.rounds or (last and certificate.meets(objective, tolerance)):
                 break
-            gained = objective < before * (1 - LEAST_GAIN) or (last and end.excess < NEARER * nearest)
+            least = LEAST_GAIN if last else SOFT_GAIN
+            gained = objective < before * (1 - least) or (last and end.excess < NEARER * nearest)
             idle, before, nearest = 0 if gained else idle + 1, objective, min(nearest, end.excess)
             enough = max(SOFT_TOLERANCE, LOOSE * path[stage])
             if not last and (idle or certificate.meets(objective, enough)):
@@ -150,6 +154,8 @@ class Search:
             elif idle == IDLE_ROUNDS:
                 break
             scaled = landscape.softness(network, path[stage])
+            if last and certificate.decoder_gap > tolerance * objective / 2:
+                network = with_best_decoder(network, landscape, BIRTHS, self.starts, seed + number_of_round)
             for side in (1, 0):
                 network = with_births(network, side, candidates[side], BIRTHS, landscape, softness)
             network = landscape.descended(network, iterations=ITERATIONS, softness=scaled)
