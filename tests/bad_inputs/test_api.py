@@ -67,7 +67,7 @@ def test_every_public_name_has_its_row():
     rows = public_calls.RETURNED | public_calls.STUDIES | public_calls.WITHOUT_ARGUMENTS
     rows |= public_calls.FRAMEWORKS | {call.name for call in CALLS()}
     errors = {"ArgumentError", "ArgumentTypeError", "IsthmusError", "NumericalError", "StudyFileError", "WorkerError"}
-    others = {"__version__", "ACTIVATIONS", "InterruptedWarning", "TrivialLimitWarning"}
+    others = {"__version__", "ACTIVATIONS", "ColumnWarning", "InterruptedWarning", "TrivialLimitWarning"}
     assert rows | errors | others == set(im.__all__)
 
 

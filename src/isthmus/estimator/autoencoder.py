@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus import _checks
+from isthmus._warnings import warn
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
@@ -296,7 +296,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         _checks.power_of_2("particles", particles, minimum=4)
         _checks.integer("runs", runs, minimum=4)
         if samples is not None:
-            warnings.warn("samples has no effect any more and goes in 0.4; use runs", DeprecationWarning, stacklevel=2)
+            warn("samples has no effect any more and goes in 0.4; use runs", DeprecationWarning)
         points = self._points(X)
         weights = normalised(checked_weights(sample_weight, points.shape[0]))
         return diagnosed(self._fit_state(), points, weights, Effort(compare, particles, runs, seed, workers))
@@ -337,7 +337,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         self, X: ArrayLike, sample_weight: ArrayLike | None, settings: Settings, *, reset: bool, **options: Any
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return points, and their weights as they were given."""
-        points = self._points(X, reset=reset, **options)
+        points = self._points(X, reset=reset, learned=True, **options)
         if reset and settings.n_components > points.shape[1]:
             rule = f"be at most the number of features, n_features = {points.shape[1]}"
             _checks.refuse("n_components", rule, settings.n_components)
