@@ -32,7 +32,7 @@ from isthmus.estimator.inputs import REMEDY, checked, checked_weights
 from isthmus.estimator.partial import ScaledNetwork, Stream, advanced
 from isthmus.estimator.run import FitState, Run, Watch
 from isthmus.estimator.running import Running
-from isthmus.estimator.samples import EvaluationSample
+from isthmus.estimator.samples import EvaluationSample, dominant_column
 from isthmus.estimator.saving import read_model, write_model
 from isthmus.estimator.settings import AUTO, Auto, Settings
 from isthmus.estimator.span import Rows, Span
@@ -93,7 +93,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         activations_: of encoder and decoder; linear ones where the result is PCA.
         mean_, unit_: x ↦ (x − mean_)/unit_ are the units of the computation.
         components_: the k principal directions, shape (k, d).
-        chosen_: what was chosen and why, in one sentence.
+        chosen_: what was chosen and why, and whether one column holds nearly all of the variance.
         step_size_, horizon_: the size of the first step, and the mean-field time of training; 0 where it is PCA.
         times_, training_curve_: the risk ½E‖x − x̂‖² of the running network at the recorded times, in units of the
             variance.
@@ -209,6 +209,9 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
             else:
                 run = trained_explicitly(rows, splits[0], held, settings, random, watch, points.dtype)
         self._take(run, span, points.dtype)
+        if (dominant := dominant_column(points, weights, self._scaling)) is not None:
+            column = dominant if self._columns is None else repr(self._columns[dominant])
+            self.chosen_ += f" Column {column} holds more than 99 % of the variance: standardise columns first."
         seen = Running.along(self._scaling, self.components_, points, given)
         self._stream = Stream(started=seen.count, begun=run.schedule is not None, seen=seen)
         self._fence = Fence(-self._offset(points, rows, weights, settings), float(self.unit_))

@@ -109,12 +109,13 @@ def check_finite(name: str, points: Any, columns: Names, holes: bool, hint: str)
             bad = np.isinf(part) if holes else ~np.isfinite(part)
             if bad.any():
                 counts += bad.sum(axis=0)
+                hint = REMEDY if np.isinf(part).any() else hint  # what is infinite can't be ignored
     bad_columns = np.flatnonzero(counts).tolist()
     if bad_columns:
         found = f"{kind} in {int(counts.sum())} of {points.shape[0] * points.shape[1]} entries"
         which = listed([repr(j if columns is None else columns[j]) for j in bad_columns])
         where = f"they are in column{'s' if len(bad_columns) > 1 else ''} {which}"
-        _checks.refuse(name, "be finite", _checks.described(found), f"{where}: {REMEDY if holes else hint}")
+        _checks.refuse(name, "be finite", _checks.described(found), f"{where}: {hint}")
 
 
 def checked_weights(sample_weight: Any, count: int) -> np.ndarray:
