@@ -41,6 +41,11 @@ class InterruptedWarning(UserWarning):
     """A computation was interrupted, and what it returns is the best that it had found by then."""
 
 
+def reason(error: Exception) -> str:
+    """Return why a file could not be used, in the system's words, without the number of the error and the path."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 @dataclass(frozen=True)
 class Status:
     """How a computation ended: ``ok``, and a ``message`` that names a remedy where it is not."""

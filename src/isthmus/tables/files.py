@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from isthmus import _checks
-from isthmus._errors import StudyFileError
+from isthmus._errors import StudyFileError, reason
 from isthmus.tables.binary import read_archive, read_array, read_feather, read_parquet
 from isthmus.tables.lines import PACKED, Unreadable, unpacked
 from isthmus.tables.selection import Columns, selected
@@ -68,7 +68,7 @@ def read_table(
         )
         raise _refused(path, f"there is no such file{f'; did you mean {near[0]!r}?' if near else ''}") from error
     except OSError as error:
-        raise _refused(path, error.strerror or str(error)) from error
+        raise _refused(path, reason(error)) from error
 
 
 def _refused(path: Path, why: str) -> StudyFileError:
