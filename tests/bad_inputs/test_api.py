@@ -12,10 +12,10 @@ import numpy as np
 import public_calls
 import pytest
 import wrong_values
+from calls import Call
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from public_calls import Call
 from small_objects import POINTS
 
 import isthmus as im
