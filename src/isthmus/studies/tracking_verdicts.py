@@ -104,7 +104,8 @@ class TrackingFindings(StudyResult[TrackingStudy]):
         if math.isfinite(share):
             ratio = percent(share) if share < 1 else f"{number(share, 2)} times"
             compared = f", {ratio}{' of' if share < 1 else ''} the smallest {_quantile_noun(self.level)} of a gap"
-        remedy = f"; `--particles {2 * self.study.particles}` reduces it" if share > SMALL_ERROR else ""
+        command = f"`isthmus track` with `--particles {2 * self.study.particles}`"
+        remedy = f"; {command} reduces it" if share > SMALL_ERROR else ""
         return [
             f"The mean-field risk {moves} from {number(start)} to {number(end)} at t = {horizon}, {side} the risk of "
             f"PCA ({number(pca)}).",
