@@ -209,9 +209,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
             else:
                 run = trained_explicitly(rows, splits[0], held, settings, random, watch, points.dtype)
         self._take(run, span, points.dtype)
-        if (dominant := dominant_column(points, weights, self._scaling)) is not None:
-            column = dominant if self._columns is None else repr(self._columns[dominant])
-            self.chosen_ += f" Column {column} holds more than 99 % of the variance: standardise columns first."
+        self.chosen_ += dominant_column(points, weights, self._scaling, self._columns)
         seen = Running.along(self._scaling, self.components_, points, given)
         self._stream = Stream(started=seen.count, begun=run.schedule is not None, seen=seen)
         self._fence = Fence(-self._offset(points, rows, weights, settings), float(self.unit_))
@@ -251,8 +249,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         Its training goes on by `partial_fit`, with an optimizer without memories of the past.
         """
         check_is_fitted(self, "components_")
-        points = self._points(X)
-        sample = EvaluationSample.of(points, None, self._coordinates)
+        sample = EvaluationSample.of(self._points(X), None, self._coordinates)
         data = Data(sample.points, sample.weights, missing="ignore")
         network = resize(self._inner, width, data).autoencoder
         other = copy.copy(self).set_params(width=width)

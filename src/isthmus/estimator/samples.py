@@ -15,6 +15,7 @@ from isthmus.dynamics.evaluation import reconstructed
 from isthmus.dynamics.learner import CHUNK, Learner
 from isthmus.dynamics.sampler import Sampler, sample_rows
 from isthmus.estimator.coordinates import Coordinates
+from isthmus.estimator.names import Names
 from isthmus.estimator.schedule import Schedule
 
 DOMINANT = 0.99
@@ -94,8 +95,8 @@ class EvaluationSample:
         return float(self.weights @ self.pca_errors(components, encoding) / 2)
 
 
-def dominant_column(points: np.ndarray, weights: np.ndarray, scaling: Scaling) -> int | None:
-    """Return the column beside which all others hardly count, None where there is none, or where it isn't looked for.
+def dominant_column(points: np.ndarray, weights: np.ndarray, scaling: Scaling, columns: Names) -> str:
+    """Return a sentence on the column beside which all others hardly count, '' where there is none.
 
     It is looked for in a sample of the rows of a dense table of at most `MOST_COLUMNS` columns.
 
@@ -103,15 +104,18 @@ def dominant_column(points: np.ndarray, weights: np.ndarray, scaling: Scaling) -
         points: shape (n, d), an array or sparse; NaN where an entry is missing.
         weights: of sum 1, shape (n,).
         scaling: that of all columns by one number.
+        columns: their names.
 
     """
     if is_sparse(points) or points.shape[1] > MOST_COLUMNS:
-        return None
+        return ""
     rows, chances = sample_rows(points, weights)
     variances = chances @ np.nan_to_num(scaling.precisely(points[rows])) ** 2
     largest = int(variances.argmax())
-    alone = np.count_nonzero(variances) < 2
-    return None if alone or variances[largest] <= DOMINANT * variances.sum() else largest
+    if np.count_nonzero(variances) < 2 or variances[largest] <= DOMINANT * variances.sum():
+        return ""
+    name = largest if columns is None else repr(columns[largest])
+    return f" Column {name} holds more than {100 * DOMINANT:.0f} % of the variance: standardise columns first."
 
 
 class Pool:
