@@ -22,7 +22,7 @@ def main(
         data={"source": "wine"}, max_latent_dim=largest, horizon=horizon, particles=particles, splits=3, replicates=2
     )
     curve = im.bottleneck_curve(study)
-    print(*curve.verdicts(), sep="\n")
+    print(curve.answer(), *curve.verdicts(), sep="\n")
     k = curve.suggested
     found = im.recommend_width(
         rows, tolerance=0.02, latent_dim=k, horizon=20.0, records=10, runs=runs, particles=particles

@@ -13,7 +13,7 @@ import isthmus
 ROOT = Path(isthmus.__file__).parent
 FLOORS = (
     ("_version", "_errors"),
-    ("_words",),
+    ("_warnings", "_words"),
     ("_checks",),
     ("_bars", "_display", "_files", "_packing", "_precision"),
     ("tables",),

@@ -58,6 +58,23 @@ def lines_of(capsys, tick: float, seconds: float) -> list[str]:
     return captured.err.splitlines()
 
 
+def test_what_was_noted_stands_on_the_lines_of_its_stage_alone(capsys):
+    clock = Clock()
+    work = [Job("a", "optimum", seconds=30.0), Job("b", "networks", seconds=30.0)]
+    forecast, lines = Forecast(work, 1, clock=clock), Lines(clock)
+    for job in work:
+        forecast.begin(job)
+        if job.stage == "optimum":
+            lines.begin(forecast)
+            lines.note("gap 0.04")
+        clock.now += 2 * PERIOD
+        lines.tick()
+        forecast.end(job)
+        lines(job.stage, 1, 1)
+    _, first, *later = capsys.readouterr().err.splitlines()
+    assert first.endswith("optimum (gap 0.04)") and later and not any("gap" in line for line in later)
+
+
 def test_where_there_is_no_terminal_a_line_is_printed_now_and_then(capsys):
     first, *said = lines_of(capsys, 1.0, 50.0)
     assert first == "4 jobs to do, about 3 minutes on 1 core."

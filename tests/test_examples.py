@@ -1,5 +1,8 @@
 """The examples run, and do what their first lines promise: in short here, in full with the slow tests."""
 
+import re
+import time
+
 import numpy as np
 import pytest
 from example_scripts import EXAMPLES, example
@@ -41,20 +44,24 @@ def test_pipeline_in_full(tmp_path):
 def test_table(tmp_path, capsys):
     model = example("table").main(tmp_path)
     assert model.risk_ < model.pca_risk_
-    assert "suggested" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert re.search(r"Use (the network with k = \d|PCA with \d components?): its risk on held-out points is", said)
+    assert f"At the recommended width N = {model.width:,}," in said
 
 
 @pytest.mark.slow
 def test_mnist_in_short(tmp_path):
-    model = example("mnist").main(tmp_path, width=128, max_time=10.0)
+    model = example("mnist").main(tmp_path, width=128)
     assert model.encoder_.inputs == 784 and model.risk_ < model.pca_risk_
 
 
 @pytest.mark.slow
-def test_mnist_in_full_takes_less_than_half_a_minute(tmp_path, capsys):
+def test_mnist_in_full_takes_less_than_half_a_minute_of_two_cores(tmp_path):
+    """In processor time, which doesn't depend on what else the machine does."""
+    begin = time.process_time()
     model = example("mnist").main(tmp_path)
+    assert time.process_time() - begin < 60
     assert model.risk_ < 0.8 * model.pca_risk_
-    assert int(capsys.readouterr().out.split("N=512: ")[1].split(" s")[0]) < 30
 
 
 @pytest.mark.slow

@@ -88,6 +88,7 @@ def test_errors_are_ours_and_the_builtin_ones():
     assert issubclass(isthmus.StudyFileError, isthmus.IsthmusError) and issubclass(isthmus.StudyFileError, OSError)
     assert issubclass(isthmus.TrivialLimitWarning, UserWarning)
     assert issubclass(isthmus.InterruptedWarning, UserWarning)
+    assert issubclass(isthmus.ColumnWarning, UserWarning)
 
 
 def test_status_raises_only_on_failure():

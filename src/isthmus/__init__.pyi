@@ -3,6 +3,7 @@
 from . import torch as torch
 from ._errors import ArgumentError as ArgumentError
 from ._errors import ArgumentTypeError as ArgumentTypeError
+from ._errors import ColumnWarning as ColumnWarning
 from ._errors import InterruptedWarning as InterruptedWarning
 from ._errors import IsthmusError as IsthmusError
 from ._errors import NumericalError as NumericalError

@@ -33,8 +33,17 @@ class TrivialLimitWarning(UserWarning):
     """The mean-field flow of the problem stands still at its initial law, while finite networks leave it."""
 
 
+class ColumnWarning(UserWarning):
+    """Columns of a table may be no measurements: row numbers, identifiers, days, or -999 for what is missing."""
+
+
 class InterruptedWarning(UserWarning):
     """A computation was interrupted, and what it returns is the best that it had found by then."""
+
+
+def reason(error: Exception) -> str:
+    """Return why a file could not be used, in the system's words, without the number of the error and the path."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 @dataclass(frozen=True)

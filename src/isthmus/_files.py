@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from isthmus._errors import StudyFileError
+from isthmus._errors import StudyFileError, reason
 
 HEADER = "header"
 """The entry of a file of arrays that says what it is; no array may have its name."""
@@ -41,7 +41,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and not isinstance(error, StudyFileError):
-            raise StudyFileError(f"File '{path}' can't be written: {error}.") from error
+            raise StudyFileError(f"File '{path}' can't be written: {reason(error)}.") from error
         raise
 
 
@@ -77,7 +77,7 @@ def read_arrays(path: Path, kind: str, version: int) -> tuple[dict[str, Any], di
     except FileNotFoundError:
         raise refused("does not exist") from None
     except OSError as error:
-        raise refused(f"can't be read: {error}") from error
+        raise refused(f"can't be read: {reason(error)}") from error
     except BROKEN as error:
         raise refused(f"is damaged, or no file of {kind}") from error
     if header["kind"] != kind:

@@ -65,6 +65,18 @@ def whole(count: int) -> str:
     return f"{count:,}"
 
 
+def from_width(width: float) -> str:
+    """Return the first whole width from a real one on, to about two digits.
+
+    Example:
+        >>> from_width(6.2), from_width(62.1), from_width(1234.5)
+        ('7', '63', '1,200')
+
+    """
+    first = math.ceil(width)
+    return number(first, min(2, len(str(first))))
+
+
 def percent(share: float, digits: int = 2) -> str:
     r"""Return a share as a percentage, its sign kept on the same line as its number.
 

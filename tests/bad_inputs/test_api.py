@@ -12,10 +12,10 @@ import numpy as np
 import public_calls
 import pytest
 import wrong_values
+from calls import Call
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from public_calls import Call
 from small_objects import POINTS
 
 import isthmus as im
@@ -67,7 +67,7 @@ def test_every_public_name_has_its_row():
     rows = public_calls.RETURNED | public_calls.STUDIES | public_calls.WITHOUT_ARGUMENTS
     rows |= public_calls.FRAMEWORKS | {call.name for call in CALLS()}
     errors = {"ArgumentError", "ArgumentTypeError", "IsthmusError", "NumericalError", "StudyFileError", "WorkerError"}
-    others = {"__version__", "ACTIVATIONS", "InterruptedWarning", "TrivialLimitWarning"}
+    others = {"__version__", "ACTIVATIONS", "ColumnWarning", "InterruptedWarning", "TrivialLimitWarning"}
     assert rows | errors | others == set(im.__all__)
 
 

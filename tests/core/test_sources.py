@@ -108,7 +108,11 @@ def test_subset_of_all_points_is_the_whole():
             im.ArgumentError,
             r"must be one of 'digits', .*'a file \(.csv, .*, but it is 'table.xl",
         ),
-        ({"name": "none.csv"}, im.StudyFileError, "Data file 'none.csv' can't be read as a table of numbers: No such"),
+        (
+            {"name": "none.csv"},
+            im.StudyFileError,
+            "Data file 'none.csv' can't be read as a table of numbers: there is no such",
+        ),
         ({"name": "a\0.csv"}, im.ArgumentError, "Argument 'name' must be the path of a file or folder"),
         ({"name": "wine", "header": True}, im.ArgumentError, "Argument 'header' must be left out for 'wine', which is"),
         ({"name": "wine", "drop": ["a"]}, im.ArgumentError, "Argument 'drop' must be left out for 'wine', which is no"),

@@ -92,5 +92,7 @@ def test_more_components_than_there_are_is_said_of_n_components_and_latent_dim()
         im.aligned_law(BASE, 5)
     with pytest.raises(im.ArgumentError, match="^Argument 'latent_dim' must be at most the rank of the data 1"):
         im.aligned_law(BASE[:2], 2)
+    with pytest.raises(im.ArgumentError, match="rank of the data 1, but it is 2; scale='features' where one column is"):
+        im.Problem(BASE * [1, 1e9, 1, 1], latent_dim=2)
     with pytest.raises(ValueError, match="minimum of 2 is required"):
         im.MeanFieldAutoencoder(1).fit(BASE[:1])

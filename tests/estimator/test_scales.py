@@ -1,6 +1,7 @@
 """What the estimator says is the same in every unit, beside every offset, and at the ends of what types can hold."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
@@ -80,3 +81,16 @@ def test_the_score_is_that_of_the_risk(name, options):
     model = quick(**options).fit(TABLES[name])
     assert model.score(TABLES[name]) == pytest.approx(1 - 2 * model.risk_, abs=1e-6)
     assert 0.1 < model.score(TABLES[name]) <= 1
+
+
+@pytest.mark.parametrize("unit", [1e-160, 1.0, 1e100])
+def test_a_column_beside_which_others_hardly_count_is_told(unit):
+    said = " Column {} holds more than 99 % of the variance: standardise columns first."
+    loud = X * [1, 40, 1, 1] * unit
+    assert quick().fit(loud).chosen_.endswith(said.format(1))
+    frame = pd.DataFrame(loud, columns=list("abcd"))
+    assert quick().fit(frame).chosen_.endswith(said.format("'b'"))
+    assert quick(missing="ignore").fit(frame.mask(frame > 30 * unit)).chosen_.endswith(said.format("'b'"))
+    alone = np.zeros(60)
+    for quiet in (X * unit, X[:, [1]] * unit, np.column_stack([alone, X[:, 1] * unit, alone])):
+        assert "Column" not in quick().set_params(n_components=1).fit(quiet).chosen_

@@ -13,6 +13,7 @@ from isthmus.show import (
     prediction_plots,
     report,
     themes,
+    tracking_captions,
     tracking_plots,
 )
 from isthmus.show.readings import series_of
@@ -159,6 +160,27 @@ def test_a_single_width_or_step_size_has_no_line(table):
         drawn = [line for line in figure.axes[0].get_lines() if line.get_linestyle() != "None"]
         assert all(len(line.get_xdata()) == 1 for line in drawn)  # the ring of a prediction, with no line to draw
         assert "^" not in canvas.said(figure)
+
+
+def test_captions_tell_of_lines_that_are_drawn_alone(images, table):
+    for result, drawn in ((images, True), (table, False)):
+        words = tracking_captions.tracking_words(result)
+        for name in ("sup_gap", "step_gap"):
+            assert ("grey line" in words[name][1], "A fit needs several" in words[name][1]) == (drawn, not drawn)
+
+
+@pytest.mark.parametrize(("bounds", "verb"), [((-0.5, -0.9, -0.1), "falls"), ((-0.5, -1.1, 0.1), "goes")])
+def test_a_gap_falls_in_words_where_its_interval_says_so(images, bounds, verb):
+    rate = images.dataset.flow_width_rate
+    data = images.dataset.assign(flow_width_rate=rate.copy(data=np.broadcast_to(bounds, rate.shape)))
+    assert f"gradient flows {verb} as N^−0.50" in canvas.said(gap_plots.sup_gap(TrackingResult(images.study, data)))
+
+
+def test_the_width_of_the_dotted_line_is_that_of_the_findings(images):
+    data = images.dataset.assign(crossover=("part", [6.2, 6.2]))
+    result = TrackingResult(images.study, data)
+    written = [one.get_text().strip() for axes in gap_plots.gap_parts(result).axes for one in axes.texts]
+    assert written == ["N = 7"] * 2 and "from about N = 7 on" in " ".join(result.verdicts())
 
 
 def test_a_result_without_a_predicted_law_has_its_figures_without_one(images):

@@ -179,6 +179,15 @@ def test_what_is_written_of_a_result_follows_from_its_numbers(result):
     saddle = with_risks(result, [[0.25, 0.199, 0.3], [0.25, 0.201, 0.3], [0.25, 0.2, 0.3]], [[0.4, 0.2, 0.1]] * 3)
     assert (saddle.wins, saddle.suggested, saddle.recommended, saddle.pca_components) == ([1], 2, "PCA", 3)
     check_answer(saddle)
+    for training, relation in (
+        (0.04, "overfits"),
+        (0.98, "is about PCA's"),
+        (1.02, "is about PCA's"),
+        (1.1, "still above"),
+    ):
+        known = loses.dataset.pca_training_risk.mean("split").values
+        close = with_risks(result, loses.dataset.held_out_risk, pca, np.tile(training * known[:3], (3, 1)))
+        assert any(relation in one for one in close.verdicts())
     unfinished = with_risks(loses, loses.dataset.held_out_risk, pca, **moving)
     study = unfinished.study.model_copy(update={"stop": "validation", "max_horizon": 300.0})
     said = dataclasses.replace(unfinished, study=study).verdicts()

@@ -1,5 +1,7 @@
 """Finite linear networks whose whole law is known: their moments close, so that mean and covariance obey equations."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -142,15 +144,18 @@ def exact(times, memory=None):
     def slope(packed):
         state, mean, spread = jnp.split(packed, [size, size + count * size])
         mean, spread = mean.reshape(count, size), spread.reshape(count, size, size)
-        jacobian, bends = jax.jacfwd(system.flow)(state), jax.jacfwd(jax.jacfwd(system.flow))(state)
-        kicks = [system.noise(state, one) for one in centred]
-        noise = jnp.stack([system.moved(state, kick) for kick in kicks])
-        ito = weights @ jnp.stack([system.squares(state, kick) for kick in kicks])
-        alone = jnp.stack([system.acceleration(state, one) for one in jnp.asarray(SINGLE)])
+        jacobian = jax.jacfwd(system.flow)(state)
+        along = lambda state, direction: jax.jvp(system.flow, (state,), (direction,))[1]
+        bend = lambda direction, axis: jax.jvp(lambda state: along(state, direction), (state,), (axis,))[1]
+        bends = jax.vmap(lambda spread: jax.vmap(bend)(spread, jnp.eye(size)).sum(axis=0))(spread)  # D²f : P
+        of_points = lambda function, seconds: jax.vmap(partial(function, state))(seconds)
+        kicks = of_points(system.noise, centred)
+        noise, ito = of_points(system.moved, kicks), weights @ of_points(system.squares, kicks)
+        alone = of_points(system.acceleration, jnp.asarray(SINGLE))
         together = system.acceleration(state, system.parts(state)[2])
         more = len(weights) * weights**2 @ alone - together
         added = jnp.zeros((count, size)).at[2].set(ito).at[4].set(-together / 2).at[5].set(-more / 2)
-        mean = mean @ jacobian.T + jnp.einsum("iab,sab->si", bends, spread) / 2 + added
+        mean = mean @ jacobian.T + bends / 2 + added
         drawn = jnp.zeros((count, size, size)).at[2].set((noise * weights[:, None]).T @ noise)
         spread = jnp.einsum("ij,sjk->sik", jacobian, spread)
         spread = spread + spread.transpose(0, 2, 1) + drawn

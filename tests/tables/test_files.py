@@ -146,7 +146,7 @@ def test_missing_values_are_refused_by_line_unless_asked_for(table, refusal, mar
     text = refusal(lines)
     assert text.startswith("2 values are missing, the first in line 5, column 'b'; missing='ignore' (--missing ignore)")
     ignored = table(lines, missing="ignore")
-    assert np.isnan(ignored.values).sum() == 2 and ignored.notes == ("2 of 15 values are missing",)
+    assert np.isnan(ignored.values).sum() == 2 and ignored.notes == ("2 of its 15 values are missing",)
     assert table(lines, columns="a").values.shape == (5, 1)
 
 
@@ -235,8 +235,14 @@ def test_keys_settle_what_is_not_certain(table, refusal):
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path):
-    with pytest.raises(im.StudyFileError, match=r"none\.csv' can't be read as a table of numbers: No such file"):
+    with pytest.raises(
+        im.StudyFileError, match=r"none\.csv' can't be read as a table of numbers: there is no such file\.$"
+    ):
         read_table(tmp_path / "none.csv")
+    for name in ("wine.csv", "other.csv"):
+        (tmp_path / name).write_text("a,b\n1,2\n")
+    with pytest.raises(im.StudyFileError, match=r"there is no such file; did you mean 'wine\.csv'\?$"):
+        read_table(tmp_path / "wien.csv")
     for name in ("folder.csv", "folder.npy", "folder.csv.gz"):
         (tmp_path / name).mkdir()
         with pytest.raises(im.StudyFileError, match="can't be read as a table of numbers: Is a directory"):

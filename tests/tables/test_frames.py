@@ -149,7 +149,7 @@ def test_an_index_that_a_file_has_made_a_column_of_is_said():
     frame = pd.DataFrame({"Unnamed: 0": [0, 1, 2], "a": [1.0, 2.0, 4.0]})
     table = as_table("points", frame)
     assert table.values.shape == (3, 2)
-    assert table.notes == ("column 'Unnamed: 0' counts the rows: leave it out with drop",)
+    assert table.notes == ("column 'Unnamed: 0' counts the rows: leave it out",)
     assert as_table("points", frame.set_index("Unnamed: 0")).notes == ()
     assert "'Unnamed: 0' holds a different integer in each row" in as_table("points", frame[::-1]).notes[0]
 

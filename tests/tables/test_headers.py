@@ -127,7 +127,9 @@ def test_places_are_counted_after_the_index(table):
     assert table(text, columns=[0]).columns == ("a",)
     assert table(text, drop=0).columns == ("b", "c", "d")
     kept = table(text, drop=())
-    assert kept.values.shape == (40, 5) and kept.notes == ("column '' counts the rows: leave it out with drop",)
+    assert kept.values.shape == (40, 5) and kept.notes == (
+        "column '' counts the rows: leave it out with drop (--drop)",
+    )
 
 
 def test_the_index_of_a_part_and_names_of_rows_are_left_out_too(table):
@@ -150,7 +152,9 @@ def test_names_above_rows_with_names_as_r_writes_them(table, separator):
 
 def test_a_named_column_that_counts_the_rows_is_kept_and_said(table):
     found = table(["id,a,b", "1,0.5,2", "2,3.5,4"])
-    assert found.columns == ("id", "a", "b") and found.notes == ("column 'id' counts the rows: leave it out with drop",)
+    assert found.columns == ("id", "a", "b") and found.notes == (
+        "column 'id' counts the rows: leave it out with drop (--drop)",
+    )
     assert table(["a,b", "0.5,2", "3.5,4"]).notes == ()
 
 

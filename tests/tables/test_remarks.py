@@ -38,8 +38,9 @@ def test_they_are_said_of_files_and_arrays_too(tmp_path):
     (tmp_path / "t.csv").write_text("id,a\n" + "".join(f"{one},{one % 7}.5\n" for one in BIG))
     pd.DataFrame({"id": BIG, "a": [1.5, 2, 4]}).to_parquet(tmp_path / "t.parquet")
     for name in ("t.csv", "t.parquet"):
-        assert read_table(tmp_path / name).notes == (f"{SAID} with drop",)
+        assert read_table(tmp_path / name).notes == (f"{SAID} with drop (--drop)",)
         assert read_table(tmp_path / name, drop="id").notes == ()
+    assert notes(pd.DataFrame({"id": BIG, "a": [1.5, 2, 4]})) == (SAID,)
     assert notes(np.array([BIG[:2], BIG[1:]]))[0].startswith("columns 0 and 1 hold integers beyond 2**53")
 
 
@@ -94,18 +95,18 @@ def test_numbers_among_others_are_numbers(values):
 
 def test_days_as_numbers_are_said(tmp_path):
     days = pd.date_range("2023-12-30", periods=9).strftime("%Y%m%d").astype(int)
-    said = "column 'day' holds days as numbers such as 20231230: leave it out with drop, or count days from one of them"
-    assert notes(pd.DataFrame({"day": days, "a": GOOD[:9]})) == (said,)
+    said = "column 'day' holds days as numbers such as 20231230: leave it out{}, or count days from one of them"
+    assert notes(pd.DataFrame({"day": days, "a": GOOD[:9]})) == (said.format(""),)
     (tmp_path / "t.csv").write_text("day,a\n" + "".join(f"{day},{day % 5}.5\n" for day in days))
-    assert read_table(tmp_path / "t.csv").notes == (said,)
+    assert read_table(tmp_path / "t.csv").notes == (said.format(" with drop (--drop)"),)
     for other in (days + 1300, days + 0.5, np.full(9, days[0]), days % 10**6):
         assert notes(pd.DataFrame({"day": other, "a": GOOD[:9]})) == ()
 
 
 COUNT = np.arange(50)
-COUNTS = "column {} counts the rows: leave it out with drop"
-STEPS = "column {} goes in equal steps of integers: a running number? leave it out with drop"
-APART = "column {} holds a different integer in each row: an identifier? leave it out with drop"
+COUNTS = "column {} counts the rows: leave it out"
+STEPS = "column {} goes in equal steps of integers: a running number? leave it out"
+APART = "column {} holds a different integer in each row: an identifier? leave it out"
 SHUFFLED = np.random.default_rng(1).permutation(1000)[:50]
 
 
@@ -129,8 +130,9 @@ SHUFFLED = np.random.default_rng(1).permutation(1000)[:50]
 def test_what_numbers_the_rows_is_said_and_stays(name, values, said, tmp_path):
     frame = pd.DataFrame({"a": GOOD[: len(values)], name: values})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    for table in (as_table("points", frame), as_table("points", pl.from_pandas(frame)), read_table(tmp_path / "t.csv")):
-        assert table.notes == (said.format(repr(name)),)
+    tables = as_table("points", frame), as_table("points", pl.from_pandas(frame)), read_table(tmp_path / "t.csv")
+    for table, way in zip(tables, ("", "", " with drop (--drop)"), strict=True):
+        assert table.notes == (said.format(repr(name)) + way,)
         np.testing.assert_allclose(table.values, frame)
     assert read_table(tmp_path / "t.csv", drop=name).notes == ()
 
@@ -160,6 +162,6 @@ def test_measurements_in_order_and_different_integers_are_measurements(name, val
 
 def test_what_numbers_the_rows_of_arrays_is_said_by_place_and_together():
     floats = np.column_stack([COUNT, GOOD, COUNT + 1])
-    assert notes(floats) == ("columns 0 and 2 count the rows: leave them out with drop",)
+    assert notes(floats) == ("columns 0 and 2 count the rows: leave them out",)
     assert notes(np.column_stack([SHUFFLED, 5 * COUNT + 3])) == (STEPS.format(1),)
     assert notes(COUNT[:, None]) == ()  # all that is there

@@ -187,7 +187,7 @@ def at_rest():
 def test_steps_are_stable_where_what_is_stiff_is_at_rest(at_rest):
     """Their error alone would let the first pass at several times the border of stability."""
     drawn, correction, field = at_rest
-    path = Trajectory(correction.of(drawn), field, np.array([20.0]), 1e-2, 1000)
+    path = Trajectory(correction.of(drawn), field, np.array([4.0]), 1e-2, 1000)
     states = dict(path.backwards(len(path.nodes) - 1))
     sizes = np.diff(path.nodes)
     products = [size * curvature(field, states[node][0]).highest for node, size in enumerate(sizes) if node % 8 == 0]

@@ -71,11 +71,13 @@ class Lines:
         self._said, self._tenth, self._noted = clock(), 0, ""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Say how far the study is, where it is time."""
+        """Say how far the study is, where it is time; what was noted ends with its stage."""
+        if done == total:
+            self._noted = ""
         self.tick()
 
     def note(self, text: str) -> None:
-        """Say what has been found so far, with the next line."""
+        """Say what has been found so far, with the next lines of the stage."""
         self._noted = text
 
     def begin(self, forecast: Forecast) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from isthmus._errors import ArgumentError, ArgumentTypeError, StudyFileError
+from isthmus._errors import ArgumentError, ArgumentTypeError, StudyFileError, reason
 from isthmus.cli.options import FLAGS, Flag
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _read_study(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyFileError(f"Study file '{path}' can't be read: {error}.") from error
+        raise StudyFileError(f"Study file '{path}' can't be read: {reason(error)}.") from error
     try:
         return parsed_toml(text)
     except ValueError as error:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from isthmus import _checks
 from isthmus._precision import DOUBLE, computing_in
+from isthmus._words import counted
 from isthmus.core.masked_pca import LinearCode, masked_pca
 from isthmus.core.points import (
     check_observed,
@@ -28,6 +29,7 @@ from isthmus.core.principal import principal_components, second_moments, with_mo
 from isthmus.core.scaling import SCALES, Scale, Scaling, scaling
 from isthmus.core.sobol import matched, sobol_normals
 from isthmus.tables.frames import as_table
+from isthmus.tables.remarks import warn_of_columns
 
 
 class Data:
@@ -43,8 +45,8 @@ class Data:
         center: subtract the (weighted) mean.
         scale: 'none'; 'total' divides all columns by one number so that E‖x − Ex‖² = 1, and the risk of a
             constant reconstruction is ½; 'features' divides each column by its own standard deviation and by
-            √d, which also gives E‖x − Ex‖² = 1; 'robust' does so by the distance between its quartiles, in units of
-            that of a normal law. A constant column stays 0.
+            √d, which also gives E‖x − Ex‖² = 1 where no column is constant; 'robust' does so by the distance between
+            its quartiles, in units of that of a normal law. A constant column stays 0.
         missing: 'refuse' entries that are NaN, masked or null, or 'ignore' them: they are left out of the loss, and the
             encoder sees the mean of their column in their place. A `Problem` wants such points centred.
         columns: d different names; those of a frame if left out.
@@ -107,7 +109,8 @@ class Data:
         return units if center else nothing._replace(unit=units.unit)
 
     def __repr__(self) -> str:
-        return f"Data({self.name!r}, {self.size} points in {self.dim} dimensions)"
+        notes = f"; {counted(len(self.notes), 'note')}" if self.notes else ""
+        return f"Data({self.name!r}, {self.size} points in {self.dim} dimensions{notes})"
 
     @property
     def size(self) -> int:
@@ -308,7 +311,9 @@ def as_data(name: str, value: object) -> Data | Stream:
     if isinstance(value, Data | Stream):
         return value
     with _checks.renamed("points", name):
-        return Data(value, center=True, scale="total")
+        table = as_table("points", value)
+        warn_of_columns(name, table.doubts)
+        return Data(table, center=True, scale="total")
 
 
 def as_finite_data(name: str, value: object) -> Data:

@@ -194,7 +194,9 @@ def aligned_law(
         _checks.refuse("data", "be centred for an aligned law", size, "use Data(points, center=True)")
     captured = data.principal_variances[:latent_dim]
     if captured[-1] <= 1e-12 * total:
-        _checks.refuse("latent_dim", f"be at most the rank of the data {data.rank}", latent_dim)
+        swamped = np.count_nonzero(np.ptp(data.filled, axis=0)) > data.rank < data.size - 1
+        hint = "scale='features' where one column is so large that others are lost beside it" if swamped else ""
+        _checks.refuse("latent_dim", f"be at most the rank of the data {data.rank}", latent_dim, hint)
     sides = alignment(
         data.filled.astype(float),
         data.weights.astype(float),

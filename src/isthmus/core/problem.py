@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +13,7 @@ from isthmus import _checks
 from isthmus._display import Summary
 from isthmus._errors import TrivialLimitWarning
 from isthmus._precision import computing_in
+from isthmus._warnings import warn
 from isthmus.core import rates
 from isthmus.core.activations import LEFT_OUT, Activation, activation_pair
 from isthmus.core.autoencoder import Autoencoder, penalty
@@ -120,12 +120,11 @@ class Problem(Summary):
             rule = f"be the one the aligned law was calibrated for, {calibrated}"
             _checks.refuse("activation", rule, names, "leave it out here, or pass it to aligned_law too")
         if self.is_trivial:
-            warnings.warn(
+            warn(
                 "The mean-field limit of this problem is trivial: the flow never leaves its initial law, while a "
                 "network of width N leaves it after a time that grows as log N (isthmus.saddle(problem) gives the "
                 "growth rate and the escape time). Use aligned_law(data, latent_dim) for a limit that moves.",
                 TrivialLimitWarning,
-                stacklevel=3,
             )
 
     def _lines(self) -> list[tuple[str, object]]:

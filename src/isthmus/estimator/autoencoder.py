@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus import _checks
+from isthmus._warnings import warn
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.data import Data
@@ -32,7 +32,7 @@ from isthmus.estimator.inputs import REMEDY, checked, checked_weights
 from isthmus.estimator.partial import ScaledNetwork, Stream, advanced
 from isthmus.estimator.run import FitState, Run, Watch
 from isthmus.estimator.running import Running
-from isthmus.estimator.samples import EvaluationSample
+from isthmus.estimator.samples import EvaluationSample, dominant_column
 from isthmus.estimator.saving import read_model, write_model
 from isthmus.estimator.settings import AUTO, Auto, Settings
 from isthmus.estimator.span import Rows, Span
@@ -93,7 +93,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         activations_: of encoder and decoder; linear ones where the result is PCA.
         mean_, unit_: x ↦ (x − mean_)/unit_ are the units of the computation.
         components_: the k principal directions, shape (k, d).
-        chosen_: what was chosen and why, in one sentence.
+        chosen_: what was chosen and why, and whether one column holds nearly all of the variance.
         step_size_, horizon_: the size of the first step, and the mean-field time of training; 0 where it is PCA.
         times_, training_curve_: the risk ½E‖x − x̂‖² of the running network at the recorded times, in units of the
             variance.
@@ -209,6 +209,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
             else:
                 run = trained_explicitly(rows, splits[0], held, settings, random, watch, points.dtype)
         self._take(run, span, points.dtype)
+        self.chosen_ += dominant_column(points, weights, self._scaling, self._columns)
         seen = Running.along(self._scaling, self.components_, points, given)
         self._stream = Stream(started=seen.count, begun=run.schedule is not None, seen=seen)
         self._fence = Fence(-self._offset(points, rows, weights, settings), float(self.unit_))
@@ -248,8 +249,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         Its training goes on by `partial_fit`, with an optimizer without memories of the past.
         """
         check_is_fitted(self, "components_")
-        points = self._points(X)
-        sample = EvaluationSample.of(points, None, self._coordinates)
+        sample = EvaluationSample.of(self._points(X), None, self._coordinates)
         data = Data(sample.points, sample.weights, missing="ignore")
         network = resize(self._inner, width, data).autoencoder
         other = copy.copy(self).set_params(width=width)
@@ -296,7 +296,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         _checks.power_of_2("particles", particles, minimum=4)
         _checks.integer("runs", runs, minimum=4)
         if samples is not None:
-            warnings.warn("samples has no effect any more and goes in 0.4; use runs", DeprecationWarning, stacklevel=2)
+            warn("samples has no effect any more and goes in 0.4; use runs", DeprecationWarning)
         points = self._points(X)
         weights = normalised(checked_weights(sample_weight, points.shape[0]))
         return diagnosed(self._fit_state(), points, weights, Effort(compare, particles, runs, seed, workers))
@@ -337,7 +337,7 @@ class MeanFieldAutoencoder(CallbackSupport, AdoptsNetworks, FittedNetwork, Anoma
         self, X: ArrayLike, sample_weight: ArrayLike | None, settings: Settings, *, reset: bool, **options: Any
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return points, and their weights as they were given."""
-        points = self._points(X, reset=reset, **options)
+        points = self._points(X, reset=reset, learned=True, **options)
         if reset and settings.n_components > points.shape[1]:
             rule = f"be at most the number of features, n_features = {points.shape[1]}"
             _checks.refuse("n_components", rule, settings.n_components)

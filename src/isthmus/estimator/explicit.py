@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from isthmus._errors import NumericalError, TrivialLimitWarning
 from isthmus._precision import computing_in
+from isthmus._warnings import warn
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.scaling import DOUBLE
 from isthmus.dynamics.learner import Learner
@@ -39,11 +38,10 @@ def explicit_start(spectrum: Spectrum, sample: EvaluationSample, settings: Setti
 def first_network(start: Start, settings: Settings, random: np.random.Generator, dtype: np.dtype) -> Autoencoder:
     """Return the network that training begins with."""
     if settings.init == "independent":
-        warnings.warn(
+        warn(
             "init='independent' starts at a saddle: the wider the network, the longer it stays at x̂ = 0; "
             "init='aligned' starts at PCA",
             TrivialLimitWarning,
-            stacklevel=4,
         )
         return start.independent(random, settings.width).in_precision(dtype)
     return start.network(random, settings.width).in_precision(dtype)
@@ -153,10 +151,9 @@ def _warn_of_climbing(
         advice = (
             f"steps are short enough, and the noise of batches of {settings.batch_size} raises it; take larger batches"
         )
-    warnings.warn(
+    warn(
         f"the learning curve {found}: {advice}, or leave step_size and horizon at 'auto'",
         ConvergenceWarning,
-        stacklevel=4,
     )
 
 

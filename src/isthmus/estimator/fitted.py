@@ -39,6 +39,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     _coordinates: Coordinates
     _network: Autoencoder
     _columns: Names = None
+    _doubts: tuple[str, ...] = ()
     missing: str
     weight_decay: float
     n_features_in_: int
@@ -63,7 +64,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Return the reconstructions g(z) of latents, shape (n, d), in the units of the data."""
         check_is_fitted(self, "components_")
-        values, columns = read("X", X)
+        values, columns, _ = read("X", X)
         latents = as_floats(values, sparse=False)
         if latents.shape[1] != self._n_features_out:
             shape = _checks.described(f"of shape {latents.shape}")

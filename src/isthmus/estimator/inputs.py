@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from isthmus.estimator.names import KeepsColumns, Names, check_features, compare
 from isthmus.tables.columns import listed
 from isthmus.tables.columns import numbers as numbers_of
 from isthmus.tables.frames import as_table, belongs
+from isthmus.tables.remarks import warn_of_columns
 
 FLOATS = [np.float64, np.float32]
 REMEDY = "remove or impute them"
@@ -32,6 +34,7 @@ def checked(
     holes: bool = False,
     hint: str = REMEDY_OR_IGNORE,
     ensure_min_samples: int = 1,
+    learned: bool = False,
 ) -> Any:
     """Return X as finite numbers of float32 or float64, an array or sparse with compressed rows.
 
@@ -46,13 +49,14 @@ def checked(
         holes: whether entries may be missing.
         hint: what to do where they may not.
         ensure_min_samples: rows at the least.
+        learned: whether X is learned from, so that columns that may be no measurements are said, once an estimator.
 
     Raises:
         ArgumentError: where an entry is infinite, or missing and may not be; ValueError where a shape is wrong.
 
     """
     X = X.collect() if belongs(X, "polars", "LazyFrame") else X
-    values, columns = read(name, X)
+    values, columns, doubts = read(name, X)
     if name == "X":
         points = as_floats(values, estimator=estimator, ensure_min_samples=ensure_min_samples)
         check_features(estimator, X, points, columns, reset=reset)
@@ -65,15 +69,18 @@ def checked(
         points.sum_duplicates()
     check_finite(name, points, columns, holes, hint)
     _checks.finite_squares(name, points.data if sparse.issparse(points) else points, points.shape[1])
+    if learned:
+        warn_of_columns(name, [doubt for doubt in doubts if doubt not in estimator._doubts])
+        estimator._doubts = tuple(dict.fromkeys((*estimator._doubts, *doubts)))
     return points
 
 
-def read(name: str, X: Any) -> tuple[Any, Names]:
-    """Return a table as an array that scikit-learn can check, NaN where an entry is missing, and its names."""
+def read(name: str, X: Any) -> tuple[Any, Names, Sequence[str]]:
+    """Return a table as an array that scikit-learn can check, NaN where an entry is missing, names, and doubts."""
     if sparse.issparse(X) or (name == "X" and _is_for_sklearn(X)):
-        return X, None
+        return X, None, ()
     table = as_table(name, X)
-    return table.values, names_of(X, table.columns)
+    return table.values, names_of(X, table.columns), table.doubts
 
 
 def as_floats(values: Any, *, ensure_min_samples: int = 1, estimator: Any = None, sparse: bool = True) -> Any:
@@ -102,12 +109,13 @@ def check_finite(name: str, points: Any, columns: Names, holes: bool, hint: str)
             bad = np.isinf(part) if holes else ~np.isfinite(part)
             if bad.any():
                 counts += bad.sum(axis=0)
+                hint = REMEDY if np.isinf(part).any() else hint  # what is infinite can't be ignored
     bad_columns = np.flatnonzero(counts).tolist()
     if bad_columns:
         found = f"{kind} in {int(counts.sum())} of {points.shape[0] * points.shape[1]} entries"
         which = listed([repr(j if columns is None else columns[j]) for j in bad_columns])
         where = f"they are in column{'s' if len(bad_columns) > 1 else ''} {which}"
-        _checks.refuse(name, "be finite", _checks.described(found), f"{where}: {REMEDY if holes else hint}")
+        _checks.refuse(name, "be finite", _checks.described(found), f"{where}: {hint}")
 
 
 def checked_weights(sample_weight: Any, count: int) -> np.ndarray:

@@ -6,7 +6,6 @@ keeps all names besides, as strings, those of years, dates and levels too.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ import numpy as np
 from sklearn.utils.validation import _check_n_features, _get_feature_names, validate_data
 
 from isthmus import _checks
+from isthmus._warnings import warn
 from isthmus.tables.columns import listed
 
 Names = tuple[str, ...] | None
@@ -21,9 +21,10 @@ Names = tuple[str, ...] | None
 
 
 class KeepsColumns(Protocol):
-    """An estimator that keeps the names of the columns of its fit, and their number."""
+    """An estimator that keeps the names of the columns of its fit, their number, and doubts about them."""
 
     _columns: Names
+    _doubts: tuple[str, ...]
     n_features_in_: int
 
 
@@ -69,13 +70,11 @@ def compare(estimator: KeepsColumns, name: str, columns: Names) -> None:
     if reordered or (_has_names(known) and _has_names(columns)):
         refuse_others(name, "the fit", known or (), columns or ())
     elif _has_names(columns):
-        warnings.warn(
-            f"{name} has feature names, but {type(estimator).__name__} was fitted without feature names", stacklevel=5
-        )
+        warn(f"{name} has feature names, but {type(estimator).__name__} was fitted without feature names", UserWarning)
     elif _has_names(known):
-        warnings.warn(
+        warn(
             f"{name} does not have valid feature names, but {type(estimator).__name__} was fitted with feature names",
-            stacklevel=5,
+            UserWarning,
         )
 
 

@@ -9,12 +9,19 @@ import numpy as np
 
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.points import square_errors
+from isthmus.core.scaling import Scaling
+from isthmus.core.sparse import is_sparse
 from isthmus.dynamics.evaluation import reconstructed
 from isthmus.dynamics.learner import CHUNK, Learner
 from isthmus.dynamics.sampler import Sampler, sample_rows
 from isthmus.estimator.coordinates import Coordinates
+from isthmus.estimator.names import Names
 from isthmus.estimator.schedule import Schedule
 
+DOMINANT = 0.99
+"""Share of the variance that one column holds, beside which all others hardly count."""
+MOST_COLUMNS = 1024
+"""Columns up to which such a one is looked for."""
 IN_MEMORY = 1 << 22
 """Numbers up to which the points of a pool are kept in its coordinates; larger arrays stay where they are."""
 
@@ -86,6 +93,29 @@ class EvaluationSample:
     def pca_risk(self, components: np.ndarray, encoding: np.ndarray | None = None) -> float:
         """Return ½E‖x − x̂‖² of PCA, as in `pca_errors`."""
         return float(self.weights @ self.pca_errors(components, encoding) / 2)
+
+
+def dominant_column(points: np.ndarray, weights: np.ndarray, scaling: Scaling, columns: Names) -> str:
+    """Return a sentence on the column beside which all others hardly count, '' where there is none.
+
+    It is looked for in a sample of the rows of a dense table of at most `MOST_COLUMNS` columns.
+
+    Args:
+        points: shape (n, d), an array or sparse; NaN where an entry is missing.
+        weights: of sum 1, shape (n,).
+        scaling: that of all columns by one number.
+        columns: their names.
+
+    """
+    if is_sparse(points) or points.shape[1] > MOST_COLUMNS:
+        return ""
+    rows, chances = sample_rows(points, weights)
+    variances = chances @ np.nan_to_num(scaling.precisely(points[rows])) ** 2
+    largest = int(variances.argmax())
+    if np.count_nonzero(variances) < 2 or variances[largest] <= DOMINANT * variances.sum():
+        return ""
+    name = largest if columns is None else repr(columns[largest])
+    return f" Column {name} holds more than {100 * DOMINANT:.0f} % of the variance: standardise columns first."
 
 
 class Pool:

@@ -34,7 +34,7 @@ SPLITTERS = ("GroupKFold", "GroupShuffleSplit", "KFold", "LeaveOneGroupOut", "Sh
 """Of scikit-learn, which are made of plain values."""
 CURVES = ("times_", "training_curve_", "validation_times_", "validation_curve_", "held_out_")
 FITTED = (
-    *("_network", "_coordinates", "_stream", "_schedule", "_fence", "_columns", "feature_names_in_"),
+    *("_network", "_coordinates", "_stream", "_schedule", "_fence", "_columns", "_doubts", "feature_names_in_"),
     *("mean_", "unit_", "components_", *CURVES),
     *("pca_risk_", "risk_", "validation_pca_risk_", "step_size_", "horizon_", "chosen_"),
     *("n_iter_", "n_features_in_", "_sklearn_output_config"),

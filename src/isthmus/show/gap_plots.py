@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from isthmus._words import number, percent
+from isthmus._words import from_width, number, percent
 from isthmus.show.canvas import (
     DARK,
     FLOW,
@@ -22,6 +22,7 @@ from isthmus.show.canvas import (
     width_colors,
 )
 from isthmus.show.gap_panel import GapPanel, said_power
+from isthmus.studies.statistics import Estimate
 from isthmus.studies.tracking_result import TrackingResult
 
 PARTS = {"draw": "at the start (t = 0)", "training": "after relaxation"}
@@ -67,7 +68,9 @@ def _against_width(result: TrackingResult, prefix: str, subject: str, label: str
     panel.close("width N", label)
     _legend(figure, panel.axes, f"predicted_{prefix}flow_gap_quantile" in data)
     rate = result.estimate(f"{prefix}flow_width_rate", level=level) if f"{prefix}flow_width_rate" in data else None
-    finding = f"falls as {said_power('N', rate)}" if rate else f"is {number(float(flow[0]))} at N = {widths[0]:,}"
+    finding = (
+        f"{_goes(rate)} as {said_power('N', rate)}" if rate else f"is {number(float(flow[0]))} at N = {widths[0]:,}"
+    )
     return finished(figure, f"The {kind} of the {subject} of gradient flows {finding}")
 
 
@@ -116,6 +119,11 @@ def step_gap(result: TrackingResult) -> Figure:
     return finished(figure, f"The {kind} of the sup-gap of SGD to its gradient flow {finding} at N = {widest:,}")
 
 
+def _goes(rate: Estimate) -> str:
+    """Say that a gap falls with the width where its exponent surely is below 0."""
+    return "falls" if rate.upper < 0 else "goes"
+
+
 def _legend(figure: Figure, axes: Axes, predicted: bool) -> None:
     """Write the legend, in which one grey ring on a dashed line stands for all predictions."""
     ring = Line2D([], [], color=GREY, marker="o", markerfacecolor="none", linestyle="--", linewidth=1)
@@ -133,7 +141,7 @@ def _mark_crossover(axes: Axes, crossover: float, widths: list[int]) -> None:
         return
     axes.axvline(crossover, color=DARK, linewidth=0.7, linestyle=":", zorder=0)
     side = "right" if crossover > (widths[0] * widths[-1]) ** 0.5 else "left"
-    name, low = f" N = {number(crossover, 2)} ", axes.get_xaxis_transform()
+    name, low = f" N = {from_width(crossover)} ", axes.get_xaxis_transform()
     axes.annotate(name, (crossover, 0.02), xycoords=low, color=DARK, fontsize=8, ha=side)
 
 

@@ -28,8 +28,7 @@ def _sup_gap(result: TrackingResult) -> str:
     return (
         rf"Largest $|R_N(t) - R(t)|$ over the recorded times, $t = 0$ included, against the width $N$. {_dots(result)} "
         rf"Blue is gradient flow, the limit $\varepsilon \to 0$; red is SGD at step size $\varepsilon$. Series stand "
-        f"side by side. {_fitted(result, 'widths')}The grey line has the slope −1/2 of averages over independent "
-        "neurons."
+        f"side by side. {_fitted(result, 'widths', 'the slope −1/2 of averages over independent neurons')}"
         f"{_predicted(result)}"
     )
 
@@ -39,7 +38,7 @@ def _late_gap(result: TrackingResult) -> str:
     return (
         rf"The same over $t \geq t_1 = {time:.3g}$ only. From the relaxation time $t_1$ on, the rms gap of gradient "
         rf"flows is below half of that at $t = 0$, so that the initial draw no longer sets it. {_dots(result)} "
-        f"{_fitted(result, 'widths')}{_predicted(result)}"
+        f"{_fitted(result, 'widths', 'the slope −1/2 too')}{_predicted(result)}"
     )
 
 
@@ -56,8 +55,7 @@ def _step_gap(result: TrackingResult) -> str:
     return (
         r"Largest difference in risk between SGD and the gradient flow from the same initial neurons, so that the "
         f"width drops out, for {counted(result.dataset.sizes['flow_run'], 'pair')} of each width and step size. "
-        f"{_dots(result)} "
-        f"{_fitted(result, 'step sizes')}The grey line has the slope 1/2 of gradient noise."
+        f"{_dots(result)} {_fitted(result, 'step sizes', 'the slope 1/2 of gradient noise')}"
     )
 
 
@@ -142,9 +140,10 @@ def _dots(result: TrackingResult) -> str:
     )
 
 
-def _fitted(result: TrackingResult, sizes: str) -> str:
+def _fitted(result: TrackingResult, sizes: str, slope: str) -> str:
+    """Say what the lines through several sizes are: fits, and the grey one of a slope; of one size there are none."""
     several = len(result.study.widths if sizes == "widths" else result.study.step_sizes) > 1
-    return f"{FITS} " if several else f"A fit needs several {sizes}. "
+    return f"{FITS} The grey line has {slope}." if several else f"A fit needs several {sizes}."
 
 
 def _predicted(result: TrackingResult) -> str:

@@ -104,7 +104,7 @@ def _why_pca(result: BottleneckComparison) -> list[str]:
             f"At k = {k} the network overfits: on points in training its risk is below PCA's ({risks}), on held-out "
             "points it is not. More points or weight decay may help."
         ]
-    above = "is no lower than PCA's" if risk <= pca * (1 + NEGLIGIBLE) else "is still above PCA's"
+    above = "is still above PCA's" if risk > pca * (1 + NEGLIGIBLE) else "is about PCA's"
     settled = _settled(result, k) and (result.study.validates or result.study.method == "optimum")
     remedies = [] if settled else [f"raise {'max_horizon' if result.study.validates else 'horizon'}"]
     if np.any(result.study.weight_decay):

@@ -15,7 +15,7 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from isthmus import _checks
-from isthmus._errors import ArgumentError, StudyFileError
+from isthmus._errors import ArgumentError, StudyFileError, reason
 from isthmus._files import read_arrays, write_arrays, write_atomically
 from isthmus._packing import Packed
 from isthmus._version import __version__
@@ -181,7 +181,7 @@ def claim_folder(folder: Path, study: Study) -> None:
     except OSError as error:
         if isinstance(error, StudyFileError):
             raise
-        raise StudyFileError(f"Output folder '{folder}' can't be used: {error}.") from error
+        raise StudyFileError(f"Output folder '{folder}' can't be used: {reason(error)}.") from error
 
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> None:
@@ -202,8 +202,8 @@ def read_dataset(path: Path) -> xr.Dataset:
                 raise ValueError(f"it would unpack to {file.nbytes / 2**30:,.0f} GiB")
             return file.load()
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise StudyFileError(f"Results '{path}' can't be read: {reason}.") from error
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise StudyFileError(f"Results '{path}' can't be read: {why}.") from error
 
 
 def _same_study(folder: Path, study: Study) -> bool:
@@ -223,7 +223,7 @@ def _locked(folder: Path) -> Iterator[None]:
         hint = "wait for it to end, or choose another with --out"
         raise StudyFileError(f"Output folder '{folder}' is in use by another process; {hint}.") from None
     except OSError as error:
-        raise StudyFileError(f"Output folder '{folder}' can't be used: {error}.") from error
+        raise StudyFileError(f"Output folder '{folder}' can't be used: {reason(error)}.") from error
     with lock:
         try:
             yield

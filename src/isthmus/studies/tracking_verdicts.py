@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from isthmus._words import counted, listed, number, percent, setting, whole
+from isthmus._words import counted, from_width, listed, number, percent, setting, whole
 from isthmus.studies.agreement import agreement_verdicts, quantile_name
 from isthmus.studies.gaps import GAPS
 from isthmus.studies.result import StudyResult
@@ -104,7 +104,8 @@ class TrackingFindings(StudyResult[TrackingStudy]):
         if math.isfinite(share):
             ratio = percent(share) if share < 1 else f"{number(share, 2)} times"
             compared = f", {ratio}{' of' if share < 1 else ''} the smallest {_quantile_noun(self.level)} of a gap"
-        remedy = f"; `--particles {2 * self.study.particles}` reduces it" if share > SMALL_ERROR else ""
+        command = f"`isthmus track` with `--particles {2 * self.study.particles}`"
+        remedy = f"; {command} reduces it" if share > SMALL_ERROR else ""
         return [
             f"The mean-field risk {moves} from {number(start)} to {number(end)} at t = {horizon}, {side} the risk of "
             f"PCA ({number(pca)}).",
@@ -227,12 +228,11 @@ class TrackingFindings(StudyResult[TrackingStudy]):
             if crossover <= 1:
                 sentences.append(f"{names[str(part)]}, the fluctuation exceeds the mean shift at every N ({source}).")
                 continue
-            first = math.ceil(crossover)
             found = (("fluctuation", above), ("mean shift", below))
             larger = [f"the {what} is the larger at N = {listed(at)}" for what, at in found if at]
             sentences.append(
-                f"{names[str(part)]}, the fluctuation exceeds the mean shift from about N = "
-                f"{number(first, min(2, len(str(first))))} on ({source}): {', and '.join(larger)}."
+                f"{names[str(part)]}, the fluctuation exceeds the mean shift from about N = {from_width(crossover)} on "
+                f"({source}): {', and '.join(larger)}."
             )
         return sentences
 

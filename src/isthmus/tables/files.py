@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 from pathlib import Path
 from typing import BinaryIO
 
 from isthmus import _checks
-from isthmus._errors import StudyFileError
+from isthmus._errors import StudyFileError, reason
 from isthmus.tables.binary import read_archive, read_array, read_feather, read_parquet
 from isthmus.tables.lines import PACKED, Unreadable, unpacked
 from isthmus.tables.selection import Columns, selected
@@ -61,12 +62,18 @@ def read_table(
         return selected(raw, columns, drop, label, ignores_missing)
     except Unreadable as error:
         raise _refused(path, str(error)) from None
+    except FileNotFoundError as error:
+        near = difflib.get_close_matches(
+            path.name, [one.name for one in path.parent.glob("*") if is_table_file(one)], 1
+        )
+        raise _refused(path, f"there is no such file{f'; did you mean {near[0]!r}?' if near else ''}") from error
     except OSError as error:
-        raise _refused(path, error.strerror or str(error)) from error
+        raise _refused(path, reason(error)) from error
 
 
 def _refused(path: Path, why: str) -> StudyFileError:
-    return StudyFileError(f"Data file '{path}' can't be read as a table of numbers: {why}.")
+    end = "" if why.endswith("?") else "."
+    return StudyFileError(f"Data file '{path}' can't be read as a table of numbers: {why}{end}")
 
 
 def _read(path: Path, *, header: bool | None, separator: str | None, decimal: str | None) -> Raw:

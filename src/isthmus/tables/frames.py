@@ -275,11 +275,12 @@ def _table(
     if 0 in values.shape:
         _refuse_empty(name, values.shape)
     columns = None if labels is None else names_of(labels)
-    remarked = [*notes]
+    noted = [*notes]
     if columns is not None and labels is not None:
-        remarked += notes_on_names(list(map(name_of, labels)))
-    remarked += remarks(values, columns, lambda j: str(j) if columns is None else repr(columns[j]), are_integers)
-    return Table(values, columns, notes=tuple(remarked))
+        noted += notes_on_names(list(map(name_of, labels)))
+    found = [*remarks(values, columns, lambda j: str(j) if columns is None else repr(columns[j]), are_integers)]
+    notes, doubts = (*noted, *(remark.note for remark in found)), tuple(remark.doubt for remark in found)
+    return Table(values, columns, notes=notes, doubts=doubts)
 
 
 def _are_integers(column: Any) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from isthmus._errors import ColumnWarning
+from isthmus._warnings import warn
 from isthmus.tables.columns import listed, repeated
 from isthmus.tables.index import counts_rows, in_equal_steps, is_key, numbers_rows
 
@@ -23,36 +26,56 @@ DAYS = (1900_01_01, 2100_12_31)
 """The first and the last day, written as a number, that a column of days may hold."""
 
 
+class Remark(NamedTuple):
+    """What stands out in columns.
+
+    Attributes:
+        note: a clause that says what was seen, and what to do.
+        doubt: the same of any part of the rows, as folds are, so that it is said once of all of them.
+
+    """
+
+    note: str
+    doubt: str
+
+
 def remarks(
     values: np.ndarray,
     names: Sequence[str] | None,
     shown: Callable[[int], str],
     are_integers: Callable[[int], bool],
-) -> Iterator[str]:
-    """Yield what stands out in a table, shape (n, d), a clause each.
+    drop: str = "",
+) -> Iterator[Remark]:
+    """Yield what stands out in a table, shape (n, d).
 
     Args:
         values: the table, NaN where a value is missing.
         names: those of the columns, or None where they have none.
         shown: returns what a column is called in messages, by its position.
         are_integers: returns whether a column was given in integers, by its position; it is asked for few.
+        drop: by which means columns are left out, as in " with drop (--drop)".
 
     """
     low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
     beyond = _places((high > LARGEST_INTEGER) | (low < -LARGEST_INTEGER))
     if odd := [shown(j) for j in beyond if are_integers(j)]:
         cut = "integers beyond 2**53, of which a float keeps the first 15 digits: identifiers?"
-        yield f"{_each(odd)} {cut} leave {_them(odd)} out with drop"
+        said = f"{_each(odd)} {cut} leave {_them(odd)} out{drop}"
+        yield Remark(said, said)
     within = _places((low >= DAYS[0]) & (high <= DAYS[1]))
     if days := [j for j in within if _are_days(values[:, j])]:
         called = [shown(j) for j in days]
-        numbers = f"days as numbers such as {low[days[0]]:.0f}:"
-        yield f"{_each(called)} {numbers} leave {_them(called)} out with drop, or count days from one of them"
-    yield from _on_row_numbers(values, names, shown, are_integers, [*beyond, *days])
+        advice = f"leave {_them(called)} out{drop}, or count days from one of them"
+        found = f"{_each(called)} days as numbers"
+        yield Remark(f"{found} such as {low[days[0]]:.0f}: {advice}", f"{found}: {advice}")
+    yield from _on_row_numbers(values, names, shown, are_integers, [*beyond, *days], drop)
     suspects = _places(_may_stand_in(low) | _may_stand_in(high))
-    found = [f"column {shown(j)} holds {said}" for j in suspects for said in _stand_ins(values[:, j])]
+    found = [(f"column {shown(j)} holds {value:.7g}", n) for j in suspects for value, n in _stand_ins(values[:, j])]
     if found:
-        yield f"{listed(found)}: missing? write NaN there and say missing='ignore'"
+        advice = "missing? write NaN there and say missing='ignore'"
+        noted = listed([f"{said} in {count:,} rows" for said, count in found])
+        doubted = listed([f"{said} in several rows" for said, _ in found])
+        yield Remark(f"{noted}: {advice}", f"{doubted}: {advice}")
 
 
 def _on_row_numbers(
@@ -61,7 +84,8 @@ def _on_row_numbers(
     shown: Callable[[int], str],
     are_integers: Callable[[int], bool],
     said: Sequence[int],
-) -> Iterator[str]:
+    drop: str,
+) -> Iterator[Remark]:
     """Yield which columns count the rows, go in equal steps of integers, or tell rows apart by name and integers."""
     if values.shape[1] == 1:  # what is all of a table is no number of its rows
         return
@@ -77,7 +101,16 @@ def _on_row_numbers(
     ):
         if found:
             called = [shown(j) for j in found]
-            yield f"{_each(called, *verbs)} {guess} leave {_them(called)} out with drop"
+            advice = f"leave {_them(called)} out{drop}"
+            yield Remark(
+                f"{_each(called, *verbs)} {guess} {advice}", f"{_each(called, 'numbers', 'number')} the rows: {advice}"
+            )
+
+
+def warn_of_columns(name: str, doubts: Sequence[str]) -> None:
+    """Warn of columns of the argument ``name`` that may be no measurements, if there are such doubts."""
+    if doubts:
+        warn(f"Argument {name!r} may hold what is no measurement: {'; '.join(doubts)}.", ColumnWarning, once=True)
 
 
 def notes_on_names(names: Sequence[str]) -> Iterator[str]:
@@ -110,8 +143,8 @@ def _may_stand_in(values: np.ndarray) -> np.ndarray:
     return np.isin(values, STAND_INS.astype(values.dtype)) | (np.abs(values) >= FILL_VALUE)
 
 
-def _stand_ins(column: np.ndarray) -> Iterator[str]:
-    """Yield the numbers of a column that recur, are like a stand-in, and lie far from all that aren't."""
+def _stand_ins(column: np.ndarray) -> Iterator[tuple[float, int]]:
+    """Yield the numbers of a column that recur, are like a stand-in, and lie far from all that aren't; how often."""
     like = _may_stand_in(column)
     others = column[~like & ~np.isnan(column)].astype(float)
     if not len(others):
@@ -119,4 +152,4 @@ def _stand_ins(column: np.ndarray) -> Iterator[str]:
     mean, deviation = others.mean(), others.std()
     for value, count in zip(*np.unique(column[like], return_counts=True), strict=True):
         if count > 1 and abs(value - mean) > FAR * deviation:
-            yield f"{value:.7g} in {count:,} rows"
+            yield value, count

@@ -21,8 +21,8 @@ from isthmus.tables.table import Raw, Table
 Columns = str | int | Sequence[str | int] | None
 """How columns are chosen: by name, or by position, counted from 0; several also in one text with commas between."""
 NO_NUMBERS_HINT = (
-    "write plain numbers there, or leave such columns out with drop, choose others with columns, or colour points by "
-    "one with label"
+    "write plain numbers there, or leave such columns out with drop (--drop), choose others with columns (--columns), "
+    "or colour points by one with label (--label)"
 )
 
 
@@ -60,11 +60,16 @@ def selected(raw: Raw, columns: Columns, drop: Columns, label: str | int | None,
     values = raw.values if features == list(range(raw.values.shape[1])) else raw.values[:, features]
     _refuse_missing(raw, values, features, finder, ignores_missing)
     if absent := int(np.isnan(values).sum()):
-        notes.append(f"{absent:,} of {values.size:,} values {'is' if absent == 1 else 'are'} missing")
+        notes.append(f"{absent:,} of its {values.size:,} values {'is' if absent == 1 else 'are'} missing")
     names = None if raw.names is None else tuple(map(finder.called, features))
-    notes += remarks(
-        values, names, lambda at: finder.shown(features[at]), lambda at: _are_integers(raw.entries(features[at]))
+    found = remarks(
+        values,
+        names,
+        lambda at: finder.shown(features[at]),
+        lambda at: _are_integers(raw.entries(features[at])),
+        drop=" with drop (--drop)",
     )
+    notes += [remark.note for remark in found]
     labels = label_array if label_column is None else _label(raw, label_column)
     if labels is not None:
         notes.append(f"labelled by column {label!r}")

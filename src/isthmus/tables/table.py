@@ -17,6 +17,7 @@ class Table:
         columns: d distinct names, or None where the columns have none.
         labels: shape (n,), the column that isn't a feature, or None.
         notes: what was assumed in reading, a clause each, as in "column '' counts the rows and was left out".
+        doubts: which columns of a frame or array may be no measurements, a clause each.
 
     """
 
@@ -24,6 +25,7 @@ class Table:
     columns: tuple[str, ...] | None = None
     labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass

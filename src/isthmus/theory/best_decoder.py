@@ -1,4 +1,4 @@
-"""The best decoder beside an encoder, where it has a kink: a convex problem, solved by births and by ridge regressions."""
+"""The best decoder beside an encoder, where it has a kink: a convex problem, solved by births and regressions."""
 
 from __future__ import annotations
 

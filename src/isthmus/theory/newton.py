@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
@@ -16,7 +16,7 @@ SMALLEST_RADIUS = 1e-12
 ROUNDING = 1e-13
 """Relative to the value: a gain below it can't be told from rounding."""
 LEAST_SHARE, AMPLE_SHARE = 0.1, 0.7
-"""Of the fall that is foretold: with less a step fails, and with more it isn't corrected, and the ball may grow."""
+"""Of the fall that is foretold: with less a step fails, and with more the ball may grow."""
 PATIENCE = 10
 """Steps that together must gain what is asked for, since steps along a curved valley are short."""
 CLOSER = 0.5
@@ -75,65 +75,81 @@ def newton(function: Function, start: np.ndarray, *, iterations: int, gain: floa
     point, former = function.lowered(start), [np.inf] * PATIENCE
     value, gradient, hessian = function.derivatives(point)
     units = function.units(point)
-    radius = FIRST_RADIUS * float(np.linalg.norm(point / units))
-    model = Quadratic(hessian, gradient, units)
+    model, radius = Quadratic(hessian, gradient, units), FIRST_RADIUS * float(np.linalg.norm(point / units))
     for index in range(iterations):
         if former[index % PATIENCE] - value < gain * abs(value):
             return point
         former[index % PATIENCE] = value
-        attempt = model
-        for _ in range(MODELS):
-            step, foretold = attempt.lowest(radius)
-            trial, height = _corrected(function, point, value, step, foretold, attempt)
-            gained, seen = value - height, foretold > ROUNDING * abs(value)
-            if not seen or gained > LEAST_SHARE * foretold:
-                break
-            other = function.secant(point, hessian, step, foretold)
-            if other is None:
-                break
-            attempt = Quadratic(other, gradient, units)
-        length = float(np.linalg.norm(step / units))
-        if seen and not gained > LEAST_SHARE * foretold:
+        step = _best_step(function, point, value, model, radius)
+        length, seen = float(np.linalg.norm(step.straight / units)), step.foretold > ROUNDING * abs(value)
+        if seen and not step.succeeds:
             radius = length / 4
             if radius <= SMALLEST_RADIUS * float(np.linalg.norm(point / units)):
                 return point
             continue
-        moved = function.derivatives(trial)
-        if not np.isfinite(moved[2]).all() or not (
-            seen or float(np.linalg.norm(moved[1])) <= CLOSER * float(np.linalg.norm(gradient))
-        ):
+        moved = function.derivatives(step.end)
+        closer = float(np.linalg.norm(moved[1])) <= CLOSER * float(np.linalg.norm(model.gradient))
+        if not np.isfinite(moved[2]).all() or not (seen or closer):
             return point
-        if seen and gained > AMPLE_SHARE * foretold and length > 0.9 * radius:
+        if seen and step.gained > AMPLE_SHARE * step.foretold and length > 0.9 * radius:
             radius *= 3
-        point, (value, gradient, hessian) = trial, moved
-        units = function.units(point)
-        model = Quadratic(hessian, gradient, units)
+        point, value, units = step.end, moved[0], function.units(step.end)
+        model = Quadratic(moved[2], moved[1], units)
     return point
 
 
+class _Step(NamedTuple):
+    """A step that was tried: as the model has it, where it ends once corrected, and its falls, foretold and true."""
+
+    straight: np.ndarray
+    end: np.ndarray
+    foretold: float
+    gained: float
+
+    @property
+    def succeeds(self) -> bool:
+        return self.gained > LEAST_SHARE * self.foretold
+
+
+def _best_step(function: Function, point: np.ndarray, value: float, model: Quadratic, radius: float) -> _Step:
+    """Return the first step that succeeds, by the model or by those that know what the step before met; or the last."""
+    straight, foretold = model.lowest(radius)
+    step = _corrected(function, point, value, straight, foretold, model)
+    for _ in range(MODELS - 1):
+        if step.succeeds or foretold <= ROUNDING * abs(value):
+            break
+        hessian = function.secant(point, model.hessian, straight, foretold)
+        if hessian is None:
+            break
+        other = Quadratic(hessian, model.gradient, model.units)
+        straight, foretold = other.lowest(radius)
+        step = _corrected(function, point, value, straight, foretold, other)
+    return step
+
+
 def _corrected(
-    function: Function, point: np.ndarray, value: float, step: np.ndarray, foretold: float, model: Quadratic
-) -> tuple[np.ndarray, float]:
-    """Return where a step leads, corrected while that lowers the value, and the value there."""
-    trial = function.lowered(point + step)
-    height = function.value(trial)
+    function: Function, point: np.ndarray, value: float, straight: np.ndarray, foretold: float, model: Quadratic
+) -> _Step:
+    """Return a step, corrected at its end while that lowers the value."""
+    end = function.lowered(point + straight)
+    height = function.value(end)
     for _ in range(CORRECTIONS):
         if not np.isfinite(height):
             break
-        other = function.lowered(trial + model.correction(function.slope(trial), trial - point))
+        other = function.lowered(end + model.correction(function.slope(end), end - point))
         lower = function.value(other)
         if not lower < height:
             break
-        trial, height = other, lower
-    return trial, height
+        end, height = other, lower
+    return _Step(straight, end, foretold, value - height)
 
 
 class Quadratic:
     """The model f + ⟨g, d⟩ + ½⟨d, Hd⟩ of a function about a point, for steps d whose entries are in units."""
 
     def __init__(self, hessian: np.ndarray, gradient: np.ndarray, units: np.ndarray) -> None:
-        self._hessian, self._gradient, self._units = units[:, None] * hessian * units, units * gradient, units
-        self._shift = 0.0
+        self.hessian, self.gradient, self.units = hessian, gradient, units
+        self._hessian, self._gradient, self._shift = units[:, None] * hessian * units, units * gradient, 0.0
 
     @cached_property
     def _factor(self) -> Any:
@@ -156,18 +172,18 @@ class Quadratic:
             step = -cho_solve(self._factor, self._gradient, check_finite=False)
         if step is None or np.linalg.norm(step) > radius:
             step = self._at_boundary(radius)
-        return self._units * step, -float(self._gradient @ step + step @ self._hessian @ step / 2)
+        return self.units * step, -float(self._gradient @ step + step @ self._hessian @ step / 2)
 
     def correction(self, slope: np.ndarray, step: np.ndarray) -> np.ndarray:
         """Return what to add to a step at whose end the gradient is another one than the model's there.
 
         It is the step of the last ball's model against the difference.
         """
-        surprise = self._units * slope - self._gradient - self._hessian @ (step / self._units)
+        surprise = self.units * slope - self._gradient - self._hessian @ (step / self.units)
         if self._shift == 0:
-            return -self._units * cho_solve(self._factor, surprise, check_finite=False)
+            return -self.units * cho_solve(self._factor, surprise, check_finite=False)
         values, vectors, _ = self._axes
-        return -self._units * (vectors @ (vectors.T @ surprise / (np.abs(values) + self._shift)))
+        return -self.units * (vectors @ (vectors.T @ surprise / (np.abs(values) + self._shift)))
 
     def _at_boundary(self, radius: float) -> np.ndarray:
         values, vectors, parts = self._axes
