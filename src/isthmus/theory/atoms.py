@@ -20,6 +20,8 @@ RISE_BY_MERGER = 1e-13
 """Relative rise of the objective that a merger may cause; the descent after it takes it back."""
 LEAST_WIDTH = 32
 """Atoms of either side for which there is room, at least: what fewer would save isn't worth another compilation."""
+SAME = 1e-7
+"""1 − cos of the angle between (w, b) of atoms below which a birth would only double the one that is there."""
 ALIKE = 1e-13
 """Least eigenvalue of correlations between what atoms add to outputs that is told from 0."""
 SMALLEST_BIRTH = 2.0**-44
@@ -123,6 +125,8 @@ def with_births(
     """
     for index in range(min(births, candidates.width)):
         measure = (network.encoder, network.decoder)[side]
+        if _is_there(measure, candidates, index):
+            continue
         slot = int(np.argmin(measure.masses))
         if measure.masses[slot] > 0:
             break
@@ -137,6 +141,14 @@ def with_births(
             mass /= 2
         network = best
     return network
+
+
+def _is_there(measure: NeuronMeasure, candidates: NeuronMeasure, index: int) -> bool:
+    """Return whether an atom has the incoming weight and bias of a candidate, up to their size."""
+    atoms = np.column_stack([measure.incoming, measure.bias])[np.asarray(measure.masses) > 0]
+    unit = np.append(candidates.incoming[index], candidates.bias[index])
+    lengths = np.linalg.norm(atoms, axis=1) * np.linalg.norm(unit)
+    return bool((atoms @ unit > (1 - SAME) * lengths).any())
 
 
 def with_best_amplitudes(network: Autoencoder, landscape: Landscape) -> Autoencoder:
