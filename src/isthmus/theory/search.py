@@ -63,6 +63,44 @@ class End(NamedTuple):
         return self.certificate.worst / self.objective
 
 
+class _Stages:
+    """The stages of a search, each with its softness, and whether its rounds still gain anything."""
+
+    def __init__(self, network: Autoencoder) -> None:
+        self._kinky = any(has_kink(phi) for phi in (network.encoder_activation, network.decoder_activation))
+        self._path = SOFTNESSES if self._kinky else (0.0,)
+        self._at, self._idle, self._objective, self._nearest = 0, 0, np.inf, np.inf
+
+    @property
+    def share(self) -> float:
+        """The softness of this stage, relative to the size of neurons."""
+        return self._path[self._at]
+
+    @property
+    def last(self) -> bool:
+        """Whether this is the last stage."""
+        return self._at + 1 == len(self._path)
+
+    @property
+    def steps(self) -> tuple[int, float]:
+        """Steps of Newton's method in this stage, and what ten of them must gain."""
+        if not self._kinky:
+            return STEPS, 0.0
+        return BRIEFLY if self._at + 2 < len(self._path) else AMPLY
+
+    def go_on(self, end: End) -> bool:
+        """Take note of the end of a round, go to the next stage where this one is done, and return False after all."""
+        least = LEAST_GAIN if self.last else SOFT_GAIN
+        gained = end.objective < self._objective * (1 - least) or (self.last and end.excess < NEARER * self._nearest)
+        self._idle, self._objective = 0 if gained else self._idle + 1, end.objective
+        if self.last:
+            self._nearest = min(self._nearest, end.excess)
+            return self._idle < IDLE_ROUNDS
+        if self._idle or end.excess <= max(SOFT_TOLERANCE, LOOSE * self.share):
+            self._at, self._idle = self._at + 1, 0
+        return True
+
+
 class Search:
     """The restarts of one search, which may run side by side, and what they have found so far.
 
@@ -121,13 +159,9 @@ class Search:
         Where φ has a kink, it is softened less and less.
         """
         landscape, tolerance = self._landscape, self.tolerance
-        kinky = any(has_kink(phi) for phi in (network.encoder_activation, network.decoder_activation))
-        path = SOFTNESSES if kinky else (0.0,)
-        best: End | None = None
-        before, nearest, idle, stage, exact = np.inf, np.inf, 0, 0, False
+        stages, best, exact = _Stages(network), None, False
         for number_of_round in range(self.rounds + 1):
-            last = stage + 1 == len(path)
-            scaled = landscape.softness(network, path[stage])
+            last, scaled = stages.last, landscape.softness(network, stages.share)
             softness = 0.0 if last else scaled
             network = consolidated(network, landscape, BIRTHS, softness)
             objective = landscape.objective(network)
@@ -138,28 +172,21 @@ class Search:
                 if not again.meets(objective, tolerance):  # what the first search had missed
                     certificate, candidates = again, others
             end = End(network, certificate, objective)
-            if best is None or not exact or end.excess < best.excess:
-                best = self._ends[index] = end
-            nearest = nearest if exact else np.inf
-            exact = last  # what is found with softer kinks is no match for what follows it
+            if best is None or not exact or end.excess < best.excess:  # softer kinks are no match for what follows
+                best, exact = end, last
+                self._ends[index] = end
             self._note()
             if self.stopped or number_of_round == self.rounds or (last and certificate.meets(objective, tolerance)):
                 break
-            least = LEAST_GAIN if last else SOFT_GAIN
-            gained = objective < before * (1 - least) or (last and end.excess < NEARER * nearest)
-            idle, before, nearest = 0 if gained else idle + 1, objective, min(nearest, end.excess)
-            enough = max(SOFT_TOLERANCE, LOOSE * path[stage])
-            if not last and (idle or certificate.meets(objective, enough)):
-                stage, idle = stage + 1, 0
-            elif idle == IDLE_ROUNDS:
+            if not stages.go_on(end):
                 break
-            scaled = landscape.softness(network, path[stage])
             if last and certificate.decoder_gap > tolerance * objective / 2:
                 network = with_best_decoder(network, landscape, BIRTHS, self.starts, seed + number_of_round)
             for side in (1, 0):
                 network = with_births(network, side, candidates[side], BIRTHS, landscape, softness)
+            scaled = landscape.softness(network, stages.share)
             network = landscape.descended(network, iterations=ITERATIONS, softness=scaled)
-            steps, gain = (STEPS, 0.0) if not kinky else BRIEFLY if stage + 2 < len(path) else AMPLY
+            steps, gain = stages.steps
             network = landscape.settled(network, iterations=steps, softness=scaled, gain=gain)
             count()
         assert best is not None
