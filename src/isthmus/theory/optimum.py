@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from isthmus._bars import with_bar
 from isthmus._display import Shown, Summary
 from isthmus._errors import ArgumentError, InterruptedWarning, Status
 from isthmus._precision import DOUBLE, computing_in
+from isthmus._warnings import warn
 from isthmus._words import counted, number, setting
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.frame import in_axes
@@ -235,7 +235,7 @@ def _chosen(
     if search.stopped:
         found = f"this is the best that was found by then, in {len(ends)} of {counted(search.restarts, 'restart')}"
         status = dataclasses.replace(status, message=f"interrupted: {found}; {status.message}")
-        warnings.warn(status.message, InterruptedWarning, stacklevel=4)
+        warn(status.message, InterruptedWarning)
     elif throw:
         status.raise_if_failed()
     return Optimum(
