@@ -33,8 +33,8 @@ from isthmus.theory.quasi_newton import descended
 
 GAIN = 1e-15
 """Least share of the objective that steps of a descent must gain."""
-MOST_FOR_NEWTON = 1000
-"""Variables up to which Newton's method ends a descent."""
+MOST_FOR_NEWTON, MOST_AT_KINKS = 1000, 600
+"""Variables up to which Newton's method ends a descent, and those where kinks ask for many of its steps."""
 LIGHTEST_ROOT = 1e-3
 """A root of a mass below it counts as this much in the unit of its atom's variables."""
 INSIDE = 1 - 1e-6
@@ -128,7 +128,8 @@ class Landscape(NamedTuple):
     ) -> Autoencoder:
         """Return the local minimum near a network by Newton's method, where there are few enough atoms and no ball."""
         positions = Positions.of(self.field, network, softness, free_masses)
-        if not 0 < len(positions.moving) <= MOST_FOR_NEWTON or self.radius is not None:
+        most = MOST_AT_KINKS if softness else MOST_FOR_NEWTON
+        if not 0 < len(positions.moving) <= most or self.radius is not None:
             return network
         return positions.put_into(network, newton(positions, positions.start, iterations=iterations, gain=gain))
 
