@@ -151,7 +151,7 @@ def test_the_best_decoder_beside_any_encoder_is_that_of_a_convex_solver(relu, se
         own = landscape.risk(found) + decoder_penalty(problem, network)
     of_solver = decoder_of_solver(problem, network)
     assert of_solver * (1 - 1e-5) < own < of_solver * (1 + 1e-6)
-    assert steepest < 1 + 1e-4
+    assert steepest < 1 + 1e-3
 
 
 def test_amplitudes_are_the_best_for_their_directions(relu):
