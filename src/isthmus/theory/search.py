@@ -34,9 +34,9 @@ TRIES = 4
 """Starts of a restart, of which the best goes on after its first descent."""
 ITERATIONS = 1500
 """Iterations of a descent between births, at most."""
-STEPS = 60
+STEPS = 100
 """Steps of Newton's method that end a descent, at most."""
-BRIEFLY, AMPLY = (15, 1e-8), (STEPS, 1e-13)
+BRIEFLY, AMPLY = (15, 1e-8), (60, 1e-13)
 """Such steps, and what ten of them must gain, where kinks keep them short: before the last two softnesses, and then."""
 LEAST_GAIN = 1e-7
 """A round that lowers the objective by a smaller share of it is idle,"""
