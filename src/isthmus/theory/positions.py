@@ -71,7 +71,9 @@ class Positions(Function):
         return self._of(with_best_outgoing(self.field, self.at(point), self.softness))
 
     def units(self, point: np.ndarray) -> np.ndarray:
-        """Return the sizes of atoms: what is curved about an atom is so on the scale of its size."""
+        """Return the sizes of atoms where there are kinks, at which what is curved is so on the scale of its size."""
+        if self.softness == 0:
+            return np.ones_like(point)
         rows = [rows_of(side) for side in _sides(self.at(point))]
         sizes = [np.linalg.norm(part[:, 1:], axis=1, keepdims=True) for part in rows]
         least = LEAST_UNIT * max(part.max() for part in sizes)
