@@ -199,8 +199,13 @@ def steepest_neurons(network: Autoencoder, landscape: Landscape, starts: int, se
     side = _side(network, landscape, 1, np.asarray(latents), np.asarray(pulls[1]))
     steepest, units, _ = steepest_ray(side, starts, seed)
     square = np.asarray(network.decoder.masses) @ np.asarray(squares(network.decoder, side.train_biases))
-    neurons = neurons_along(units, side, max(float(np.sqrt(square / 2)), 1e-3), CANDIDATES)
-    return steepest / side.decay, neurons
+    return steepest / side.decay, _offered(units, side, float(square))
+
+
+def _offered(units: np.ndarray, side: Side, square: float) -> NeuronMeasure:
+    """Return neurons for births along unit (w, b), as large as those with ∫|θ|² = ``square``, or as the ball allows."""
+    size = np.sqrt(square / 2) if side.radius is None else side.radius / np.sqrt(2)
+    return neurons_along(units, side, max(size, 1e-3), CANDIDATES)
 
 
 def _side(network: Autoencoder, landscape: Landscape, index: int, inputs: np.ndarray, pull: np.ndarray) -> Side:
@@ -235,8 +240,7 @@ class _Linearised:
         """Return what is known for a homogeneous φ, whose least first variation lies on a ray."""
         side, decay = self.side, self.side.decay
         steepest, units, proven = steepest_ray(side, starts, seed)
-        size = np.sqrt(self.square / 2) if side.radius is None else side.radius / np.sqrt(2)
-        neurons = neurons_along(units, side, max(size, 1e-3), CANDIDATES)
+        neurons = _offered(units, side, self.square)
         half = np.inf if side.radius is None else side.radius**2 / 2
         least = lambda scale: half * (decay - scale * steepest) if scale * steepest > decay * (1 + 1e-15) else 0.0
         if self.risk is None:

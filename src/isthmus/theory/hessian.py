@@ -57,9 +57,8 @@ def derivatives(
         softness: of kinks.
 
     """
-    sides = [rows_of(network.encoder), rows_of(network.decoder)]
-    counts = [len(rows) for rows in sides]
-    padded = in_rows(network)
+    padded, counts = in_rows(network), (network.encoder.width, network.decoder.width)
+    sides = [rows[:count] for rows, count in zip(padded, counts, strict=True)]
     pair = network.encoder_activation, network.decoder_activation
     value, gradients, hessian = _derivatives(field, *padded, softness, pair)
     sizes = [rows.shape[1] for rows in sides]

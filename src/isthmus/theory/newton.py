@@ -175,9 +175,9 @@ class Quadratic:
         return self.units * step, -float(self._gradient @ step + step @ self._hessian @ step / 2)
 
     def correction(self, slope: np.ndarray, step: np.ndarray) -> np.ndarray:
-        """Return what to add to a step at whose end the gradient is another one than the model's there.
+        """Return what to add to a step from `lowest`, given the gradient at its end, where the model has another one.
 
-        It is the step of the last ball's model against the difference.
+        It is minus the difference, divided by the Hessian with the shift by which that step was found.
         """
         surprise = self.units * slope - self._gradient - self._hessian @ (step / self.units)
         if self._shift == 0:

@@ -71,7 +71,7 @@ class Positions(Function):
         return self._of(with_best_outgoing(self.field, self.at(point), self.softness))
 
     def units(self, point: np.ndarray) -> np.ndarray:
-        """Return the sizes of atoms where there are kinks, at which what is curved is so on the scale of its size."""
+        """Return the size of each variable's atom where there are kinks, which a light atom meets in shorter steps."""
         if self.softness == 0:
             return np.ones_like(point)
         rows = [rows_of(side) for side in _sides(self.at(point))]

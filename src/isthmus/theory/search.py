@@ -89,7 +89,7 @@ class _Stages:
         return BRIEFLY if self._at + 2 < len(self._path) else AMPLY
 
     def go_on(self, end: End) -> bool:
-        """Take note of the end of a round, go to the next stage where this one is done, and return False after all."""
+        """Return whether another round is worth it, after one that ended so; where a stage is done, go to the next."""
         least = LEAST_GAIN if self.last else SOFT_GAIN
         gained = end.objective < self._objective * (1 - least) or (self.last and end.excess < NEARER * self._nearest)
         self._idle, self._objective = 0 if gained else self._idle + 1, end.objective
