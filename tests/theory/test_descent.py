@@ -11,9 +11,9 @@ from isthmus.core.frame import in_axes
 from isthmus.theory.hessian import derivatives, measure_of, rows_of, with_best_outgoing
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.newton import Function, Quadratic, newton
-from isthmus.theory.optimum import start_from
 from isthmus.theory.positions import Positions
 from isthmus.theory.quasi_newton import descended
+from isthmus.theory.starts import start_from
 
 DOUBLE = np.dtype(np.float64)
 
@@ -47,7 +47,7 @@ def test_the_hessian_by_blocks_is_that_of_differences():
     problem = two_latents(weight_decay=(0.1, 0.2))
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, None)
-        start = in_axes(start_from(problem, problem.law, 0, 0, 3), landscape.basis)
+        start = in_axes(start_from(problem, 0, 0, 3), landscape.basis)
         random = np.random.default_rng(1)
         sides = [rows_of(side) for side in (start.encoder, start.decoder)]
         sides = [rows + 0.2 * random.standard_normal(rows.shape) for rows in sides]
@@ -152,7 +152,7 @@ def test_the_secants_of_a_step_foretell_the_gradient_at_its_end(side):
     softness = 1e-7
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, None)
-        start = in_axes(start_from(problem, problem.law, 0, 0, 6), landscape.basis)
+        start = in_axes(start_from(problem, 0, 0, 6), landscape.basis)
         points = np.asarray(landscape.field.points)
         inputs, measure = points if side == "encoder" else np.asarray(start.encode(points)), getattr(start, side)
         bias = np.array(measure.bias)  # such that three neurons have the kink near a point
@@ -175,7 +175,7 @@ def test_the_best_outgoing_weights_are_a_ridge_regression():
     problem = two_latents(weight_decay=(0.1, 0.02))
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, None)
-        start = in_axes(start_from(problem, problem.law, 0, 0, 4), landscape.basis)
+        start = in_axes(start_from(problem, 0, 0, 4), landscape.basis)
         best = with_best_outgoing(landscape.field, start, 0.0)
         decoder, latents = start.decoder, np.asarray(start.encode(landscape.field.points))
         features = np.maximum(latents @ decoder.incoming.T + decoder.bias, 0) * decoder.masses
@@ -202,7 +202,7 @@ def test_a_light_and_large_neuron_is_no_stiffer_than_others():
     largest = []
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, None)
-        start = in_axes(start_from(problem, problem.law, 0, 0, 2), landscape.basis)
+        start = in_axes(start_from(problem, 0, 0, 2), landscape.basis)
         for mass in (1e-2, 1e-4, 1e-6):
             parts = [
                 np.concatenate([part[:1], part[1:] / np.sqrt(mass)]) for part in jax.tree.leaves(start.encoder)[1:]

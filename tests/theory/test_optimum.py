@@ -15,8 +15,8 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.theory.atoms import number_of_atoms
 from isthmus.theory.certificates import certified
 from isthmus.theory.landscape import Landscape
-from isthmus.theory.optimum import start_from
-from isthmus.theory.search import Search
+from isthmus.theory.search import DESCENTS, Search
+from isthmus.theory.starts import start_from
 
 DOUBLE = np.dtype(np.float64)
 STANDARD_ERRORS = 5
@@ -260,7 +260,7 @@ def test_a_restart_goes_on_from_the_best_of_its_starts(curve, monkeypatch):
     monkeypatch.setattr(Search, "_refined", lambda self, network, *rest: network)
     with computing_in(DOUBLE):
         landscape = Landscape.of(curve, None)
-        starts = [in_axes(start_from(curve, curve.law, 0, index, 3), landscape.basis) for index in range(4)]
+        starts = [in_axes(start_from(curve, 0, index, 3), landscape.basis) for index in range(4)]
         search = Search(landscape, 1e-3, 1, 16, 1, None)
         heights = [landscape.objective(search.from_best_of([start], 0, 0)) for start in starts]
         best = landscape.objective(search.from_best_of(starts, 0, 0))
@@ -271,7 +271,8 @@ def test_progress_counts_rounds_to_their_end():
     _, problem = linear(0.0)
     told = []
     im.solve_optimum(problem, atoms=8, restarts=2, rounds=3, progress=lambda *call: told.append(call))
-    assert told[-1] == (16, 16) and len(told) >= 10
+    total = 2 * (DESCENTS + 4)  # of either restart the first descents, three rounds and the last word
+    assert told[-1] == (total, total) and len(told) > 2 * DESCENTS + 1
     assert all(after[0] > before[0] for before, after in itertools.pairwise(told))
 
 
@@ -282,7 +283,7 @@ def test_an_interrupt_leaves_the_best_so_far_and_says_so():
     class Impatient:
         def __call__(self, done, total):
             told.append((done, total))
-            if done == 5:  # four starts and a round
+            if done == DESCENTS + 1:  # the first descents and a round
                 raise KeyboardInterrupt
 
         def note(self, text):
@@ -292,7 +293,7 @@ def test_an_interrupt_leaves_the_best_so_far_and_says_so():
         found = im.solve_optimum(
             problem, atoms=8, restarts=2, rounds=3, tolerance=1e-15, workers=1, progress=Impatient()
         )
-    assert told[:6] == [(done, 16) for done in range(6)]
+    assert told[: DESCENTS + 2] == [(done, 2 * (DESCENTS + 4)) for done in range(DESCENTS + 2)]
     assert len(found.restarts) <= 2 and found.objective == pytest.approx(problem.objective(found.autoencoder))
     assert notes[0].startswith("objective 0.") and "gap" in notes[0] and "atoms" in notes[0]
 

@@ -18,7 +18,7 @@ from isthmus.theory.branching import can_prove, proven_minimum
 from isthmus.theory.certificates import certified, steepest_neurons
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.lowest_neurons import Side, lowest_neurons
-from isthmus.theory.optimum import start_from
+from isthmus.theory.starts import start_from
 
 DOUBLE = np.dtype(np.float64)
 SLOPES = {"relu": (0.0, 1.0), "leaky_relu": (0.01, 1.0), "linear": (1.0, 1.0)}
@@ -144,7 +144,7 @@ def test_the_best_decoder_beside_any_encoder_is_that_of_a_convex_solver(relu, se
     problem, _ = relu
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, None)
-        start = in_axes(start_from(problem, problem.law, seed, 0, 8), landscape.basis)
+        start = in_axes(start_from(problem, seed, 0, 8), landscape.basis)
         found = with_best_decoder(start, landscape, births=8, starts=128, seed=0)
         steepest, _ = steepest_neurons(found, landscape, 128, 0)
         network = in_axes(found, landscape.basis.T)
@@ -158,7 +158,7 @@ def test_amplitudes_are_the_best_for_their_directions(relu):
     problem, _ = relu
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, None)
-        start = in_axes(start_from(problem, problem.law, 0, 0, 8), landscape.basis)
+        start = in_axes(start_from(problem, 0, 0, 8), landscape.basis)
         found = with_best_amplitudes(start, landscape)
         masses, outgoing, incoming, bias = (np.asarray(part) for part in jax.tree.leaves(found.decoder))
         least = landscape.objective(found)

@@ -14,7 +14,8 @@ from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, number_of_workers, run_jobs
 from isthmus.theory.atoms import apportioned
 from isthmus.theory.landscape import Landscape
-from isthmus.theory.optimum import Optimum, laws_of_starts, start_from
+from isthmus.theory.optimum import Optimum
+from isthmus.theory.starts import Starts
 
 
 @with_bar
@@ -84,12 +85,12 @@ def best_networks(
     starts = [_apportioned(optimum.autoencoder, width)]
     if beside is not None and width % beside.encoder.width == 0:
         starts.append(_repeated(beside, width // beside.encoder.width))
-    laws = laws_of_starts(problem)
+    others = Starts(problem, seed)
     for index in range(len(starts), restarts):
         if index % 2:
             starts.append(optimum.draw(width, seed + index))
         else:
-            starts.append(start_from(problem, next(laws), seed, index, width))
+            starts.append(others.drawn(index, width))
 
     def descend(index: int) -> tuple[float, Autoencoder]:
         with computing_in(DOUBLE):

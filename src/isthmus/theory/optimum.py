@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from isthmus import _checks
 from isthmus._bars import with_bar
 from isthmus._display import Shown, Summary
-from isthmus._errors import ArgumentError, InterruptedWarning, Status
+from isthmus._errors import InterruptedWarning, Status
 from isthmus._precision import DOUBLE, computing_in
 from isthmus._warnings import warn
 from isthmus._words import counted, number, setting
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.frame import in_axes
-from isthmus.core.laws import Law, aligned_law, independent_law
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.parallel import Progress, check_number_of_jobs, run_jobs
@@ -31,6 +27,7 @@ from isthmus.theory.certificates import SOFTNESS, Certificate, certified
 from isthmus.theory.expressivity import Expressivity, expressivity
 from isthmus.theory.landscape import Landscape, check_bounded
 from isthmus.theory.search import TRIES, End, Search, one_thread_for_matrices
+from isthmus.theory.starts import Starts
 
 SLACK = 0.3
 """Share of the tolerance by which a proof may miss the least first variation; the search leaves so much room for it."""
@@ -191,13 +188,13 @@ def solve_optimum(
 
     with computing_in(DOUBLE):
         landscape = Landscape.of(problem, radius)
-    laws = list(itertools.islice(laws_of_starts(problem), TRIES))
+    drawn = Starts(problem, seed)
     search = Search(landscape, (1 - SLACK) * tolerance, rounds, starts, restarts, progress)
 
     def restart(index: int) -> End:
         with computing_in(DOUBLE):
-            drawn = (start_from(problem, law, seed, TRIES * index + at, atoms) for at, law in enumerate(laws))
-            return search.from_best_of((in_axes(start, landscape.basis) for start in drawn), index, seed + index)
+            tries = (drawn.drawn(TRIES * index + at, atoms) for at in range(TRIES))
+            return search.from_best_of((in_axes(start, landscape.basis) for start in tries), index, seed + index)
 
     with one_thread_for_matrices():
         try:
@@ -271,33 +268,6 @@ def _status(certificate: Certificate, objective: float, tolerance: float, rounds
             f"{setting(tolerance)}; raise rounds, atoms or the tolerance"
         ),
     )
-
-
-def laws_of_starts(problem: Problem) -> Iterator[Law]:
-    """Yield the problem's law, then aligned laws of several scales (independent ones where data aren't centred)."""
-    yield problem.law
-    population, k = problem.population, problem.latent_dim
-    bias = 0.5 if problem.train_biases else 0.0
-    unit = float(np.sqrt((population.points.astype(float) ** 2).sum(axis=1) @ population.weights)) or 1.0
-    while True:
-        for scale, strength in ((1.5, 1.0), (0.7, 1.0), (3.0, 0.7)):
-            try:
-                yield aligned_law(
-                    population,
-                    k,
-                    activation=problem.activations,
-                    strength=strength,
-                    preactivation_scale=scale,
-                    bias_scale=bias,
-                )
-            except ArgumentError:  # not centred, or of too small a rank
-                yield independent_law(problem.dim, k, incoming_scale=scale / unit, bias_scale=bias)
-
-
-def start_from(problem: Problem, law: Law, seed: int, index: int, width: int) -> Autoencoder:
-    """Return a network of neurons drawn from a law, in double precision."""
-    key = jax.random.fold_in(jax.random.key(seed), index)
-    return dataclasses.replace(problem, law=law).draw(key, (width, width), DOUBLE)
 
 
 def _known_optimum(problem: Problem, radius: float | None) -> float | None:

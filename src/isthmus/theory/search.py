@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -30,8 +31,12 @@ LOOSE = 0.1
 """Share of the softness that is tolerated in that certificate where it is more."""
 BIRTHS = 8
 """New atoms on each side in a round."""
-TRIES = 4
-"""Starts of a restart, of which the best goes on after its first descent."""
+TRIES = 16
+"""Starts of a restart."""
+HEATS = (250, 4), (1500, 1)
+"""Iterations of their first descents, and how many of them, the lowest, go on."""
+DESCENTS = TRIES + sum(kept for _, kept in HEATS[:-1])
+"""First descents of a restart."""
 ITERATIONS = 1500
 """Iterations of a descent between births, at most."""
 STEPS = 100
@@ -117,7 +122,7 @@ class Search:
         self.tolerance, self.rounds, self.starts, self.stopped = tolerance, rounds, starts, False
         self._landscape, self._progress, self._lock = landscape, progress, threading.Lock()
         self._ends: dict[int, End] = {}
-        self._done, self._each, self.restarts = 0, rounds + 1 + TRIES, restarts
+        self._done, self._each, self.restarts = 0, rounds + 1 + DESCENTS, restarts
         if progress is not None:
             progress(0, self._each * restarts)
 
@@ -141,17 +146,22 @@ class Search:
             seed: of the searches for least first variations.
 
         """
-        landscape, found = self._landscape, []
         with self._counting() as count:
-            for network in networks:
-                network = with_room(network)
-                softness = landscape.softness(network, FIRST_SOFTNESS)
-                network = landscape.descended(network, free_masses=False, iterations=ITERATIONS, softness=softness)
-                found.append((landscape.objective(network, softness), network))
-                count()
-                if self.stopped:
-                    break
-            return self._refined(min(found, key=lambda pair: pair[0])[1], index, seed, count)
+            found = [(np.inf, with_room(network)) for network in networks]
+            for iterations, kept in HEATS:
+                left, found = found, []
+                for _, network in left:
+                    if not (found and self.stopped):
+                        found.append(self._descended(network, iterations))
+                        count()
+                found = sorted(found, key=operator.itemgetter(0))[:kept]
+            return self._refined(found[0][1], index, seed, count)
+
+    def _descended(self, network: Autoencoder, iterations: int) -> tuple[float, Autoencoder]:
+        """Return the objective after a descent from a start, and the network there."""
+        softness = self._landscape.softness(network, FIRST_SOFTNESS)
+        network = self._landscape.descended(network, free_masses=False, iterations=iterations, softness=softness)
+        return self._landscape.objective(network, softness), network
 
     def _refined(self, network: Autoencoder, index: int, seed: int, count: Callable[[], None]) -> End:
         """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more.
