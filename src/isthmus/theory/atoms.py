@@ -151,8 +151,8 @@ def _is_there(measure: NeuronMeasure, candidates: NeuronMeasure, index: int) -> 
     return bool((atoms @ unit > (1 - SAME) * lengths).any())
 
 
-def with_best_amplitudes(network: Autoencoder, landscape: Landscape) -> Autoencoder:
-    """Return the network with the decoder's atoms as strong as is best beside the encoder, in their directions.
+def with_best_amplitudes(network: Autoencoder, candidates: NeuronMeasure, landscape: Landscape) -> Autoencoder:
+    """Return the network with the decoder's atoms, and candidates, as strong as is best beside the encoder.
 
     With T_j(x) = m_j v_j φ(⟨u_j, z⟩ + e_j) and c_j ≥ 0 in place of 1, for a homogeneous φ_D whose atoms are balanced,
     R(c) + λ Σ c_j m_j|v_j||(u_j, e_j)| is the objective of the atoms c_j v_j once these are balanced too: least squares
@@ -161,7 +161,9 @@ def with_best_amplitudes(network: Autoencoder, landscape: Landscape) -> Autoenco
     Source: the fully corrective steps of conditional gradients, Jaggi, Proceedings of the 30th International
     Conference on Machine Learning (2013).
     """
-    field, decoder = landscape.field, balanced(_kept(network.decoder))
+    field = landscape.field
+    both = jax.tree.map(lambda *parts: np.concatenate(parts), balanced(_kept(network.decoder)), candidates)
+    decoder = dataclasses.replace(both, masses=np.asarray(both.masses) / 2)  # of the candidates any masses would do
     masses, outgoing, *_ = (np.asarray(part, float) for part in jax.tree.leaves(decoder))
     points, weights = np.asarray(field.points), np.asarray(field.weights)
     shapes = np.asarray(features(decoder, network.decoder_activation, np.asarray(network.encode(points))))

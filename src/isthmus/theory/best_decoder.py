@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from isthmus.core.autoencoder import Autoencoder
-from isthmus.theory.atoms import consolidated, with_best_amplitudes, with_births
+from isthmus.theory.atoms import balanced, consolidated, with_best_amplitudes, with_room
 from isthmus.theory.certificates import steepest_neurons
 from isthmus.theory.hessian import with_best_outgoing
 from isthmus.theory.kinks import has_kink
 from isthmus.theory.landscape import Landscape
 
-TURNS = 16
+TURNS = 12
 """Turns of births, amplitudes and directions, at most."""
-RIDGES = 3
+CANDIDATES, ALIKE = 32, 0.9999
+"""Neurons that are offered in a turn, and the cosine from which on two directions (w, b) count as one."""
+RIDGES = 40
 """Ridge regressions in a turn, each beside the incoming weights that balance the one before."""
 ENOUGH = 1e-7
 """It ends once no neuron's pull exceeds its penalty by a larger share of it."""
@@ -32,11 +34,12 @@ def with_best_decoder(network: Autoencoder, landscape: Landscape, births: int, s
     if landscape.radius is not None or not has_kink(network.decoder_activation):
         return network
     for turn in range(TURNS):
-        largest, neurons = steepest_neurons(network, landscape, starts, seed + turn)
+        largest, neurons = steepest_neurons(network, landscape, starts, seed + turn, CANDIDATES, ALIKE)
         if largest <= 1 + ENOUGH:
             break
-        network = with_births(network, 1, neurons, births, landscape)
-        network = with_best_amplitudes(network, landscape)
+        network = with_best_amplitudes(network, neurons, landscape)
         for _ in range(RIDGES):
-            network = consolidated(with_best_outgoing(landscape.field, network, 0.0), landscape, births)
+            regressed = with_best_outgoing(landscape.field, network, 0.0)
+            network = with_room(network.with_measures(network.encoder, balanced(regressed.decoder)))
+        network = consolidated(network, landscape, births)
     return network

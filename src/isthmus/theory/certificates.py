@@ -37,7 +37,16 @@ from isthmus.dynamics.field import VectorField
 from isthmus.theory.branching import can_prove, proven_minimum
 from isthmus.theory.kinks import has_kink, with_soft_kinks
 from isthmus.theory.landscape import Landscape
-from isthmus.theory.lowest_neurons import Side, largest_ray, lowest_neurons, neurons_along, squared_forces, steepest_ray
+from isthmus.theory.lowest_neurons import (
+    ALIKE,
+    TINY,
+    Side,
+    largest_ray,
+    lowest_neurons,
+    neurons_along,
+    squared_forces,
+    steepest_ray,
+)
 
 SOFTNESS = 1e-6
 """Of the kinks in Dg, relative to the size of neurons, where nothing else is asked for."""
@@ -176,7 +185,10 @@ def certified(
         masses, values = np.asarray(measure.masses), np.asarray(variations[index])
         mean, square = float(masses @ values), float(masses @ np.asarray(squares(measure, motion.train_biases)))
         means.append(mean)
-        linearised = _Linearised(side, mean, square, risk if index == 1 else None, values[masses > 0], slack, enough)
+        values, sizes = values[masses > 0], np.asarray(squares(measure, motion.train_biases))[masses > 0]
+        own = float((side.decay - 2 * values / np.maximum(sizes, TINY)).max())  # of balanced atoms
+        risk_of = risk if index == 1 else None
+        linearised = _Linearised(side, mean, square, risk_of, values, own, slack, enough)
         found.append(linearised.along_rays(starts, seed) if phis[index].homogeneous else linearised.at(starts, seed))
     encoder, decoder = found
     certificate = Certificate(
@@ -193,19 +205,23 @@ def certified(
     return certificate, (encoder.neurons, decoder.neurons)
 
 
-def steepest_neurons(network: Autoencoder, landscape: Landscape, starts: int, seed: int) -> tuple[float, NeuronMeasure]:
+def steepest_neurons(
+    network: Autoencoder, landscape: Landscape, starts: int, seed: int, most: int, alike: float
+) -> tuple[float, NeuronMeasure]:
     """Return the largest pull on a neuron of a homogeneous decoder over its penalty, and neurons of large ones."""
     latents, pulls, *_ = _first_order(landscape.field, network, landscape.softness(network, SOFTNESS), False)
     side = _side(network, landscape, 1, np.asarray(latents), np.asarray(pulls[1]))
     steepest, units, _ = steepest_ray(side, starts, seed)
     square = np.asarray(network.decoder.masses) @ np.asarray(squares(network.decoder, side.train_biases))
-    return steepest / side.decay, _offered(units, side, float(square))
+    return steepest / side.decay, _offered(units, side, float(square), most, alike)
 
 
-def _offered(units: np.ndarray, side: Side, square: float) -> NeuronMeasure:
+def _offered(
+    units: np.ndarray, side: Side, square: float, most: int = CANDIDATES, alike: float = ALIKE
+) -> NeuronMeasure:
     """Return neurons for births along unit (w, b), as large as those with ∫|θ|² = ``square``, or as the ball allows."""
     size = np.sqrt(square / 2) if side.radius is None else side.radius / np.sqrt(2)
-    return neurons_along(units, side, max(size, 1e-3), CANDIDATES)
+    return neurons_along(units, side, max(size, 1e-3), most, alike)
 
 
 def _side(network: Autoencoder, landscape: Landscape, index: int, inputs: np.ndarray, pull: np.ndarray) -> Side:
@@ -223,6 +239,7 @@ class _Linearised:
         square: ∫|θ|² of its measure.
         risk: R for the decoder, in which F is convex; None for the encoder.
         values: Φ at its atoms.
+        own: for a homogeneous φ, the largest pull on an atom, each along its own direction.
         slack: by how much a proof of the minimum may miss it; None for no proof other than by enumeration.
         enough: a gap that need not be bounded more sharply.
 
@@ -233,6 +250,7 @@ class _Linearised:
     square: float
     risk: float | None
     values: np.ndarray
+    own: float
     slack: float | None
     enough: float
 
@@ -240,6 +258,7 @@ class _Linearised:
         """Return what is known for a homogeneous φ, whose least first variation lies on a ray."""
         side, decay = self.side, self.side.decay
         steepest, units, proven = steepest_ray(side, starts, seed)
+        steepest = max(steepest, self.own)  # a search may miss it
         neurons = _offered(units, side, self.square)
         half = np.inf if side.radius is None else side.radius**2 / 2
         least = lambda scale: half * (decay - scale * steepest) if scale * steepest > decay * (1 + 1e-15) else 0.0

@@ -120,7 +120,7 @@ def solve_optimum(
     atoms: int = 64,
     restarts: int = 4,
     tolerance: float = 1e-5,
-    rounds: int = 30,
+    rounds: int = 40,
     starts: int = 1024,
     seed: int = 0,
     workers: int | None = None,

@@ -49,6 +49,8 @@ NEARER = 0.8
 """unless it brings the certificate down to this share of the least so far."""
 SOFT_GAIN = 1e-5
 """Instead, before the last softness, where nothing is final."""
+SOFT_SHARE = 0.8
+"""Share of the rounds that all softnesses but the last may take."""
 IDLE_ROUNDS = 4
 """Idle rounds after which the search ends, as at the kinks of ReLU."""
 AGAIN = 10_000
@@ -71,9 +73,11 @@ class End(NamedTuple):
 class _Stages:
     """The stages of a search, each with its softness, and whether its rounds still gain anything."""
 
-    def __init__(self, network: Autoencoder) -> None:
+    def __init__(self, network: Autoencoder, rounds: int) -> None:
         self._kinky = any(has_kink(phi) for phi in (network.encoder_activation, network.decoder_activation))
-        self._path = SOFTNESSES if self._kinky else (0.0,)
+        count = min(len(SOFTNESSES), max(1, int(SOFT_SHARE * rounds)))
+        self._path = SOFTNESSES[-count:] if self._kinky else (0.0,)
+        self._left = int(SOFT_SHARE * rounds)
         self._at, self._idle, self._objective, self._nearest = 0, 0, np.inf, np.inf
 
     @property
@@ -101,7 +105,9 @@ class _Stages:
         if self.last:
             self._nearest = min(self._nearest, end.excess)
             return self._idle < IDLE_ROUNDS
-        if self._idle or end.excess <= max(SOFT_TOLERANCE, LOOSE * self.share):
+        self._left -= 1
+        late = self._left < len(self._path) - 1 - self._at  # one round for each softness that is left
+        if self._idle or late or end.excess <= max(SOFT_TOLERANCE, LOOSE * self.share):
             self._at, self._idle = self._at + 1, 0
         return True
 
@@ -169,29 +175,23 @@ class Search:
         Where φ has a kink, it is softened less and less.
         """
         landscape, tolerance = self._landscape, self.tolerance
-        stages, best, exact = _Stages(network), None, False
+        stages, best, exact = _Stages(network, self.rounds), None, False
         for number_of_round in range(self.rounds + 1):
             last, scaled = stages.last, landscape.softness(network, stages.share)
             softness = 0.0 if last else scaled
             network = consolidated(network, landscape, BIRTHS, softness)
-            objective = landscape.objective(network)
-            search = functools.partial(self._certified, network, objective, scaled, last)
-            certificate, candidates = search(seed + number_of_round)
-            if last and certificate.meets(objective, tolerance):
-                again, others = search(seed + AGAIN + number_of_round)
-                if not again.meets(objective, tolerance):  # what the first search had missed
-                    certificate, candidates = again, others
-            end = End(network, certificate, objective)
-            if best is None or not exact or end.excess < best.excess:  # softer kinks are no match for what follows
-                best, exact = end, last
-                self._ends[index] = end
-            self._note()
-            if self.stopped or number_of_round == self.rounds or (last and certificate.meets(objective, tolerance)):
+            end, candidates = self._examined(network, scaled, last, seed + number_of_round)
+            best, exact = (end, last) if best is None or not exact or end.excess < best.excess else (best, exact)
+            self._note(index, best)
+            done = last and end.certificate.meets(end.objective, tolerance)
+            if done or self.stopped or number_of_round == self.rounds or not stages.go_on(end):
                 break
-            if not stages.go_on(end):
-                break
-            if last and certificate.decoder_gap > tolerance * objective / 2:
+            if last and end.certificate.decoder_gap > tolerance * end.objective / 2:
                 network = with_best_decoder(network, landscape, BIRTHS, self.starts, seed + number_of_round)
+                end, candidates = self._examined(network, scaled, last, seed + number_of_round)
+                best = min(best, end, key=lambda end: end.excess)
+                if end.certificate.meets(end.objective, tolerance):
+                    break
             for side in (1, 0):
                 network = with_births(network, side, candidates[side], BIRTHS, landscape, softness)
             scaled = landscape.softness(network, stages.share)
@@ -200,11 +200,22 @@ class Search:
             network = landscape.settled(network, iterations=steps, softness=scaled, gain=gain)
             count()
         assert best is not None
+        self._note(index, best)
         return best
 
-    def _certified(self, network: Autoencoder, objective: float, softness: float, last: bool, seed: int) -> tuple:
+    def _examined(self, network: Autoencoder, softness: float, last: bool, seed: int) -> tuple[End, tuple]:
+        """Return a network with its certificate, and neurons for births; one that is good enough is searched twice."""
+        objective = self._landscape.objective(network)
         enough = self.tolerance * objective
-        return certified(network, self._landscape, self.starts, seed, softness, enough=enough, soft=not last)
+        search = functools.partial(
+            certified, network, self._landscape, self.starts, softness=softness, enough=enough, soft=not last
+        )
+        certificate, candidates = search(seed)
+        if last and certificate.meets(objective, self.tolerance):
+            again, others = search(seed + AGAIN)
+            if not again.meets(objective, self.tolerance):  # what the first search had missed
+                certificate, candidates = again, others
+        return End(network, certificate, objective), candidates
 
     @contextlib.contextmanager
     def _counting(self) -> Iterator[Callable[[], None]]:
@@ -225,8 +236,9 @@ class Search:
             if self._progress is not None and rounds > 0:
                 self._progress(self._done, self._each * self.restarts)
 
-    def _note(self) -> None:
-        """Tell a progress that takes notes about the best so far."""
+    def _note(self, index: int, end: End) -> None:
+        """Keep where a restart is, and tell a progress that takes notes about the best so far."""
+        self._ends[index] = end
         note = getattr(self._progress, "note", None)
         if note is None:
             return
