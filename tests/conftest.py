@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 # Tests run in several processes, and the threads of one would wait for those of the other: in processes that are
-# started from here, and in this one, where plugins have imported NumPy already.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# started from here, and in this one, where plugins have imported NumPy already. Torch's threads wait by spinning.
+for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
 
 import jax
 import jaxlib
@@ -42,8 +43,12 @@ def pytest_report_header(config):
     return None if day is None else f"slow tests: group {day % GROUPS} of {GROUPS}"
 
 
-QUICK_TO_COMPILE = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
-"""Flags of XLA by which it compiles in little more than half the time."""
+QUICK_FOR_SMALL = (
+    "--xla_cpu_use_fusion_emitters=false",
+    "--xla_cpu_parallel_codegen_split_count=1",
+    "--xla_cpu_multi_thread_eigen=false",
+)
+"""Flags of XLA by which small programs are compiled in little more than half the time, and run without threads."""
 
 
 def pytest_configure(config):
@@ -52,7 +57,7 @@ def pytest_configure(config):
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for processes that tests start
         jax.config.update("jax_disable_most_optimizations", True)
         if "XLA_FLAGS" not in os.environ:  # where it is, it is the user's, or that of the process that started this one
-            os.environ["XLA_FLAGS"] = " ".join(flag for flag in QUICK_TO_COMPILE if _is_known_to_xla(flag))
+            os.environ["XLA_FLAGS"] = " ".join(flag for flag in QUICK_FOR_SMALL if _is_known_to_xla(flag))
 
 
 def _is_known_to_xla(flag):
