@@ -60,6 +60,20 @@ def pytest_configure(config):
             os.environ["XLA_FLAGS"] = " ".join(flag for flag in QUICK_FOR_SMALL if _is_known_to_xla(flag))
 
 
+    _keep_to_own_processors()
+
+
+def _keep_to_own_processors():
+    """Keep this one of several processes that test to its share of the processors, so that none waits for another.
+
+    Threads are then as many: tests of what is the same for any number of them say two numbers.
+    """
+    worker, count = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if worker is not None and hasattr(os, "sched_setaffinity"):
+        processors, number = sorted(os.sched_getaffinity(0)), int(worker.removeprefix("gw"))
+        os.sched_setaffinity(0, processors[number::count] or [processors[number % len(processors)]])
+
+
 def _is_known_to_xla(flag):
     """Return whether this release of XLA knows a flag, since it would end the process otherwise."""
     library = Path(jaxlib.__file__).with_name("libjax_common.so")
@@ -114,6 +128,15 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp().parent / "cache"))
         yield
+
+
+@pytest.fixture(scope="module")
+def optimized():
+    """Compile with optimizations for the length of a file, whose tests compute for longer than they compile."""
+    before = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture
