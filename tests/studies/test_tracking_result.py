@@ -124,5 +124,5 @@ def test_a_diverging_study_names_width_run_and_remedy():
 
 
 def test_a_study_repeats(result):
-    again = im.track(result.study, workers=1)
+    again = im.track(result.study, workers=3)
     assert again.dataset.identical(result.dataset)
