@@ -8,8 +8,8 @@ from pathlib import Path
 
 # Tests run in several processes, and the threads of one would wait for those of the other: in processes that are
 # started from here, and in this one, where plugins have imported NumPy already. Torch's threads wait by spinning.
-for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(threads, "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import jax
 import jaxlib
@@ -28,6 +28,7 @@ from isthmus._precision import computing_in  # noqa: E402
 threadpoolctl.threadpool_limits(1, user_api="blas")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_traceback_in_locations_limit", 0)  # nobody reads where in Python programs come from
 
 BEGIN = time.monotonic()
 gc.disable()  # until all modules are imported
