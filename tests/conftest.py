@@ -60,7 +60,6 @@ def pytest_configure(config):
         if "XLA_FLAGS" not in os.environ:  # where it is, it is the user's, or that of the process that started this one
             os.environ["XLA_FLAGS"] = " ".join(flag for flag in QUICK_FOR_SMALL if _is_known_to_xla(flag))
 
-
     _keep_to_own_processors()
 
 
@@ -134,7 +133,7 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def optimized():
     """Compile with optimizations for the length of a file, whose tests compute for longer than they compile."""
-    before = jax.config.jax_disable_most_optimizations
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)

@@ -38,7 +38,7 @@ def fitted():
     return im.MeanFieldAutoencoder(2, width=64, random_state=0).fit(WINE)
 
 
-FEW, FEW_OPTIONS = WINE[::2], {"width": 16, "cv": 3, "random_state": 0}
+FEW, FEW_OPTIONS = WINE[::2], {"width": 16, "random_state": 0}
 
 
 def uniform(points):
@@ -285,9 +285,8 @@ def test_steps_that_overshoot_are_made_shorter(capsys, monkeypatch):
 
 def test_weights_count_as_repetitions_do():
     counts = RANDOM.integers(0, 3, len(FEW))
-    options = {"width": 16, "random_state": 0}
-    weighted = im.MeanFieldAutoencoder(1, **options).fit(FEW, sample_weight=counts)
-    repeated = im.MeanFieldAutoencoder(1, **options).fit(np.repeat(FEW, counts, axis=0))
+    weighted = im.MeanFieldAutoencoder(1, **FEW_OPTIONS).fit(FEW, sample_weight=counts)
+    repeated = im.MeanFieldAutoencoder(1, **FEW_OPTIONS).fit(np.repeat(FEW, counts, axis=0))
     assert weighted.n_iter_ == repeated.n_iter_
     assert weighted.validation_pca_risk_ == pytest.approx(repeated.validation_pca_risk_, rel=1e-9)
     assert weighted.score(FEW) == pytest.approx(repeated.score(FEW), abs=5e-3)
