@@ -59,8 +59,7 @@ def pytest_configure(config):
         jax.config.update("jax_disable_most_optimizations", True)
         if "XLA_FLAGS" not in os.environ:  # where it is, it is the user's, or that of the process that started this one
             os.environ["XLA_FLAGS"] = " ".join(flag for flag in QUICK_FOR_SMALL if _is_known_to_xla(flag))
-
-    _keep_to_own_processors()
+        _keep_to_own_processors()
 
 
 def _keep_to_own_processors():
