@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 # Tests run in several processes, and the threads of one would wait for those of the other: in processes that are
-# started from here, and in this one, where plugins have imported NumPy already.
+# started from here, and in this one, where plugins have imported NumPy already. Torch's threads wait by spinning.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import jax
 import jaxlib
@@ -27,6 +28,7 @@ from isthmus._precision import computing_in  # noqa: E402
 threadpoolctl.threadpool_limits(1, user_api="blas")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_traceback_in_locations_limit", 0)  # nobody reads where in Python programs come from
 
 BEGIN = time.monotonic()
 gc.disable()  # until all modules are imported
@@ -42,8 +44,12 @@ def pytest_report_header(config):
     return None if day is None else f"slow tests: group {day % GROUPS} of {GROUPS}"
 
 
-QUICK_TO_COMPILE = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
-"""Flags of XLA by which it compiles in little more than half the time."""
+QUICK_FOR_SMALL = (
+    "--xla_cpu_use_fusion_emitters=false",
+    "--xla_cpu_parallel_codegen_split_count=1",
+    "--xla_cpu_multi_thread_eigen=false",
+)
+"""Flags of XLA by which small programs are compiled in little more than half the time, and run without threads."""
 
 
 def pytest_configure(config):
@@ -52,7 +58,19 @@ def pytest_configure(config):
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for processes that tests start
         jax.config.update("jax_disable_most_optimizations", True)
         if "XLA_FLAGS" not in os.environ:  # where it is, it is the user's, or that of the process that started this one
-            os.environ["XLA_FLAGS"] = " ".join(flag for flag in QUICK_TO_COMPILE if _is_known_to_xla(flag))
+            os.environ["XLA_FLAGS"] = " ".join(flag for flag in QUICK_FOR_SMALL if _is_known_to_xla(flag))
+        _keep_to_own_processors()
+
+
+def _keep_to_own_processors():
+    """Keep this one of several processes that test to its share of the processors, so that none waits for another.
+
+    Threads are then as many: tests of what is the same for any number of them say two numbers.
+    """
+    worker, count = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if worker is not None and hasattr(os, "sched_setaffinity"):
+        processors, number = sorted(os.sched_getaffinity(0)), int(worker.removeprefix("gw"))
+        os.sched_setaffinity(0, processors[number::count] or [processors[number % len(processors)]])
 
 
 def _is_known_to_xla(flag):
@@ -109,6 +127,15 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp().parent / "cache"))
         yield
+
+
+@pytest.fixture(scope="module")
+def optimized():
+    """Compile with optimizations for the length of a file, whose tests compute for longer than they compile."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture

@@ -173,7 +173,8 @@ def test_files_of_others_are_kept(place, tracked):
 
 def test_a_run_that_diverges_names_run_time_and_remedy(tracked):
     folder, _ = tracked
-    arguments = ("tiny.toml", *TINY, "--step-sizes", 50, "--horizon", 400, "--out", "diverged", "--json")
+    at_once = ("--workers", 2)  # the limit takes long, and the first run doesn't
+    arguments = ("tiny.toml", *TINY, "--step-sizes", 50, "--horizon", 400, *at_once, "--out", "diverged", "--json")
     text = refused("track", *arguments, folder=folder)
     assert re.search("At width (16|64), the step size 50 made run ", text)
     assert " diverge at t = " in text and "; try at most 12.5, or larger batches." in text

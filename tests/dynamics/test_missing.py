@@ -83,7 +83,7 @@ def test_linear_networks_end_at_masked_least_squares():
 
 
 def test_both_integrators_agree(problem):
-    options = {"particles": 32, "replicates": 2, "rtol": 1e-8}
+    options = {"particles": 16, "replicates": 1, "rtol": 1e-7}
     one, other = (
         im.solve_mean_field(problem, TIMES, integrator=name, **options).risk for name in ("adaptive", "low_memory")
     )

@@ -25,6 +25,8 @@ from isthmus.estimator.settings import Settings
 from isthmus.estimator.span import Rows
 from isthmus.estimator.stiffness import stiffness
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 RANDOM = np.random.default_rng(0)
 WINE = StandardScaler().fit_transform(load_wine().data)
 FLAT = RANDOM.standard_normal((300, 2)) @ RANDOM.standard_normal((2, 6))

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:the learning curve")  # runs too
 QUICK = {"width": 16, "horizon": 0.4, "batch_size": 8, "records": 2}
 
 
-@parametrize_with_checks([im.MeanFieldAutoencoder(1, width=16), im.MeanFieldAutoencoder(1, **QUICK)])
+@parametrize_with_checks([im.MeanFieldAutoencoder(1, width=16, cv=3), im.MeanFieldAutoencoder(1, **QUICK)])
 def test_it_keeps_the_contract_of_scikit_learn(estimator, check, monkeypatch):
     if "sample_weight_equivalence" not in check.func.__name__:  # which knows no noise: the search has to end at PCA
         monkeypatch.setattr(automatic, "MARKS", automatic.MARKS[:3])

@@ -13,7 +13,7 @@ from isthmus.core.masked_pca import masked_pca
 from isthmus.core.principal import principal_components
 from isthmus.core.scaling import scaling
 
-pytestmark = pytest.mark.filterwarnings("ignore:the learning curve")
+pytestmark = [pytest.mark.filterwarnings("ignore:the learning curve"), pytest.mark.usefixtures("optimized")]
 TABLES = {"wine": load_wine, "breast_cancer": load_breast_cancer, "digits": load_digits}
 
 

@@ -127,7 +127,7 @@ def test_validation_points_are_a_part_of_the_training_set(table):
 def test_it_is_the_same_when_redone_and_when_loaded(result, tmp_path):
     stages = []
     again = im.bottleneck_curve(
-        im.BottleneckStudy.from_toml(result.study.to_toml()), workers=1, progress=lambda *now: stages.append(now)
+        im.BottleneckStudy.from_toml(result.study.to_toml()), workers=3, progress=lambda *now: stages.append(now)
     )
     assert again.dataset.identical(result.dataset)
     assert stages == [("bottlenecks × 2 splits", done, 4) for done in (1, 2, 3, 4)]

@@ -3,10 +3,12 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -168,39 +170,43 @@ def test_a_truncated_or_foreign_job_is_refused_by_name(harm, message, interrupte
     xr.testing.assert_identical(run_toy(ToyStudy(count=3), folder=interrupted, resume=True), run_toy(ToyStudy(count=3)))
 
 
-def harmed(how: str, *arguments: object) -> list[str]:
-    """Run a program of harm, and return the lines that it prints."""
-    command = [sys.executable, "-W", "ignore", str(SYSTEMS / "harm.py"), how, *map(str, arguments)]
+@pytest.fixture(scope="module")
+def harmed(tmp_path_factory) -> Callable[[str], tuple[Path, list[str]]]:
+    """Return the function of a harm's name that returns its folder, and the lines that it has printed."""
+    folder = tmp_path_factory.mktemp("harmed")
+    command = [sys.executable, "-W", "ignore", str(SYSTEMS / "harm.py"), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    _, *parts = re.split("^# ", done.stdout, flags=re.MULTILINE)
+    printed = {name: lines for name, *lines in (part.splitlines() for part in parts)}
+    return lambda name: (folder / name, printed[name])
 
 
-def test_fifty_kills_at_random_moments_change_no_bit(tmp_path):
-    [line] = harmed("kills", tmp_path, 50)
+def test_fifty_kills_at_random_moments_change_no_bit(harmed):
+    folder, [line] = harmed("kills")
     hits, *places = line.split()
     assert int(hits) >= 50
-    whole = (tmp_path / "undisturbed" / "results.nc").read_bytes()
-    assert all((tmp_path / place / "results.nc").read_bytes() == whole for place in places)
+    whole = (folder / "undisturbed" / "results.nc").read_bytes()
+    assert all((folder / place / "results.nc").read_bytes() == whole for place in places)
 
 
-def test_a_full_disk_is_one_error_that_names_the_file_and_leaves_what_was_there(tmp_path):
-    message, code = harmed("small_disk", tmp_path / "out")
-    assert (code, kept(tmp_path / "out")) == ("3", [])
-    assert message.startswith(f"File '{tmp_path}/out/jobs/draw-0.npz' can't be written: ")
+def test_a_full_disk_is_one_error_that_names_the_file_and_leaves_what_was_there(harmed):
+    folder, (message, code) = harmed("small_disk")
+    assert (code, kept(folder)) == ("3", [])
+    assert message.startswith(f"File '{folder}/jobs/draw-0.npz' can't be written: ")
     study = ToyStudy(count=3, pause=0.001)
-    xr.testing.assert_identical(run_toy(study, folder=tmp_path / "out", resume=True), run_toy(study))
+    xr.testing.assert_identical(run_toy(study, folder=folder, resume=True), run_toy(study))
 
 
-def test_a_read_only_folder_is_refused_by_name(tmp_path):
-    message, code = harmed("read_only", tmp_path / "out")
+def test_a_read_only_folder_is_refused_by_name(harmed):
+    folder, (message, code) = harmed("read_only")
     assert code == "3"
-    assert message.startswith(f"Output folder '{tmp_path}/out' can't be used: ") or "can't be written" in message
+    assert message.startswith(f"Output folder '{folder}' can't be used: ") or "can't be written" in message
 
 
-def test_two_processes_do_not_share_a_folder(tmp_path):
-    message, second, after = harmed("two_at_once", tmp_path / "out")
-    assert message.startswith(f"Output folder '{tmp_path}/out' is in use by another process; wait for it to end")
+def test_two_processes_do_not_share_a_folder(harmed):
+    folder, (message, second, after) = harmed("two_at_once")
+    assert message.startswith(f"Output folder '{folder}' is in use by another process; wait for it to end")
     assert (second, after) == ("3", "0")
 
 

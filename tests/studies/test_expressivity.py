@@ -67,7 +67,7 @@ def test_drawn_decoders_pay_what_the_identity_says(result):
 
 @pytest.mark.slow
 def test_it_is_the_same_when_redone_and_when_loaded(result, tmp_path):
-    again = im.expressivity_curve(result.study, workers=1)
+    again = im.expressivity_curve(result.study, workers=3)
     assert again.dataset.equals(result.dataset)
     save_result(tmp_path / "study", result)
     loaded = im.load_result(tmp_path / "study")

@@ -1,4 +1,6 @@
-"""Harm done to a process in the middle of a study, as a program: each study runs in a forked child.
+"""Harms done to a process in the middle of a study, as one program: each study runs in a forked child.
+
+Each harm has a folder of its name in the one given, and prints its name before what it has to say.
 
 Forking is safe here, and saves the imports, since the parent never computes with JAX.
 """
@@ -17,6 +19,7 @@ from toy import ToyStudy, run_toy
 from isthmus._errors import StudyFileError
 
 STUDY = {"count": 15, "pause": 0.001}
+KILLS = 50
 
 
 def child(action) -> int:
@@ -39,14 +42,14 @@ def ended(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def kills(folder: Path, times: int) -> None:
+def kills(folder: Path) -> None:
     """Kill a study at random moments, again and again, and print how often it was hit and how many jobs were left."""
     chance = random.Random(0)
     hits, alone = 0, time.perf_counter()
     ended(child(lambda: run_toy(ToyStudy(**STUDY), folder=folder / "undisturbed")))
     alone = time.perf_counter() - alone
     left = []
-    while hits < times:
+    while hits < KILLS:
         place = folder / f"killed-{len(left)}"
         while not (place / "results.nc").exists():
             pid = child(lambda: run_toy(ToyStudy(**STUDY), folder=place, resume=True))  # noqa: B023
@@ -72,7 +75,7 @@ def small_disk(folder: Path) -> None:
 
 def read_only(folder: Path) -> None:
     """Work in a folder that may be read but not written to."""
-    folder.mkdir(mode=0o555)
+    folder.chmod(0o555)
     folder.parent.chmod(0o755)
 
     def action() -> None:
@@ -95,7 +98,13 @@ def two_at_once(folder: Path) -> None:
     print(ended(child(lambda: run_toy(ToyStudy(count=4), folder=folder.with_name("another")))))
 
 
+HARMS = (kills, small_disk, read_only, two_at_once)
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as warm:
         run_toy(ToyStudy(count=1), folder=warm)  # so that the children find all imports done
-    globals()[sys.argv[1]](Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    sys.stdout.reconfigure(line_buffering=True)  # pyright: ignore[reportAttributeAccessIssue]
+    for harm in HARMS:
+        print(f"# {harm.__name__}")
+        (Path(sys.argv[1]) / harm.__name__).mkdir()
+        harm(Path(sys.argv[1]) / harm.__name__)

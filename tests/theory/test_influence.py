@@ -45,7 +45,8 @@ def test_kernels_come_from_fresh_neurons_with_an_error_for_kinks_and_where_these
     monkeypatch.setattr(finite_width, "FRESH", 16)
     options = {"particles": 8, "curvature_particles": 8, "samples": 2, "dtype": "float64"}
     problem = im.Problem(data, im.aligned_law(data, 2, activation=name), name)
-    law = im.predict_finite_width(problem, TIMES[:2], neurons=asked, **options)
+    path = im.solve_mean_field(problem, TIMES[:2], particles=8, replicates=1)  # of which the kernels know nothing
+    law = im.predict_finite_width(problem, TIMES[:2], path=path, neurons=asked, **options)
     own = covariance(law.influence.encoder, np.asarray(law.influence.neurons.encoder.masses))
     found, error = law.noises["encoder"].kernel, law.noises["encoder"].kernel_error
     if not fresh:
@@ -59,11 +60,15 @@ def test_kernels_come_from_fresh_neurons_with_an_error_for_kinks_and_where_these
     assert not np.allclose(found, own) and np.all(law.at(8).std_error > 0)
 
 
-def test_fresh_neurons_are_refused_where_their_influence_is_not_known():
+def test_other_neurons_are_refused_at_once_where_their_influence_is_not_known(monkeypatch):
     data = im.load_data("wine", max_points=12)
-    problem = im.Problem(data, im.aligned_law(data, 2), temperature=0.01)
-    with pytest.raises(im.ArgumentError, match="problem"):
-        im.predict_finite_width(problem, TIMES[:2], particles=8, curvature_particles=8, samples=2, neurons=8)
+    monkeypatch.setattr(finite_width, "solve_mean_field", lambda *_, **__: pytest.fail("the computation began"))
+    for options in ({"temperature": 0.01}, {"optimizer": im.Adam(batch_size=4)}):
+        problem = im.Problem(data, im.aligned_law(data, 2), **options)
+        with pytest.raises(im.ArgumentError, match="problem"):
+            im.predict_finite_width(problem, TIMES[:2], particles=8, curvature_particles=8, samples=2, neurons=8)
+        with pytest.raises(im.ArgumentError, match="problem"):
+            im.estimate_finite_width(problem, TIMES[:2], 8, influence="exact")
 
 
 def curve_with_kinks():

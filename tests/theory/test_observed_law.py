@@ -93,7 +93,9 @@ def test_at_time_0_latents_vary_as_those_of_drawn_networks(problem):
     with computing_in(DOUBLE):
         drawn = problem.draw(jax.random.key(3), (width, 8), DOUBLE)
         terms = drawn.encoder.outgoing * np.tanh(points @ drawn.encoder.incoming.T + drawn.encoder.bias)[..., None]
-    fine = im.predict_finite_width(problem, [0.0], particles=256, curvature_particles=8, samples=2, dtype="float64")
+    path = im.solve_mean_field(problem, [0.0], particles=8, replicates=1)
+    options = {"particles": 256, "curvature_particles": 8, "samples": 2, "dtype": "float64"}
+    fine = im.predict_finite_width(problem, [0.0], path=path, **options)
     found = fine.of("latents", points, [0.0]).at(width=1)
     variance = np.var(terms[..., 0], axis=1)
     np.testing.assert_allclose(found.std[0, :, 0], np.sqrt(variance), rtol=0.05)

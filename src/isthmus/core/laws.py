@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -250,7 +251,7 @@ def alignment(
     """
     encoder_activation, decoder_activation = activations
     for activation in activations:
-        _require_mean_slope(activation, np.hypot(preactivation_scale, bias_scale))
+        _require_mean_slope(activation, float(np.hypot(preactivation_scale, bias_scale)))
     components = points @ code.encoding
     spread = np.ones(points.shape[1]) if spread is None else spread
     square_sizes = points**2 @ spread
@@ -270,16 +271,21 @@ def alignment(
 
 def _require_mean_slope(activation: Activation, deviation: float) -> None:
     """Refuse an activation whose slope averages to 0 over centred Gaussians, so that no alignment helps."""
-    nodes, weights = roots_hermitenorm(SLOPE_NODES)
-    with computing_in(DOUBLE):
-        slopes = np.asarray(activation.first(jnp.asarray(deviation * nodes)))
-    if abs(weights @ slopes) < FLAT_SLOPE * np.sqrt(weights.sum() * (weights @ slopes**2)):
+    if _has_flat_mean(activation, deviation):
         _checks.refuse(
             "activation",
             "have a mean slope other than 0 over Gaussian preactivations for an aligned law",
             activation.name,
             "even functions have none; add a linear part, or use independent_law",
         )
+
+
+@lru_cache(maxsize=256)  # estimators ask for the same again and again
+def _has_flat_mean(activation: Activation, deviation: float) -> bool:
+    nodes, weights = roots_hermitenorm(SLOPE_NODES)
+    with computing_in(DOUBLE):
+        slopes = np.asarray(activation.first(jnp.asarray(deviation * nodes)))
+    return bool(abs(weights @ slopes) < FLAT_SLOPE * np.sqrt(weights.sum() * (weights @ slopes**2)))
 
 
 def _coefficient(target: np.ndarray, shape: np.ndarray, weights: np.ndarray) -> float:

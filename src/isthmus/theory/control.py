@@ -40,7 +40,7 @@ from isthmus.dynamics.step_plan import plan_steps
 from isthmus.theory.finite_width import predict_finite_width
 from isthmus.theory.finite_width_law import FiniteWidthLaw
 from isthmus.theory.fresh_neurons import Known, Side, fresh_influences
-from isthmus.theory.influence import LinearisedPath
+from isthmus.theory.influence import LinearisedPath, require_closed_form
 from isthmus.theory.surrogate import Surrogate
 
 InfluenceBy = Literal["exact", "surrogate"]
@@ -214,6 +214,8 @@ def estimate_finite_width(
     runs = _checks.integer("runs", runs, minimum=MINIMUM)
     if influence is not None:
         _checks.choice("influence", influence, ("exact", "surrogate"))
+        if influence == "exact":
+            require_closed_form(problem)
     neurons = _checks.power_of_2("neurons", neurons, minimum=2)
     seed = _checks.seed("seed", seed)
     precision = floating("dtype", dtype)
@@ -230,8 +232,6 @@ def estimate_finite_width(
     linear = law.linearised
     if linear is None or linear.problem is not problem:
         _checks.refuse("law", "be that of this problem", _checks.described("that of another"))
-    if influence == "exact":
-        linear.require_closed_form()
     options: dict[str, Any] = {"runs": runs, "seed": seed, "snapshot_times": (), "dtype": precision, "workers": workers}
     if step_size == 0:
         simulated = gradient_flow(problem, grid, widths, progress=stages.next(), **options)

@@ -30,7 +30,7 @@ from isthmus.dynamics.parallel import Progress, Stages, check_number_of_jobs
 from isthmus.dynamics.results import MeanFieldPath
 from isthmus.theory.finite_width_law import FiniteWidthLaw
 from isthmus.theory.fresh_neurons import fresh_influences
-from isthmus.theory.influence import LinearisedPath, size_of_fields
+from isthmus.theory.influence import LinearisedPath, require_closed_form, size_of_fields
 from isthmus.theory.leading_order import Settings, leading_order, particles_of
 from isthmus.theory.prediction import Noise
 
@@ -108,6 +108,7 @@ def predict_finite_width(
     samples = _checks.integer("samples", samples, minimum=2)
     if neurons is not None and _checks.integer("neurons", neurons, minimum=0) > 0:
         neurons = _checks.power_of_2("neurons", neurons, minimum=2)
+        require_closed_form(problem)
         check_memory_of_particles(problem, "neurons", neurons, np.dtype(np.float64))
     seed = _checks.seed("seed", seed)
     precision = floating("dtype", dtype)
@@ -144,7 +145,6 @@ def _of_fresh_neurons(behind: LinearisedPath, noises: dict[str, Noise], neurons:
         neurons = FRESH if known and not smooth else 0
     if neurons == 0:
         return {}
-    behind.require_closed_form()
     sides = fresh_influences(problem, behind.sensitivity, neurons, settings.seed)
     of_side = zip(("encoder", "decoder"), sides, strict=True)
     return {name: replace(noises[name], kernel=side.kernel, kernel_error=side.kernel_error) for name, side in of_side}

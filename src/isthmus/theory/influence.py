@@ -134,6 +134,24 @@ class Sensitivity:
         return total
 
 
+def _not_closed_because(problem: Problem) -> str | None:
+    if problem.temperature > 0:
+        return "one whose neurons move by noise"
+    if problem.optimizer.limit_depends_on_batches:
+        return f"one trained by {type(problem.optimizer).__name__}"
+    if problem.law.correction is not None:
+        return "one whose initial law corrects all neurons together"
+    return None
+
+
+def require_closed_form(problem: Problem) -> None:
+    """Refuse a problem in which the influence of other neurons than a path's own isn't known in closed form."""
+    reason = _not_closed_because(problem)
+    if reason is not None:
+        rule = "be one whose neurons act on one another by the reconstruction alone"
+        _checks.refuse("problem", rule, _checks.described(reason))
+
+
 @dataclass(frozen=True, repr=False)
 class LinearisedPath(Summary):
     """The path of the particles that a law is made from, and what is needed to ask it for the influence of others.
@@ -167,14 +185,7 @@ class LinearisedPath(Summary):
     @property
     def closed_form_because(self) -> str | None:
         """Why the influence of other neurons isn't known in closed form, as 'one …', or None."""
-        problem = self.problem
-        if problem.temperature > 0:
-            return "one whose neurons move by noise"
-        if problem.optimizer.limit_depends_on_batches:
-            return f"one trained by {type(problem.optimizer).__name__}"
-        if problem.law.correction is not None:
-            return "one whose initial law corrects all neurons together"
-        return None
+        return _not_closed_because(self.problem)
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
@@ -183,15 +194,8 @@ class LinearisedPath(Summary):
 
     def influence_of(self, neurons: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
         """Return I_E and I_D, not centred, of neurons in the coordinates of the data."""
-        self.require_closed_form()
+        require_closed_form(self.problem)
         return self.sensitivity.of(self.in_coordinates(neurons))
-
-    def require_closed_form(self) -> None:
-        """Refuse a problem in which the influence of other neurons isn't known in closed form."""
-        reason = self.closed_form_because
-        if reason is not None:
-            rule = "be one whose neurons act on one another by the reconstruction alone"
-            _checks.refuse("problem", rule, _checks.described(reason))
 
     def in_coordinates(self, neurons: Autoencoder) -> Autoencoder:
         """Return neurons of the coordinates of the data in those of the path."""

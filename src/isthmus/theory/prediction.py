@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.stats import norm
@@ -237,5 +237,8 @@ def _confidence(confidence: float) -> float:
     return _checks.real("confidence", confidence, above=0, below=1)
 
 
+@lru_cache(maxsize=1)  # the search for a width asks for the same at every width
 def _normals(dim: int) -> np.ndarray:
-    return sobol_normals(dim, DRAWS, np.random.default_rng(0))
+    normals = sobol_normals(dim, DRAWS, np.random.default_rng(0))
+    normals.flags.writeable = False
+    return normals
