@@ -59,18 +59,6 @@ def pytest_configure(config):
         jax.config.update("jax_disable_most_optimizations", True)
         if "XLA_FLAGS" not in os.environ:  # where it is, it is the user's, or that of the process that started this one
             os.environ["XLA_FLAGS"] = " ".join(flag for flag in QUICK_FOR_SMALL if _is_known_to_xla(flag))
-        _keep_to_own_processors()
-
-
-def _keep_to_own_processors():
-    """Keep this one of several processes that test to its share of the processors, so that none waits for another.
-
-    Threads are then as many: tests of what is the same for any number of them say two numbers.
-    """
-    worker, count = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
-    if worker is not None and hasattr(os, "sched_setaffinity"):
-        processors, number = sorted(os.sched_getaffinity(0)), int(worker.removeprefix("gw"))
-        os.sched_setaffinity(0, processors[number::count] or [processors[number % len(processors)]])
 
 
 def _is_known_to_xla(flag):
