@@ -219,6 +219,33 @@ def test_the_same_seed_gives_the_same_optimum(curve, optimum):
         np.testing.assert_array_equal(one, other)
 
 
+def test_no_birth_of_a_pair_and_no_split_lowers_the_objective(curve, optimum):
+    """Where first variations are least at the atoms, births cost at first order, and what two gain is of second."""
+    random, network, size = np.random.default_rng(0), optimum.autoencoder, np.sqrt(optimum.objective / 0.01)
+    sides = [[np.asarray(part, float) for part in jax.tree.leaves(side)] for side in (network.encoder, network.decoder)]
+
+    def objective(encoder, decoder):
+        return curve.objective(network.with_measures(NeuronMeasure.of(*encoder), NeuronMeasure.of(*decoder)))
+
+    def born(side, mass):
+        masses, *parts = side
+        new = [size * random.normal(size=(1, *part.shape[1:])) for part in parts]
+        joined = (np.concatenate([part, one]) for part, one in zip(parts, new, strict=True))
+        return *joined, np.append((1 - mass) * masses, mass)
+
+    def split(side, distance):
+        masses, *parts = side
+        moves = [distance * random.normal(size=part.shape) for part in parts]
+        halves = (np.concatenate([part + move, part - move]) for part, move in zip(parts, moves, strict=True))
+        return *halves, np.concatenate([masses, masses]) / 2
+
+    for _ in range(60):
+        for mass in (1e-2, 1e-4):
+            assert objective(*(born(side, mass) for side in sides)) > optimum.objective * (1 - 1e-5 * mass)
+        for distance in (1e-1, 1e-2):
+            assert objective(*(split(side, distance) for side in sides)) > optimum.objective * (1 - 1e-9)
+
+
 def test_no_move_of_atoms_lowers_the_objective_at_second_order(curve, optimum):
     """The Hessian at another network is that of finite differences of the objective, by hand."""
     assert optimum.certificate.curvature > -1e-7

@@ -134,8 +134,9 @@ def solve_optimum(
     inf over (ρ, ν) of R(ρ, ν) + (λ_E/2) ∫|θ|²dρ + (λ_D/2) ∫|ω|²dν,  |θ|, |ω| ≤ radius if there is one; rates, optimizer
     and initial law of the problem don't matter, except that starts are drawn from it, among others.
 
-    Each restart draws many equal atoms from each of four laws, descends by L-BFGS, and goes on from the best of the
-    four. Then, round by round, atoms that came together are merged, atoms are born where the first variation is
+    Each restart begins with sixteen networks of many equal atoms: of the problem's law and aligned ones, of independent
+    laws of many scales, and fitted to latents that unfold the data. It descends by L-BFGS from each, and goes on from
+    the best. Then, round by round, atoms that came together are merged, atoms are born where the first variation is
     smallest, and positions and masses descend together, until nothing is born any more. An interrupt
     (Ctrl-C) ends it with the best that was found so far, and a warning.
 
@@ -143,8 +144,7 @@ def solve_optimum(
         problem: data, activations and weight decay (on both sides, unless there is a radius, or all is linear).
         radius: keep neurons (outgoing, incoming, bias) in a ball.
         atoms: a side, at the start of each restart.
-        restarts: each from a draw of the problem's law and draws of aligned laws of three scales, the best of which
-            goes on.
+        restarts: each with starts of its own, the best of which goes on.
         tolerance: of the decoder's gap and the encoder's descent, relative to the objective.
         rounds: of births and descents, at most.
         starts: points from which the minimum of a first variation is searched.

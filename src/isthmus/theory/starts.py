@@ -38,7 +38,7 @@ MOST_POINTS = 512
 
 
 class Starts:
-    """The starts of a problem: each has a seed of its own, and the kinds take turns.
+    """The starts of a problem: each has random numbers of its own, and the kinds take turns.
 
     Args:
         problem: data, activations, and the law of the first start.
@@ -48,7 +48,7 @@ class Starts:
 
     def __init__(self, problem: Problem, seed: int) -> None:
         self._problem, self._seed = problem, seed
-        with warnings.catch_warnings():  # here and not in `drawn`, which threads call
+        with warnings.catch_warnings():  # of limits that stand still, and of graphs in several parts
             warnings.simplefilter("ignore")
             self._aligned = [dataclasses.replace(problem, law=law) for law in _aligned_laws(problem)]
             self._latents = list(unfolded(problem))
@@ -98,6 +98,7 @@ def unfolded(problem: Problem) -> Iterator[np.ndarray]:
     """
     population, k = problem.population, problem.latent_dim
     points = np.asarray(population.points, float)
+    points = points / (np.abs(points).max() or 1.0)  # whose squares neither overflow nor vanish
     chosen = np.random.default_rng(0).permutation(len(points))[:MOST_POINTS]
     some = points[chosen]
     if len(np.unique(some, axis=0)) <= max(2, k):
@@ -136,11 +137,7 @@ def _by_geodesics(points: np.ndarray, latent_dim: int) -> Iterator[np.ndarray]:
 
     for neighbours in NEIGHBOURS:
         if neighbours < len(points) > latent_dim:
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore"
-                )  # a graph of several components is joined, which is slow for many points
-                yield Isomap(n_neighbors=neighbours, n_components=latent_dim).fit_transform(points)
+            yield Isomap(n_neighbors=neighbours, n_components=latent_dim).fit_transform(points)
 
 
 def fitted_to(latents: np.ndarray, problem: Problem, width: int, random: np.random.Generator) -> Autoencoder:
