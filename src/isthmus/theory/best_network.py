@@ -35,8 +35,8 @@ def best_networks(
 
     min over θ_1…θ_N, ω_1…ω_N of R_N + (λ_E/2N) Σ|θ_i|² + (λ_D/2N) Σ|ω_j|², by L-BFGS on full batches, from several
     starts: the optimum's atoms, each with its share of the neurons; a given narrower network whose neurons are
-    doubled; draws from the optimum; and starts as for the optimum itself. By draws from the optimum alone, without training,
-    a network pays what `expressivity` says.
+    doubled; draws from the optimum; and starts as for the optimum itself. By draws from the optimum alone, without
+    training, a network pays what `expressivity` says.
 
     Args:
         problem: as for `solve_optimum`.

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
-from isthmus._errors import ArgumentError
+from isthmus._errors import ArgumentError, TrivialLimitWarning
 from isthmus._precision import DOUBLE
 from isthmus.core.activations import Activation
 from isthmus.core.autoencoder import Autoencoder
@@ -48,10 +48,10 @@ class Starts:
 
     def __init__(self, problem: Problem, seed: int) -> None:
         self._problem, self._seed = problem, seed
-        with warnings.catch_warnings():  # of limits that stand still, and of graphs in several parts
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings():  # here and not in `drawn`, which threads call
+            warnings.simplefilter("ignore", TrivialLimitWarning)
             self._aligned = [dataclasses.replace(problem, law=law) for law in _aligned_laws(problem)]
-            self._latents = list(unfolded(problem))
+        self._latents = list(unfolded(problem))
 
     def drawn(self, index: int, width: int) -> Autoencoder:
         """Return the network of an index, with so many neurons a side of equal mass, in double precision.
@@ -132,12 +132,13 @@ def _along_path(points: np.ndarray, latent_dim: int) -> Iterator[np.ndarray]:
         yield places
 
 
-def _by_geodesics(points: np.ndarray, latent_dim: int) -> Iterator[np.ndarray]:
+def _by_geodesics(points: np.ndarray, latent_dim: int) -> list[np.ndarray]:
     from sklearn.manifold import Isomap
 
-    for neighbours in NEIGHBOURS:
-        if neighbours < len(points) > latent_dim:
-            yield Isomap(n_neighbors=neighbours, n_components=latent_dim).fit_transform(points)
+    numbers = [number for number in NEIGHBOURS if number < len(points) > latent_dim]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of graphs in several parts, which are joined: here points are few
+        return [Isomap(n_neighbors=number, n_components=latent_dim).fit_transform(points) for number in numbers]
 
 
 def fitted_to(latents: np.ndarray, problem: Problem, width: int, random: np.random.Generator) -> Autoencoder:
