@@ -188,7 +188,9 @@ class Search:
                 break
             if last and end.certificate.decoder_gap > tolerance * end.objective / 2:
                 network = with_best_decoder(network, landscape, BIRTHS, self.starts, seed + number_of_round)
-                end, candidates = self._examined(network, scaled, last, seed + number_of_round)
+                end, others = self._examined(network, scaled, last, seed + number_of_round)
+                # Latents now lie on kinks exactly, where the pull on the encoder isn't known so well as before.
+                candidates = candidates[0], others[1]
                 best = min(best, end, key=lambda end: end.excess)
                 if end.certificate.meets(end.objective, tolerance):
                     break
