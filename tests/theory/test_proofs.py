@@ -10,7 +10,7 @@ from amplitudes import best_amplitudes
 import isthmus as im
 from isthmus._precision import computing_in
 from isthmus.core.frame import in_axes
-from isthmus.theory import branching, certificates
+from isthmus.theory import branching, variation_gaps
 from isthmus.theory.arrangement import steepest
 from isthmus.theory.atoms import with_best_amplitudes
 from isthmus.theory.best_decoder import with_best_decoder
@@ -188,7 +188,7 @@ def test_a_search_that_misses_the_pull_on_the_atoms_themselves_leaves_it_in_the_
         weak = atoms.with_measures(im.NeuronMeasure(masses, *(0.95 * part for part in parts)), atoms.decoder)
         right, _ = certified(weak, landscape, 128, 0)
         missed = lambda side, starts, seed: (0.0, np.eye(side.inputs.shape[1] + 1), False)
-        monkeypatch.setattr(certificates, "steepest_ray", missed)
+        monkeypatch.setattr(variation_gaps, "steepest_ray", missed)
         found, _ = certified(weak, landscape, 128, 0)
     assert 0.3 * right.encoder_descent < found.encoder_descent <= right.encoder_descent * (1 + 1e-9)
 
