@@ -11,7 +11,6 @@ from isthmus.core.frame import in_axes
 from isthmus.theory.hessian import derivatives, measure_of, rows_of, with_best_outgoing
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.newton import Function, Quadratic, newton
-from isthmus.theory.positions import Positions
 from isthmus.theory.quasi_newton import descended
 from isthmus.theory.starts import start_from
 
@@ -143,32 +142,6 @@ def test_a_step_in_a_ball_is_the_best_of_a_fine_grid(seed):
     back = model.correction(gradient + hessian @ step + surprise, step)
     assert surprise @ back + back @ hessian @ back / 2 < 0
     assert -lowest <= foretold * (1 + 1e-6) and foretold == pytest.approx(-lowest, rel=1e-3)
-
-
-@pytest.mark.parametrize("side", ["encoder", "decoder"])
-def test_the_secants_of_a_step_foretell_the_gradient_at_its_end(side):
-    """Along a small step that crosses kinks, H with secants maps the step to the change of the gradient, H doesn't."""
-    problem = two_latents((0.1, 0.2), ("relu", "gelu") if side == "encoder" else ("gelu", "relu"))
-    softness = 1e-7
-    with computing_in(DOUBLE):
-        landscape = Landscape.of(problem, None)
-        start = in_axes(start_from(problem, 0, 0, 6), landscape.basis)
-        points = np.asarray(landscape.field.points)
-        inputs, measure = points if side == "encoder" else np.asarray(start.encode(points)), getattr(start, side)
-        bias = np.array(measure.bias)  # such that three neurons have the kink near a point
-        bias[:3] = 3e-7 - (np.asarray(measure.incoming)[:3] * inputs[:3]).sum(axis=1)
-        moved = im.NeuronMeasure(measure.masses, measure.outgoing, measure.incoming, bias)
-        start = start.with_measures(*((moved, start.decoder) if side == "encoder" else (start.encoder, moved)))
-        positions = Positions.of(landscape.field, start, softness, True)
-        point = positions.start
-        step = 1e-6 * np.random.default_rng(0).standard_normal(len(point))
-        value, gradient, hessian = positions.derivatives(point)
-        change = positions.slope(point + step) - gradient
-        bent = positions.secant(point, hessian, step, foretold=0.0)
-    without, left = np.linalg.norm(change - hessian @ step), np.linalg.norm(change - bent @ step)
-    assert value > 0 and without > 0.1 * np.linalg.norm(change)
-    assert left < 0.01 * np.linalg.norm(change)
-    np.testing.assert_allclose(bent, bent.T, rtol=1e-9, atol=1e-12 * np.abs(bent).max())
 
 
 def test_the_best_outgoing_weights_are_a_ridge_regression():

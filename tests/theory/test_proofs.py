@@ -12,13 +12,10 @@ from isthmus._precision import computing_in
 from isthmus.core.frame import in_axes
 from isthmus.theory import branching, variation_gaps
 from isthmus.theory.arrangement import steepest
-from isthmus.theory.atoms import with_best_amplitudes
-from isthmus.theory.best_decoder import with_best_decoder
 from isthmus.theory.branching import can_prove, proven_minimum
-from isthmus.theory.certificates import certified, steepest_neurons
+from isthmus.theory.certificates import certified
 from isthmus.theory.landscape import Landscape
 from isthmus.theory.lowest_neurons import Side, lowest_neurons
-from isthmus.theory.starts import start_from
 
 DOUBLE = np.dtype(np.float64)
 SLOPES = {"relu": (0.0, 1.0), "leaky_relu": (0.01, 1.0), "linear": (1.0, 1.0)}
@@ -136,40 +133,6 @@ def test_no_decoder_of_a_convex_solver_on_all_breakpoints_is_better_than_the_pro
     of_solver = decoder_of_solver(problem, optimum.autoencoder)
     own = optimum.risk + decoder_penalty(problem, optimum.autoencoder)
     assert own - optimum.certificate.decoder_gap <= of_solver <= own + 1e-4 * own
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_best_decoder_beside_any_encoder_is_that_of_a_convex_solver(relu, seed):
-    """From neurons that are drawn, so that nothing is left but to be born, to grow and to die."""
-    problem, _ = relu
-    with computing_in(DOUBLE):
-        landscape = Landscape.of(problem, None)
-        start = in_axes(start_from(problem, seed, 0, 8), landscape.basis)
-        found = with_best_decoder(start, landscape, births=8, starts=128, seed=0)
-        steepest, _ = steepest_neurons(found, landscape, 128, 0, most=8, alike=0.99)
-        network = in_axes(found, landscape.basis.T)
-        own = landscape.risk(found) + decoder_penalty(problem, network)
-    of_solver = decoder_of_solver(problem, network)
-    assert of_solver * (1 - 1e-5) < own < of_solver * (1 + 1e-6)
-    assert steepest < 1 + 1e-4
-
-
-def test_amplitudes_are_the_best_for_their_directions(relu):
-    problem, _ = relu
-    with computing_in(DOUBLE):
-        landscape = Landscape.of(problem, None)
-        start = in_axes(start_from(problem, 0, 0, 8), landscape.basis)
-        _, candidates = steepest_neurons(start, landscape, 128, 0, most=4, alike=0.99)
-        found = with_best_amplitudes(start, candidates, landscape)
-        masses, outgoing, incoming, bias = (np.asarray(part) for part in jax.tree.leaves(found.decoder))
-        least = landscape.objective(found)
-        assert least < landscape.objective(start)
-        for index in np.flatnonzero(masses):
-            for factor in (0.999, 1.001):  # of an amplitude, at the least penalty
-                scale = np.where(np.arange(len(masses)) == index, np.sqrt(factor), 1.0)
-                parts = outgoing * scale[:, None], incoming * scale[:, None], bias * scale
-                other = found.with_measures(found.encoder, im.NeuronMeasure(masses, *parts))
-                assert landscape.objective(other) > least
 
 
 def test_few_rounds_end_with_kinks_as_they_are(relu):

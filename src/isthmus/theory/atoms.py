@@ -6,9 +6,8 @@ import dataclasses
 
 import jax
 import numpy as np
-from scipy.optimize import nnls
 
-from isthmus.core.autoencoder import Autoencoder, features, squares
+from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.theory.landscape import Landscape
 
@@ -22,8 +21,8 @@ LEAST_WIDTH = 32
 """Atoms of either side for which there is room, at least: what fewer would save isn't worth another compilation."""
 SAME = 1e-7
 """1 − cos of the angle between (w, b) of atoms below which a birth would only double the one that is there."""
-ALIKE = 1e-13
-"""Least eigenvalue of correlations between what atoms add to outputs that is told from 0."""
+TWINS = 1e-14
+"""The same where kinks aren't softened, since they keep atoms apart that lie on those of two points."""
 SMALLEST_BIRTH = 2.0**-44
 """Least share of the penalty, or mass, that is tried for a new atom."""
 
@@ -125,7 +124,7 @@ def with_births(
     """
     for index in range(min(births, candidates.width)):
         measure = (network.encoder, network.decoder)[side]
-        if _is_there(measure, candidates, index):
+        if _is_there(measure, candidates, index, SAME if softness else TWINS):
             continue
         slot = int(np.argmin(measure.masses))
         if measure.masses[slot] > 0:
@@ -143,44 +142,12 @@ def with_births(
     return network
 
 
-def _is_there(measure: NeuronMeasure, candidates: NeuronMeasure, index: int) -> bool:
+def _is_there(measure: NeuronMeasure, candidates: NeuronMeasure, index: int, same: float) -> bool:
     """Return whether an atom has the incoming weight and bias of a candidate, up to their size."""
     atoms = np.column_stack([measure.incoming, measure.bias])[np.asarray(measure.masses) > 0]
     unit = np.append(candidates.incoming[index], candidates.bias[index])
     lengths = np.linalg.norm(atoms, axis=1) * np.linalg.norm(unit)
-    return bool((atoms @ unit > (1 - SAME) * lengths).any())
-
-
-def with_best_amplitudes(network: Autoencoder, candidates: NeuronMeasure, landscape: Landscape) -> Autoencoder:
-    """Return the network with the decoder's atoms, and candidates, as strong as is best beside the encoder.
-
-    With T_j(x) = m_j v_j φ(⟨u_j, z⟩ + e_j) and c_j ≥ 0 in place of 1, for a homogeneous φ_D whose atoms are balanced,
-    R(c) + λ Σ c_j m_j|v_j||(u_j, e_j)| is the objective of the atoms c_j v_j once these are balanced too: least squares
-    with c ≥ 0. An atom that isn't worth its penalty gets c_j = 0 and is dropped.
-
-    Source: the fully corrective steps of conditional gradients, Jaggi, Proceedings of the 30th International
-    Conference on Machine Learning (2013).
-    """
-    field = landscape.field
-    both = jax.tree.map(lambda *parts: np.concatenate(parts), balanced(_kept(network.decoder)), candidates)
-    decoder = dataclasses.replace(both, masses=np.asarray(both.masses) / 2)  # of the candidates any masses would do
-    masses, outgoing, *_ = (np.asarray(part, float) for part in jax.tree.leaves(decoder))
-    points, weights = np.asarray(field.points), np.asarray(field.weights)
-    shapes = np.asarray(features(decoder, network.decoder_activation, np.asarray(network.encode(points))))
-    strengths = masses * np.asarray(squares(decoder, field.motion.train_biases)) / 2
-    gram = (shapes * weights @ shapes.T) * (outgoing @ outgoing.T) * np.outer(masses, masses)
-    worth = masses * ((shapes * weights) @ points * outgoing).sum(axis=1) - field.motion.decays[1] * strengths
-    scale = np.sqrt(np.diag(gram))
-    found, felt = np.zeros(len(scale)), scale > 0  # what no point feels only costs
-    scale = scale[felt]
-    values, vectors = np.linalg.eigh(gram[np.ix_(felt, felt)] / np.outer(scale, scale))
-    roots = np.sqrt(np.maximum(values, ALIKE))
-    found[felt] = nnls(vectors * roots @ vectors.T, vectors / roots @ (vectors.T @ (worth[felt] / scale)))[0] / scale
-    changed = _tidied(
-        _with_side(network, 1, dataclasses.replace(decoder, outgoing=outgoing * found[:, None])), landscape
-    )
-    better = landscape.objective(changed) < landscape.objective(network)
-    return with_room(changed) if better else network
+    return bool((atoms @ unit > (1 - same) * lengths).any())
 
 
 def _with_side(network: Autoencoder, side: int, measure: NeuronMeasure) -> Autoencoder:

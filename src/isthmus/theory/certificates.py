@@ -10,8 +10,8 @@ falls along rays, as for ReLU, the minimum exists only up to a certain s, and th
 sharp as the penalty goes to 0. In the encoder F is not convex; there the gap of Φ_E says how fast F falls, at first
 order, when mass is moved to better neurons, along rays at most as far as the penalty stays what it is.
 
-Where preactivations of the decoder lie at a kink of φ, Dg has no single value there; that of slightly softened kinks
-is one of those in the subdifferential.
+Where preactivations of the decoder lie at a kink of φ, Dg has no single value there; of those in the subdifferential
+one is taken by which the bound on the encoder is small (`isthmus.theory.slopes_at_kinks`).
 
 Source: the duality gap of conditional-gradient methods, Jaggi, Proceedings of the 30th International Conference on
 Machine Learning (2013), for F over measures; scaled dual points, as for the lasso in El Ghaoui, Viallon and Rabbani,
@@ -34,13 +34,19 @@ from isthmus._words import counted, number
 from isthmus.core.autoencoder import Autoencoder, features, residuals, squares
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
-from isthmus.theory.kinks import has_kink, with_soft_kinks
+from isthmus.theory.hessian import Lines
+from isthmus.theory.hessian import slopes as gradients
+from isthmus.theory.kinks import has_kink, softened, with_soft_kinks
 from isthmus.theory.landscape import Landscape
-from isthmus.theory.lowest_neurons import Side, steepest_ray
-from isthmus.theory.variation_gaps import Linearised, offered
+from isthmus.theory.lowest_neurons import Side
+from isthmus.theory.positions import alive_with_lines
+from isthmus.theory.slopes_at_kinks import SlopesAtKinks
+from isthmus.theory.variation_gaps import Linearised
 
 SOFTNESS = 1e-6
-"""Of the kinks in Dg, relative to the size of neurons, where nothing else is asked for."""
+"""Distance from a kink, relative to the size of neurons, within which a preactivation lies on it."""
+CUTS = 20
+"""Times that the slopes of the decoder on kinks are chosen anew, at most, by the neurons found so far."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,6 +133,7 @@ def certified(
     slack: float | None = None,
     enough: float = 0.0,
     soft: bool = False,
+    lines: Lines = (None, None),
 ) -> tuple[Certificate, tuple[NeuronMeasure, NeuronMeasure]]:
     """Return the certificate of a network, and the neurons of smallest first variation on each side, best first.
 
@@ -135,46 +142,43 @@ def certified(
         landscape: the objective.
         starts: points from which each minimum is searched.
         seed: of these points.
-        softness: of kinks in Dg, in preactivations.
+        softness: of kinks where ``soft``, and else the distance within which preactivations lie on them.
         slack: by how much a proof of the decoder's gap may exceed it, where φ is smooth; None for no such proof.
         enough: a gap that need not be bounded more sharply.
-        soft: whether all is of the network with softened kinks, rather than Dg alone.
+        soft: whether all is of the network with softened kinks.
+        lines: slopes in place of φ by which the network is stationary, where these are known.
 
     """
-    field, motion = landscape.field, landscape.field.motion
+    field, kinky = landscape.field, not soft and has_kink(network.decoder_activation)
     softness = landscape.softness(network, SOFTNESS) if softness is None else softness
-    latents, pulls, variations, stationarity = _first_order(field, network, softness, soft)
-    if landscape.radius is None and min(motion.decays) == 0:
-        return _linear_certificate(network, landscape, np.asarray(latents), float(stationarity))
-    risk, found, means = landscape.risk(network), [], []
-    phis = (network.encoder_activation, network.decoder_activation)
-    for index, measure in enumerate((network.encoder, network.decoder)):
-        side = _side(network, landscape, index, np.asarray((field.points, latents)[index]), np.asarray(pulls[index]))
-        if soft and has_kink(phis[index]):
-            size = np.sqrt(np.asarray(measure.masses) @ np.asarray(squares(measure)) / 2)
-            side = dataclasses.replace(side, softness=softness / max(float(size), 1e-3))
-        masses, values = np.asarray(measure.masses), np.asarray(variations[index])
-        sizes, alive = np.asarray(squares(measure, motion.train_biases)), masses > 0
-        means.append(float(masses @ values))
-        linearised = Linearised(
-            side,
-            mean=means[-1],
-            square=float(masses @ sizes),
-            risk=risk if index == 1 else None,
-            values=values[alive],
-            sizes=sizes[alive],
-            slack=slack,
-            enough=enough,
-        )
-        found.append(linearised.along_rays(starts, seed) if phis[index].homogeneous else linearised.at(starts, seed))
-    encoder, decoder = found
+    latents, pulls, stationarity = jax.tree.map(np.asarray, _first_order(field, network, softness, soft))
+    if landscape.radius is None and min(field.motion.decays) == 0:
+        return _linear_certificate(network, landscape, latents, float(stationarity))
+    alive, known = alive_with_lines(network, lines)
+    if any(part is not None for part in known):
+        stationarity = _stationarity(field, alive, known)
+    size = softness if soft else None
+    linearised = _linearised(network, landscape, 1, latents, pulls[1], size, slack, enough)
+    decoder, decoder_mean = linearised.found(starts, seed), linearised.mean
+    slopes = SlopesAtKinks.of(field, network, latents, pulls[1], softness, lines) if kinky else None
+    neurons, tries = [], []
+    for cut in range(CUTS if slopes is not None and len(slopes.points) else 1):
+        if slopes is not None:
+            by = slopes.start if cut == 0 and slopes.start is not None else slopes.least(neurons)
+            pulls = slopes.pull(by), pulls[1]
+        linearised = _linearised(network, landscape, 0, np.asarray(field.points), pulls[0], size, None, enough)
+        tries.append((linearised.found(starts, seed + cut), linearised.mean))
+        if tries[-1][0].gap <= enough:
+            break
+        neurons.append(tries[-1][0].neurons)
+    encoder, encoder_mean = min(tries, key=lambda attempt: attempt[0].gap)
     certificate = Certificate(
-        decoder_gap=max(0.0, decoder.gap),  # below 0 by rounding, or by the softness of Dg
+        decoder_gap=max(0.0, decoder.gap),  # below 0 by rounding
         decoder_minimum=decoder.minimum,
-        decoder_mean=means[1],
+        decoder_mean=decoder_mean,
         encoder_descent=max(0.0, encoder.gap),
         encoder_minimum=encoder.minimum,
-        encoder_mean=means[0],
+        encoder_mean=encoder_mean,
         stationarity=float(stationarity),
         starts=starts,
         proven=decoder.proven,
@@ -182,20 +186,43 @@ def certified(
     return certificate, (encoder.neurons, decoder.neurons)
 
 
-def steepest_neurons(
-    network: Autoencoder, landscape: Landscape, starts: int, seed: int, most: int, alike: float
-) -> tuple[float, NeuronMeasure]:
-    """Return the largest pull on a neuron of a homogeneous decoder over its penalty, and neurons of large ones."""
-    latents, pulls, *_ = _first_order(landscape.field, network, landscape.softness(network, SOFTNESS), False)
-    side = _side(network, landscape, 1, np.asarray(latents), np.asarray(pulls[1]))
-    steepest, units, _ = steepest_ray(side, starts, seed)
-    square = np.asarray(network.decoder.masses) @ np.asarray(squares(network.decoder, side.train_biases))
-    return steepest / side.decay, offered(units, side, float(square), most, alike)
-
-
 def _side(network: Autoencoder, landscape: Landscape, index: int, inputs: np.ndarray, pull: np.ndarray) -> Side:
     motion, phi = landscape.field.motion, (network.encoder_activation, network.decoder_activation)[index]
     return Side(inputs, pull, motion.decays[index], phi, motion.train_biases, landscape.radius)
+
+
+def _linearised(
+    network: Autoencoder,
+    landscape: Landscape,
+    index: int,
+    inputs: np.ndarray,
+    pull: np.ndarray,
+    softness: float | None,
+    slack: float | None,
+    enough: float,
+) -> Linearised:
+    """Return what decides how much lower the objective could be by a side, given its inputs and weighted pulls."""
+    side = _side(network, landscape, index, inputs, pull)
+    measure = (network.encoder, network.decoder)[index]
+    masses, sizes = np.asarray(measure.masses), np.asarray(squares(measure, side.train_biases))
+    if softness is not None and has_kink(side.activation):
+        size = float(np.sqrt(masses @ np.asarray(squares(measure)) / 2))
+        side = dataclasses.replace(side, softness=softness / max(size, 1e-3))
+        phi = softened(side.activation, softness)
+    else:
+        phi = side.activation
+    felt = (np.asarray(measure.outgoing) @ pull.T * np.asarray(features(measure, phi, inputs))).sum(axis=1)
+    values, alive = felt + side.decay / 2 * sizes, masses > 0
+    return Linearised(
+        side,
+        mean=float(masses @ values),
+        square=float(masses @ sizes),
+        risk=landscape.risk(network) if index == 1 else None,
+        values=values[alive],
+        sizes=sizes[alive],
+        slack=slack,
+        enough=enough,
+    )
 
 
 def _linear_certificate(
@@ -222,22 +249,18 @@ def _linear_certificate(
     return certificate, (network.encoder, network.decoder)
 
 
+def _stationarity(field: VectorField, network: Autoencoder, lines: Lines) -> float:
+    """Return ∫|∇Φ|² of both sides with lines in place of φ: by the variables √m(v, w, b) the gradient of F is √m ∇Φ."""
+    last = None if field.motion.train_biases else -1
+    return sum(float(np.square(part[:, 1:last]).sum()) for part in gradients(field, network, 0.0, lines))
+
+
 @partial(jax.jit, static_argnums=3)
 def _first_order(field: VectorField, network: Autoencoder, softness: Any, fully: bool) -> tuple:
-    """Return latents, weighted pulls on both sides' outputs, Φ at the neurons of both, and ∫|∇Φ|²."""
-    points, weights, motion = field.points, field.weights, field.motion
+    """Return latents, weighted pulls on both sides' outputs, with Dg of softened kinks, and ∫|∇Φ|²."""
     soft = with_soft_kinks(network, softness)
     network = soft if fully else network
-    latents = network.encode(points)
-    pull = weights[:, None] * residuals(network.decode(latents), points)
-    pull_on_latents = jnp.einsum("ndk,nd->nk", soft.jacobian(soft.encode(points)), pull)
-    pair = network.encoder_activation, network.decoder_activation
-    sides = zip(
-        motion.decays, (network.encoder, network.decoder), pair, (points, latents), (pull_on_latents, pull), strict=True
-    )
-    variations = [
-        (measure.outgoing @ pulls.T * features(measure, phi, inputs)).sum(axis=1)
-        + decay / 2 * squares(measure, motion.train_biases)
-        for decay, measure, phi, inputs, pulls in sides
-    ]
-    return latents, (pull_on_latents, pull), variations, field.dissipation(soft)
+    latents = network.encode(field.points)
+    pull = field.weights[:, None] * residuals(network.decode(latents), field.points)
+    pull_on_latents = jnp.einsum("ndk,nd->nk", soft.jacobian(soft.encode(field.points)), pull)
+    return latents, (pull_on_latents, pull), field.dissipation(soft)

@@ -28,7 +28,9 @@ from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
 from isthmus.theory.kinks import softened
 
-ATOMS = 32
+Lines = tuple[Any, Any]
+"""For either side slopes, shape (n, N), of lines through 0 in place of φ for each point and atom; or None for φ."""
+ATOMS = 16
 """Numbers of atoms are rounded up to a multiple of it, so that few shapes are compiled."""
 
 
@@ -47,7 +49,7 @@ def measure_of(rows: np.ndarray, outputs: int) -> NeuronMeasure:
 
 
 def derivatives(
-    field: VectorField, network: Autoencoder, softness: float
+    field: VectorField, network: Autoencoder, softness: float, lines: Lines = (None, None)
 ) -> tuple[float, tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Return F with softened kinks, its gradients by the variables of both sides, and its Hessian by all of them.
 
@@ -55,12 +57,13 @@ def derivatives(
         field: whose objective it is.
         network: masses of either side have the sum 1.
         softness: of kinks.
+        lines: that take the place of φ, as on one side of its kinks.
 
     """
     padded, counts = in_rows(network), (network.encoder.width, network.decoder.width)
     sides = [rows[:count] for rows, count in zip(padded, counts, strict=True)]
     pair = network.encoder_activation, network.decoder_activation
-    value, gradients, hessian = _derivatives(field, *padded, softness, pair)
+    value, gradients, hessian = _derivatives(field, *padded, softness, in_columns(lines), pair)
     sizes = [rows.shape[1] for rows in sides]
     kept = np.concatenate(
         [
@@ -91,13 +94,16 @@ def in_rows(network: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
 
 def height(field: VectorField, network: Autoencoder, softness: float) -> float:
     """Return F with softened kinks, as `derivatives` does, for any number of atoms without another compilation."""
-    return float(_height(field, *in_rows(network), softness, (network.encoder_activation, network.decoder_activation)))
-
-
-def slopes(field: VectorField, network: Autoencoder, softness: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gradients of F with softened kinks by the variables of both sides, as `derivatives` does."""
     pair = network.encoder_activation, network.decoder_activation
-    found = _slopes(field, *in_rows(network), softness, pair)
+    return float(_height(field, *in_rows(network), softness, (None, None), pair))
+
+
+def slopes(
+    field: VectorField, network: Autoencoder, softness: float, lines: Lines = (None, None)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gradients of F by the variables of both sides, as `derivatives` does."""
+    pair = network.encoder_activation, network.decoder_activation
+    found = _slopes(field, *in_rows(network), softness, in_columns(lines), pair)
     encoder, decoder = (
         _normalised(np.array(part)[: side.width], rows_of(side)[:, 0])
         for part, side in zip(found, (network.encoder, network.decoder), strict=True)
@@ -126,6 +132,12 @@ def _padded(rows: np.ndarray) -> np.ndarray:
     return np.concatenate([rows, np.zeros((-len(rows) % ATOMS, rows.shape[1]))])
 
 
+def in_columns(lines: Lines) -> Lines:
+    """Return slopes of lines as `added_by` wants them: those of an atom in a row, with rows as `in_rows` has them."""
+    encoder, decoder = (None if slopes is None else _padded(slopes.T) for slopes in lines)
+    return encoder, decoder
+
+
 @partial(jax.jit, static_argnums=4)
 def _best_outgoing(
     field: VectorField, encoder: Any, decoder: Any, softness: Any, pair: tuple[Activation, Activation]
@@ -141,16 +153,18 @@ def _best_outgoing(
     return jnp.linalg.lstsq(regressors, jnp.concatenate([root * points, jnp.zeros((len(features), dim))]))[0]
 
 
-def added_by(atom: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:
-    """Return what an atom adds to outputs, shape (n, outputs)."""
+def added_by(
+    atom: jax.Array, inputs: jax.Array, phi: Activation, outputs: int, line: jax.Array | None = None
+) -> jax.Array:
+    """Return what an atom adds to outputs, shape (n, outputs), with a line of some slopes (n,) for φ if given."""
     root, outgoing, incoming = jnp.abs(atom[0]), atom[1 : 1 + outputs], atom[1 + outputs : -1]
-    safe = jnp.where(root > 0, root, 1.0)
-    return root * phi.value((inputs @ incoming + atom[-1]) / safe)[:, None] * outgoing[None]
+    scaled = (inputs @ incoming + atom[-1]) / jnp.where(root > 0, root, 1.0)
+    return root * (phi.value(scaled) if line is None else line * scaled)[:, None] * outgoing[None]
 
 
-def summed(atoms: jax.Array, inputs: jax.Array, phi: Activation, outputs: int) -> jax.Array:
-    """Return what atoms in rows add up to, shape (n, outputs)."""
-    return jax.vmap(lambda atom: added_by(atom, inputs, phi, outputs))(atoms).sum(axis=0)
+def summed(atoms: jax.Array, inputs: jax.Array, phi: Activation, outputs: int, lines: Any = None) -> jax.Array:
+    """Return what atoms in rows add up to, shape (n, outputs), with lines of slopes (N, n) for φ if given."""
+    return jax.vmap(lambda atom, line: added_by(atom, inputs, phi, outputs, line))(atoms, lines).sum(axis=0)
 
 
 def _penalty(atom: jax.Array, decay: float, train_biases: bool) -> jax.Array:
@@ -158,21 +172,21 @@ def _penalty(atom: jax.Array, decay: float, train_biases: bool) -> jax.Array:
     return decay / 2 * jnp.square(counted).sum()
 
 
-@partial(jax.jit, static_argnums=4)
+@partial(jax.jit, static_argnums=5)
 def _height(
-    field: VectorField, encoder: Any, decoder: Any, softness: Any, pair: tuple[Activation, Activation]
+    field: VectorField, encoder: Any, decoder: Any, softness: Any, lines: Lines, pair: tuple[Activation, Activation]
 ) -> jax.Array:
     points, dim = field.points, field.points.shape[1]
     phis = [softened(phi, softness) for phi in pair]
-    latents = summed(encoder, points, phis[0], decoder.shape[1] - 2 - dim)
-    return _objective(field, (encoder, decoder), summed(decoder, latents, phis[1], dim) - points)
+    latents = summed(encoder, points, phis[0], decoder.shape[1] - 2 - dim, lines[0])
+    return _objective(field, (encoder, decoder), summed(decoder, latents, phis[1], dim, lines[1]) - points)
 
 
-@partial(jax.jit, static_argnums=4)
+@partial(jax.jit, static_argnums=5)
 def _slopes(
-    field: VectorField, encoder: Any, decoder: Any, softness: Any, pair: tuple[Activation, Activation]
+    field: VectorField, encoder: Any, decoder: Any, softness: Any, lines: Lines, pair: tuple[Activation, Activation]
 ) -> tuple[jax.Array, jax.Array]:
-    return jax.grad(_height, argnums=(1, 2))(field, encoder, decoder, softness, pair)
+    return jax.grad(_height, argnums=(1, 2))(field, encoder, decoder, softness, lines, pair)
 
 
 def _objective(field: VectorField, sides: tuple[jax.Array, jax.Array], residual: jax.Array) -> jax.Array:
@@ -183,21 +197,22 @@ def _objective(field: VectorField, sides: tuple[jax.Array, jax.Array], residual:
     return value
 
 
-@partial(jax.jit, static_argnums=4)
+@partial(jax.jit, static_argnums=5)
 def _derivatives(
-    field: VectorField, encoder: Any, decoder: Any, softness: Any, pair: tuple[Activation, Activation]
+    field: VectorField, encoder: Any, decoder: Any, softness: Any, lines: Lines, pair: tuple[Activation, Activation]
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array], jax.Array]:
     """Return F, its gradients and its Hessian by variables in rows, before masses are normalised."""
     points, weights, motion = field.points, field.weights, field.motion
     dim, latent_dim = points.shape[1], decoder.shape[1] - 2 - points.shape[1]
     phis = [softened(phi, softness) for phi in pair]
     added = [
-        lambda atom, inputs: added_by(atom, inputs, phis[0], latent_dim),
-        lambda atom, inputs: added_by(atom, inputs, phis[1], dim),
+        lambda atom, inputs, line: added_by(atom, inputs, phis[0], latent_dim, line),
+        lambda atom, inputs, line: added_by(atom, inputs, phis[1], dim, line),
     ]
-    latents = summed(encoder, points, phis[0], latent_dim)
-    at = lambda z: summed(decoder, z[None], phis[1], dim)[0]
-    outputs, jacobian = jax.vmap(at)(latents), jax.vmap(jax.jacfwd(at))(latents)
+    latents = summed(encoder, points, phis[0], latent_dim, lines[0])
+    at_point = None if lines[1] is None else lines[1].T[:, :, None]  # of each point the slopes of all atoms, (n, N, 1)
+    at = lambda z, lines: summed(decoder, z[None], phis[1], dim, lines)[0]
+    outputs, jacobian = jax.vmap(at)(latents, at_point), jax.vmap(jax.jacfwd(at))(latents, at_point)
     residual = outputs - points
     pull = weights[:, None] * residual
     pulls = jnp.einsum("nd,ndk->nk", pull, jacobian), pull
@@ -205,19 +220,21 @@ def _derivatives(
     def of_side(side: int, atoms: jax.Array, inputs: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return the gradient, the derivatives of what atoms add, and their own blocks."""
 
-        def height(atom: jax.Array) -> jax.Array:
+        def height(atom: jax.Array, line: jax.Array | None) -> jax.Array:
             own = _penalty(atom, motion.decays[side], motion.train_biases)
-            return (pulls[side] * added[side](atom, inputs)).sum() + own
+            return (pulls[side] * added[side](atom, inputs, line)).sum() + own
 
-        slopes = jax.vmap(jax.jacfwd(added[side]), (0, None))(atoms, inputs)
-        return jax.vmap(jax.grad(height))(atoms), slopes, jax.vmap(jax.hessian(height))(atoms)
+        slopes = jax.vmap(jax.jacfwd(added[side]), (0, None, 0))(atoms, inputs, lines[side])
+        return jax.vmap(jax.grad(height))(atoms, lines[side]), slopes, jax.vmap(jax.hessian(height))(atoms, lines[side])
 
     gradient_e, slopes_e, own_e = of_side(0, encoder, points)
     gradient_d, slopes_d, own_d = of_side(1, decoder, latents)
-    bend = jax.vmap(jax.hessian(lambda z, pull: pull @ at(z)), (0, 0))(latents, pull)
+    bend = jax.vmap(jax.hessian(lambda z, pull, lines: pull @ at(z, lines)))(latents, pull, at_point)
     inner = jnp.einsum("n,ndk,ndl->nkl", weights, jacobian, jacobian) + bend
-    mixed = jax.jacfwd(jax.grad(lambda atom, z, pull: pull @ added[1](atom, z[None])[0]), 1)
-    mixed = jax.vmap(jax.vmap(mixed, (None, 0, 0)), (0, None, None))(decoder, latents, pull)
+    mixed = jax.jacfwd(jax.grad(lambda atom, z, pull, line: pull @ added[1](atom, z[None], line)[0]), 1)
+    over_points = jax.vmap(mixed, (None, 0, 0, 0))
+    own_lines = None if lines[1] is None else lines[1][:, :, None]
+    mixed = jax.vmap(over_points, (0, None, None, 0))(decoder, latents, pull, own_lines)
     to_latents = jnp.einsum("n,ndk,Nndp->nkNp", weights, jacobian, slopes_d) + mixed.transpose(1, 3, 0, 2)
     flat_e = slopes_e.transpose(1, 2, 0, 3).reshape(len(points), latent_dim, -1)
     flat_d = slopes_d.transpose(1, 2, 0, 3).reshape(len(points) * dim, -1)

@@ -41,6 +41,13 @@ def slopes(activation: Activation, at: float = 1.0) -> tuple[float, float]:
     return float(down), float(up)
 
 
+def between(activation: Activation, found: np.ndarray, least: float) -> np.ndarray:
+    """Return which slopes differ from those of both sides of a kink by a share of the jump, at least."""
+    down, up = slopes(activation)
+    shares = (found - down) / (up - down)
+    return (shares > least) & (shares < 1 - least)
+
+
 def softened(activation: Activation, softness: Any) -> Activation:
     """Return φ softened by τ where it has a kink, and else φ itself; τ may be traced."""
     if not has_kink(activation):

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from scipy.linalg import null_space
 
 from isthmus import _checks
 from isthmus._precision import DOUBLE
@@ -26,15 +27,21 @@ from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import VectorField
+from isthmus.theory.hessian import Lines, derivatives
 from isthmus.theory.kinks import has_kink, with_soft_kinks
 from isthmus.theory.newton import newton
-from isthmus.theory.positions import Positions
+from isthmus.theory.pairs import planes_of_kinks
+from isthmus.theory.positions import Positions, alive_with_lines
 from isthmus.theory.quasi_newton import descended
 
 GAIN = 1e-15
 """Least share of the objective that steps of a descent must gain."""
 MOST_FOR_NEWTON, MOST_AT_KINKS = 1000, 600
 """Variables up to which Newton's method ends a descent, and those where kinks ask for many of its steps."""
+MOST_ON_KINKS = 3000
+"""Variables up to which a descent keeps preactivations on kinks."""
+FLAT = 1e-9
+"""Least share of a direction across planes of kinks that is told from 0."""
 LIGHTEST_ROOT = 1e-3
 """A root of a mass below it counts as this much in the unit of its atom's variables."""
 INSIDE = 1 - 1e-6
@@ -133,17 +140,29 @@ class Landscape(NamedTuple):
             return network
         return positions.put_into(network, newton(positions, positions.start, iterations=iterations, gain=gain))
 
-    def curvature(self, network: Autoencoder, softness: float = 0.0) -> float | None:
+    def keeps_kinks(self, network: Autoencoder) -> bool:
+        """Return whether a descent can keep preactivations on kinks: where there are kinks, few atoms and no ball."""
+        pair = network.encoder_activation, network.decoder_activation
+        moving = Positions.of(self.field, network, 0.0, True).moving
+        return self.radius is None and any(map(has_kink, pair)) and len(moving) <= MOST_ON_KINKS
+
+    def curvature(self, network: Autoencoder, softness: float = 0.0, lines: Lines = (None, None)) -> float | None:
         """Return the least eigenvalue of the Hessian of F in the variables √m(1, v, w, b), relative to the largest one.
 
         It is 0 to rounding, for moves along which F stays the same, where no move of atoms lowers F at second order;
-        None where there are too many variables, or a ball.
+        None where there are too many variables, or a ball. Where lines are given that take the place of φ on kinks,
+        moves are those that keep preactivations on them; else kinks are softened.
         """
+        network, lines = alive_with_lines(network, lines)
+        softness = softness if all(part is None for part in lines) else 0.0
         positions = Positions.of(self.field, network, softness, True)
         if not 0 < len(positions.moving) <= MOST_FOR_NEWTON or self.radius is not None:
             return None
-        eigenvalues = np.linalg.eigvalsh(positions.derivatives(positions.start)[2])
-        return float(eigenvalues[0] / eigenvalues[-1])
+        hessian = derivatives(self.field, positions.network, positions.softness, lines)[2]
+        hessian = hessian[np.ix_(positions.moving, positions.moving)]
+        largest = float(np.abs(np.linalg.eigvalsh(hessian)).max())
+        free = null_space(planes_of_kinks(self.field, positions.network, lines)[:, positions.moving], rcond=FLAT)
+        return float(np.linalg.eigvalsh(free.T @ hessian @ free)[0]) / largest if free.size else 0.0
 
 
 def check_bounded(problem: Problem, radius: float | None) -> None:

@@ -21,8 +21,6 @@ PATIENCE = 10
 """Steps that together must gain what is asked for, since steps along a curved valley are short."""
 CLOSER = 0.5
 """Factor to which a step that gains too little to be seen must bring the gradient down."""
-MODELS = 3
-"""Models that are tried at a point, one after the other, before the trust region shrinks."""
 CORRECTIONS = 2
 """Corrections of a step, at most."""
 
@@ -50,10 +48,6 @@ class Function:
         """Return the units of the variables near a point, in which the trust region is a ball."""
         return np.ones_like(point)
 
-    def secant(self, point: np.ndarray, hessian: np.ndarray, step: np.ndarray, foretold: float) -> np.ndarray | None:
-        """Return a Hessian that knows what a step from a point met that failed, such as a kink; None for nothing."""
-        return None
-
 
 def newton(function: Function, start: np.ndarray, *, iterations: int, gain: float = 0.0) -> np.ndarray:
     """Return a point near a start where the gradient vanishes and the Hessian has no negative eigenvalue.
@@ -80,7 +74,8 @@ def newton(function: Function, start: np.ndarray, *, iterations: int, gain: floa
         if former[index % PATIENCE] - value < gain * abs(value):
             return point
         former[index % PATIENCE] = value
-        step = _best_step(function, point, value, model, radius)
+        straight, foretold = model.lowest(radius)
+        step = _corrected(function, point, value, straight, foretold, model)
         length, seen = float(np.linalg.norm(step.straight / units)), step.foretold > ROUNDING * abs(value)
         if seen and not step.succeeds:
             radius = length / 4
@@ -109,22 +104,6 @@ class _Step(NamedTuple):
     @property
     def succeeds(self) -> bool:
         return self.gained > LEAST_SHARE * self.foretold
-
-
-def _best_step(function: Function, point: np.ndarray, value: float, model: Quadratic, radius: float) -> _Step:
-    """Return the first step that succeeds, by the model or by those that know what the step before met; or the last."""
-    straight, foretold = model.lowest(radius)
-    step = _corrected(function, point, value, straight, foretold, model)
-    for _ in range(MODELS - 1):
-        if step.succeeds or foretold <= ROUNDING * abs(value):
-            break
-        hessian = function.secant(point, model.hessian, straight, foretold)
-        if hessian is None:
-            break
-        other = Quadratic(hessian, model.gradient, model.units)
-        straight, foretold = other.lowest(radius)
-        step = _corrected(function, point, value, straight, foretold, other)
-    return step
 
 
 def _corrected(

@@ -219,13 +219,15 @@ def _chosen(
     radius = landscape.radius
     with computing_in(DOUBLE):
         objectives = np.array([end.objective for end in ends])
-        network, certificate = ends[int(objectives.argmin())][:2]
+        network, certificate, _, lines = ends[int(objectives.argmin())]
         objective, risk = landscape.objective(network), landscape.risk(network)
         if not (search.stopped or certificate.proven) and certificate.meets(objective, 10 * tolerance):
             enough = tolerance * objective
-            certificate, _ = certified(network, landscape, search.starts, seed, slack=SLACK * enough, enough=enough)
+            certificate, _ = certified(
+                network, landscape, search.starts, seed, slack=SLACK * enough, enough=enough, lines=lines
+            )
         softness = landscape.softness(network, SOFTNESS)
-        certificate = dataclasses.replace(certificate, curvature=landscape.curvature(network, softness))
+        certificate = dataclasses.replace(certificate, curvature=landscape.curvature(network, softness, lines))
         outside = in_axes(without_room(network), landscape.basis.T)
     certificate = certificate.beside(_known_optimum(problem, radius), objective)
     status = _status(certificate, objective, tolerance, search.rounds)

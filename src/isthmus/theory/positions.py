@@ -11,8 +11,7 @@ import numpy as np
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
-from isthmus.theory.crossings import with_secants
-from isthmus.theory.hessian import derivatives, height, measure_of, rows_of, slopes, with_best_outgoing
+from isthmus.theory.hessian import Lines, derivatives, height, measure_of, rows_of, slopes, with_best_outgoing
 from isthmus.theory.newton import Function
 
 LEAST_UNIT = 1e-2
@@ -80,13 +79,6 @@ class Positions(Function):
         spread = [np.broadcast_to(np.maximum(size, least), part.shape) for size, part in zip(sizes, rows, strict=True)]
         return _in_one_row(spread)[self.moving]
 
-    def secant(self, point: np.ndarray, hessian: np.ndarray, step: np.ndarray, foretold: float) -> np.ndarray | None:
-        """Return the Hessian with secants of the kinks that a step crosses."""
-        if self.softness == 0:
-            return None
-        ends = self.at(point), self.at(point + step)
-        return with_secants(self.field, *ends, hessian, self.moving, self.softness, foretold)
-
     def at(self, point: np.ndarray) -> Autoencoder:
         """Return the network of variables."""
         flat = _in_one_row([rows_of(side) for side in _sides(self.network)])
@@ -104,6 +96,15 @@ class Positions(Function):
 
     def _of(self, network: Autoencoder) -> np.ndarray:
         return _in_one_row([rows_of(side) for side in _sides(network)])[self.moving]
+
+
+def alive_with_lines(network: Autoencoder, lines: Lines) -> tuple[Autoencoder, Lines]:
+    """Return a network without atoms of mass 0, and the lines in place of φ of those left, or none where any is NaN."""
+    sides = zip((network.encoder, network.decoder), lines, strict=True)
+    encoder, decoder = (None if part is None else part[:, np.asarray(side.masses) > 0] for side, part in sides)
+    known = all(np.isfinite(part).all() for part in (encoder, decoder) if part is not None)
+    alive = network.with_measures(_alive(network.encoder), _alive(network.decoder))
+    return alive, (encoder, decoder) if known else (None, None)
 
 
 def _sides(network: Autoencoder) -> tuple[NeuronMeasure, NeuronMeasure]:

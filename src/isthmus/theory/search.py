@@ -16,8 +16,9 @@ from isthmus._words import number
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.dynamics.parallel import Progress
 from isthmus.theory.atoms import consolidated, number_of_atoms, with_births, with_room
-from isthmus.theory.best_decoder import with_best_decoder
 from isthmus.theory.certificates import SOFTNESS, Certificate, certified
+from isthmus.theory.hessian import Lines
+from isthmus.theory.kinked_descent import lines_beside, settled_at_kinks
 from isthmus.theory.kinks import has_kink
 from isthmus.theory.landscape import Landscape
 
@@ -41,8 +42,11 @@ ITERATIONS = 1500
 """Iterations of a descent between births, at most."""
 STEPS = 100
 """Steps of Newton's method that end a descent, at most."""
-BRIEFLY, AMPLY = (15, 1e-8), (60, 1e-13)
-"""Such steps, and what ten of them must gain, where kinks keep them short: before the last two softnesses, and then."""
+BRIEFLY, AMPLY, FULLY = (15, 1e-8), (60, 1e-13), (10, 1e-14)
+"""Such steps, and what ten of them must gain, where kinks keep them short: before the last two softnesses, then, and
+where they aren't softened any more, there twice as many in each round as in the one before."""
+LONGEST = 5
+"""Times that their number is doubled, at most."""
 LEAST_GAIN = 1e-7
 """A round that lowers the objective by a smaller share of it is idle,"""
 NEARER = 0.8
@@ -63,6 +67,7 @@ class End(NamedTuple):
     network: Autoencoder
     certificate: Certificate
     objective: float
+    lines: Lines = (None, None)
 
     @property
     def excess(self) -> float:
@@ -78,7 +83,7 @@ class _Stages:
         count = min(len(SOFTNESSES), max(1, int(SOFT_SHARE * rounds)))
         self._path = SOFTNESSES[-count:] if self._kinky else (0.0,)
         self._left = int(SOFT_SHARE * rounds)
-        self._at, self._idle, self._objective, self._nearest = 0, 0, np.inf, np.inf
+        self._at, self._exact, self._idle, self._objective, self._nearest = 0, 0, 0, np.inf, np.inf
 
     @property
     def share(self) -> float:
@@ -95,6 +100,8 @@ class _Stages:
         """Steps of Newton's method in this stage, and what ten of them must gain."""
         if not self._kinky:
             return STEPS, 0.0
+        if self.last:
+            return FULLY[0] << min(self._exact, LONGEST), FULLY[1]
         return BRIEFLY if self._at + 2 < len(self._path) else AMPLY
 
     def go_on(self, end: End) -> bool:
@@ -103,7 +110,7 @@ class _Stages:
         gained = end.objective < self._objective * (1 - least) or (self.last and end.excess < NEARER * self._nearest)
         self._idle, self._objective = 0 if gained else self._idle + 1, end.objective
         if self.last:
-            self._nearest = min(self._nearest, end.excess)
+            self._exact, self._nearest = self._exact + 1, min(self._nearest, end.excess)
             return self._idle < IDLE_ROUNDS
         self._left -= 1
         late = self._left < len(self._path) - 1 - self._at  # one round for each softness that is left
@@ -176,48 +183,56 @@ class Search:
         """
         landscape, tolerance = self._landscape, self.tolerance
         stages, best, exact = _Stages(network, self.rounds), None, False
+        lines: Lines = (None, None)
         for number_of_round in range(self.rounds + 1):
             last, scaled = stages.last, landscape.softness(network, stages.share)
-            softness = 0.0 if last else scaled
+            softness, settled = 0.0 if last else scaled, network
             network = consolidated(network, landscape, BIRTHS, softness)
-            end, candidates = self._examined(network, scaled, last, seed + number_of_round)
+            lines = lines_beside(network, settled, lines)
+            end, candidates = self._examined(network, scaled, last, seed + number_of_round, lines)
             best, exact = (end, last) if best is None or not exact or end.excess < best.excess else (best, exact)
             self._note(index, best)
             done = last and end.certificate.meets(end.objective, tolerance)
             if done or self.stopped or number_of_round == self.rounds or not stages.go_on(end):
                 break
-            if last and end.certificate.decoder_gap > tolerance * end.objective / 2:
-                network = with_best_decoder(network, landscape, BIRTHS, self.starts, seed + number_of_round)
-                end, others = self._examined(network, scaled, last, seed + number_of_round)
-                # Latents now lie on kinks exactly, where the pull on the encoder isn't known so well as before.
-                candidates = candidates[0], others[1]
-                best = min(best, end, key=lambda end: end.excess)
-                if end.certificate.meets(end.objective, tolerance):
-                    break
+            settled = network
             for side in (1, 0):
                 network = with_births(network, side, candidates[side], BIRTHS, landscape, softness)
-            scaled = landscape.softness(network, stages.share)
-            network = landscape.descended(network, iterations=ITERATIONS, softness=scaled)
-            steps, gain = stages.steps
-            network = landscape.settled(network, iterations=steps, softness=scaled, gain=gain)
+            former, scaled, (steps, gain) = scaled, landscape.softness(network, stages.share), stages.steps
+            if stages.last and landscape.keeps_kinks(network):
+                network, lines = settled_at_kinks(
+                    landscape.field, network, former, steps, gain, lines_beside(network, settled, lines)
+                )
+            else:
+                network = landscape.descended(network, iterations=ITERATIONS, softness=scaled)
+                network = landscape.settled(network, iterations=steps, softness=scaled, gain=gain)
             count()
         assert best is not None
         self._note(index, best)
         return best
 
-    def _examined(self, network: Autoencoder, softness: float, last: bool, seed: int) -> tuple[End, tuple]:
+    def _examined(
+        self, network: Autoencoder, softness: float, last: bool, seed: int, lines: Lines
+    ) -> tuple[End, tuple]:
         """Return a network with its certificate, and neurons for births; one that is good enough is searched twice."""
         objective = self._landscape.objective(network)
         enough = self.tolerance * objective
         search = functools.partial(
-            certified, network, self._landscape, self.starts, softness=softness, enough=enough, soft=not last
+            certified,
+            network,
+            self._landscape,
+            self.starts,
+            softness=softness,
+            enough=enough,
+            soft=not last,
+            lines=lines,
         )
         certificate, candidates = search(seed)
         if last and certificate.meets(objective, self.tolerance):
             again, others = search(seed + AGAIN)
             if not again.meets(objective, self.tolerance):  # what the first search had missed
                 certificate, candidates = again, others
-        return End(network, certificate, objective), candidates
+        return End(network, certificate, objective, lines), candidates
 
     @contextlib.contextmanager
     def _counting(self) -> Iterator[Callable[[], None]]:

@@ -71,6 +71,12 @@ class Linearised:
     slack: float | None
     enough: float
 
+    def found(self, starts: int, seed: int) -> Found:
+        """Return what is known, by searches from so many starts, unless minima are enumerated."""
+        if self.side.activation.homogeneous:
+            return self.along_rays(starts, seed)
+        return self.at(starts, seed)
+
     def along_rays(self, starts: int, seed: int) -> Found:
         """Return what is known for a homogeneous φ, whose least first variation lies on a ray."""
         side, decay = self.side, self.side.decay
