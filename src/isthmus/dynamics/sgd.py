@@ -120,7 +120,7 @@ def train(
     with computing_in(precision):
         batches = Batches.of(problem, batch_size, chosen, precision)
         steps = plan.in_precision(precision)
-    job = partial(_one_run, problem, widths, start, steps.groups(kept), len(grid), batches, seed, precision)
+    job = partial(_one_run, problem, widths, start, steps.groups(kept, batch_size), len(grid), batches, seed, precision)
     results = run_jobs(lambda index: job(first_run + index), runs, workers, progress)
     risk = np.stack([risk for risk, _ in results])
     diverged_at = _divergence(problem, grid, risk)
@@ -188,11 +188,11 @@ def _one_run(
         start = problem.autoencoder(given.encoder, given.decoder).in_precision(dtype)
     risk, snapshots = np.full(records, np.nan), []
     with computing_in(dtype):
-        network = jax.tree.map(jnp.asarray, start)
-        state = (network, problem.optimizer.step_start(at_rest(network)), batches.first_order())
+        state = (start, problem.optimizer.step_start(at_rest(start)), batches.first_order())
         found = []
         for group in groups:
-            state, risks = _train(state, batch_key, batches, group.plan, problem.motion)
+            drawn = batches.draws_of(batch_key, group.plan)
+            state, risks = _train(state, batch_key, batches, group.plan, drawn, problem.motion)
             found.append(risks)
             if group.is_kept:
                 snapshots.append(jax.tree.map(np.asarray, state[0]))
@@ -203,7 +203,9 @@ def _one_run(
 
 
 @partial(jax.jit, static_argnames="motion")
-def _train(state: tuple, key: jax.Array, batches: Batches, plan: StepPlan, motion: Motion) -> tuple[tuple, jax.Array]:
+def _train(
+    state: tuple, key: jax.Array, batches: Batches, plan: StepPlan, drawn: jax.Array, motion: Motion
+) -> tuple[tuple, jax.Array]:
     """Take the steps of some chunks; return the state, and the risk at the end of those that record it, (chunks,)."""
 
     def take_step(offset: jax.Array, state: tuple, chunk: StepPlan, drawn: jax.Array) -> tuple:
@@ -214,20 +216,21 @@ def _train(state: tuple, key: jax.Array, batches: Batches, plan: StepPlan, motio
         own = jax.random.fold_in(noise_key, step)
         return (*sgd_step(VectorField(points, weights, motion), network, averages, sizes, own), order)
 
-    def take_chunk(state: tuple, chunk: StepPlan) -> tuple[tuple, jax.Array]:
-        drawn = batches.draws(key, chunk.first, plan.sizes.shape[1])
+    def take_chunk(state: tuple, given: tuple[StepPlan, jax.Array]) -> tuple[tuple, jax.Array]:
+        chunk, drawn = given
         state = jax.lax.fori_loop(0, chunk.counts, partial(take_step, chunk=chunk, drawn=drawn), state)
         nothing = jnp.zeros((), batches.points.dtype)
         measured = lambda: state[0].risk(batches.points, batches.weights)
         return state, jax.lax.cond(chunk.record >= 0, measured, lambda: nothing)
 
     noise_key = jax.random.fold_in(key, NOISE)
-    return jax.lax.scan(take_chunk, state, plan)
+    return jax.lax.scan(take_chunk, state, (plan, drawn))
 
 
 def at_rest(network: Autoencoder) -> Velocity:
     """Return a velocity of 0 for each neuron of a network."""
-    return Velocity(*jax.tree.map(jnp.zeros_like, (network.encoder, network.decoder)))
+    nothing = lambda leaf: np.zeros(leaf.shape, leaf.dtype)
+    return Velocity(*jax.tree.map(nothing, (network.encoder, network.decoder)))
 
 
 def sgd_step(
