@@ -137,9 +137,8 @@ class Batches(eqx.Module):
 @partial(jax.jit, static_argnames="entries")
 def _rows(key: jax.Array, firsts: jax.Array, count: jax.Array, entries: int) -> jax.Array:
     """Return draws among ``count`` rows for each of the first steps, shape (chunks, entries)."""
-    return jax.lax.map(
-        lambda first: jax.random.randint(jax.random.fold_in(key, first), (entries,), 0, count, np.int32), firsts
-    )
+    drawn = lambda first: jax.random.randint(jax.random.fold_in(key, first), (entries,), 0, count, np.int32)
+    return jax.vmap(drawn)(firsts)
 
 
 @partial(jax.jit, static_argnames="entries")
@@ -152,4 +151,4 @@ def _weighted_rows(key: jax.Array, firsts: jax.Array, weights: jax.Array, entrie
         found = jnp.searchsorted(cumulated, levels.astype(cumulated.dtype) * cumulated[-1], side="right")
         return jnp.minimum(found.astype(np.int32), len(weights) - 1)
 
-    return jax.lax.map(drawn, firsts)
+    return jax.vmap(drawn)(firsts)
