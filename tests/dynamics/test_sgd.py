@@ -12,7 +12,7 @@ from isthmus.dynamics.closures import moment_flow
 from isthmus.dynamics.sgd import run_keys
 from isthmus.dynamics.step_plan import LONGEST_CHUNK, plan_steps
 
-DOUBLE = np.dtype(np.float64)
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 STANDARD_ERRORS = 5
 
 
@@ -126,6 +126,40 @@ def test_a_batch_estimates_the_velocity_without_bias(weighted, sampling, double)
     exact = of_all(network).encoder.incoming
     errors = samples.std(0) / np.sqrt(len(samples)) + 1e-15
     assert np.abs((samples.mean(0) - exact) / errors).max() < STANDARD_ERRORS
+
+
+@pytest.mark.parametrize("size", [3, 512])
+@pytest.mark.parametrize("law", ["digits", "weighted"])
+def test_steps_have_the_same_draws_however_many_are_drawn(law, size, request):
+    problem = request.getfixturevalue(law)
+    batches, key = Batches.of(problem, size, "with_replacement", SINGLE), jax.random.key(7)
+    plan = plan_steps(problem, np.array([0.5, 1.0, 3.0, 90.0]), 0.1).in_precision(SINGLE)
+    whole = [np.asarray(batches.draws(key, first, LONGEST_CHUNK)) for first in plan.first]
+    assert all(len(np.unique(draws)) == problem.population.size for draws in whole)
+    (short, _), (long, _), *more = plan.groups(np.array([2]), size)
+    assert [group.counts.tolist()[:3] for group in (short, long)] == [[5, 5, 20], [256, 256, 256]]
+    drawn = np.concatenate(
+        [batches.draws_of(key, group)[group.counts > 0] for group in (short, long, *(g.plan for g in more))]
+    )
+    assert not drawn[:3, 32:].any()  # three short chunks cost no 256 steps
+    for draws, expected, count in zip(drawn, whole, plan.counts, strict=True):
+        np.testing.assert_array_equal(draws[:count], expected[:count])
+    if law == "digits":
+        plain = jax.random.randint(jax.random.fold_in(key, plan.first[4]), (LONGEST_CHUNK, size), 0, 64, np.int32)
+        np.testing.assert_array_equal(whole[4], plain)
+
+
+@pytest.mark.parametrize("size", [1, 256, 512, 5000])
+def test_groups_are_the_plan_with_no_more_draws_than_fit(digits, size):
+    plan = plan_steps(digits, np.arange(1.0, 41.0), 0.5)
+    groups = plan.groups(np.array([3]), size)
+    for field in plan._fields:
+        joined = np.concatenate([getattr(group.plan, field)[group.plan.counts > 0] for group in groups])
+        np.testing.assert_array_equal(joined, getattr(plan, field))
+    lengths = {len(group.plan.counts) for group in groups}
+    assert lengths == {{1: 16, 256: 16, 512: 8, 5000: 1}[size]}
+    assert sum(int((group.plan.record >= 0).sum()) for group in groups) == 40
+    assert [group.plan.record.max() for group in groups if group.is_kept] == [3]
 
 
 @pytest.mark.slow

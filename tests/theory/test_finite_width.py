@@ -10,6 +10,7 @@ import pytest
 import isthmus as im
 from isthmus._precision import computing_in
 from isthmus.core.frame import Frame
+from isthmus.theory import second_order
 
 DOUBLE = np.dtype(np.float64)
 RUNS = 300
@@ -135,6 +136,25 @@ def test_at_time_0_kernels_and_decoder_shift_are_the_exact_ones(problem, rough_l
     assert law.noises["decoder"].kernel[0, 0] == pytest.approx(float(np.var(psi_d)), rel=0.05)
     noise = law.noises["decoder"]
     assert noise.shift[0] == pytest.approx(trace / 2, abs=4 * noise.shift_error[0] + 0.01 * trace)
+
+
+def test_shifts_of_a_path_that_ends_earlier_are_the_same_by_the_same_program(problem, rough_law):
+    nodes = rough_law.influence.steps[::2]
+    programs = second_order._values, second_order._kicked_values
+
+    def found(steps, recorded):
+        options = (problem, lambda network: network, nodes[: steps + 1], np.array(recorded), 32, 1, 0, DOUBLE, 1, None)
+        return second_order.second_order(*options)
+
+    last = len(nodes) - 1
+    longer = found(last, [0, 3, last - 2, last])
+    compiled = [program._cache_size() for program in programs]
+    shorter = found(last - 2, [0, 3, last - 2])
+    assert [program._cache_size() for program in programs] == compiled
+    for name in ("encoder", "decoder", "batches"):
+        values = getattr(longer, name)[0]
+        assert len(np.unique(values[1:])) == 3
+        np.testing.assert_array_equal(getattr(shorter, name)[0], values[:3])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import equinox as eqx
@@ -12,8 +13,13 @@ import numpy as np
 from isthmus import _checks
 from isthmus.core.data import Stream
 from isthmus.core.problem import Problem
+from isthmus.dynamics.step_plan import LONGEST_CHUNK, StepPlan
 
 Sampling = Literal["with_replacement", "without_replacement", "one_pass"]
+LENGTHS = (32, LONGEST_CHUNK)
+"""Steps of a chunk for which batches are drawn: the first of these that suffices for all chunks of a group."""
+FEWEST_DRAWS = 256
+"""Points that a program draws at least; those that draw more draw a power of 2, so that there are few of them."""
 SAMPLINGS: tuple[Sampling, ...] = ("with_replacement", "without_replacement", "one_pass")
 
 
@@ -63,17 +69,35 @@ class Batches(eqx.Module):
         return jnp.arange(len(self.points), dtype=np.int32)
 
     def draws(self, key: jax.Array, first: jax.Array, length: int) -> jax.Array:
-        """Return what can be drawn ahead for ``length`` steps from step ``first`` on, shape (length, B)."""
-        shape = (length, self.size)
+        """Return what can be drawn ahead for ``length`` steps from step ``first`` on, shape (length, B).
+
+        Draws for more steps begin with those for fewer. Without replacement there are none, shape (length, 0).
+        """
+        return self._drawn(key, jnp.asarray(first)[None], length).reshape(length, -1)
+
+    def draws_of(self, key: jax.Array, plan: StepPlan) -> np.ndarray:
+        """Return `draws` for the steps of each chunk, shape (chunks, LONGEST_CHUNK, B or 0), filled up with 0.
+
+        They come from a program of their own, which networks of all widths and batches of many sizes share: it takes as
+        long to compile as the steps do.
+        """
+        needed = int(plan.counts.max())
+        length = next(length for length in LENGTHS if length >= needed)
+        drawn = np.asarray(self._drawn(key, plan.first, length))
+        chunks, size = len(drawn), drawn.shape[1] // length
+        filled = np.zeros((chunks, LONGEST_CHUNK, size), np.int32)
+        filled[:, :length] = drawn.reshape(chunks, length, size)
+        return filled
+
+    def _drawn(self, key: jax.Array, firsts: jax.Array, length: int) -> jax.Array:
+        """Return draws from each of ``firsts`` on, one after the other, shape (chunks, length × B or 0)."""
         if self.sampling != "with_replacement":
-            return jnp.zeros(shape, np.int32)
-        key = jax.random.fold_in(key, first)
+            return jnp.zeros((len(firsts), 0), np.int32)
+        count = length * self.size
+        entries = max(FEWEST_DRAWS, 1 << (count - 1).bit_length())
         if self.uniform:
-            return jax.random.randint(key, shape, 0, len(self.points), np.int32)
-        cumulated = jnp.cumsum(self.weights)
-        levels = jax.random.uniform(key, shape, np.float32).astype(cumulated.dtype) * cumulated[-1]
-        found = jnp.searchsorted(cumulated, levels, side="right").astype(np.int32)
-        return jnp.minimum(found, len(self.points) - 1)
+            return _rows(key, firsts, np.int32(len(self.points)), entries)[:, :count]
+        return _weighted_rows(key, firsts, self.weights, entries)[:, :count]
 
     def batch(
         self, key: jax.Array, step: jax.Array, drawn: jax.Array, order: jax.Array
@@ -105,3 +129,26 @@ class Batches(eqx.Module):
     @property
     def _equal(self) -> jax.Array:
         return jnp.full(self.size, 1 / self.size, self.points.dtype)
+
+
+# What is drawn depends on the place in the order of draws alone, and not on how many there are.
+
+
+@partial(jax.jit, static_argnames="entries")
+def _rows(key: jax.Array, firsts: jax.Array, count: jax.Array, entries: int) -> jax.Array:
+    """Return draws among ``count`` rows for each of the first steps, shape (chunks, entries)."""
+    drawn = lambda first: jax.random.randint(jax.random.fold_in(key, first), (entries,), 0, count, np.int32)
+    return jax.vmap(drawn)(firsts)
+
+
+@partial(jax.jit, static_argnames="entries")
+def _weighted_rows(key: jax.Array, firsts: jax.Array, weights: jax.Array, entries: int) -> jax.Array:
+    """Return draws among rows by their weights for each of the first steps, shape (chunks, entries)."""
+    cumulated = jnp.cumsum(weights)
+
+    def drawn(first: jax.Array) -> jax.Array:
+        levels = jax.random.uniform(jax.random.fold_in(key, first), (entries,), np.float32)
+        found = jnp.searchsorted(cumulated, levels.astype(cumulated.dtype) * cumulated[-1], side="right")
+        return jnp.minimum(found.astype(np.int32), len(weights) - 1)
+
+    return jax.vmap(drawn)(firsts)

@@ -124,8 +124,6 @@ def stages(
     slopes: State,
     part: range,
     inputs: Any = None,
-    *,
-    unroll: bool = False,
 ) -> tuple[State, State]:
     """Return the slopes with those of some stages filled in, and the state at the last of them.
 
@@ -136,7 +134,6 @@ def stages(
         slopes: of all stages, of which those before ``part`` are known and the rest are 0.
         part: which stages.
         inputs: a tree of arrays with a leading axis, one row for each of these stages.
-        unroll: compile each stage for itself, which takes longer and runs faster, above all backwards.
 
     """
     dtype = time.dtype
@@ -150,9 +147,7 @@ def stages(
         return (with_slope(slopes, index, slope), at), None
 
     chosen = np.array(part)
-    return jax.lax.scan(
-        stage, (slopes, state), (jnp.asarray(chosen), rows[chosen], shares[chosen], inputs), unroll=unroll
-    )[0]
+    return jax.lax.scan(stage, (slopes, state), (jnp.asarray(chosen), rows[chosen], shares[chosen], inputs))[0]
 
 
 class Solve(NamedTuple):

@@ -40,7 +40,7 @@ class LowMemorySolver:
 
     def __init__(self, field: VectorField, start: Autoencoder) -> None:
         self._field, self._start = field, start
-        self._phis = start.encoder_activation, start.decoder_activation
+        self._inputs, self._phis = seen(field.points), (start.encoder_activation, start.decoder_activation)
 
     def states_at(self, stops: np.ndarray, tolerances: Tolerances) -> Iterator[tuple[ChunkedState, bool, int]]:
         """Yield at each stop the state, whether it was reached, and the number of steps so far."""
@@ -61,8 +61,8 @@ class LowMemorySolver:
 
     def risk(self, state: ChunkedState) -> float:
         """Return the risk."""
-        _, _, errors = self._forward(state)
-        return float(self._field.placement.fetch(jnp.dot(self._field.weights, jnp.square(errors).sum(axis=1)) / 2))
+        _, outputs = self._forward(state)
+        return float(self._field.placement.fetch(_risk_of_outputs(self._field, outputs)))
 
     def network(self, state: ChunkedState) -> Autoencoder:
         """Return the network in NumPy arrays."""
@@ -74,11 +74,10 @@ class LowMemorySolver:
         firsts = range(0, measure.width, NEURONS_AT_ONCE)
         return [self._field.placement.place(part(first), spread=True) for first in firsts]
 
-    def _forward(self, state: ChunkedState) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Return what the encoder sees, the latents, and x̂ − x of all points."""
-        inputs = seen(self._field.points)
-        latents = self._outputs(0, state[0], inputs)
-        return inputs, latents, residuals(self._outputs(1, state[1], latents), self._field.points)
+    def _forward(self, state: ChunkedState) -> tuple[jax.Array, jax.Array]:
+        """Return the latents and reconstructions of all points."""
+        latents = self._outputs(0, state[0], self._inputs)
+        return latents, self._outputs(1, state[1], latents)
 
     def _outputs(self, side: int, chunks: Chunks, inputs: jax.Array) -> jax.Array:
         total = 0.0
@@ -92,15 +91,15 @@ class LowMemorySolver:
         """Yield the side, index and velocity of each chunk; a chunk may be overwritten once it was yielded."""
         field = self._field
         rates = field.rates(jnp.asarray(time, field.dtype))
-        inputs, latents, errors = self._forward(state)
-        pull = field.weights[:, None] * errors
+        latents, outputs = self._forward(state)
+        pull = _pull_on_outputs(field, outputs)
         pull_on_latents = jnp.zeros_like(latents)
         for index, chunk in enumerate(state[1]):
             velocity, part = _velocity_of_chunk(field, chunk, latents, pull, rates[1], 1, self._phis[1])
             pull_on_latents = pull_on_latents + part
             yield 1, index, velocity
         for index, chunk in enumerate(state[0]):
-            velocity, _ = _velocity_of_chunk(field, chunk, inputs, pull_on_latents, rates[0], 0, self._phis[0])
+            velocity, _ = _velocity_of_chunk(field, chunk, self._inputs, pull_on_latents, rates[0], 0, self._phis[0])
             yield 0, index, velocity
 
     def _step(
@@ -157,6 +156,17 @@ def _return_free_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
+
+
+@jax.jit
+def _pull_on_outputs(field: VectorField, outputs: jax.Array) -> jax.Array:
+    """Return p(x) (x̂ − x), given the reconstructions of all points."""
+    return field.weights[:, None] * residuals(outputs, field.points)
+
+
+@jax.jit
+def _risk_of_outputs(field: VectorField, outputs: jax.Array) -> jax.Array:
+    return jnp.dot(field.weights, jnp.square(residuals(outputs, field.points)).sum(axis=1)) / 2
 
 
 @partial(jax.jit, static_argnames=("placement", "phi"))

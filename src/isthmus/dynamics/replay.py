@@ -36,8 +36,9 @@ def batch_noise(
     with computing_in(dtype):
         batches = Batches.of(problem, batch_size, sampling, dtype)
         taken, order = [], batches.first_order()
-        for group in plan.in_precision(dtype).groups(np.zeros(0, int)):
-            order, weights = _taken(run_keys(seed, run)[1], batches, group.plan, order)
+        key = run_keys(seed, run)[1]
+        for group in plan.in_precision(dtype).groups(np.zeros(0, int), batch_size):
+            order, weights = _taken(key, batches, group.plan, batches.draws_of(key, group.plan), order)
             taken.append(np.asarray(weights, float))
     counts = plan.counts
     weights = np.concatenate(taken)[: len(counts)]
@@ -53,18 +54,19 @@ def batch_noise(
 
 
 @jax.jit
-def _taken(key: jax.Array, batches: Batches, plan: StepPlan, order: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _taken(
+    key: jax.Array, batches: Batches, plan: StepPlan, drawn: jax.Array, order: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Return the order to carry on, and the weights of all points in each batch, (chunks, steps, n)."""
 
-    def take_chunk(order: jax.Array, chunk: StepPlan) -> tuple[jax.Array, jax.Array]:
-        length = plan.sizes.shape[1]
-        drawn = batches.draws(key, chunk.first, length)
+    def take_chunk(order: jax.Array, given: tuple[StepPlan, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        chunk, drawn = given
 
         def take_step(order: jax.Array, offset: jax.Array) -> tuple[jax.Array, jax.Array]:
             chosen, weights, following = batches.rows(key, chunk.first + offset, drawn[offset], order)
             order = jnp.where(offset < chunk.counts, following, order)
             return order, jnp.zeros_like(batches.weights).at[chosen].add(weights)
 
-        return jax.lax.scan(take_step, order, jnp.arange(length, dtype=np.int32))
+        return jax.lax.scan(take_step, order, jnp.arange(len(drawn), dtype=np.int32))
 
-    return jax.lax.scan(take_chunk, order, plan)
+    return jax.lax.scan(take_chunk, order, (plan, drawn))

@@ -18,6 +18,8 @@ StepSize = float | Callable[[float], float]
 LONGEST_CHUNK = 256
 CHUNKS = 16
 """Chunks that a compiled program takes at once: it is the same one whatever the times and the step size."""
+DRAWS = 1 << 20
+"""Points that are drawn at once: chunks of large batches are fewer, and at least one."""
 
 
 class StepPlan(NamedTuple):
@@ -49,17 +51,18 @@ class StepPlan(NamedTuple):
         sizes = (part.astype(dtype) for part in (self.sizes, self.encoder_steps, self.decoder_steps))
         return StepPlan(*sizes, *(part.astype(np.int32) for part in (self.first, self.counts, self.record)))
 
-    def groups(self, kept: np.ndarray) -> list[Group]:
-        """Return the plan in groups of `CHUNKS` chunks, the last of which may be empty.
+    def groups(self, kept: np.ndarray, batch_size: int) -> list[Group]:
+        """Return the plan in groups of at most `CHUNKS` chunks, equally many each, the last of which may be empty.
 
         Each of the recorded times whose indices are ``kept`` ends a group.
         """
+        most = max(1, min(CHUNKS, DRAWS // (LONGEST_CHUNK * batch_size)))
         groups, first = [], 0
         for place in range(len(self.counts)):
             is_kept, next_one = self.record[place] in kept, place + 1
-            if is_kept or next_one == len(self.counts) or next_one - first == CHUNKS:
-                record = _filled(self.record[first:next_one], -1)  # what fills up records nothing
-                part = StepPlan._make(_filled(array[first:next_one]) for array in self)._replace(record=record)
+            if is_kept or next_one == len(self.counts) or next_one - first == most:
+                record = _filled(self.record[first:next_one], most, -1)  # what fills up records nothing
+                part = StepPlan._make(_filled(array[first:next_one], most) for array in self)._replace(record=record)
                 groups.append(Group(part, bool(is_kept)))
                 first = next_one
         return groups
@@ -72,10 +75,11 @@ class Group(NamedTuple):
     is_kept: bool
 
 
-def _filled(chunks: np.ndarray, value: int = 0) -> np.ndarray:
-    """Return an array filled up to `CHUNKS` rows."""
-    rows = [(0, CHUNKS - len(chunks))] + [(0, 0)] * (chunks.ndim - 1)
-    return np.pad(chunks, rows, constant_values=value)
+def _filled(chunks: np.ndarray, count: int, value: int = 0) -> np.ndarray:
+    """Return an array filled up to ``count`` rows."""
+    filled = np.full((count, *chunks.shape[1:]), value, chunks.dtype)
+    filled[: len(chunks)] = chunks
+    return filled
 
 
 def plan_steps(problem: Problem, times: np.ndarray, step_size: StepSize) -> StepPlan:

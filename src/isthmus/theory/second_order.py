@@ -36,6 +36,8 @@ MASS_NOISE = 0.1
 """Relative size of the noise on masses: a network 100 times as wide as there are particles."""
 POINT_NOISE = 0.03
 """√(ε/B), and 1/√n, of the noise on the weights of the data."""
+FEWEST_STEPS = 16
+"""Steps of the shortest program; longer ones have a power of 2, the rest of which is passed over."""
 
 
 class SecondOrder(NamedTuple):
@@ -69,7 +71,7 @@ def second_order(
 
     Where an activation has kinks, ``smooth`` replaces it for noise of batches, which reads its second derivative.
     """
-    plan = _Plan(nodes[:-1], np.diff(nodes), np.arange(len(nodes) - 1), np.isin(np.arange(len(nodes) - 1), recorded))
+    plan, recorded = _filled_plan(nodes, recorded)
 
     def sample(index: int) -> tuple[np.ndarray, ...]:
         random = np.random.default_rng([seed, 2, index])
@@ -82,12 +84,26 @@ def second_order(
 
 
 class _Plan(NamedTuple):
-    """Where steps begin, how long they are, which they are, and whether they begin at a recorded time."""
+    """Where steps begin, how long they are, which they are, and whether they begin at a recorded time.
+
+    Those of size 0, behind all others, fill up the plan: a program serves all plans of as many steps.
+    """
 
     times: Any
     sizes: Any
     numbers: Any
     recorded: Any
+
+
+def _filled_plan(nodes: np.ndarray, recorded: np.ndarray) -> tuple[_Plan, np.ndarray]:
+    """Return the plan of the steps between nodes, and the places of the recorded ones among the values it shows."""
+    steps = len(nodes) - 1
+    length = max(FEWEST_STEPS, 1 << (steps - 1).bit_length())
+    numbers = np.arange(length)
+    sizes = np.pad(np.diff(nodes), (0, length - steps))
+    times = np.pad(nodes[:-1], (0, length - steps), constant_values=nodes[-1])
+    plan = _Plan(times, sizes, numbers, np.isin(numbers, recorded[recorded < steps]))
+    return plan, np.where(recorded < steps, recorded, length)
 
 
 def _one_sample(
@@ -109,13 +125,15 @@ def _one_sample(
         wide = VectorField.of(_with_hidden_axis(particles.population), problem.motion, dtype)
         # A network's correction acts on the hidden axis too, along which the points have no component.
         wide_basis = np.concatenate([frame.basis, np.zeros((len(frame.basis), 1))], axis=1)
-    start, weights, sizes = problem.started(drawn, basis), np.asarray(field.weights, float), plan.sizes
+    start, weights = problem.started(drawn, basis), np.asarray(field.weights, float)
     encoders = [problem.started(noisy, basis) for noisy in _noisy(drawn, "encoder", random)]
     decoders = [problem.started(noisy, wide_basis) for noisy in _noisy(on_decoder, "decoder", random)]
+    sizes = plan.sizes[plan.sizes > 0]
     kicks = POINT_NOISE * point_noise(weights, (len(sizes), 2), random) / np.sqrt(sizes / 2)[:, None, None]
+    kicks = np.pad(kicks, [(0, len(plan.sizes) - len(sizes)), (0, 0), (0, 0)])
     fixed = POINT_NOISE * point_noise(weights, (), random)
     with computing_in(dtype):
-        plan = plan._replace(times=jnp.asarray(plan.times, dtype), sizes=jnp.asarray(sizes, dtype))
+        plan = plan._replace(times=jnp.asarray(plan.times, dtype), sizes=jnp.asarray(plan.sizes, dtype))
 
         def followed(field: VectorField, flows: list[tuple[Autoencoder, np.ndarray]]) -> np.ndarray:
             """Return what flows from given starts under given weights show, (flows, V, 2).
@@ -179,9 +197,11 @@ def _values(
         def measured(network: Autoencoder) -> jax.Array:
             return jnp.stack([observed.values(field, network, over) for over in (field.weights, weights)], axis=1)
 
+        def take_step(state: State, part: _Plan) -> State:
+            return step(field, state, weights, part.times, part.sizes, _kicks(field, start, part, key))
+
         def advance(state: State, part: _Plan) -> tuple[State, jax.Array]:
-            kicks = _kicks(field, start, part, key)
-            return step(field, state, weights, part.times, part.sizes, kicks), _if_recorded(part, measured, state[0])
+            return _unless_filling(part, take_step, state, part), _if_recorded(part, measured, state[0])
 
         end, values = jax.lax.scan(advance, field.start(start, weights), plan)
         return jnp.concatenate([values, measured(end[0])[None]])
@@ -200,9 +220,8 @@ def _kicked_values(
     measured = lambda network: observed.values(field, network, field.weights)
 
     def follow(noises: jax.Array) -> jax.Array:
-        def advance(state: State, part: tuple[_Plan, jax.Array]) -> tuple[State, jax.Array]:
-            (time, size, *_), noise = part
-            own = _kicks(field, start, part[0], key)
+        def take_step(state: State, plan: _Plan, noise: jax.Array) -> State:
+            time, size, own = plan.times, plan.sizes, _kicks(field, start, plan, key)
 
             def between(state: State, part: tuple) -> tuple[State, None]:
                 begin, length, noise = part
@@ -212,13 +231,20 @@ def _kicked_values(
 
             padded = jnp.concatenate([noise, jnp.zeros_like(noise[:1])])
             before = kicked(state, own, 0)
-            after = kicked(jax.lax.scan(between, before, (begins, lengths, padded))[0], own, 1)
-            return after, _if_recorded(part[0], measured, state[0])
+            return kicked(jax.lax.scan(between, before, (begins, lengths, padded))[0], own, 1)
+
+        def advance(state: State, part: tuple[_Plan, jax.Array]) -> tuple[State, jax.Array]:
+            return _unless_filling(part[0], take_step, state, *part), _if_recorded(part[0], measured, state[0])
 
         end, values = jax.lax.scan(advance, field.start(start), (plan, noises))
         return jnp.concatenate([values, measured(end[0])[None]])
 
     return jax.lax.map(follow, noises)
+
+
+def _unless_filling(part: _Plan, take_step: Callable[..., State], state: State, *rest: Any) -> State:
+    """Return the state after a step, and the state itself where the step only fills up the plan."""
+    return jax.lax.cond(part.sizes > 0, take_step, lambda state, *_: state, state, *rest)
 
 
 def _if_recorded(part: _Plan, measured: Callable[[Autoencoder], jax.Array], network: Autoencoder) -> jax.Array:

@@ -67,7 +67,7 @@ def step_by_slopes(
     """
     state = kicked(state, kicks, 0)
     nothing = no_slopes(BOGACKI_SHAMPINE, state)
-    slopes, _ = stages(slope, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), inputs, unroll=True)
+    slopes, _ = stages(slope, BOGACKI_SHAMPINE, time, state, size, nothing, range(SLOPES), inputs)
     following = moved(state, size, combined(jnp.asarray(BOGACKI_SHAMPINE.steps[-1]), slopes))
     return kicked(following, kicks, 1)
 
