@@ -151,6 +151,15 @@ def settled(request):
         return landscape, network, lines_beside(network, found, lines)
 
 
+def test_a_descent_that_is_over_stays_where_it_begins():
+    with computing_in(DOUBLE):
+        landscape, network = started(problem_with(("relu", "relu")), 8)
+        found, _ = settled_at_kinks(landscape.field, network, 1e-6, 50, 0.0, over=lambda: True)
+        moved, _ = settled_at_kinks(landscape.field, network, 1e-6, 2, 0.0)
+        before, after, later = (landscape.objective(each) for each in (network, found, moved))
+    assert after == pytest.approx(before, rel=1e-12) and later < 0.99 * before
+
+
 def test_at_a_minimum_on_kinks_the_gradient_with_its_lines_vanishes(settled):
     landscape, network, lines = settled
     with computing_in(DOUBLE):

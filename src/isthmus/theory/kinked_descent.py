@@ -13,6 +13,7 @@ with corrections that bring preactivations back onto their kinks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -105,6 +106,7 @@ def settled_at_kinks(
     iterations: int,
     gain: float,
     known: Lines = (None, None),
+    over: Callable[[], bool] = lambda: False,
 ) -> tuple[Autoencoder, Lines]:
     """Return the local minimum near a network, and the lines in place of φ by which it is one; without atoms of mass 0.
 
@@ -115,13 +117,14 @@ def settled_at_kinks(
         iterations: at most.
         gain: it ends where ten steps gain a smaller share of F.
         known: lines in place of φ by which the start is nearly stationary; NaN where there is none.
+        over: it ends as soon as this returns True.
 
     """
     positions = Positions.of(field, network, 0.0, True)
     descent = _Descent(positions, softness, lines_beside(positions.network, network, known))
     former = [np.inf] * PATIENCE
     for index in range(iterations):
-        if former[index % PATIENCE] - descent.value < gain * abs(descent.value):
+        if over() or former[index % PATIENCE] - descent.value < gain * abs(descent.value):
             break
         former[index % PATIENCE] = descent.value
         if not descent.advanced() and not (index == 0 and descent.released()):

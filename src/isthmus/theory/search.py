@@ -56,7 +56,7 @@ SOFT_GAIN = 1e-5
 SOFT_SHARE = 0.8
 """Share of the rounds that all softnesses but the last may take."""
 IDLE_ROUNDS = 4
-"""Idle rounds after which the search ends, as at the kinks of ReLU."""
+"""Idle rounds after which the search ends."""
 AGAIN = 10_000
 """Added to the seed where a certificate that meets the tolerance is searched once more."""
 
@@ -179,7 +179,7 @@ class Search:
     def _refined(self, network: Autoencoder, index: int, seed: int, count: Callable[[], None]) -> End:
         """Merge, give birth and descend until the certificate meets the tolerance, or nothing is gained any more.
 
-        Where φ has a kink, it is softened less and less.
+        Where φ has a kink, it is softened less and less, and at last preactivations are kept on it.
         """
         landscape, tolerance = self._landscape, self.tolerance
         stages, best, exact = _Stages(network, self.rounds), None, False
@@ -200,10 +200,11 @@ class Search:
                 network = with_births(network, side, candidates[side], BIRTHS, landscape, softness)
             former, scaled, (steps, gain) = scaled, landscape.softness(network, stages.share), stages.steps
             if stages.last and landscape.keeps_kinks(network):
-                network, lines = settled_at_kinks(
-                    landscape.field, network, former, steps, gain, lines_beside(network, settled, lines)
-                )
+                known = lines_beside(network, settled, lines)
+                over = lambda: self.stopped
+                network, lines = settled_at_kinks(landscape.field, network, former, steps, gain, known, over)
             else:
+                lines = None, None
                 network = landscape.descended(network, iterations=ITERATIONS, softness=scaled)
                 network = landscape.settled(network, iterations=steps, softness=scaled, gain=gain)
             count()
