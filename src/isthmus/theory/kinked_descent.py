@@ -21,8 +21,7 @@ import numpy as np
 from isthmus.core.autoencoder import Autoencoder
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.dynamics.field import VectorField
-from isthmus.theory.hessian import Lines, derivatives, height, rows_of
-from isthmus.theory.hessian import slopes as slopes_of
+from isthmus.theory.hessian import Lines, rows_of
 from isthmus.theory.kinked_quadratic import Kinked, KinkedQuadratic
 from isthmus.theory.kinks import between, has_kink, slopes
 from isthmus.theory.pairs import ON_KINK, TINY, Layers, directions, distances, layers
@@ -147,7 +146,7 @@ class _Descent:
         self._positions, self._field, network = positions, positions.field, positions.network
         pair = network.encoder_activation, network.decoder_activation
         self._ends = {side: slopes(phi) for side, phi in enumerate(pair) if has_kink(phi)}
-        self.point, self.value = positions.start, height(self._field, network, 0.0)
+        self.point, self.value = positions.start, positions.value(positions.start)
         self._shift = FIRST_SHIFT * max(self._field.motion.decays)
         at, held, lines = layers(self._field, network, softness), {}, {}
         for side in self._ends:
@@ -170,7 +169,7 @@ class _Descent:
         """Return the model about the point."""
         network, moving, lines = self._positions.at(self.point), self._positions.moving, self.kinks.lines
         at = layers(self._field, network, 0.0, lines)
-        _, gradients, hessian = derivatives(self._field, network, 0.0, lines)
+        _, gradient, hessian = self._positions.derivatives(self.point, lines)
         pairs, parts = self._near(network, at), []
         for side, (down, up) in self._ends.items():
             those, found = pairs[side], at.sides[side]
@@ -186,8 +185,8 @@ class _Descent:
                 )
             )
         planes, offsets, strengths, shares, holding = map(np.concatenate, zip(*parts, strict=True))
-        gradient = _in_one_row(gradients)[moving] - planes.T @ (strengths * shares)
-        return _Model(gradient, hessian[np.ix_(moving, moving)], planes, offsets, strengths, shares, pairs, holding)
+        gradient = gradient - planes.T @ (strengths * shares)
+        return _Model(gradient, hessian, planes, offsets, strengths, shares, pairs, holding)
 
     def _near(self, network: Autoencoder, at: Layers) -> dict[int, tuple[np.ndarray, ...]]:
         """Return the pairs with a convex kink that are nearest to it."""
@@ -249,9 +248,9 @@ class _Descent:
         for _ in range(CORRECTIONS):
             network = self._positions.at(self.point + found.step)
             kinks = self._held_after(model, network, found, np.ones(len(model.offsets), bool))
-            slope = _in_one_row(slopes_of(self._field, network, 0.0, kinks.lines))
+            slope = self._positions.slope(self.point + found.step, kinks.lines)
             foretold = model.gradient + model.hessian @ found.step + model.planes.T @ (model.strengths * found.shares)
-            surprise = slope[self._positions.moving] - foretold
+            surprise = slope - foretold
             offsets = self._offsets(model, network) - model.planes @ found.step
             found = quadratic.lowest(gradient + surprise, offsets, found.shares)
             other = self._end(model, quadratic, found)
@@ -263,7 +262,7 @@ class _Descent:
     def _end(self, model: _Model, quadratic: KinkedQuadratic, found: Kinked) -> _End:
         """Return the end of a step with its pairs brought onto their kinks exactly, and F there."""
         point, on = self.point + found.step, self._on_kinks(model, found)
-        value = height(self._field, self._positions.at(point), 0.0)
+        value = self._positions.value(point)
         if on.any():
             gram = quadratic.gram[np.ix_(on, on)]
             scale = np.sqrt(np.diag(gram))
@@ -271,7 +270,7 @@ class _Descent:
             for _ in range(RETURNS):
                 offsets = self._offsets(model, self._positions.at(point))[on]
                 other = point - quadratic.across[:, on] @ (inverse @ (offsets / scale) / scale)
-                lower = height(self._field, self._positions.at(other), 0.0)
+                lower = self._positions.value(other)
                 if not lower <= value:
                     break
                 point, value = other, lower
@@ -322,8 +321,3 @@ def _moved(new: NeuronMeasure, old: NeuronMeasure, lines: np.ndarray) -> np.ndar
         units.append(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), TINY))
     cosines = units[0] @ units[1].T
     return np.where(cosines.max(axis=1) > 1 - SAME, lines[:, cosines.argmax(axis=1)], np.nan)
-
-
-def _in_one_row(parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Return the variables of all atoms in one row, the encoder's first."""
-    return np.concatenate([part.ravel() for part in parts])

@@ -27,7 +27,7 @@ from isthmus.core.data import Data
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.core.problem import Problem
 from isthmus.dynamics.field import VectorField
-from isthmus.theory.hessian import Lines, derivatives
+from isthmus.theory.hessian import Lines
 from isthmus.theory.kinks import has_kink, with_soft_kinks
 from isthmus.theory.newton import newton
 from isthmus.theory.pairs import planes_of_kinks
@@ -158,8 +158,7 @@ class Landscape(NamedTuple):
         positions = Positions.of(self.field, network, softness, True)
         if not 0 < len(positions.moving) <= MOST_FOR_NEWTON or self.radius is not None:
             return None
-        hessian = derivatives(self.field, positions.network, positions.softness, lines)[2]
-        hessian = hessian[np.ix_(positions.moving, positions.moving)]
+        hessian = positions.derivatives(positions.start, lines)[2]
         largest = float(np.abs(np.linalg.eigvalsh(hessian)).max())
         free = null_space(planes_of_kinks(self.field, positions.network, lines)[:, positions.moving], rcond=FLAT)
         return float(np.linalg.eigvalsh(free.T @ hessian @ free)[0]) / largest if free.size else 0.0

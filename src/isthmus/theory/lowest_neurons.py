@@ -138,13 +138,13 @@ def is_bounded(activation: Activation) -> bool:
     return bool(np.abs(slopes(activation, FAR)).max() < BOUNDED_SLOPE)
 
 
-def neurons_along(units: np.ndarray, side: Side, size: float, most: int, alike: float = ALIKE) -> NeuronMeasure:
+def neurons_along(units: np.ndarray, side: Side, size: float, most: int) -> NeuronMeasure:
     """Return balanced neurons of a size along unit (w, b) that differ, in order, for a homogeneous φ."""
     chosen: list[np.ndarray] = []
     for unit in units:
         if len(chosen) == most:
             break
-        if all(unit @ other < alike for other in chosen):
+        if all(unit @ other < ALIKE for other in chosen):
             chosen.append(unit)
     directions = np.array(chosen)
     force = _forces_at_infinity(directions, side)

@@ -56,13 +56,13 @@ class Positions(Function):
         """Return F."""
         return height(self.field, self.at(point), self.softness)
 
-    def slope(self, point: np.ndarray) -> np.ndarray:
-        """Return the gradient of F."""
-        return _in_one_row(slopes(self.field, self.at(point), self.softness))[self.moving]
+    def slope(self, point: np.ndarray, lines: Lines = (None, None)) -> np.ndarray:
+        """Return the gradient of F, with lines in place of φ if given."""
+        return _in_one_row(slopes(self.field, self.at(point), self.softness, lines))[self.moving]
 
-    def derivatives(self, point: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """Return F, its gradient and its Hessian."""
-        value, gradients, hessian = derivatives(self.field, self.at(point), self.softness)
+    def derivatives(self, point: np.ndarray, lines: Lines = (None, None)) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return F, its gradient and its Hessian, with lines in place of φ if given."""
+        value, gradients, hessian = derivatives(self.field, self.at(point), self.softness, lines)
         return value, _in_one_row(gradients)[self.moving], hessian[np.ix_(self.moving, self.moving)]
 
     def lowered(self, point: np.ndarray) -> np.ndarray:

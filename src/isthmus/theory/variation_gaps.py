@@ -14,7 +14,6 @@ import numpy as np
 from isthmus.core.neurons import NeuronMeasure
 from isthmus.theory.branching import can_prove, proven_minimum
 from isthmus.theory.lowest_neurons import (
-    ALIKE,
     TINY,
     Side,
     largest_ray,
@@ -83,7 +82,7 @@ class Linearised:
         steepest, units, proven = steepest_ray(side, starts, seed)
         own = decay - 2 * self.values / np.maximum(self.sizes, TINY)  # the pull on each atom, where they are balanced
         steepest = max(steepest, float(own.max()))  # a search may miss it
-        neurons = offered(units, side, self.square)
+        neurons = _offered(units, side, self.square)
         half = np.inf if side.radius is None else side.radius**2 / 2
         least = lambda scale: half * (decay - scale * steepest) if scale * steepest > decay * (1 + 1e-15) else 0.0
         if self.risk is None:
@@ -176,12 +175,10 @@ class Linearised:
         return scales
 
 
-def offered(
-    units: np.ndarray, side: Side, square: float, most: int = CANDIDATES, alike: float = ALIKE
-) -> NeuronMeasure:
+def _offered(units: np.ndarray, side: Side, square: float) -> NeuronMeasure:
     """Return neurons for births along unit (w, b), as large as those with ∫|θ|² = ``square``, or as the ball allows."""
     size = np.sqrt(square / 2) if side.radius is None else side.radius / np.sqrt(2)
-    return neurons_along(units, side, max(size, 1e-3), most, alike)
+    return neurons_along(units, side, max(size, 1e-3), CANDIDATES)
 
 
 def _together(first: NeuronMeasure | None, second: NeuronMeasure) -> NeuronMeasure:
